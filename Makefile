@@ -1,0 +1,31 @@
+# Only Python 3.11+ with venv is assumed; everything else comes from requirements.lock (pinned, with hashes).
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: .venv run check test lock
+
+.venv: .venv/ready
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "chatbench needs Python 3.11 or newer, this is %s; try: make PYTHON=python3.12" % sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+run: .venv
+	$(BIN)/chatbench run --arch plan1
+
+check: .venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: .venv
+	$(BIN)/python -m pytest
+
+# Resolves both locks anew: the Python packages (needs uv) and the jars of Apache Kafka.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --extra dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	$(BIN)/python -m harness.services.jars

@@ -1,0 +1,1 @@
+"""The candidate architectures, one module each; start with interface.py."""

@@ -1,0 +1,67 @@
+"""direct: the baseline without a broker.
+
+    member -> gateway -> the gateway's own members
+
+There is one gateway and nothing behind it, so what remains is the cost of the gateway and of the driver: the
+floor under every other architecture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
+)
+
+
+class Direct(Architecture):
+    name: ClassVar[str] = "direct"
+    summary: ClassVar[str] = "baseline: one gateway hands the message to its own members, no broker"
+    requires: ClassVar[Requirements] = Requirements(gateways_max=1)
+    promises: ClassVar[Promises] = Promises(everyone=True, once=True, ordered=True, durable_ack=False)
+
+    _deliver: Callable[[Sequence[Delivery]], None]
+
+    @classmethod
+    def check(cls, topology: Topology) -> None:
+        if topology.gateways != 1:
+            raise BadTopology(
+                f"direct has nothing between gateways, so it runs with one gateway, not {topology.gateways}; "
+                "use --gateways 1"
+            )
+        if topology.partitions is not None:
+            raise BadTopology("direct has no partitions; leave --partitions out")
+
+    @classmethod
+    def provision(cls, services: Services, topology: Topology) -> None:
+        cls.check(topology)
+
+    async def open(
+        self,
+        deliver: Callable[[Sequence[Delivery]], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._deliver = deliver
+
+    async def publish(self, room: str, payload: bytes) -> None:
+        self._deliver([Delivery(room, payload)])
+
+    async def join(self, room: str) -> None:
+        """Nothing to do: every message of the room passes through this gateway already."""
+
+    async def leave(self, room: str) -> None:
+        """Nothing to do, as in join."""
+
+    def owner(self, room: str) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        """Nothing was buffered."""

@@ -1,0 +1,129 @@
+"""The interface between a gateway and an architecture: the one page a plug-in author reads.
+
+A gateway terminates WebSockets and knows rooms and their local members. An architecture only moves a message
+from the gateway it arrived at to every gateway that has members of its room.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+
+class Delivery(NamedTuple):
+    """One message on its way to the members of a room. The payload is opaque to an architecture."""
+
+    room: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What an architecture needs before its gateways can start."""
+
+    kafka: bool = False
+    redis: bool = False
+    gateways_max: int | None = None  # None: any number
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """What an architecture promises; every run checks what it can and says which it could not."""
+
+    everyone: bool  # an acked message reaches every member of the room
+    once: bool  # no member gets a message twice
+    ordered: bool  # a member gets each sender's messages in the order they were sent
+    durable_ack: bool  # an acked message survives the restart of the backend
+    survives: tuple[str, ...] = ()  # faults after which the promises above still hold
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Where the backends are; None for a backend that was not required."""
+
+    kafka_bootstrap: str | None = None
+    redis_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """The shape of one run, the same for every gateway."""
+
+    run_id: str  # prefix of every topic and channel, so that two runs never meet
+    gateways: int
+    brokers: int = 1
+    partitions: int | None = None  # None: as many as the architecture needs
+    dedup: bool = False
+
+    def topic(self, suffix: str) -> str:
+        """The run's own topic of that name."""
+        return f"{self.run_id}-{suffix}"
+
+
+class BadTopology(ValueError):
+    """The architecture cannot work with this topology; the message is one sentence for the user."""
+
+
+class Refused(Exception):
+    """The backend did not accept a message; the gateway answers with an error instead of an ack."""
+
+
+class Architecture(ABC):
+    """One way to carry chat between gateways. One instance lives in each gateway process."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    requires: ClassVar[Requirements]
+    promises: ClassVar[Promises]
+
+    def __init__(self, services: Services, topology: Topology, gateway: int) -> None:
+        """`gateway` is this gateway's index, 0 <= gateway < topology.gateways."""
+        self.services = services
+        self.topology = topology
+        self.gateway = gateway
+
+    @classmethod
+    @abstractmethod
+    def check(cls, topology: Topology) -> None:
+        """Raise BadTopology if this architecture cannot work in that shape. Touches no service."""
+
+    @classmethod
+    @abstractmethod
+    def provision(cls, services: Services, topology: Topology) -> None:
+        """Make topics and partitions. Idempotent; runs once, before the gateways start."""
+
+    @abstractmethod
+    async def open(
+        self, deliver: Callable[[Sequence[Delivery]], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        """Connect; on return every message published from now on will be delivered.
+
+        Call `deliver` on the event loop, once per batch and not per message. Call `failed` when the backend is
+        gone for good: a dead backend must not look like a silent room.
+        """
+
+    @abstractmethod
+    async def publish(self, room: str, payload: bytes) -> None:
+        """Send a message to a room; returns when the backend accepted it, which is what an ack means.
+
+        Called again before an earlier call has returned: messages keep the order of the calls.
+        Raises Refused when the backend did not accept it.
+        """
+
+    @abstractmethod
+    async def join(self, room: str) -> None:
+        """The first local member of the room is about to join; on return its messages will be delivered."""
+
+    @abstractmethod
+    async def leave(self, room: str) -> None:
+        """The last local member of the room has left."""
+
+    @abstractmethod
+    def owner(self, room: str) -> int | None:
+        """The gateway that must serve the room; None if any gateway may."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Flush what was accepted, then disconnect."""

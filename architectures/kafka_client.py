@@ -1,0 +1,245 @@
+"""What every Kafka architecture shares: topics, a producer whose futures mean "acked", a batching reader.
+
+librdkafka works in threads of its own. Here one thread per direction hands *batches* to the event loop, one call
+a batch, because a call per message costs more than the message (confluent-kafka's own figures, pull request 2045).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future as ThreadFuture
+
+from confluent_kafka import (
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from architectures.interface import Delivery, Refused, Topology
+
+# An ack must mean something: every in-sync replica has the record, and a retry can neither double nor reorder it.
+ACKED = {"acks": "all", "enable.idempotence": True}
+LINGER_MS = 1
+POLL_S = 0.1
+BATCH_MAX = 500
+HANDED_BATCHES_MAX = 8
+METADATA_TIMEOUT_S = 15.0
+
+
+def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology) -> None:
+    """Create a topic replicated over up to three brokers. Idempotent.
+
+    Raises KafkaException when the cluster refuses.
+    """
+    replicas = min(3, topology.brokers)
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    new = NewTopic(
+        topic,
+        num_partitions=partitions,
+        replication_factor=replicas,
+        config={"min.insync.replicas": str(max(1, replicas - 1))},
+    )
+    created: ThreadFuture[None] = admin.create_topics([new], request_timeout=METADATA_TIMEOUT_S)[topic]
+    try:
+        created.result(timeout=2 * METADATA_TIMEOUT_S)
+    except KafkaException as refused:
+        if refused.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
+
+
+class AckedProducer:
+    """A producer whose `send` gives a future that resolves when Kafka has acked every copy."""
+
+    def __init__(self, bootstrap: str, client_id: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._producer = Producer(
+            {"bootstrap.servers": bootstrap, "client.id": client_id, "linger.ms": LINGER_MS, **ACKED}
+        )
+        self._settled: list[tuple[_Copies, KafkaError | None]] = []  # touched by the polling thread only
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="kafka-acks", daemon=True)
+        self._thread.start()
+
+    def send(
+        self, topic: str, partitions: Sequence[int] | None, key: bytes, value: bytes, message_id: bytes | None
+    ) -> asyncio.Future[None]:
+        """Produce one record to each of the partitions, or, with None, one record to any partition.
+
+        Raises Refused at once when the producer's bounded queue is full.
+        """
+        targets = (-1,) if partitions is None else partitions
+        copies = _Copies(self._loop.create_future(), len(targets))
+        headers: list[tuple[str, str | bytes | None]] | None = None if message_id is None else [("id", message_id)]
+        # A copy's report arrives on the polling thread; the list is handed over in one call after each poll.
+        settled = self._settled
+        try:
+            for partition in targets:
+                self._producer.produce(
+                    topic,
+                    value,
+                    key,
+                    partition,
+                    on_delivery=lambda error, _record: settled.append((copies, error)),
+                    headers=headers,
+                )
+        except BufferError as full:
+            copies.acked.cancel()  # copies that did get in are acked to nobody
+            raise Refused("the producer's queue is full: Kafka is slower than the load") from full
+        return copies.acked
+
+    def _poll(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(POLL_S)
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if not self._settled:
+            return
+        batch = self._settled[:]
+        del self._settled[: len(batch)]
+        self._loop.call_soon_threadsafe(_settle, batch)
+
+    async def close(self, timeout_s: float = 5.0) -> None:
+        """Wait until all that was accepted for sending is acked or has failed, at most `timeout_s`."""
+        await asyncio.to_thread(self._close, timeout_s)
+
+    def _close(self, timeout_s: float) -> None:
+        self._closing.set()
+        self._thread.join()
+        self._producer.flush(timeout_s)
+        self._hand_over()
+
+
+class _Copies:
+    """The copies of one message that are not acked yet."""
+
+    __slots__ = ("acked", "missing")
+
+    def __init__(self, acked: asyncio.Future[None], missing: int) -> None:
+        self.acked = acked
+        self.missing = missing
+
+
+def _settle(batch: Sequence[tuple[_Copies, KafkaError | None]]) -> None:
+    for copies, error in batch:
+        if copies.acked.done():  # already refused by another copy, or its sender is gone
+            continue
+        copies.missing -= 1
+        if error is not None:
+            copies.acked.set_exception(Refused(f"Kafka did not accept the message: {error.str()}"))
+        elif copies.missing == 0:
+            copies.acked.set_result(None)
+
+
+class BatchReader:
+    """A thread that polls a consumer and hands whole batches of records to the event loop.
+
+    At most HANDED_BATCHES_MAX batches wait for the loop; then the thread stops polling, and what is behind it
+    waits in librdkafka's bounded queue and on the broker.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        on_records: Callable[[Sequence[Message]], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._consumer = consumer
+        self._on_records = on_records
+        self._failed = failed
+        self._room_for_batches = threading.Semaphore(HANDED_BATCHES_MAX)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="kafka-reader", daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            while not self._closing.is_set():
+                first = self._consumer.poll(POLL_S)
+                if first is None:
+                    continue
+                # consume(n, timeout) would wait for n records or the whole timeout (librdkafka's issue 407 of the
+                # Python client): so wait for one, then take what is there.
+                batch = [first, *self._consumer.consume(BATCH_MAX, 0)]
+                records = [record for record in batch if not _is_error(record)]
+                while records and not self._closing.is_set():
+                    if self._room_for_batches.acquire(timeout=POLL_S):
+                        self._loop.call_soon_threadsafe(self._hand, records)
+                        break
+        except BaseException as problem:  # noqa: BLE001 - whatever ended the thread must end the gateway too
+            self._loop.call_soon_threadsafe(self._failed, problem)
+
+    def _hand(self, records: Sequence[Message]) -> None:
+        self._room_for_batches.release()
+        self._on_records(records)
+
+    async def close(self) -> None:
+        """Stop reading and leave the group, if any."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._closing.set()
+        self._thread.join()
+        self._consumer.close()
+
+
+def _is_error(record: Message) -> bool:
+    """True for an event that is no record; raises KafkaException for one that librdkafka will not mend itself."""
+    error = record.error()
+    if error is None:
+        return False
+    if error.fatal() or not error.retriable():
+        raise KafkaException(error)
+    return True
+
+
+def message_id_of(record: Message) -> bytes:
+    """The id that AckedProducer.send was given for this record."""
+    headers = record.headers()
+    assert isinstance(headers, list)
+    message_id = headers[0][1]
+    assert isinstance(message_id, bytes)
+    return message_id
+
+
+def delivery_of(record: Message) -> Delivery:
+    """A record whose key is the room and whose value is the payload."""
+    key, value = record.key(), record.value()
+    assert isinstance(key, bytes)
+    assert isinstance(value, bytes)
+    return Delivery(key.decode(), value)
+
+
+def consumer_settings(bootstrap: str, client_id: str, group: str) -> dict[str, str | int | bool]:
+    """The settings all readers share; `fetch.wait.max.ms` only bounds an idle fetch, data returns at once."""
+    return {
+        "bootstrap.servers": bootstrap,
+        "client.id": client_id,
+        "group.id": group,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "fetch.wait.max.ms": 100,
+        "queued.max.messages.kbytes": 16384,
+    }
+
+
+def assign_from_now(consumer: Consumer, topic: str, partitions: Sequence[int]) -> None:
+    """Read exactly these partitions, from their ends as they are now. Blocks for a round trip a partition.
+
+    OFFSET_END would be resolved at the first fetch, some time after this returns, and miss what came between.
+    """
+    ends = []
+    for partition in partitions:
+        place = TopicPartition(topic, partition, OFFSET_END)
+        _low, high = consumer.get_watermark_offsets(place, timeout=METADATA_TIMEOUT_S)
+        ends.append(TopicPartition(topic, partition, high))
+    consumer.assign(ends)

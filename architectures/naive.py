@@ -1,0 +1,93 @@
+"""naive: one consumer group for all gateways, the mistake the design note begins with.
+
+    member -> gateway -> any partition -> the one gateway of the group that owns it -> its members
+
+Kafka splits the records of a topic among the members of a consumer group. Each message reaches one gateway, so
+each user hears 1/gateways of the chat, in fragments. It promises nothing; it is here so that one can see that the
+checker sees the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from confluent_kafka import Consumer, Message
+
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
+)
+from architectures.kafka_client import (
+    AckedProducer,
+    BatchReader,
+    consumer_settings,
+    create_topic,
+    delivery_of,
+)
+
+
+class Naive(Architecture):
+    name: ClassVar[str] = "naive"
+    summary: ClassVar[str] = "negative control: one consumer group, so each gateway hears only fragments"
+    requires: ClassVar[Requirements] = Requirements(kafka=True)
+    promises: ClassVar[Promises] = Promises(everyone=False, once=True, ordered=False, durable_ack=True)
+
+    @classmethod
+    def check(cls, topology: Topology) -> None:
+        if topology.partitions is not None and topology.partitions < topology.gateways:
+            raise BadTopology(
+                f"naive needs at least a partition per gateway to show fragments on each, "
+                f"not {topology.partitions} for {topology.gateways}; use --partitions {topology.gateways} or more"
+            )
+
+    @classmethod
+    def provision(cls, services: Services, topology: Topology) -> None:
+        cls.check(topology)
+        assert services.kafka_bootstrap is not None
+        partitions = topology.gateways if topology.partitions is None else topology.partitions
+        create_topic(services.kafka_bootstrap, topology.topic("chat"), partitions, topology)
+
+    async def open(
+        self, deliver: Callable[[Sequence[Delivery]], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        assert self.services.kafka_bootstrap is not None
+        self._deliver = deliver
+        self._topic = self.topology.topic("chat")
+        name = f"{self.topology.run_id}-gateway-{self.gateway}"
+        group = f"{self.topology.run_id}-gateways"
+        consumer = Consumer(
+            {
+                **consumer_settings(self.services.kafka_bootstrap, name, group),
+                # A record heard twice after a rebalance would hide a loss: positions are committed as they move.
+                "enable.auto.commit": True,
+                "partition.assignment.strategy": "cooperative-sticky",
+            }
+        )
+        consumer.subscribe([self._topic])
+        self._reader = BatchReader(consumer, self._on_records, failed)
+        self._producer = AckedProducer(self.services.kafka_bootstrap, name)
+
+    async def publish(self, room: str, payload: bytes) -> None:
+        await self._producer.send(self._topic, None, room.encode(), payload, None)
+
+    def _on_records(self, records: Sequence[Message]) -> None:
+        self._deliver([delivery_of(record) for record in records])
+
+    async def join(self, room: str) -> None:
+        """Nothing to do: what the group leaves to this gateway comes in any case."""
+
+    async def leave(self, room: str) -> None:
+        """Nothing to do, as in join."""
+
+    def owner(self, room: str) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        await self._producer.close()
+        await self._reader.close()

@@ -1,0 +1,123 @@
+"""plan1: each message to every partition, one partition per gateway.
+
+    member -> gateway -> partition 0 -> gateway 0 -> its members
+                      -> partition 1 -> gateway 1 -> its members
+                      -> ...
+
+A consumer group would split the records among the gateways (see naive.py). So the producer writes each message to
+*every* partition, and gateway i reads exactly partition i: everybody hears everything, wherever they are
+connected. The price is n records for one message, whether or not a gateway has members of the room.
+
+With more partitions than gateways a gateway owns several and reads each message several times: its members get
+duplicates, unless `dedup` drops the copies again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import struct
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from confluent_kafka import Consumer, Message
+
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
+)
+from architectures.kafka_client import (
+    AckedProducer,
+    BatchReader,
+    assign_from_now,
+    consumer_settings,
+    create_topic,
+    delivery_of,
+    message_id_of,
+)
+
+MESSAGE_ID = struct.Struct(">8sQ")  # the producer that wrote the message, and its running number
+
+
+class Plan1(Architecture):
+    name: ClassVar[str] = "plan1"
+    summary: ClassVar[str] = "Kafka: each message to every partition, one partition per gateway"
+    requires: ClassVar[Requirements] = Requirements(kafka=True)
+    promises: ClassVar[Promises] = Promises(everyone=True, once=True, ordered=True, durable_ack=True)
+
+    @classmethod
+    def check(cls, topology: Topology) -> None:
+        if topology.partitions is not None and topology.partitions < topology.gateways:
+            raise BadTopology(
+                f"plan1 needs a partition per gateway, but {topology.partitions} partitions leave "
+                f"{topology.gateways - topology.partitions} of {topology.gateways} gateways without one; "
+                f"use --partitions {topology.gateways} or more"
+            )
+
+    @classmethod
+    def provision(cls, services: Services, topology: Topology) -> None:
+        cls.check(topology)
+        assert services.kafka_bootstrap is not None
+        create_topic(services.kafka_bootstrap, topology.topic("chat"), _partitions(topology), topology)
+
+    async def open(
+        self, deliver: Callable[[Sequence[Delivery]], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        assert self.services.kafka_bootstrap is not None
+        self._deliver = deliver
+        self._topic = self.topology.topic("chat")
+        self._every_partition = range(_partitions(self.topology))
+        self._source = os.urandom(8)  # new at each start, so that a restarted gateway repeats no id
+        self._numbers = itertools.count(1)
+        self._heard_up_to: dict[bytes, int] = {}
+
+        name = f"{self.topology.run_id}-gateway-{self.gateway}"
+        own = self._every_partition[self.gateway :: self.topology.gateways]
+        consumer = Consumer(consumer_settings(self.services.kafka_bootstrap, name, group=name))
+        await asyncio.to_thread(assign_from_now, consumer, self._topic, own)
+        self._reader = BatchReader(consumer, self._on_records, failed)
+        self._producer = AckedProducer(self.services.kafka_bootstrap, name)
+
+    async def publish(self, room: str, payload: bytes) -> None:
+        message_id = MESSAGE_ID.pack(self._source, next(self._numbers))
+        await self._producer.send(self._topic, self._every_partition, room.encode(), payload, message_id)
+
+    def _on_records(self, records: Sequence[Message]) -> None:
+        if self.topology.dedup:
+            records = [record for record in records if self._is_first_copy(record)]
+        self._deliver([delivery_of(record) for record in records])
+
+    def _is_first_copy(self, record: Message) -> bool:
+        """Whether no other partition brought this message before.
+
+        Each partition holds a source's messages in the order of their numbers (idempotent producer), so a copy is
+        new exactly when its number is above all that was heard of that source: one integer a source is enough.
+        """
+        source, number = MESSAGE_ID.unpack(message_id_of(record))
+        if number <= self._heard_up_to.get(source, 0):
+            return False
+        self._heard_up_to[source] = number
+        return True
+
+    async def join(self, room: str) -> None:
+        """Nothing to do: this gateway reads every message of every room."""
+
+    async def leave(self, room: str) -> None:
+        """Nothing to do, as in join: the messages keep coming and are wasted here."""
+
+    def owner(self, room: str) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        await self._producer.close()
+        await self._reader.close()
+
+
+def _partitions(topology: Topology) -> int:
+    return topology.gateways if topology.partitions is None else topology.partitions

@@ -1,0 +1,1 @@
+"""The harness: runs an architecture for real, drives it with chat, and checks and measures every delivery."""

@@ -1,0 +1,117 @@
+"""The settings of a run: typed, validated, and the same for the command line, the driver and the record."""
+
+from __future__ import annotations
+
+import os
+import resource
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from architectures.interface import Architecture, BadTopology, Topology
+from harness.errors import UsageError
+
+MEMBERS_MAX = 100_000
+GATEWAYS_MAX = 64
+PARTITIONS_MAX = 1_000
+RATE_MAX_PER_S = 1_000_000.0
+PAYLOAD_MAX_BYTES = 64 * 1024
+DURATION_MAX_S = 24 * 3600.0
+BROKER_COUNTS = (1, 3)
+# Per process: logs, pipes, the brokers' connections, Python's own.
+FILES_BESIDE_SOCKETS = 200
+
+
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `chatbench run` was asked to do."""
+
+    arch: str
+    scenario: str = "big_room"
+    members: int = 100
+    rooms: int | None = None  # None: the scenario's own number
+    rate_per_s: float = 20.0  # messages of all members together
+    payload_bytes: int = 100
+    duration_s: float = 30.0
+    warmup_s: float = 10.0
+    gateways: int | None = None  # None: two, or fewer where the architecture takes fewer
+    brokers: int = 1
+    partitions: int | None = None
+    dedup: bool = False
+    seed: int = 1
+    out: str = "results"
+
+    def gateway_count(self, architecture: type[Architecture]) -> int:
+        if self.gateways is not None:
+            return self.gateways
+        return min(2, architecture.requires.gateways_max or 2)
+
+
+def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
+    """Raise UsageError for the first setting that cannot be."""
+    _in_range("--members", settings.members, 2, MEMBERS_MAX)
+    if settings.rooms is not None:
+        _in_range("--rooms", settings.rooms, 1, settings.members)
+    _in_range("--rate", settings.rate_per_s, 0.1, RATE_MAX_PER_S)
+    _in_range("--payload", settings.payload_bytes, 1, PAYLOAD_MAX_BYTES)
+    _in_range("--duration", settings.duration_s, 1, DURATION_MAX_S)
+    _in_range("--warmup", settings.warmup_s, 0, DURATION_MAX_S)
+    gateways = settings.gateway_count(architecture)
+    _in_range("--gateways", gateways, 1, GATEWAYS_MAX)
+    if settings.partitions is not None:
+        _in_range("--partitions", settings.partitions, 1, PARTITIONS_MAX)
+    if settings.brokers not in BROKER_COUNTS:
+        raise UsageError(f"--brokers is {settings.brokers}, but it must be 1 or 3")
+    try:
+        architecture.check(topology(settings, architecture))
+    except BadTopology as problem:
+        raise UsageError(str(problem)) from problem
+    _enough_open_files(settings.members)
+
+
+def topology(settings: RunSettings, architecture: type[Architecture]) -> Topology:
+    return Topology(
+        run_id=f"chatbench-{secrets.token_hex(4)}",
+        gateways=settings.gateway_count(architecture),
+        brokers=settings.brokers,
+        partitions=settings.partitions,
+        dedup=settings.dedup,
+    )
+
+
+def make_out_dir(out: str) -> Path:
+    """The folder records are written to; raises UsageError if it cannot be written."""
+    path = Path(out)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError("permission denied")
+        # root passes every permission check, but not a read-only file system: only a write tells.
+        probe = path / f".chatbench-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as problem:
+        raise UsageError(
+            f"--out {out!r} cannot be written ({problem.strerror or problem}); name a folder you may write to"
+        ) from problem
+    return path
+
+
+def open_files_needed(members: int) -> int:
+    """The most files one process of a run holds: the driver's audience has a socket a member."""
+    return members + FILES_BESIDE_SOCKETS
+
+
+def _enough_open_files(members: int) -> None:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = open_files_needed(members)
+    if hard not in (resource.RLIM_INFINITY, -1) and needed > hard:
+        raise UsageError(
+            f"--members {members} needs {needed} open files in one process, but the limit here is {hard}; "
+            f"use --members {max(2, hard - FILES_BESIDE_SOCKETS)} or fewer, or raise the hard limit (ulimit -Hn)"
+        )
+
+
+def _in_range(option: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:  # also true for NaN
+        raise UsageError(f"{option} is {value:g}, but it must be between {least:g} and {most:g}")

@@ -1,0 +1,1 @@
+"""The WebSocket gateway: one process, one architecture, many members."""

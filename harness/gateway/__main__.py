@@ -1,0 +1,93 @@
+"""The gateway process: `python -m harness.gateway`, settings as JSON on standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import signal
+import sys
+from http import HTTPStatus
+
+import msgspec
+import uvloop
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from harness.gateway.session import Hall, Session, cut_off_slow
+from harness.gateway.settings import GatewaySettings, GatewayStats
+from harness.registry import load_architecture
+
+STATS_PATH = "/stats"
+BACKLOG = 4096  # a whole audience connects at once
+
+
+async def run_gateway(settings: GatewaySettings) -> None:
+    """Serve until SIGTERM or SIGINT, or until the architecture reports that its backend is gone."""
+    architecture = load_architecture(settings.arch)(settings.services, settings.topology, settings.index)
+    hall = Hall(settings.index, settings.peers, architecture, settings.limits)
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _end, ended, None)
+
+    await architecture.open(hall.rooms.deliver, lambda problem: _end(ended, problem))
+    sweeper = asyncio.create_task(cut_off_slow(hall))
+    numbers = itertools.count(1)
+
+    async def serve_member(connection: ServerConnection) -> None:
+        await Session(hall, connection, f"g{settings.index}-{next(numbers)}").serve()
+
+    def answer_stats(connection: ServerConnection, request: Request) -> Response | None:
+        if request.path != STATS_PATH:
+            return None
+        return connection.respond(HTTPStatus.OK, msgspec.json.encode(_stats(hall)).decode())
+
+    try:
+        async with serve(
+            serve_member,
+            "127.0.0.1",
+            settings.ports[settings.index],
+            process_request=answer_stats,
+            compression=None,  # nothing a chat message gains is worth a deflate per member
+            max_size=settings.limits.message_max_bytes,
+            # Unread bytes of a member are bounded by cut_off_slow; a keepalive would only add load to measure.
+            ping_interval=None,
+            backlog=BACKLOG,
+        ):
+            await ended
+    finally:
+        sweeper.cancel()
+        await architecture.close()
+
+
+def _end(ended: asyncio.Future[None], problem: BaseException | None) -> None:
+    if ended.done():
+        return
+    if problem is None:
+        ended.set_result(None)
+    else:
+        ended.set_exception(problem)
+
+
+def _stats(hall: Hall) -> GatewayStats:
+    return GatewayStats(
+        members=len(hall.members),
+        rooms=len(hall.rooms),
+        frames_out=hall.rooms.frames_out,
+        wasted=hall.rooms.wasted,
+        counts=dict(hall.counts),
+    )
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = msgspec.json.decode(sys.stdin.buffer.read(), type=GatewaySettings)
+    try:
+        uvloop.run(run_gateway(settings))
+    except Exception as problem:
+        logging.getLogger("chatbench").debug("the gateway failed", exc_info=True)
+        sys.exit(f"{type(problem).__name__}: {problem}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""One member's connection: what its frames mean, and what happens when they mean nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import msgspec
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+
+from architectures.interface import Architecture, Refused
+from harness import wire
+from harness.gateway.rooms import Rooms
+from harness.gateway.settings import Limits
+
+
+class Hall:
+    """What all sessions of a gateway share."""
+
+    def __init__(self, gateway: int, peers: tuple[str, ...], architecture: Architecture, limits: Limits) -> None:
+        self.gateway = gateway
+        self.peers = peers  # URLs of all gateways, by index
+        self.architecture = architecture
+        self.limits = limits
+        self.rooms = Rooms()
+        self.members: set[ServerConnection] = set()
+        self.counts: Counter[str] = Counter()  # what happened, and every drop by its cause
+        self._room_changes: dict[str, asyncio.Lock] = {}
+
+    async def enter(self, room: str, member: ServerConnection) -> None:
+        """Add the member; the architecture hears of a room's first local member before that one is told."""
+        async with self._room_changes.setdefault(room, asyncio.Lock()):
+            if self.rooms.add(room, member):
+                await self.architecture.join(room)
+
+    async def exit(self, room: str, member: ServerConnection) -> None:
+        """Remove the member; the architecture hears when the room's last local member has left."""
+        lock = self._room_changes.setdefault(room, asyncio.Lock())
+        async with lock:
+            if self.rooms.discard(room, member):
+                await self.architecture.leave(room)
+                self._room_changes.pop(room, None)
+
+
+class Session:
+    """Serves one connection until it closes."""
+
+    def __init__(self, hall: Hall, connection: ServerConnection, name: str) -> None:
+        self._hall = hall
+        self._connection = connection
+        self._name = name
+        self._rooms: set[str] = set()
+        self._publishing: set[asyncio.Task[None]] = set()
+        self._may_publish = asyncio.Semaphore(hall.limits.publishing_per_member_max)
+
+    async def serve(self) -> None:
+        hall = self._hall
+        hall.members.add(self._connection)
+        try:
+            async for frame in self._connection:
+                if not await self._handle(frame):
+                    break
+        except ConnectionClosed:
+            pass  # how it closed is counted below
+        finally:
+            hall.members.discard(self._connection)
+            for room in self._rooms:
+                await hall.exit(room, self._connection)
+            if self._connection.close_code == CloseCode.MESSAGE_TOO_BIG:
+                hall.counts["closed_message_too_big"] += 1
+
+    async def _handle(self, frame: str | bytes) -> bool:
+        """Act on one frame; returns False when the connection was closed over it."""
+        if isinstance(frame, bytes):
+            return await self._close(CloseCode.INVALID_DATA, "binary_frame", "frames are JSON text, not binary")
+        try:
+            said = wire.decode_client_frame(frame)
+        except (msgspec.DecodeError, RecursionError) as problem:
+            return await self._close(CloseCode.INVALID_DATA, "bad_frame", f"not a frame of the wire: {problem}")
+        match said:
+            case wire.Say():
+                return await self._say(said)
+            case wire.Join():
+                return await self._join(said.room)
+            case wire.Leave():
+                return await self._leave(said.room)
+
+    async def _join(self, room: str) -> bool:
+        if room not in self._rooms:
+            limit = self._hall.limits.rooms_per_member_max
+            if len(self._rooms) >= limit:
+                reason = f"a member may be in at most {limit} rooms"
+                return await self._close(CloseCode.POLICY_VIOLATION, "too_many_rooms", reason)
+            owner = self._hall.architecture.owner(room)
+            if owner is not None and owner != self._hall.gateway:
+                self._hall.counts["redirected"] += 1
+                await self._send(wire.Redirect(room, self._hall.peers[owner]))
+                return True
+            self._rooms.add(room)
+            await self._hall.enter(room, self._connection)
+        await self._send(wire.Joined(room))
+        return True
+
+    async def _leave(self, room: str) -> bool:
+        if room in self._rooms:
+            self._rooms.discard(room)
+            await self._hall.exit(room, self._connection)
+        return True
+
+    async def _say(self, said: wire.Say) -> bool:
+        if said.room not in self._rooms:
+            self._hall.counts["refused_not_joined"] += 1
+            await self._send(wire.Error("not_joined", f"join {said.room!r} before you speak there", said.id))
+            return True
+        chat = wire.encode(wire.Chat(said.room, self._name, said.id, said.sent, said.text))
+        # Reading stops while too many of this member's messages wait for the backend: that is the backpressure.
+        await self._may_publish.acquire()
+        publishing = asyncio.create_task(self._publish(said.room, said.id, chat))
+        self._publishing.add(publishing)
+        publishing.add_done_callback(self._published)
+        return True
+
+    def _published(self, task: asyncio.Task[None]) -> None:
+        self._publishing.discard(task)
+        self._may_publish.release()
+
+    async def _publish(self, room: str, message_id: int, chat: bytes) -> None:
+        counts = self._hall.counts
+        counts["said"] += 1
+        try:
+            await self._hall.architecture.publish(room, chat)
+        except Refused as refused:
+            counts["refused_by_backend"] += 1
+            await self._send(wire.Error("not_accepted", str(refused), message_id))
+        else:
+            counts["acked"] += 1
+            await self._send(wire.Ack(message_id))
+
+    async def _send(self, frame: wire.GatewayFrame) -> None:
+        try:
+            await self._connection.send(wire.encode(frame), text=True)
+        except ConnectionClosed:
+            self._hall.counts["unsent_member_gone"] += 1
+
+    async def _close(self, code: CloseCode, name: str, reason: str) -> bool:
+        self._hall.counts[f"closed_{name}"] += 1
+        await self._send(wire.Error(name, reason))
+        await self._connection.close(code, reason[:100])
+        return False
+
+
+async def cut_off_slow(hall: Hall) -> None:
+    """Close every member whose unread bytes pass the limit, so that memory stays bounded. Runs until cancelled."""
+    closing: set[asyncio.Task[None]] = set()
+    while True:
+        await asyncio.sleep(hall.limits.slow_check_s)
+        for member in list(hall.members):
+            if member.transport.get_write_buffer_size() > hall.limits.send_buffer_max_bytes:
+                hall.members.discard(member)
+                hall.counts["cut_off_slow"] += 1
+                task = asyncio.create_task(_cut_off(member))
+                closing.add(task)
+                task.add_done_callback(closing.discard)
+
+
+async def _cut_off(member: ServerConnection) -> None:
+    # The close frame waits behind what the member did not read; after a moment the socket goes in any case.
+    try:
+        async with asyncio.timeout(1.0):
+            await member.close(CloseCode.TRY_AGAIN_LATER, "too slow: unread messages passed the limit")
+    except TimeoutError:
+        member.transport.abort()

@@ -1,0 +1,1 @@
+"""What is measured: latency histograms, CPU time per component, the brokers' own counters."""

@@ -1,0 +1,71 @@
+"""What can be named on the command line: architectures (by entry point) and scenarios (by file)."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import scenarios
+from architectures.interface import Architecture
+from harness.errors import UsageError
+
+GROUP = "chatbench.architectures"
+SCENARIOS_DIR = Path(scenarios.__file__).parent
+
+
+def architecture_names() -> list[str]:
+    return sorted(entry.name for entry in entry_points(group=GROUP))
+
+
+def load_architecture(name: str) -> type[Architecture]:
+    """The architecture class of that name; raises UsageError, with the nearest name, if there is none."""
+    for entry in entry_points(group=GROUP):
+        if entry.name == name:
+            return _load(entry)
+    raise UsageError(_unknown("architecture", name, architecture_names()))
+
+
+def _load(entry: EntryPoint) -> type[Architecture]:
+    try:
+        loaded = entry.load()
+    except Exception as problem:
+        raise UsageError(
+            f"the architecture {entry.name!r} ({entry.value}) cannot be imported: {problem}; "
+            "mend or uninstall the package that brings it"
+        ) from problem
+    if not (isinstance(loaded, type) and issubclass(loaded, Architecture)):
+        raise UsageError(f"the architecture {entry.name!r} ({entry.value}) is no subclass of Architecture")
+    return loaded
+
+
+def scenario_files() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(SCENARIOS_DIR.glob("[!_]*.py"))}
+
+
+def find_scenario(name_or_path: str) -> Path:
+    """The locustfile of that name, or at that path; raises UsageError if there is none."""
+    known = scenario_files()
+    if name_or_path in known:
+        return known[name_or_path]
+    path = Path(name_or_path)
+    if path.suffix == ".py":
+        if path.is_file():
+            return path.resolve()
+        raise UsageError(f"there is no scenario file {name_or_path!r}; give the path of a locustfile that exists")
+    raise UsageError(_unknown("scenario", name_or_path, known))
+
+
+def scenario_summary(path: Path) -> str:
+    """The first line of the locustfile's docstring, read without running the file."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0]
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"there is no {kind} {name!r}; {hint}known: {', '.join(names)}"

@@ -1,0 +1,99 @@
+"""The gateway processes of a run."""
+
+from __future__ import annotations
+
+import http.client
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from architectures.interface import Services, Topology
+from harness.errors import ServiceFailed
+from harness.gateway.settings import GatewaySettings, GatewayStats, gateway_url
+from harness.services.ports import free_ports
+from harness.services.supervise import Child, reason_in, spawn
+
+START_TIMEOUT_S = 45.0
+
+
+class Fleet:
+    """All gateways of a run: `start`, `wait_ready`, then `stop`."""
+
+    def __init__(self, arch: str, services: Services, topology: Topology, logs: Path) -> None:
+        self._arch = arch
+        self._services = services
+        self._topology = topology
+        self._logs = logs
+        self._ports = tuple(free_ports(topology.gateways))
+        self.children: list[Child] = []
+
+    @property
+    def urls(self) -> list[str]:
+        return [gateway_url(port) for port in self._ports]
+
+    def start(self) -> None:
+        for index in range(self._topology.gateways):
+            settings = GatewaySettings(
+                arch=self._arch,
+                services=self._services,
+                topology=self._topology,
+                index=index,
+                ports=self._ports,
+            )
+            self.children.append(
+                spawn(
+                    f"gateway {index}",
+                    [sys.executable, "-m", "harness.gateway"],
+                    self._logs / f"gateway-{index}.log",
+                    stdin=msgspec.json.encode(settings),
+                )
+            )
+
+    def wait_ready(self) -> None:
+        """Return when every gateway serves; raises ServiceFailed otherwise."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        for port, child in zip(self._ports, self.children, strict=True):
+            while _stats_of(port) is None:
+                child.check()
+                if time.monotonic() > deadline:
+                    raise ServiceFailed(
+                        f"{child.name} did not serve within {START_TIMEOUT_S:g} s: {reason_in(child.log)}; "
+                        f"its log is {child.log}"
+                    )
+                time.sleep(0.02)
+
+    def check(self) -> None:
+        """Raise ServiceFailed if a gateway has ended."""
+        for child in self.children:
+            child.check()
+
+    def stats(self) -> list[GatewayStats]:
+        """Counters of every gateway; raises ServiceFailed if one does not answer."""
+        answers = []
+        for port, child in zip(self._ports, self.children, strict=True):
+            stats = _stats_of(port)
+            if stats is None:
+                child.check()
+                raise ServiceFailed(f"{child.name} does not answer; its log is {child.log}")
+            answers.append(stats)
+        return answers
+
+    def stop(self) -> None:
+        for child in self.children:  # ask all before waiting for one
+            if child.process.poll() is None:
+                child.process.terminate()
+        for child in self.children:
+            child.stop()
+
+
+def _stats_of(port: int) -> GatewayStats | None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/stats")
+        return msgspec.json.decode(connection.getresponse().read(), type=GatewayStats)
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

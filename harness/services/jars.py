@@ -1,0 +1,127 @@
+"""The jars of Apache Kafka: locked by hash, downloaded once, cached outside the checkout, reused offline."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jgo.env import LockFile
+from jgo.maven import MavenContext, PythonResolver
+
+from harness.errors import ServiceFailed
+
+LOCK = Path(__file__).parent / "kafka.lock.toml"
+KAFKA_VERSION = "4.4.0"
+AGENT = "jmx_prometheus_javaagent"
+# Kafka logs through slf4j; without a binding it starts mute, and its reasons for failing are lost.
+ROOTS = (
+    f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
+    "org.slf4j:slf4j-simple:1.7.36",
+    f"io.prometheus.jmx:{AGENT}:1.0.1",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Jars:
+    class_path: str
+    agent: Path  # the Prometheus JMX exporter
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+
+    @property
+    def path(self) -> Path:
+        name = f"{self.artifact}-{self.version}.jar"
+        return cache_dir() / self.group.replace(".", "/") / self.artifact / self.version / name
+
+
+def cache_dir() -> Path:
+    """Where jars are kept: $CHATBENCH_CACHE, else the user's cache folder."""
+    if chosen := os.environ.get("CHATBENCH_CACHE"):
+        return Path(chosen) / "jars"
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "chatbench" / "jars"
+
+
+def locked_jars() -> list[Jar]:
+    lock = LockFile.load(LOCK)
+    return [Jar(d.groupId, d.artifactId, d.version, d.sha256 or "") for d in lock.dependencies]
+
+
+def missing_jars() -> list[Jar]:
+    return [jar for jar in locked_jars() if not jar.path.is_file()]
+
+
+def ensure_jars(on_progress: Callable[[int, int], None]) -> Jars:
+    """Download what is missing, check every jar against the lock, and say where they are.
+
+    `on_progress(done, total)` counts jars. Raises ServiceFailed, with the next step, when a jar can neither be
+    found nor fetched, or is not the one that was locked.
+    """
+    missing = missing_jars()
+    for done, jar in enumerate(missing):
+        on_progress(done, len(missing))
+        _fetch(jar)
+    if missing:
+        on_progress(len(missing), len(missing))
+    _verify()
+    jars = locked_jars()
+    return Jars(
+        class_path=os.pathsep.join(str(jar.path) for jar in jars if jar.artifact != AGENT),
+        agent=next(jar.path for jar in jars if jar.artifact == AGENT),
+    )
+
+
+def _fetch(jar: Jar) -> None:
+    # Each download goes to a folder of its own and is renamed into place, so that neither a killed download nor a
+    # second chatbench beside this one leaves half a jar in the cache.
+    private = cache_dir() / f".incoming-{os.getpid()}"
+    context = MavenContext(resolver=PythonResolver(), repo_cache=private, local_repos=[], timeout=20)
+    component = context.project(jar.group, jar.artifact).at_version(jar.version)
+    try:
+        fetched = component.artifact(packaging="jar").resolve()
+        jar.path.parent.mkdir(parents=True, exist_ok=True)
+        fetched.replace(jar.path)
+    except (OSError, RuntimeError) as problem:
+        raise ServiceFailed(
+            f"{jar.artifact} {jar.version} of Apache Kafka is not in the cache {cache_dir()} and could not be "
+            f"downloaded ({_short(problem)}); run `chatbench doctor` once with network, after that it works offline"
+        ) from problem
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def _verify() -> None:
+    for problem in LockFile.load(LOCK).verify_checksums(cache_dir()):
+        for jar in locked_jars():
+            if f":{jar.artifact}:" in problem and "mismatch" in problem:
+                jar.path.unlink(missing_ok=True)
+        raise ServiceFailed(
+            f"a jar in {cache_dir()} is not the one that was locked ({problem}); "
+            "it was removed, so run the command again to download it anew"
+        )
+
+
+def _short(problem: BaseException) -> str:
+    return " ".join(str(problem).split())[:160]
+
+
+def write_lock() -> None:
+    """Resolve ROOTS and everything they need, and write the lock (`make lock`)."""
+    context = MavenContext(repo_cache=cache_dir())
+    roots = [context.create_dependency(root) for root in ROOTS]
+    inputs, transitive = context.resolver.resolve(roots)
+    needed = [dependency for dependency in transitive if dependency.scope in ("compile", "runtime")]
+    LockFile.from_resolved_dependencies([*inputs, *needed]).save(LOCK)
+
+
+if __name__ == "__main__":
+    write_lock()

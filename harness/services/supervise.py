@@ -1,0 +1,146 @@
+"""Child processes that never outlive their parent, however the parent dies."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.errors import ServiceFailed
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+STOP_GRACE_S = 5.0
+LOG_TAIL_BYTES = 16 * 1024
+
+# Loaded before any fork: between fork and exec nothing may be imported.
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+class Child:
+    """A running process, its name for the user, and its log."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.name = name
+        self.process = process
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def check(self) -> None:
+        """Raise ServiceFailed if the process has ended."""
+        code = self.process.poll()
+        if code is not None:
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            raise ServiceFailed(f"{self.name} {how}: {reason_in(self.log)}; its log is {self.log}")
+
+    def stop(self, grace_s: float = STOP_GRACE_S) -> None:
+        """Ask it to end, wait, and end it. Returns when it is gone."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(grace_s)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+
+    def kill(self) -> None:
+        """End it at once, for a process that has nothing to save."""
+        self.process.kill()
+        self.process.wait()
+
+
+def spawn(
+    name: str,
+    argv: Sequence[str],
+    log: Path,
+    *,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Child:
+    """Start a process that the kernel kills when this thread's process dies.
+
+    Call it from the main thread: PR_SET_PDEATHSIG follows the thread that made the child, not the process. The
+    child gets a session of its own, so that Ctrl-C in a terminal reaches only chatbench, which stops its children
+    in order.
+    """
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        if _libc is not None:
+            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # the parent died before the line above
+                os._exit(1)
+
+    with log.open("ab") as sink:
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=None if env is None else {**os.environ, **env},
+                pass_fds=pass_fds,
+                start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call on a library loaded before the fork
+            )
+        except OSError as problem:
+            raise ServiceFailed(f"{name} could not be started: {problem}") from problem
+    assert process.stdin is not None
+    try:
+        process.stdin.write(stdin)
+        process.stdin.close()
+    except BrokenPipeError:
+        pass  # it ended already; check() tells why
+    return Child(name, process, log)
+
+
+# Lines that say why a service did not come up, most telling first, and what the user can do about it.
+KNOWN_REASONS = (
+    ("No space left on device", "the disk is full; free some space or set TMPDIR to a larger one"),
+    ("Address already in use", "a port is in use; run the command again, it picks other ports"),
+    ("java.net.BindException", "a port is in use; run the command again, it picks other ports"),
+    ("There is insufficient memory", "too little free memory for the JVM; free some, or use fewer --brokers"),
+    ("OutOfMemoryError", "the JVM ran out of memory; use fewer --brokers or a lower --rate"),
+    ("Too many open files", "the limit of open files is too low; raise it (ulimit -n)"),
+)
+
+
+def reason_in(log: Path) -> str:
+    """Why the process that wrote this log ended: a known cause in plain words, else the log's last line."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            tail = stream.read().decode(errors="replace")
+    except OSError as problem:
+        return f"no log ({problem.strerror})"
+    for mark, meaning in KNOWN_REASONS:
+        if mark in tail:
+            return meaning
+    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "it said nothing"
+
+
+def wait_until_listening(child: Child, port: int, timeout_s: float) -> None:
+    """Wait until the child accepts connections; raises ServiceFailed if it ends first or takes too long."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        child.check()
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise ServiceFailed(
+        f"{child.name} did not accept connections on port {port} within {timeout_s:g} s: "
+        f"{reason_in(child.log)}; its log is {child.log}"
+    )

@@ -1,0 +1,67 @@
+"""The frames between a member and a gateway: JSON text, one object a frame (contract, design section 4)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+ROOM_BYTES_MAX = 200
+TEXT_CHARS_MAX = 1_000_000  # the message size limit of the gateway is what really bounds a text
+
+Room = Annotated[str, msgspec.Meta(min_length=1, max_length=ROOM_BYTES_MAX)]
+# Ids stay exact in every JSON reader, JavaScript's 53-bit numbers included.
+MessageId = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+
+
+class Join(msgspec.Struct, tag_field="t", tag="join", frozen=True):
+    room: Room
+
+
+class Leave(msgspec.Struct, tag_field="t", tag="leave", frozen=True):
+    room: Room
+
+
+class Say(msgspec.Struct, tag_field="t", tag="say", frozen=True, omit_defaults=True):
+    room: Room
+    id: MessageId
+    text: Annotated[str, msgspec.Meta(max_length=TEXT_CHARS_MAX)]
+    sent: Nanoseconds | None = None
+
+
+class Joined(msgspec.Struct, tag_field="t", tag="joined", frozen=True):
+    room: str
+
+
+class Redirect(msgspec.Struct, tag_field="t", tag="redirect", frozen=True):
+    room: str
+    url: str
+
+
+class Ack(msgspec.Struct, tag_field="t", tag="ack", frozen=True):
+    id: int
+
+
+class Chat(msgspec.Struct, tag_field="t", tag="chat", frozen=True, rename={"sender": "from"}):
+    room: str
+    sender: str
+    id: int
+    sent: int | None
+    text: str
+
+
+class Error(msgspec.Struct, tag_field="t", tag="error", frozen=True, omit_defaults=True):
+    """`id` names the message that was refused, where the error is about one."""
+
+    code: str
+    reason: str
+    id: int | None = None
+
+
+ClientFrame = Join | Leave | Say
+GatewayFrame = Joined | Redirect | Ack | Chat | Error
+
+encode = msgspec.json.Encoder().encode
+decode_client_frame = msgspec.json.Decoder(ClientFrame).decode
+decode_gateway_frame = msgspec.json.Decoder(GatewayFrame).decode

@@ -1,0 +1,1 @@
+"""Plain locustfiles, each the shape of somebody's chat."""

@@ -97,6 +97,12 @@ def make_out_dir(out: str) -> Path:
     return path
 
 
+def raise_open_file_limit() -> None:
+    """Up to the hard limit. Children inherit it: the audience and the gateways hold a socket a member."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def open_files_needed(members: int) -> int:
     """The most files one process of a run holds: the driver's audience has a socket a member."""
     return members + FILES_BESIDE_SOCKETS

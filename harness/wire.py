@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -12,7 +13,7 @@ TEXT_CHARS_MAX = 1_000_000  # the message size limit of the gateway is what real
 Room = Annotated[str, msgspec.Meta(min_length=1, max_length=ROOM_BYTES_MAX)]
 # Ids stay exact in every JSON reader, JavaScript's 53-bit numbers included.
 MessageId = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
-Nanoseconds = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Join(msgspec.Struct, tag_field="t", tag="join", frozen=True):
@@ -63,5 +64,5 @@ ClientFrame = Join | Leave | Say
 GatewayFrame = Joined | Redirect | Ack | Chat | Error
 
 encode = msgspec.json.Encoder().encode
-decode_client_frame = msgspec.json.Decoder(ClientFrame).decode
-decode_gateway_frame = msgspec.json.Decoder(GatewayFrame).decode
+decode_client_frame: Callable[[str | bytes], ClientFrame] = msgspec.json.Decoder(ClientFrame).decode
+decode_gateway_frame: Callable[[str | bytes], GatewayFrame] = msgspec.json.Decoder(GatewayFrame).decode

@@ -1,0 +1,70 @@
+"""A blocking end of a message channel; under gevent it blocks only its greenlet."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from harness.load.messages import LENGTH, Struct, pack
+
+Incoming = TypeVar("Incoming")
+
+
+class ChannelClosed(Exception):
+    """The other process has closed its end, most likely because it ended."""
+
+
+class Channel(Generic[Incoming]):
+    """Sends and receives whole messages over a connected socket."""
+
+    def __init__(self, connected: socket.socket, incoming: Any) -> None:
+        # `incoming` is Incoming itself: a union of message types, which `type[...]` cannot express.
+        self._socket = connected
+        self._decode = msgspec.msgpack.Decoder(incoming).decode
+        self._received = bytearray()
+
+    def send(self, message: Struct) -> None:
+        """Raises ChannelClosed if the other end is gone."""
+        try:
+            self._socket.sendall(pack(message))
+        except OSError as problem:
+            raise ChannelClosed(str(problem)) from problem
+
+    def receive(self, timeout_s: float | None = None) -> Incoming | None:
+        """The next message, or None when none came in time; raises ChannelClosed if the other end is gone."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            message = self._take()
+            if message is not None:
+                return message
+            remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+            self._socket.settimeout(remaining or (None if deadline is None else 1e-6))
+            try:
+                more = self._socket.recv(1 << 18)
+            except TimeoutError:
+                return None
+            except OSError as problem:
+                raise ChannelClosed(str(problem)) from problem
+            finally:
+                self._socket.settimeout(None)
+            if not more:
+                raise ChannelClosed("closed by the other process")
+            self._received += more
+
+    def _take(self) -> Incoming | None:
+        received = self._received
+        if len(received) < LENGTH.size:
+            return None
+        (length,) = LENGTH.unpack_from(received)
+        end = LENGTH.size + length
+        if len(received) < end:
+            return None
+        message: Incoming = self._decode(bytes(received[LENGTH.size : end]))
+        del received[:end]
+        return message
+
+    def close(self) -> None:
+        self._socket.close()

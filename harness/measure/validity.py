@@ -1,0 +1,43 @@
+"""Whether the driver was fast enough for its latency figures to be about the system and not about itself."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.measure.histogram import Latencies
+
+# A latency contains the driver's own lateness. Below these it stays small beside what a chat user would notice.
+SEND_LATENESS_P99_MAX_MS = 25.0
+LOOP_LAG_P99_MAX_MS = 25.0
+CPU_SHARE_MAX = 0.9  # of one core, per process: above it queues build up in the driver
+NOT_SENT_SHARE_MAX = 0.001
+
+
+class DriverVerdict(msgspec.Struct, frozen=True):
+    """Key `driver` of summary.json (contract)."""
+
+    valid: bool | None  # None: not known, the run ended before it could be told
+    why: str | None  # None when valid
+
+
+def judge_driver(
+    *, send_lateness: Latencies, loop_lag: Latencies, cpu_share: dict[str, float], sent: int, not_sent: int
+) -> DriverVerdict:
+    """`cpu_share` is CPU time over wall time of each driver process, by its name for the user."""
+    problems = []
+    late_ms = send_lateness.percentile_ms(99) or 0.0
+    if late_ms > SEND_LATENESS_P99_MAX_MS:
+        problems.append(f"1 % of messages were sent {late_ms:.0f} ms late or more (limit {SEND_LATENESS_P99_MAX_MS:g})")
+    lag_ms = loop_lag.percentile_ms(99) or 0.0
+    if lag_ms > LOOP_LAG_P99_MAX_MS:
+        problems.append(f"its event loop lagged {lag_ms:.0f} ms at the 99th percentile (limit {LOOP_LAG_P99_MAX_MS:g})")
+    problems += [
+        f"{name} used {share:.0%} of a core (limit {CPU_SHARE_MAX:.0%})"
+        for name, share in cpu_share.items()
+        if share > CPU_SHARE_MAX
+    ]
+    if not_sent > NOT_SENT_SHARE_MAX * (sent + not_sent):
+        problems.append(f"{not_sent} of {sent + not_sent} scheduled messages could not be sent")
+    if send_lateness.below_zero:
+        problems.append("the clock was stepped back during the run")
+    return DriverVerdict(valid=not problems, why="; ".join(problems) or None)

@@ -1,0 +1,209 @@
+"""The record of a run: a folder that is readable whenever the run ends, killed or not (contract, design section 5)."""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import distribution, packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+from harness.config import RunSettings
+from harness.load.messages import Tick
+from harness.measure.histogram import LatencyMs
+from harness.measure.validity import DriverVerdict
+from harness.promises import PromiseCheck
+from harness.services.jars import KAFKA_VERSION
+
+TIMESERIES_COLUMNS = (
+    "phase",
+    "second",
+    "said",
+    "acked",
+    "delivered",
+    "latency_p50_ms",
+    "latency_p90_ms",
+    "latency_p99_ms",
+    "latency_max_ms",
+)
+
+
+class SpreadMs(msgspec.Struct, frozen=True):
+    """From the first to the last recipient of a message. None: not measured."""
+
+    p50: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class CpuUsPerDelivery(msgspec.Struct, frozen=True):
+    """None for a component that this run did not have."""
+
+    gateway: float | None = None
+    kafka: float | None = None
+    redis: float | None = None
+    driver: float | None = None
+
+
+class KafkaPerMessage(msgspec.Struct, frozen=True):
+    records_per_message: float | None
+    produce_requests_per_message: float | None
+    bytes_in_per_message: float | None
+    bytes_out_per_message: float | None
+    disk_bytes_per_message: float | None
+
+
+class RedisPerMessage(msgspec.Struct, frozen=True):
+    commands_per_message: float | None
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """summary.json. None is written as null and means: not measured."""
+
+    arch: str
+    scenario: str
+    status: str  # complete | interrupted | failed | incomplete (the run was killed)
+    why: str | None = None  # what ended a run that is not complete
+    duration_s: float | None = None
+    members: int
+    rooms: int | None = None
+    gateways: int
+    sent: int | None = None
+    not_sent: int | None = None
+    acked: int | None = None
+    refused: dict[str, int] | None = None  # messages answered with an error, by its code
+    expected: int | None = None
+    delivered: int | None = None
+    lost: int | None = None
+    lost_acked: int | None = None
+    duplicated: int | None = None
+    reordered: int | None = None
+    neither: int | None = None
+    strays: int | None = None
+    disconnects: int | None = None
+    latency_ms: LatencyMs = LatencyMs()
+    ack_ms: LatencyMs = LatencyMs()
+    spread_ms: SpreadMs = SpreadMs()
+    send_lateness_ms: LatencyMs = LatencyMs()
+    publishes_per_s: float | None = None
+    deliveries_per_s: float | None = None
+    wasted_deliveries_per_message: float | None = None
+    cpu_us_per_delivery: CpuUsPerDelivery = CpuUsPerDelivery()
+    rss_bytes: dict[str, int] | None = None
+    kafka: KafkaPerMessage | None = None
+    redis: RedisPerMessage | None = None
+    promises: list[PromiseCheck] = []
+    driver: DriverVerdict = DriverVerdict(valid=None, why=None)
+
+
+class Record:
+    """The folder of one run."""
+
+    def __init__(self, out: Path, settings: RunSettings, scenario: str) -> None:
+        """Make the folder, with a manifest and a summary that says `incomplete` until finish() replaces it."""
+        self.folder = _new_folder(out, f"{settings.arch}-{scenario}")
+        self.logs = self.folder / "logs"
+        self.logs.mkdir()
+        self.charts = self.folder / "charts"
+        self.charts.mkdir()
+        self._write("manifest.json", msgspec.json.format(msgspec.json.encode(_manifest(settings))))
+        self.timeseries = self.folder / "timeseries.csv"
+        with self.timeseries.open("w", newline="") as out_file:
+            csv.writer(out_file).writerow(TIMESERIES_COLUMNS)
+
+    def add_second(self, tick: Tick) -> None:
+        with self.timeseries.open("a", newline="") as out_file:
+            csv.writer(out_file).writerow([getattr(tick, column) for column in TIMESERIES_COLUMNS])
+
+    def write_summary(self, summary: Summary) -> None:
+        self._write("summary.json", msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        self._write(name, text.encode())
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Replace the file in one step: whoever reads it, at whatever moment, finds the old or the new one."""
+        partial = self.folder / f".{name}.partial"
+        partial.write_bytes(content)
+        partial.replace(self.folder / name)
+
+
+def read_summary(folder: Path) -> Summary:
+    """The summary of a record; raises OSError or msgspec.ValidationError if it is none."""
+    return msgspec.json.decode((folder / "summary.json").read_bytes(), type=Summary)
+
+
+def _new_folder(out: Path, name: str) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for attempt in range(1, 1000):
+        folder = out / (f"{stamp}-{name}" if attempt == 1 else f"{stamp}-{name}-{attempt}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise FileExistsError(f"{out / stamp}-{name} and 999 more exist")
+
+
+def _manifest(settings: RunSettings) -> dict[str, Any]:
+    memory = psutil.virtual_memory()
+    return {
+        "chatbench": version("chatbench"),
+        "commit": _commit(),
+        "command": ["chatbench", *sys.argv[1:]],
+        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": msgspec.to_builtins(settings),
+        "host": {
+            "system": platform.platform(),
+            "cpu": _cpu_model(),
+            "cores": os.cpu_count(),
+            "memory_bytes": memory.total,
+        },
+        "versions": {"python": platform.python_version(), "kafka": KAFKA_VERSION, **_package_versions()},
+        "method": {
+            "latency": "from the intended moment of sending (open loop) to the arrival at the member, one clock",
+            "warmup": f"the first {settings.warmup_s:g} s of load are discarded, in a statistics object of their own",
+            "hosts": "all processes share one host: compare runs with each other, do not read the figures as absolute",
+        },
+    }
+
+
+def _package_versions() -> dict[str, str]:
+    needed = [name.split(">")[0] for name in distribution("chatbench").requires or [] if "extra ==" not in name]
+    installed = {name for names in packages_distributions().values() for name in names}
+    return {name: version(name) for name in needed if name in installed}
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _commit() -> str | None:
+    """The commit of the checkout chatbench runs from, with `-dirty` if it was changed; None outside one."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607 - git of the PATH
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()

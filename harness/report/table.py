@@ -1,0 +1,66 @@
+"""The short table a run ends with."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.table import Table
+
+from harness.record import Summary
+
+NOT_MEASURED = "not measured"
+
+
+def summary_table(summary: Summary) -> Table:
+    """Figures of one run for people. Latency of a run whose driver was not valid is not shown as a figure."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column(f"{summary.arch} · {summary.scenario}")
+    table.add_column(
+        f"{summary.members:,} members · {summary.rooms} rooms · {summary.gateways} gateways", justify="right"
+    )
+    add = table.add_row
+    add("messages sent / acked / not sent", f"{_n(summary.sent)} / {_n(summary.acked)} / {_n(summary.not_sent)}")
+    add("deliveries", f"{_n(summary.delivered)} of {_n(summary.expected)} expected")
+    add("deliveries/s", _x(summary.deliveries_per_s, ",.0f"))
+    add("lost (of these acked)", f"{_share(summary.lost, summary.expected)} ({_n(summary.lost_acked)})")
+    add("duplicated", _n(summary.duplicated))
+    add("out of order", _n(summary.reordered), end_section=True)
+    valid = summary.driver.valid is not False
+    for name, latency in (("delivery", summary.latency_ms), ("ack", summary.ack_ms)):
+        figures = " / ".join(_x(value, ",.1f") for value in (latency.p50, latency.p99, latency.p999))
+        add(f"{name} latency p50 / p99 / p99.9", f"{figures} ms" if valid else "not valid")
+    spread = " / ".join(_x(value, ",.1f") for value in (summary.spread_ms.p50, summary.spread_ms.p99))
+    add("spread, first to last recipient p50 / p99", f"{spread} ms" if valid else "not valid", end_section=True)
+    cpu = summary.cpu_us_per_delivery
+    parts = (("gateway", cpu.gateway), ("kafka", cpu.kafka), ("redis", cpu.redis), ("driver", cpu.driver))
+    for name, cost in parts:
+        if cost is not None:
+            add(f"CPU per delivery, {name}", f"{cost:,.1f} us")
+    add("wasted deliveries per message", _x(summary.wasted_deliveries_per_message, ".2f"))
+    if summary.kafka is not None:
+        kafka = summary.kafka
+        add("Kafka records per message", _x(kafka.records_per_message, ".4g"))
+        add("Kafka produce requests per message", _x(kafka.produce_requests_per_message, ".3g"))
+        add("Kafka disk bytes per message", _x(kafka.disk_bytes_per_message, ",.0f"))
+    return table
+
+
+def verdict_lines(summary: Summary) -> list[str]:
+    """Below the table: promises that did not hold, and a driver that was not valid."""
+    lines = [f"promise broken: {check.promise} ({check.evidence})" for check in summary.promises if check.held is False]
+    if summary.driver.valid is False:
+        lines.append(f"not valid, the driver was the bottleneck: {summary.driver.why}")
+    return lines
+
+
+def _n(count: int | None) -> str:
+    return NOT_MEASURED if count is None else f"{count:,}"
+
+
+def _x(value: float | None, form: str) -> str:
+    return NOT_MEASURED if value is None else format(value, form)
+
+
+def _share(part: int | None, whole: int | None) -> str:
+    if part is None or not whole:
+        return _n(part)
+    return f"{part:,} = {part / whole:.2%}" if part else "0"

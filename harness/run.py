@@ -1,0 +1,404 @@
+"""One run, start to finish.
+
+services and driver up -> members join -> probe -> warm-up -> measure -> drain -> everything down -> record
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import msgspec
+
+from architectures.interface import Architecture
+from harness import config
+from harness.config import RunSettings
+from harness.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
+from harness.gateway.settings import GatewayStats
+from harness.load import messages as msg
+from harness.load.channel import Channel, ChannelClosed
+from harness.load.driver_settings import DriverSettings
+from harness.measure.histogram import Latencies
+from harness.measure.kafka_metrics import KafkaCounters, read_counters
+from harness.measure.resources import Processes
+from harness.measure.validity import judge_driver
+from harness.promises import check_promises
+from harness.record import CpuUsPerDelivery, KafkaPerMessage, Record, SpreadMs, Summary
+from harness.registry import find_scenario
+from harness.report.progress import RunProgress
+from harness.services.stack import Stack
+from harness.services.supervise import Child, reason_in, spawn
+from harness.signals import signals_interrupt, signals_wait
+
+READY_TIMEOUT_S = 60.0
+SPAWN_TIMEOUT_S = 120.0
+PROBE_TIMEOUT_S = 30.0
+PHASE_SLACK_S = 30.0  # beyond a phase's own end: late sends, the drain, the verdict
+PARTIAL_RESULT_TIMEOUT_S = 6.0
+Expected = TypeVar("Expected", bound=msg.Struct)
+
+LEAD_NS = 100_000_000  # a phase begins this long after it is announced, when everybody has heard of it
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    summary: Summary
+    folder: Path
+
+
+def run_once(settings: RunSettings, architecture: type[Architecture], progress: RunProgress) -> Outcome:
+    """Run and record. Raises UsageError or ServiceFailed, or Interrupted when a signal ended the run.
+
+    Whatever happens, the record is on disk and no process is left when this returns or raises.
+    """
+    config.validate(settings, architecture)
+    scenario = find_scenario(settings.scenario)
+    out = config.make_out_dir(settings.out)
+    config.raise_open_file_limit()
+    record = Record(out, settings, scenario.stem)
+    run = Run(settings, architecture, scenario, record, progress)
+    with signals_interrupt():
+        record.write_summary(run.summary("incomplete", "the run was killed before it could finish its record"))
+        try:
+            run.go()
+        except UsageError:
+            shutil.rmtree(record.folder)  # nothing ran, so there is nothing to record
+            raise
+        except ChatbenchError as problem:
+            record.write_summary(run.summary("failed", str(problem)))
+            raise
+        except Interrupted:
+            record.write_summary(run.summary("interrupted", "SIGINT or SIGTERM"))
+            raise Interrupted(str(record.folder)) from None
+    summary = run.summary("complete")
+    record.write_summary(summary)
+    return Outcome(summary, record.folder)
+
+
+class Run:
+    """The parts of a run in progress, and what is known of it so far."""
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        architecture: type[Architecture],
+        scenario: Path,
+        record: Record,
+        progress: RunProgress,
+    ) -> None:
+        self._settings = settings
+        self._architecture = architecture
+        self._scenario = scenario
+        self._record = record
+        self._progress = progress
+        self._topology = config.topology(settings, architecture)
+        self._stack = Stack(architecture, self._topology, record.logs)
+        self._driver: Child | None = None
+        self._driver_pids: list[int] = []
+        self._channel: Channel[msg.FromDriver] | None = None
+        self._rooms: int | None = None
+        self._measured: Measured | None = None
+
+    def go(self) -> None:
+        """Everything up, the phases, everything down. Sets what summary() tells."""
+        try:
+            self._start()
+            self._join()
+            if self._settings.warmup_s > 0:
+                self._run_phase("warm-up", self._settings.warmup_s)
+            self._measure()
+        finally:
+            with signals_wait():
+                self._stop()
+
+    def _start(self) -> None:
+        self._progress.step("start", "driver and services")
+        self._channel = self._start_driver()
+        self._stack.begin(self._show_download)
+        ready = self._expect(msg.Ready, READY_TIMEOUT_S, "the driver's start")
+        self._driver_pids, self._rooms = ready.pids, ready.rooms
+        if self._rooms > self._settings.members:
+            raise UsageError(
+                f"the scenario makes {self._rooms} rooms of {self._settings.members} members; use more --members"
+            )
+        self._stack.finish()
+
+    def _show_download(self, done: int, total: int) -> None:
+        detail = f"{done} of {total} jars of Kafka, once"
+        if done == 0:
+            self._progress.step("download", detail, total=total)
+        self._progress.update(done, detail)
+
+    def _start_driver(self) -> Channel[msg.FromDriver]:
+        driver_settings = DriverSettings(
+            scenario=str(self._scenario),
+            members=self._settings.members,
+            rooms=self._settings.rooms,
+            rate_per_s=self._settings.rate_per_s,
+            payload_bytes=self._settings.payload_bytes,
+            seed=self._settings.seed,
+            audience_log=str(self._record.logs / "audience.log"),
+        )
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._driver = spawn(
+                "the driver",
+                [sys.executable, "-m", "harness.load.driver", str(theirs.fileno())],
+                self._record.logs / "driver.log",
+                stdin=msgspec.json.encode(driver_settings),
+                pass_fds=[theirs.fileno()],
+            )
+        return Channel(ours, msg.FromDriver)
+
+    def _join(self) -> None:
+        members = self._settings.members
+        assert self._stack.fleet is not None
+        self._progress.step("join", f"0 of {members} members", total=members)
+        self._send(msg.Spawn(urls=self._stack.fleet.urls))
+        while True:
+            spawned = self._expect(msg.Spawned, SPAWN_TIMEOUT_S, "the members' joining")
+            self._progress.update(spawned.joined, f"{spawned.joined} of {members} members")
+            if spawned.problem is not None:
+                raise ServiceFailed(
+                    f"only {spawned.joined} of {members} members could join: {spawned.problem}; "
+                    f"the gateways' logs are in {self._record.logs}"
+                )
+            if spawned.joined >= members:
+                break
+        self._progress.step("probe", "every member must hear every gateway")
+        self._send(msg.Probe(fragments=not self._architecture.promises.everyone, timeout_s=PROBE_TIMEOUT_S))
+        probed = self._expect(msg.Probed, PROBE_TIMEOUT_S + 10, "the probe")
+        if probed.problem is not None:
+            raise ServiceFailed(
+                f"the architecture does not deliver: after {PROBE_TIMEOUT_S:g} s {probed.problem}; "
+                f"the gateways' logs are in {self._record.logs}"
+            )
+
+    # --- phases
+
+    def _measure(self) -> None:
+        processes = Processes(
+            {**self._stack.pids(), "locust": self._driver_pids[:1], "audience": self._driver_pids[1:]}
+        )
+        kafka_before, gateways_before = self._read_kafka(), self._read_gateways()
+        cpu: list[dict[str, float]] = []
+        seconds: list[float] = []
+
+        def sample_cpu() -> None:
+            cpu.append(processes.cpu_s())
+            seconds.append(time.monotonic())
+
+        phase = self._run_phase("measure", self._settings.duration_s, at_start=sample_cpu, at_end=sample_cpu)
+        rss_bytes = processes.rss_bytes()
+        kafka_after = self._read_kafka()
+        self._measured = Measured(
+            result=phase,
+            duration_s=seconds[1] - seconds[0],
+            cpu_s={name: used - cpu[0][name] for name, used in cpu[1].items()},
+            rss_bytes=rss_bytes,
+            kafka=None if kafka_before is None or kafka_after is None else kafka_after.since(kafka_before),
+            wasted=sum(g.wasted for g in self._read_gateways()) - sum(g.wasted for g in gateways_before),
+        )
+        self._record.write_text("locust_stats.csv", phase.locust_stats_csv)
+        Latencies.decode(phase.latency).write_hgrm(self._record.folder / "latency.hgrm")
+
+    def _run_phase(
+        self,
+        name: str,
+        duration_s: float,
+        at_start: Callable[[], None] = lambda: None,
+        at_end: Callable[[], None] = lambda: None,
+    ) -> msg.PhaseResult:
+        """Let the members speak for that long, wait for what is in flight, and return what was counted."""
+        start_ns = time.time_ns() + LEAD_NS
+        end_ns = start_ns + round(duration_s * 1e9)
+        self._progress.step(name, f"{duration_s:g} s", total=duration_s)
+        self._send(msg.BeginPhase(name=name, start_ns=start_ns, end_ns=end_ns))
+        time.sleep(max(0, start_ns - time.time_ns()) / 1e9)
+        at_start()
+        said = delivered = 0
+        ended = False
+        deadline = time.monotonic() + duration_s + PHASE_SLACK_S
+        try:
+            while time.monotonic() < deadline:
+                news = self._receive(0.1)
+                if not ended and time.time_ns() >= end_ns:
+                    ended = True
+                    at_end()
+                match news:
+                    case msg.Tick():
+                        self._record.add_second(news)
+                        said, delivered = said + news.said, delivered + news.delivered
+                        p99 = "" if news.latency_p99_ms is None else f", p99 {news.latency_p99_ms:.1f} ms"
+                        self._progress.update(news.second + 1, f"{said:,} said, {delivered:,} delivered{p99}")
+                    case msg.PhaseResult():
+                        return news
+        except Interrupted:
+            if name == "measure":
+                with signals_wait():
+                    self._keep_partial(duration_s - max(0, end_ns - time.time_ns()) / 1e9)
+            raise
+        raise ServiceFailed(f"the {name} did not end; the driver's logs are in {self._record.logs}")
+
+    def _keep_partial(self, elapsed_s: float) -> None:
+        """Ask for what was counted until the interruption."""
+        self._send(msg.EndPhase())
+        deadline = time.monotonic() + PARTIAL_RESULT_TIMEOUT_S
+        while time.monotonic() < deadline:
+            news = self._receive(0.1)
+            if isinstance(news, msg.PhaseResult):
+                self._measured = Measured(news, elapsed_s, cpu_s={}, rss_bytes=None, kafka=None, wasted=None)
+                return
+
+    def _read_kafka(self) -> KafkaCounters | None:
+        if self._stack.kafka is None:
+            return None
+        return read_counters(self._stack.kafka.brokers, self._topology.run_id)
+
+    def _read_gateways(self) -> list[GatewayStats]:
+        assert self._stack.fleet is not None
+        return self._stack.fleet.stats()
+
+    # --- the driver
+
+    def _send(self, message: msg.ToDriver) -> None:
+        assert self._channel is not None
+        try:
+            self._channel.send(message)
+        except ChannelClosed:
+            self._fail_for_driver()
+
+    def _receive(self, timeout_s: float) -> msg.FromDriver | None:
+        """The driver's next message, if one comes in time; raises if a process of the run has ended."""
+        assert self._channel is not None
+        try:
+            news = self._channel.receive(timeout_s)
+        except ChannelClosed:
+            self._fail_for_driver()
+        if isinstance(news, msg.Broken):
+            raise UsageError(news.problem)
+        self._stack.check()
+        return news
+
+    def _expect(self, kind: type[Expected], timeout_s: float, what: str) -> Expected:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            news = self._receive(0.1)
+            if isinstance(news, kind):
+                return news
+        raise ServiceFailed(f"{what} took longer than {timeout_s:g} s; the logs are in {self._record.logs}")
+
+    def _fail_for_driver(self) -> NoReturn:
+        assert self._driver is not None
+        audience_log = self._record.logs / "audience.log"
+        raise ServiceFailed(
+            f"the driver ended: {reason_in(self._driver.log)} (audience: {reason_in(audience_log)}); "
+            f"its logs are in {self._record.logs}"
+        )
+
+    def _stop(self) -> None:
+        if self._channel is not None:
+            self._channel.close()  # the driver and its audience end when it closes
+        if self._driver is not None:
+            self._driver.stop(grace_s=3)
+        self._stack.stop()
+
+    # --- what is known
+
+    def summary(self, status: str, why: str | None = None) -> Summary:
+        summary = Summary(
+            arch=self._settings.arch,
+            scenario=self._scenario.stem,
+            status=status,
+            why=why,
+            members=self._settings.members,
+            rooms=self._rooms,
+            gateways=self._topology.gateways,
+        )
+        return summary if self._measured is None else self._measured.add_to(summary, self._architecture)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the measured phase gave; None where an interruption came first, or there is no such service."""
+
+    result: msg.PhaseResult
+    duration_s: float
+    cpu_s: dict[str, float]
+    rss_bytes: dict[str, int] | None
+    kafka: KafkaCounters | None
+    wasted: int | None
+
+    def add_to(self, summary: Summary, architecture: type[Architecture]) -> Summary:
+        verdict = self.result.verdict
+        spread = Latencies.decode(self.result.spread).summary()
+        send_lateness = Latencies.decode(self.result.send_lateness)
+        return msgspec.structs.replace(
+            summary,
+            duration_s=round(self.duration_s, 3),
+            sent=verdict.sent,
+            not_sent=self.result.not_sent,
+            acked=verdict.acked,
+            refused=self.result.refused,
+            expected=verdict.expected,
+            delivered=verdict.delivered,
+            lost=verdict.lost,
+            lost_acked=verdict.lost_acked,
+            duplicated=verdict.duplicated,
+            reordered=verdict.reordered,
+            neither=verdict.neither,
+            strays=self.result.strays,
+            disconnects=self.result.disconnects,
+            latency_ms=Latencies.decode(self.result.latency).summary(),
+            ack_ms=Latencies.decode(self.result.ack).summary(),
+            spread_ms=SpreadMs(p50=spread.p50, p99=spread.p99, max=spread.max),
+            send_lateness_ms=send_lateness.summary(),
+            publishes_per_s=_per(verdict.sent, self.duration_s),
+            deliveries_per_s=_per(verdict.delivered, self.duration_s),
+            wasted_deliveries_per_message=_per(self.wasted, verdict.sent),
+            cpu_us_per_delivery=self._cpu_us_per_delivery(),
+            rss_bytes=self.rss_bytes,
+            kafka=self._kafka_per_message(),
+            promises=check_promises(architecture.promises, verdict),
+            driver=judge_driver(
+                send_lateness=send_lateness,
+                loop_lag=Latencies.decode(self.result.loop_lag),
+                cpu_share={
+                    name: self.cpu_s[name] / self.duration_s for name in ("locust", "audience") if name in self.cpu_s
+                },
+                sent=verdict.sent,
+                not_sent=self.result.not_sent,
+            ),
+        )
+
+    def _cpu_us_per_delivery(self) -> CpuUsPerDelivery:
+        def cost(*components: str) -> float | None:
+            if not all(name in self.cpu_s for name in components):
+                return None
+            return _per(1e6 * sum(self.cpu_s[name] for name in components), self.result.verdict.delivered)
+
+        return CpuUsPerDelivery(
+            gateway=cost("gateway"), kafka=cost("kafka"), redis=cost("redis"), driver=cost("locust", "audience")
+        )
+
+    def _kafka_per_message(self) -> KafkaPerMessage | None:
+        if self.kafka is None:
+            return None
+        sent = self.result.verdict.sent
+        return KafkaPerMessage(
+            records_per_message=_per(self.kafka.records, sent),
+            produce_requests_per_message=_per(self.kafka.produce_requests, sent),
+            bytes_in_per_message=_per(self.kafka.bytes_in, sent),
+            bytes_out_per_message=_per(self.kafka.bytes_out, sent),
+            disk_bytes_per_message=_per(self.kafka.disk_bytes, sent),
+        )
+
+
+def _per(amount: float | None, of: float) -> float | None:
+    return None if amount is None or of == 0 else round(amount / of, 4)

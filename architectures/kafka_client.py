@@ -61,7 +61,14 @@ class AckedProducer:
     def __init__(self, bootstrap: str, client_id: str) -> None:
         self._loop = asyncio.get_running_loop()
         self._producer = Producer(
-            {"bootstrap.servers": bootstrap, "client.id": client_id, "linger.ms": LINGER_MS, **ACKED}
+            {
+                "bootstrap.servers": bootstrap,
+                "client.id": client_id,
+                "linger.ms": LINGER_MS,
+                # Only for records whose partition is left open: keyed by room, they would all land in one.
+                "partitioner": "random",
+                **ACKED,
+            }
         )
         self._settled: list[tuple[_Copies, KafkaError | None]] = []  # touched by the polling thread only
         self._closing = threading.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from typing import Any, Generic, TypeVar
 
@@ -25,11 +26,14 @@ class Channel(Generic[Incoming]):
         self._socket = connected
         self._decode = msgspec.msgpack.Decoder(incoming).decode
         self._received = bytearray()
+        self._sending = threading.Lock()  # many greenlets of one process speak over one socket
 
     def send(self, message: Struct) -> None:
         """Raises ChannelClosed if the other end is gone."""
+        frame = pack(message)
         try:
-            self._socket.sendall(pack(message))
+            with self._sending:
+                self._socket.sendall(frame)
         except OSError as problem:
             raise ChannelClosed(str(problem)) from problem
 

@@ -197,3 +197,7 @@ def doctor() -> None:
         out.print(f"{mark} {finding.what:<28} {finding.found}", highlight=False, soft_wrap=True)
         if not finding.ok and finding.advice:
             out.print(f"     {'':<28} {finding.advice}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -65,6 +65,7 @@ class Crowd:
         self._on_news = on_news
         self._entering: dict[tuple[int, str], AsyncResult] = {}
         self._next_phase = Event()
+        self._closing = False
         self.load = load
         self.urls: list[str] = []
         self.members: list[Member] = []
@@ -84,6 +85,12 @@ class Crowd:
 
     def tell(self, message: msg.ToAudience) -> None:
         self._channel.send(message)
+
+    def close(self) -> None:
+        """End the audience process, and with it every member's socket."""
+        self._closing = True
+        self._channel.close()
+        self.audience.stop()
 
     # --- members
 
@@ -112,6 +119,8 @@ class Crowd:
                 self._note(news)
                 self._on_news(news)
         except ChannelClosed:
+            if self._closing:
+                return
             self.failures.append("the audience process ended")
             self._on_news(msg.MemberFailed(member=-1, reason="the audience process ended"))
 

@@ -21,11 +21,13 @@ import time
 from random import Random
 
 import gevent
+import locust
 from locust import User, constant
 from locust.env import Environment
 from locust.exception import StopUser
 
 from harness.load import messages as msg
+from harness.load import standalone
 from harness.load.crowd import CROWDS, LoadSettings, NotJoined
 from harness.load.ledger import message_id
 
@@ -49,6 +51,7 @@ class Member(User):
         self._phase: msg.BeginPhase | None = None
         self._speaks = False
         self._rate_per_s = 0.0
+        self._joined_ns = 0
         self._due_ns = 0
 
     # --- what a locustfile may override
@@ -80,6 +83,7 @@ class Member(User):
             self._crowd.enter(self.index, room)
         except NotJoined as problem:
             raise StopUser from problem
+        self._joined_ns = time.time_ns()
         self._rooms.append(room)
 
     def leave(self, room: str) -> None:
@@ -124,7 +128,8 @@ class Member(User):
     def _start_schedule(self, phase: msg.BeginPhase) -> None:
         self._phase = phase
         self._rate_per_s = self.rate_per_s()
-        self._due_ns = phase.start_ns
+        # Not from now: a driver that gets here late must see that it is late.
+        self._due_ns = max(phase.start_ns, self._joined_ns)
         self._schedule_next()
 
     def _schedule_next(self) -> None:
@@ -148,3 +153,7 @@ class Member(User):
             unsaid += 1
             self._schedule_next()
         return unsaid
+
+
+# Importing Member is what makes a file a scenario, so it is also what makes plain `locust -f` work with it.
+standalone.install(locust.events)

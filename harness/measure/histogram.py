@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -77,5 +79,9 @@ class Latencies:
 
     def write_hgrm(self, path: Path) -> None:
         """The percentile distribution in milliseconds, in the text form that HDR plotters read."""
-        with path.open("wb") as out:
-            self._histogram.output_percentile_distribution(out, 1000.0)
+        out = io.BytesIO()
+        self._histogram.output_percentile_distribution(out, 1000.0)
+        # The library scales every figure to milliseconds but this one.
+        deviation_ms = self._histogram.get_stddev() / 1000
+        text = re.sub(r"(StdDeviation +=).*]", rf"\1 {deviation_ms:12.3f}]", out.getvalue().decode())
+        path.write_text(text, encoding="utf-8")

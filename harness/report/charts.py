@@ -20,6 +20,7 @@ def draw_latency_over_time(folder: Path) -> Path:
     """Delivery latency percentiles per second, warm-up shaded; returns the picture's path in the record."""
     summary = read_summary(folder)
     frame = pd.read_csv(folder / "timeseries.csv")
+    frame = frame[(frame["said"] > 0) | (frame["delivered"] > 0)]  # the seconds of waiting after a phase are empty
     warmup = frame[frame["phase"] == "warm-up"]
     measured = frame[frame["phase"] == "measure"]
     warmup_s = int(warmup["second"].max()) + 1 if len(warmup) else 0
@@ -32,9 +33,9 @@ def draw_latency_over_time(folder: Path) -> Path:
             axes.axvspan(0, warmup_s, color=WARMUP_SHADE, zorder=0)
             axes.annotate(
                 "warm-up, discarded",
-                (warmup_s / 2, 1),
+                (warmup_s / 2, 0),
                 xycoords=("data", "axes fraction"),
-                xytext=(0, -14),
+                xytext=(0, 6),
                 textcoords="offset points",
                 ha="center",
             )
@@ -52,8 +53,10 @@ def draw_latency_over_time(folder: Path) -> Path:
                     fontweight="bold",
                 )
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+        axes.margins(y=0.15)
         axes.set_xlim(0, float(frame["second"].max() + 2) if len(frame) else 1)
         axes.set_xlabel("seconds since the load began")
         axes.set_ylabel("delivery latency, ms (log)")

@@ -75,7 +75,7 @@ class Plan1(Architecture):
         self._every_partition = range(_partitions(self.topology))
         self._source = os.urandom(8)  # new at each start, so that a restarted gateway repeats no id
         self._numbers = itertools.count(1)
-        self._heard_up_to: dict[bytes, int] = {}
+        self._first_copies = FirstCopies()
 
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
         own = self._every_partition[self.gateway :: self.topology.gateways]
@@ -90,20 +90,8 @@ class Plan1(Architecture):
 
     def _on_records(self, records: Sequence[Message]) -> None:
         if self.topology.dedup:
-            records = [record for record in records if self._is_first_copy(record)]
+            records = [r for r in records if self._first_copies.is_first(*MESSAGE_ID.unpack(message_id_of(r)))]
         self._deliver([delivery_of(record) for record in records])
-
-    def _is_first_copy(self, record: Message) -> bool:
-        """Whether no other partition brought this message before.
-
-        Each partition holds a source's messages in the order of their numbers (idempotent producer), so a copy is
-        new exactly when its number is above all that was heard of that source: one integer a source is enough.
-        """
-        source, number = MESSAGE_ID.unpack(message_id_of(record))
-        if number <= self._heard_up_to.get(source, 0):
-            return False
-        self._heard_up_to[source] = number
-        return True
 
     async def join(self, room: str) -> None:
         """Nothing to do: this gateway reads every message of every room."""
@@ -117,6 +105,24 @@ class Plan1(Architecture):
     async def close(self) -> None:
         await self._producer.close()
         await self._reader.close()
+
+
+class FirstCopies:
+    """Tells the first copy of a message from those that other partitions bring later.
+
+    Each partition holds a source's messages in the order of their numbers (idempotent producer), so a copy is new
+    exactly when its number is above all that was heard of that source: one integer a source is enough. A message
+    that not every partition took may be dropped; nobody was told that it was accepted.
+    """
+
+    def __init__(self) -> None:
+        self._heard_up_to: dict[bytes, int] = {}
+
+    def is_first(self, source: bytes, number: int) -> bool:
+        if number <= self._heard_up_to.get(source, 0):
+            return False
+        self._heard_up_to[source] = number
+        return True
 
 
 def _partitions(topology: Topology) -> int:

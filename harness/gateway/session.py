@@ -15,6 +15,13 @@ from harness import wire
 from harness.gateway.rooms import Rooms
 from harness.gateway.settings import Limits
 
+# What the WebSocket library itself closes a connection for, before a frame gets here.
+CLOSED_BY_PROTOCOL = {
+    CloseCode.PROTOCOL_ERROR: "protocol_error",
+    CloseCode.INVALID_DATA: "bad_utf8",
+    CloseCode.MESSAGE_TOO_BIG: "message_too_big",
+}
+
 
 class Hall:
     """What all sessions of a gateway share."""
@@ -62,19 +69,18 @@ class Session:
             async for frame in self._connection:
                 if not await self._handle(frame):
                     break
-        except ConnectionClosed:
-            pass  # how it closed is counted below
+        except ConnectionClosed as closed:
+            if closed.sent is not None and closed.sent.code in CLOSED_BY_PROTOCOL:
+                hall.counts[f"closed_{CLOSED_BY_PROTOCOL[closed.sent.code]}"] += 1
         finally:
             hall.members.discard(self._connection)
             for room in self._rooms:
                 await hall.exit(room, self._connection)
-            if self._connection.close_code == CloseCode.MESSAGE_TOO_BIG:
-                hall.counts["closed_message_too_big"] += 1
 
     async def _handle(self, frame: str | bytes) -> bool:
         """Act on one frame; returns False when the connection was closed over it."""
         if isinstance(frame, bytes):
-            return await self._close(CloseCode.INVALID_DATA, "binary_frame", "frames are JSON text, not binary")
+            return await self._close(CloseCode.UNSUPPORTED_DATA, "binary_frame", "frames are JSON text, not binary")
         try:
             said = wire.decode_client_frame(frame)
         except (msgspec.DecodeError, RecursionError) as problem:

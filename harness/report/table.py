@@ -14,9 +14,9 @@ def summary_table(summary: Summary) -> Table:
     """Figures of one run for people. Latency of a run whose driver was not valid is not shown as a figure."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column(f"{summary.arch} · {summary.scenario}")
-    table.add_column(
-        f"{summary.members:,} members · {summary.rooms} rooms · {summary.gateways} gateways", justify="right"
-    )
+    counts = ((summary.members, "member"), (summary.rooms, "room"), (summary.gateways, "gateway"))
+    sizes = " · ".join(f"{_n(count)} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+    table.add_column(sizes, justify="right")
     add = table.add_row
     add("messages sent / acked / not sent", f"{_n(summary.sent)} / {_n(summary.acked)} / {_n(summary.not_sent)}")
     add("deliveries", f"{_n(summary.delivered)} of {_n(summary.expected)} expected")

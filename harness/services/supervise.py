@@ -123,7 +123,7 @@ def reason_in(log: Path) -> str:
     except OSError as problem:
         return f"no log ({problem.strerror})"
     for mark, meaning in KNOWN_REASONS:
-        if mark in tail:
+        if mark.lower() in tail.lower():
             return meaning
     lines = [line.strip() for line in tail.splitlines() if line.strip()]
     return lines[-1][:300] if lines else "it said nothing"

@@ -1,0 +1,35 @@
+"""What every registered architecture owes its readers; plug-ins included."""
+
+import inspect
+import sys
+from pathlib import Path
+
+import pytest
+
+from architectures.interface import Architecture, Topology
+from harness.registry import architecture_names, load_architecture
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", architecture_names())
+def test_is_complete_and_explains_itself(name: str) -> None:
+    architecture = load_architecture(name)
+    assert architecture.name == name
+    assert not inspect.isabstract(architecture)
+    assert architecture.summary
+    explanation = sys.modules[architecture.__module__].__doc__ or ""
+    assert "->" in explanation, "the module's docstring draws the way of a message"
+    assert f"`{name}`" in README, "the README names every architecture"
+
+
+@pytest.mark.parametrize("name", architecture_names())
+def test_accepts_its_own_default_shape(name: str) -> None:
+    architecture = load_architecture(name)
+    gateways = min(2, architecture.requires.gateways_max or 2)
+    architecture.check(Topology(run_id="r", gateways=gateways))
+
+
+def test_no_method_of_the_interface_has_a_silent_default() -> None:
+    methods = {n for n, m in vars(Architecture).items() if callable(m) or isinstance(m, classmethod)}
+    assert methods - Architecture.__abstractmethods__ == {"__init__"}

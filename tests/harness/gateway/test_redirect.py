@@ -1,0 +1,52 @@
+"""What a gateway does with a room that another one owns."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import msgspec
+from websockets.asyncio.server import ServerConnection
+
+from architectures.direct import Direct
+from architectures.interface import Services, Topology
+from harness.gateway.session import Hall, Session
+from harness.gateway.settings import Limits
+
+
+class OwnedElsewhere(Direct):
+    def owner(self, room: str) -> int | None:
+        return 1 if room == "theirs" else 0
+
+
+class Peer:
+    """Stands in for the member's socket."""
+
+    close_code = None
+
+    def __init__(self, *frames: dict[str, Any]) -> None:
+        self._frames = [msgspec.json.encode(frame).decode() for frame in frames]
+        self.heard: list[dict[str, Any]] = []
+
+    async def __aiter__(self) -> Any:
+        for frame in self._frames:
+            yield frame
+
+    async def send(self, frame: bytes, *, text: bool) -> None:
+        assert text
+        self.heard.append(msgspec.json.decode(frame))
+
+
+def test_a_foreign_room_is_answered_with_its_owners_address() -> None:
+    async def scenario() -> list[dict[str, Any]]:
+        architecture = OwnedElsewhere(Services(), Topology(run_id="r", gateways=2), gateway=0)
+        hall = Hall(0, ("ws://zero", "ws://one"), architecture, Limits())
+        peer = Peer({"t": "join", "room": "theirs"}, {"t": "join", "room": "ours"})
+        await Session(hall, cast(ServerConnection, peer), "m").serve()
+        assert len(hall.rooms) == 0
+        return peer.heard
+
+    assert asyncio.run(scenario()) == [
+        {"t": "redirect", "room": "theirs", "url": "ws://one"},
+        {"t": "joined", "room": "ours"},
+    ]

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.measure.histogram import LATENCY_MAX_US, Latencies, LatencyMs
+
+LATENCIES_NS = st.lists(st.integers(1_000, LATENCY_MAX_US * 1000), min_size=1, max_size=300)
+
+
+def of(latencies_ns: list[int]) -> Latencies:
+    latencies = Latencies()
+    latencies.record_ns(latencies_ns)
+    return latencies
+
+
+@given(LATENCIES_NS, st.sampled_from([0.0, 50.0, 90.0, 99.0, 99.9, 100.0]))
+def test_a_percentile_is_right_to_three_digits(latencies_ns: list[int], percentile: float) -> None:
+    measured = of(latencies_ns).percentile_ms(percentile)
+    rank = max(1, int(percentile / 100 * len(latencies_ns) + 0.5))  # the histogram's own rounding of the rank
+    true_ns = sorted(latencies_ns)[rank - 1]
+    assert measured == pytest.approx(true_ns / 1e6, rel=1.1e-3, abs=1.1e-3)
+
+
+@given(LATENCIES_NS, LATENCIES_NS)
+def test_merging_is_the_same_as_recording_together(one: list[int], other: list[int]) -> None:
+    merged = of(one)
+    merged.add(of(other))
+    assert merged.summary() == of(one + other).summary()
+    assert merged.count == len(one) + len(other)
+
+
+@given(LATENCIES_NS)
+def test_encoding_keeps_every_count(latencies_ns: list[int]) -> None:
+    latencies = of(latencies_ns)
+    again = Latencies.decode(latencies.encode())
+    assert again.count == latencies.count
+    assert again.percentile_ms(50) == latencies.percentile_ms(50)
+    assert again.percentile_ms(99) == latencies.percentile_ms(99)
+
+
+def test_nothing_recorded_is_not_measured_and_not_zero() -> None:
+    assert Latencies().summary() == LatencyMs(None, None, None, None, None)
+    assert Latencies().percentile_ms(50) is None
+    assert Latencies.decode(Latencies().encode()).count == 0
+
+
+def test_no_latency_is_dropped_at_either_end() -> None:
+    latencies = of([0, -5_000_000, (LATENCY_MAX_US + 1_000_000) * 1000])
+    assert latencies.count == 3
+    assert latencies.below_zero == 1
+
+
+def test_the_hgrm_file_is_in_milliseconds_throughout(tmp_path: Path) -> None:
+    path = tmp_path / "latency.hgrm"
+    of([1_000_000] * 99 + [101_000_000]).write_hgrm(path)
+    text = path.read_text()
+    assert "TotalCount     =      100.000]" in text
+    assert "#[Mean    =        2.0" in text
+    assert "StdDeviation   =        9.9" in text

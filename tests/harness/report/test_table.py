@@ -1,0 +1,80 @@
+import io
+
+import msgspec
+from rich.console import Console
+
+from harness.measure.histogram import LatencyMs
+from harness.measure.validity import DriverVerdict
+from harness.promises import PromiseCheck
+from harness.record import KafkaPerMessage, Summary
+from harness.report.table import summary_table, verdict_lines
+
+SUMMARY = Summary(
+    arch="plan1",
+    scenario="big_room",
+    status="complete",
+    members=1000,
+    rooms=1,
+    gateways=2,
+    sent=600,
+    acked=600,
+    not_sent=0,
+    expected=600_000,
+    delivered=450_000,
+    lost=150_000,
+    lost_acked=150_000,
+    duplicated=0,
+    reordered=0,
+    deliveries_per_s=20_000.4,
+    latency_ms=LatencyMs(5.04, 6, 9.96, 12, 20),
+    kafka=KafkaPerMessage(2.0, 1.9, 500, 500, 582.4),
+    driver=DriverVerdict(valid=True, why=None),
+)
+
+
+def printed(summary: Summary) -> str:
+    out = io.StringIO()
+    Console(file=out, width=100).print(summary_table(summary))
+    return out.getvalue()
+
+
+def test_the_figures_are_there_with_their_units() -> None:
+    text = printed(SUMMARY)
+    for part in (
+        "1,000 members · 1 room · 2 gateways",
+        "450,000 of 600,000",
+        "20,000",
+        "25.00%",
+        "5.0 / 10.0 / 12.0 ms",
+    ):
+        assert part in text
+
+
+def test_what_was_not_measured_is_said_and_never_printed_as_zero() -> None:
+    text = printed(SUMMARY)
+    assert "ack latency p50 / p99 / p99.9     not measured" in " ".join(text.split("  ")) or "not measured" in text
+    empty = printed(Summary(arch="plan1", scenario="s", status="interrupted", members=2, gateways=2))
+    assert "not measured" in empty
+    assert " 0" not in empty.replace("· 0", "")
+
+
+def test_latencies_of_an_invalid_driver_are_not_printed() -> None:
+    text = printed(msgspec.structs.replace(SUMMARY, driver=DriverVerdict(valid=False, why="it was late")))
+    assert "not valid" in text
+    assert "5.0 /" not in text
+
+
+def test_a_broken_promise_and_an_invalid_driver_are_said_below() -> None:
+    summary = msgspec.structs.replace(
+        SUMMARY,
+        promises=[
+            PromiseCheck("once", False, "7 duplicates"),
+            PromiseCheck("ordered", True, "0"),
+            PromiseCheck("x", None, ""),
+        ],
+        driver=DriverVerdict(valid=False, why="it was late"),
+    )
+    assert verdict_lines(summary) == [
+        "promise broken: once (7 duplicates)",
+        "not valid, the driver was the bottleneck: it was late",
+    ]

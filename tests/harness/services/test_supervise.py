@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.errors import ServiceFailed
+from harness.services.supervise import KNOWN_REASONS, reason_in, spawn, wait_until_listening
+
+SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+
+
+def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    # The child ignores SIGTERM and has a session of its own: only the kernel can have ended it.
+    program = f"""
+import signal, sys, time
+from pathlib import Path
+from harness.services.supervise import spawn
+argv = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"]
+print(spawn("child", argv, Path({str(tmp_path / "log")!r})).pid, flush=True)
+time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        assert child.is_running()
+        parent.send_signal(signal.SIGKILL)
+    child.wait(10)
+
+
+def test_a_child_that_ended_is_an_error_with_its_last_words_and_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    child = spawn("the thing", [sys.executable, "-c", "raise SystemExit('it hurts')"], log)
+    child.process.wait(20)
+    with pytest.raises(ServiceFailed) as failed:
+        child.check()
+    assert str(failed.value) == f"the thing ended with exit code 1: it hurts; its log is {log}"
+
+
+def test_a_child_that_was_killed_says_by_what(tmp_path: Path) -> None:
+    child = spawn("the thing", SLEEPER, tmp_path / "log")
+    os.kill(child.pid, signal.SIGKILL)
+    child.process.wait(20)
+    with pytest.raises(ServiceFailed, match="the thing was killed by SIGKILL"):
+        child.check()
+
+
+def test_stop_ends_even_a_child_that_ignores_being_asked(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+    )
+    child = spawn("stubborn", [sys.executable, "-c", code], log)
+    while "up" not in log.read_text():
+        time.sleep(0.01)
+    child.stop(grace_s=0.2)
+    assert child.process.poll() == -signal.SIGKILL
+
+
+def test_a_program_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ServiceFailed, match="the thing could not be started"):
+        spawn("the thing", ["/nonexistent/program"], tmp_path / "log")
+
+
+def test_standard_input_reaches_the_child(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    child = spawn("echo", [sys.executable, "-c", "print(input())"], log, stdin=b"hello\n")
+    assert child.process.wait(20) == 0
+    assert log.read_text() == "hello\n"
+
+
+@pytest.mark.parametrize(("mark", "meaning"), KNOWN_REASONS)
+def test_a_known_cause_is_told_in_plain_words(tmp_path: Path, mark: str, meaning: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(f"INFO fine\nERROR java.io.IOException: {mark} (somewhere)\n\tat deep.in.Java\nbye\n")
+    assert reason_in(log) == meaning
+
+
+def test_an_unknown_cause_is_the_last_line(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("one\ntwo\n\n")
+    assert reason_in(log) == "two"
+    log.write_text("")
+    assert reason_in(log) == "it said nothing"
+    assert reason_in(tmp_path / "none").startswith("no log")
+
+
+def test_a_child_that_never_listens_is_given_up(tmp_path: Path) -> None:
+    child = spawn("mute", SLEEPER, tmp_path / "log")
+    try:
+        with pytest.raises(ServiceFailed, match="mute did not accept connections on port 1 within"):
+            wait_until_listening(child, port=1, timeout_s=0.3)
+    finally:
+        child.kill()

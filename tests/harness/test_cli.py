@@ -1,0 +1,116 @@
+"""The command line without services: help, lists, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import Duration, main
+
+CHATBENCH = [sys.executable, "-m", "harness.cli"]
+
+
+def chatbench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*CHATBENCH, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30), ("2m", 120), ("1.5h", 5400), ("500ms", 0.5), ("7", 7), (" 5 S ", 5)]
+)
+def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "s", "ten", "5x", "5mm", "1 2s", "sm"])
+def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="write it like 30s"):
+        Duration().convert(text, None, None)
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["up"]])
+def test_help_shows_examples(command: list[str]) -> None:
+    answer = CliRunner().invoke(main, [*command, "--help"])
+    assert answer.exit_code == 0
+    assert "Example" in answer.output
+    assert "chatbench" in answer.output
+
+
+def test_list_names_architectures_and_scenarios() -> None:
+    answer = chatbench("list")
+    assert answer.returncode == 0
+    for name in ("plan1", "naive", "direct", "big_room", "many_rooms"):
+        assert name in answer.stdout
+
+
+def test_doctor_looks_at_everything_a_run_needs() -> None:
+    answer = chatbench("doctor")
+    assert answer.returncode == 0
+    for what in ("Python", "Java", "Kafka 4.4.0", "Redis", "open files", "free memory", "disk", "CPU cores"):
+        assert what in answer.stdout
+
+
+def test_doctor_says_what_would_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATBENCH_CACHE", str(tmp_path))
+    assert f"would be downloaded, about 48 MiB, to {tmp_path}" in chatbench("doctor").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run"], "--arch"),
+        (["run", "--arch", "plan"], "did you mean 'plan1'"),
+        (["run", "--arch", "plan1", "--rate", "-1"], "--rate is -1"),
+        (["run", "--arch", "plan1", "--rate", "many"], "--rate"),
+        (["run", "--arch", "plan1", "--members", "10000000"], "--members is 1e+07"),
+        (["run", "--arch", "plan1", "--duration", "soon"], "write it like 30s"),
+        (["run", "--arch", "plan1", "--scenario", "bigroom"], "did you mean 'big_room'"),
+        (["run", "--arch", "plan1", "--scenario", "gone.py"], "no scenario file"),
+        (["run", "--arch", "plan1", "--out", "/dev/null/x"], "cannot be written"),
+        (["run", "--arch", "plan1", "--gateways", "3", "--partitions", "2"], "use --partitions 3"),
+        (["run", "--arch", "direct", "--gateways", "2"], "use --gateways 1"),
+        (["sing"], "sing"),
+    ],
+)
+def test_bad_input_is_one_clear_sentence_and_exit_2(arguments: list[str], says: str) -> None:
+    answer = chatbench(*arguments)
+    assert answer.returncode == 2
+    assert says in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert answer.stdout == ""
+
+
+BROKEN = {
+    "a syntax error": ("def f(:\n", "SyntaxError"),
+    "an exception on import": ("x = 1\nraise KeyError('oh')\n", "KeyError: 'oh' (line 2 of scenario.py)"),
+    "no user": ("from locust import task\n", "it has no user class"),
+    "a user that is no member": (
+        "from locust import User, task\nclass U(User):\n    @task\n    def t(self): pass\n",
+        "U is no Member",
+    ),
+    "an exception in a task": (
+        "from locust import task\nfrom harness.load.member import Member\nclass U(Member):\n"
+        "    def on_start(self): self.join('r')\n    @task\n    def t(self): self.say(1 / 0)\n",
+        "ZeroDivisionError: division by zero (line 6 of scenario.py)",
+    ),
+    "no task": (
+        "from harness.load.member import Member\nclass U(Member):\n    def on_start(self): self.join('r')\n",
+        "No tasks defined on U",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "says"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_scenario_is_one_clear_sentence_and_leaves_no_record(tmp_path: Path, source: str, says: str) -> None:
+    scenario = tmp_path / "scenario.py"
+    scenario.write_text(source)
+    out = tmp_path / "out"
+    answer = chatbench("run", "--arch", "direct", "--scenario", str(scenario), "--out", str(out))
+    assert answer.returncode == 2
+    assert says in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert not list(out.iterdir())

@@ -1,0 +1,49 @@
+import msgspec
+import pytest
+
+from architectures.interface import Promises
+from harness.load.ledger import Verdict
+from harness.promises import check_promises
+
+ALL = Promises(everyone=True, once=True, ordered=True, durable_ack=True, survives=("kill:gateway",))
+CLEAN = Verdict(
+    sent=10, acked=10, expected=100, delivered=100, lost=0, lost_acked=0, duplicated=0, reordered=0, neither=0
+)
+
+
+def held(promises: Promises, verdict: Verdict) -> dict[str, bool | None]:
+    return {check.promise.partition(":")[0]: check.held for check in check_promises(promises, verdict)}
+
+
+def test_a_clean_run_keeps_what_it_could_test_and_says_what_it_could_not() -> None:
+    assert held(ALL, CLEAN) == {
+        "everyone": True,
+        "once": True,
+        "ordered": True,
+        "durable ack": None,
+        "survives kill": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "promise"), [("lost_acked", "everyone"), ("duplicated", "once"), ("reordered", "ordered")]
+)
+def test_one_violation_breaks_one_promise(field: str, promise: str) -> None:
+    checks = held(ALL, msgspec.structs.replace(CLEAN, **{field: 1}))
+    assert [name for name, kept in checks.items() if kept is False] == [promise]
+
+
+def test_a_message_lost_before_its_ack_breaks_no_promise() -> None:
+    verdict = msgspec.structs.replace(CLEAN, acked=9, delivered=90, lost=10)
+    assert False not in held(ALL, verdict).values()
+
+
+def test_a_run_without_deliveries_proves_nothing() -> None:
+    empty = Verdict(
+        sent=0, acked=0, expected=0, delivered=0, lost=0, lost_acked=0, duplicated=0, reordered=0, neither=0
+    )
+    assert set(held(ALL, empty).values()) == {None}
+
+
+def test_what_is_not_promised_is_not_judged() -> None:
+    assert check_promises(Promises(everyone=False, once=False, ordered=False, durable_ack=False), CLEAN) == []

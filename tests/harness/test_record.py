@@ -1,0 +1,95 @@
+import csv
+from pathlib import Path
+
+import msgspec
+
+from harness.config import RunSettings
+from harness.load.messages import Tick
+from harness.record import Record, Summary, read_summary
+
+# The contract of design section 5: scripts of other people read these.
+KEYS = {
+    *("arch", "scenario", "status", "duration_s", "members", "rooms", "gateways", "sent", "acked", "expected"),
+    *("delivered", "lost", "lost_acked", "duplicated", "reordered", "latency_ms", "ack_ms", "deliveries_per_s"),
+    *("cpu_us_per_delivery", "kafka", "redis", "promises", "driver"),
+    *("spread_ms", "wasted_deliveries_per_message", "not_sent"),
+}
+SUMMARY = Summary(arch="plan1", scenario="big_room", status="incomplete", members=2, gateways=2)
+TICK = Tick(
+    phase="measure",
+    second=0,
+    said=2,
+    acked=2,
+    delivered=4,
+    latency_p50_ms=1.5,
+    latency_p90_ms=2.0,
+    latency_p99_ms=2.5,
+    latency_max_ms=3.0,
+    deliver_ms={},
+    ack_ms={},
+)
+
+
+def new_record(out: Path) -> Record:
+    return Record(out, RunSettings(arch="plan1"), "big_room")
+
+
+def test_the_summary_has_the_keys_of_the_contract_from_the_first_moment(tmp_path: Path) -> None:
+    record = new_record(tmp_path)
+    record.write_summary(SUMMARY)
+    written = msgspec.json.decode((record.folder / "summary.json").read_bytes())
+    assert set(written) >= KEYS
+    assert set(written["latency_ms"]) == set(written["ack_ms"]) == {"p50", "p90", "p99", "p999", "max"}
+    assert set(written["spread_ms"]) == {"p50", "p99", "max"}
+    assert set(written["cpu_us_per_delivery"]) == {"gateway", "kafka", "redis", "driver"}
+    assert set(written["driver"]) == {"valid", "why"}
+
+
+def test_what_was_not_measured_is_null_and_not_zero(tmp_path: Path) -> None:
+    record = new_record(tmp_path)
+    record.write_summary(SUMMARY)
+    assert read_summary(record.folder) == SUMMARY
+    written = msgspec.json.decode((record.folder / "summary.json").read_bytes())
+    assert written["lost"] is None
+    assert written["latency_ms"]["p99"] is None
+    assert written["driver"]["valid"] is None
+
+
+def test_the_manifest_says_what_ran_where_and_how(tmp_path: Path) -> None:
+    manifest = msgspec.json.decode((new_record(tmp_path).folder / "manifest.json").read_bytes())
+    assert manifest["settings"]["seed"] == 1
+    assert manifest["versions"]["kafka"] == "4.4.0"
+    assert manifest["versions"]["locust"]
+    assert manifest["host"]["cores"] >= 1
+    assert "discarded" in manifest["method"]["warmup"]
+
+
+def test_a_second_is_on_disk_as_soon_as_it_is_known(tmp_path: Path) -> None:
+    record = new_record(tmp_path)
+    record.add_second(TICK)
+    with record.timeseries.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert rows == [
+        {
+            "phase": "measure",
+            "second": "0",
+            "said": "2",
+            "acked": "2",
+            "delivered": "4",
+            "latency_p50_ms": "1.5",
+            "latency_p90_ms": "2.0",
+            "latency_p99_ms": "2.5",
+            "latency_max_ms": "3.0",
+        }
+    ]
+
+
+def test_two_records_of_the_same_second_do_not_meet(tmp_path: Path) -> None:
+    folders = {new_record(tmp_path).folder for _ in range(5)}
+    assert len(folders) == 5
+
+
+def test_no_partial_file_is_left_behind(tmp_path: Path) -> None:
+    record = new_record(tmp_path)
+    record.write_summary(SUMMARY)
+    assert not list(record.folder.glob(".*"))

@@ -1,0 +1,31 @@
+"""Runs `chatbench` the way a user does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+CHATBENCH = [sys.executable, "-m", "harness.cli"]
+SHORT = ["--duration", "3s", "--warmup", "1s"]
+RUN_TIMEOUT_S = 150
+
+
+def chatbench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*CHATBENCH, *arguments], capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False)
+
+
+def run(out: Path, *arguments: str) -> dict[str, Any]:
+    """The summary that `chatbench run --json` prints, with the record's folder as `folder`.
+
+    A driver that was too slow for its latencies (exit 4) is no failure here: the counts hold all the same, and a
+    test must not depend on how busy the machine is.
+    """
+    answer = chatbench("run", "--json", "--out", str(out), *SHORT, *arguments)
+    assert answer.returncode in (0, 4), answer.stderr
+    summary: dict[str, Any] = msgspec.json.decode(answer.stdout)
+    (summary["folder"],) = [path for path in out.iterdir() if path.is_dir()]
+    return summary

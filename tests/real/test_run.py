@@ -1,0 +1,99 @@
+"""Whole runs on a real Kafka."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import matplotlib.image
+import msgspec
+import pytest
+
+from tests.real.runs import run
+
+
+def test_plan1_delivers_everything_once_in_order_with_a_record_per_partition(tmp_path: Path) -> None:
+    summary = run(tmp_path, "--arch", "plan1", "--members", "60")
+    assert summary["status"] == "complete"
+    assert summary["sent"] == summary["acked"] > 0
+    assert summary["expected"] == summary["delivered"] == 60 * summary["sent"]
+    assert (summary["lost"], summary["duplicated"], summary["reordered"], summary["strays"]) == (0, 0, 0, 0)
+    assert summary["kafka"]["records_per_message"] == 2
+    assert summary["kafka"]["disk_bytes_per_message"] > 2 * 100
+    assert 0 < summary["kafka"]["produce_requests_per_message"] <= 2
+    assert summary["latency_ms"]["p50"] <= summary["latency_ms"]["p99"] <= summary["latency_ms"]["max"]
+    cpu = summary["cpu_us_per_delivery"]
+    assert cpu["redis"] is None
+    assert min(cpu["gateway"], cpu["kafka"], cpu["driver"]) > 0
+    assert all(promise["held"] is not False for promise in summary["promises"])
+
+    folder = summary["folder"]
+    files = {path.name for path in folder.iterdir()}
+    assert files >= {"summary.json", "timeseries.csv", "latency.hgrm", "locust_stats.csv", "manifest.json", "charts"}
+    picture = matplotlib.image.imread(folder / "charts" / "latency_over_time.png")
+    assert picture.shape[1] > 1000
+    with (folder / "timeseries.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    measured = [row for row in rows if row["phase"] == "measure"]
+    assert sum(int(row["delivered"]) for row in measured) == summary["delivered"]
+    assert {row["phase"] for row in rows} == {"warm-up", "measure"}
+    with (folder / "locust_stats.csv").open(newline="") as lines:
+        locust = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(lines)}
+    assert locust["deliver"] == summary["delivered"]
+    assert locust["say->ack"] == summary["acked"]
+    assert locust["connect"] == locust["join"] == 60
+
+
+def test_a_gateway_with_two_partitions_delivers_twice_and_dedup_removes_the_copies(tmp_path: Path) -> None:
+    shape = ("--arch", "plan1", "--partitions", "4", "--gateways", "2", "--members", "40")
+    doubled = run(tmp_path / "doubled", *shape)
+    assert doubled["lost"] == 0
+    assert doubled["duplicated"] == doubled["delivered"] == 40 * doubled["sent"]
+    assert doubled["kafka"]["records_per_message"] == 4
+    assert [p["held"] for p in doubled["promises"] if p["promise"].startswith("once")] == [False]
+    single = run(tmp_path / "single", *shape, "--dedup")
+    assert (single["lost"], single["duplicated"], single["reordered"]) == (0, 0, 0)
+    assert single["kafka"]["records_per_message"] == 4
+    assert single["sent"] == doubled["sent"], "the same seed says the same"
+
+
+def test_naive_loses_what_the_other_gateways_of_the_group_read(tmp_path: Path) -> None:
+    summary = run(tmp_path, "--arch", "naive", "--gateways", "4", "--members", "80")
+    assert summary["expected"] == 80 * summary["sent"]
+    assert summary["lost"] == summary["lost_acked"] == pytest.approx(0.75 * summary["expected"], rel=0.01)
+    assert summary["kafka"]["records_per_message"] == 1
+    assert not any(promise["promise"].startswith("everyone") for promise in summary["promises"])
+
+
+def test_three_brokers_replicate_every_record_three_times(tmp_path: Path) -> None:
+    summary = run(tmp_path, "--arch", "plan1", "--brokers", "3", "--members", "20")
+    assert (summary["lost"], summary["duplicated"], summary["reordered"]) == (0, 0, 0)
+    kafka = summary["kafka"]
+    assert kafka["records_per_message"] == 2
+    assert kafka["disk_bytes_per_message"] == pytest.approx(3 * kafka["bytes_in_per_message"], rel=0.02)
+
+
+def test_rooms_do_not_hear_each_other_and_copies_for_nobody_are_counted(tmp_path: Path) -> None:
+    # Ten rooms of two members, neighbours in number, so each room is on two of the four gateways.
+    shape = ("--scenario", "many_rooms", "--members", "20", "--rooms", "10", "--gateways", "4")
+    summary = run(tmp_path, "--arch", "plan1", *shape)
+    assert summary["rooms"] == 10
+    assert summary["delivered"] == summary["expected"] == 2 * summary["sent"]
+    assert summary["strays"] == 0
+    assert summary["wasted_deliveries_per_message"] == 2
+
+
+def test_direct_is_the_floor_without_a_broker(tmp_path: Path) -> None:
+    summary = run(tmp_path, "--arch", "direct", "--members", "40", "--payload", "2000")
+    assert summary["gateways"] == 1
+    assert summary["kafka"] is None
+    assert summary["cpu_us_per_delivery"]["kafka"] is None
+    assert (summary["lost"], summary["duplicated"], summary["reordered"]) == (0, 0, 0)
+    assert summary["delivered"] == 40 * summary["sent"]
+
+
+def test_the_manifest_names_the_command_that_repeats_the_run(tmp_path: Path) -> None:
+    summary = run(tmp_path, "--arch", "direct", "--members", "10", "--seed", "7")
+    manifest = msgspec.json.decode((summary["folder"] / "manifest.json").read_bytes())
+    assert manifest["settings"]["seed"] == 7
+    assert manifest["command"][:3] == ["chatbench", "run", "--json"]

@@ -16,7 +16,7 @@ from harness.gateway.rooms import Rooms
 from harness.gateway.settings import Limits
 
 # What the WebSocket library itself closes a connection for, before a frame gets here.
-CLOSED_BY_PROTOCOL = {
+CLOSED_BY_PROTOCOL: dict[int, str] = {
     CloseCode.PROTOCOL_ERROR: "protocol_error",
     CloseCode.INVALID_DATA: "bad_utf8",
     CloseCode.MESSAGE_TOO_BIG: "message_too_big",

@@ -18,23 +18,10 @@ from tests.real.runs import CHATBENCH
 PATIENCE_S = 60.0
 
 
-def start(out: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(out: Path) -> subprocess.Popen[str]:
+    load = ["--members", "50", "--duration", "60s", "--warmup", "1s"]
     return subprocess.Popen(
-        [
-            *CHATBENCH,
-            "run",
-            "--arch",
-            "plan1",
-            "--members",
-            "50",
-            "--duration",
-            "60s",
-            "--warmup",
-            "1s",
-            "--out",
-            str(out),
-        ]
-        + list(arguments),
+        [*CHATBENCH, "run", "--arch", "plan1", *load, "--out", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

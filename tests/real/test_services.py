@@ -106,7 +106,7 @@ def test_the_embedded_redis_answers_and_stops(tmp_path: Path) -> None:
     try:
         client = redis.Redis.from_url(server.url)
         assert client.ping()
-        heard = client.pubsub()
+        heard = client.pubsub()  # type: ignore[no-untyped-call]  # redis-py's
         heard.subscribe("room")
         heard.get_message(timeout=5)
         client.publish("room", b"hello")

@@ -51,10 +51,14 @@ async def hear(connection: ClientConnection) -> dict[str, Any]:
 
 async def closed_with(connection: ClientConnection) -> int:
     """The code the gateway closes with, after whatever it says before."""
+
+    async def read_to_the_end() -> None:
+        while True:
+            await connection.recv()
+
     async with asyncio.timeout(ANSWER_S):
         with pytest.raises(ConnectionClosed) as closed:
-            while True:
-                await connection.recv()
+            await read_to_the_end()
     assert closed.value.rcvd is not None
     return closed.value.rcvd.code
 

@@ -1,0 +1,55 @@
+"""Every command of the README, as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# The one line that only makes sense before there is a clone.
+BEFORE_THE_CLONE = "git clone REPOSITORY chatbench && cd chatbench"
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    for line in block.splitlines()
+    if line != BEFORE_THE_CLONE
+]
+# A busy machine may make the driver late: exit 4 is an honest answer and no fault of the README.
+ANSWERED = (0, 4)
+
+
+def environment() -> dict[str, str]:
+    # make sees the environment it made; a shell has it on the path, as the README says.
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_command_works(command: str) -> None:
+    answer = subprocess.run(
+        command, shell=True, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=200, check=False
+    )
+    failed_by_make = "Error 4" in answer.stderr  # make itself answers 2 whatever the command said
+    assert answer.returncode in ANSWERED or failed_by_make, answer.stderr
+    assert answer.stdout or answer.stderr
+
+
+def test_the_scenario_shown_runs(tmp_path: Path) -> None:
+    (source,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    scenario = tmp_path / "fan.py"
+    scenario.write_text(source)
+    arguments = ["--scenario", str(scenario), "--out", str(tmp_path / "out"), "--duration", "3s", "--warmup", "0s"]
+    answer = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "run", "--arch", "direct", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert answer.returncode in ANSWERED, answer.stderr
+    assert "lost (of these acked)" in answer.stdout

@@ -17,10 +17,8 @@ import psutil
 
 from harness.config import RunSettings
 from harness.load.messages import Tick
-from harness.measure.histogram import LatencyMs
-from harness.measure.validity import DriverVerdict
-from harness.promises import PromiseCheck
 from harness.services.jars import KAFKA_VERSION
+from harness.summary import Summary
 
 TIMESERIES_COLUMNS = (
     "phase",
@@ -33,74 +31,6 @@ TIMESERIES_COLUMNS = (
     "latency_p99_ms",
     "latency_max_ms",
 )
-
-
-class SpreadMs(msgspec.Struct, frozen=True):
-    """From the first to the last recipient of a message. None: not measured."""
-
-    p50: float | None = None
-    p99: float | None = None
-    max: float | None = None
-
-
-class CpuUsPerDelivery(msgspec.Struct, frozen=True):
-    """None for a component that this run did not have."""
-
-    gateway: float | None = None
-    kafka: float | None = None
-    redis: float | None = None
-    driver: float | None = None
-
-
-class KafkaPerMessage(msgspec.Struct, frozen=True):
-    records_per_message: float | None
-    produce_requests_per_message: float | None
-    bytes_in_per_message: float | None
-    bytes_out_per_message: float | None
-    disk_bytes_per_message: float | None
-
-
-class RedisPerMessage(msgspec.Struct, frozen=True):
-    commands_per_message: float | None
-
-
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """summary.json. None is written as null and means: not measured."""
-
-    arch: str
-    scenario: str
-    status: str  # complete | interrupted | failed | incomplete (the run was killed)
-    why: str | None = None  # what ended a run that is not complete
-    duration_s: float | None = None
-    members: int
-    rooms: int | None = None
-    gateways: int
-    sent: int | None = None
-    not_sent: int | None = None
-    acked: int | None = None
-    refused: dict[str, int] | None = None  # messages answered with an error, by its code
-    expected: int | None = None
-    delivered: int | None = None
-    lost: int | None = None
-    lost_acked: int | None = None
-    duplicated: int | None = None
-    reordered: int | None = None
-    neither: int | None = None
-    strays: int | None = None
-    disconnects: int | None = None
-    latency_ms: LatencyMs = LatencyMs()
-    ack_ms: LatencyMs = LatencyMs()
-    spread_ms: SpreadMs = SpreadMs()
-    send_lateness_ms: LatencyMs = LatencyMs()
-    publishes_per_s: float | None = None
-    deliveries_per_s: float | None = None
-    wasted_deliveries_per_message: float | None = None
-    cpu_us_per_delivery: CpuUsPerDelivery = CpuUsPerDelivery()
-    rss_bytes: dict[str, int] | None = None
-    kafka: KafkaPerMessage | None = None
-    redis: RedisPerMessage | None = None
-    promises: list[PromiseCheck] = []
-    driver: DriverVerdict = DriverVerdict(valid=None, why=None)
 
 
 class Record:

@@ -27,14 +27,13 @@ from harness.load.driver_settings import DriverSettings
 from harness.measure.histogram import Latencies
 from harness.measure.kafka_metrics import KafkaCounters, read_counters
 from harness.measure.resources import Processes
-from harness.measure.validity import judge_driver
-from harness.promises import check_promises
-from harness.record import CpuUsPerDelivery, KafkaPerMessage, Record, SpreadMs, Summary
+from harness.record import Record
 from harness.registry import find_scenario
 from harness.report.progress import RunProgress
 from harness.services.stack import Stack
 from harness.services.supervise import Child, reason_in, spawn
 from harness.signals import signals_interrupt, signals_wait
+from harness.summary import Measured, Summary
 
 READY_TIMEOUT_S = 60.0
 SPAWN_TIMEOUT_S = 120.0
@@ -283,6 +282,8 @@ class Run:
             self._fail_for_driver()
         if isinstance(news, msg.Broken):
             raise UsageError(news.problem)
+        if isinstance(news, msg.Failed):
+            raise ServiceFailed(f"{news.problem}; its log is in {self._record.logs}")
         self._stack.check()
         return news
 
@@ -321,84 +322,4 @@ class Run:
             rooms=self._rooms,
             gateways=self._topology.gateways,
         )
-        return summary if self._measured is None else self._measured.add_to(summary, self._architecture)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What the measured phase gave; None where an interruption came first, or there is no such service."""
-
-    result: msg.PhaseResult
-    duration_s: float
-    cpu_s: dict[str, float]
-    rss_bytes: dict[str, int] | None
-    kafka: KafkaCounters | None
-    wasted: int | None
-
-    def add_to(self, summary: Summary, architecture: type[Architecture]) -> Summary:
-        verdict = self.result.verdict
-        spread = Latencies.decode(self.result.spread).summary()
-        send_lateness = Latencies.decode(self.result.send_lateness)
-        return msgspec.structs.replace(
-            summary,
-            duration_s=round(self.duration_s, 3),
-            sent=verdict.sent,
-            not_sent=self.result.not_sent,
-            acked=verdict.acked,
-            refused=self.result.refused,
-            expected=verdict.expected,
-            delivered=verdict.delivered,
-            lost=verdict.lost,
-            lost_acked=verdict.lost_acked,
-            duplicated=verdict.duplicated,
-            reordered=verdict.reordered,
-            neither=verdict.neither,
-            strays=self.result.strays,
-            disconnects=self.result.disconnects,
-            latency_ms=Latencies.decode(self.result.latency).summary(),
-            ack_ms=Latencies.decode(self.result.ack).summary(),
-            spread_ms=SpreadMs(p50=spread.p50, p99=spread.p99, max=spread.max),
-            send_lateness_ms=send_lateness.summary(),
-            publishes_per_s=_per(verdict.sent, self.duration_s),
-            deliveries_per_s=_per(verdict.delivered, self.duration_s),
-            wasted_deliveries_per_message=_per(self.wasted, verdict.sent),
-            cpu_us_per_delivery=self._cpu_us_per_delivery(),
-            rss_bytes=self.rss_bytes,
-            kafka=self._kafka_per_message(),
-            promises=check_promises(architecture.promises, verdict),
-            driver=judge_driver(
-                send_lateness=send_lateness,
-                loop_lag=Latencies.decode(self.result.loop_lag),
-                cpu_share={
-                    name: self.cpu_s[name] / self.duration_s for name in ("locust", "audience") if name in self.cpu_s
-                },
-                sent=verdict.sent,
-                not_sent=self.result.not_sent,
-            ),
-        )
-
-    def _cpu_us_per_delivery(self) -> CpuUsPerDelivery:
-        def cost(*components: str) -> float | None:
-            if not all(name in self.cpu_s for name in components):
-                return None
-            return _per(1e6 * sum(self.cpu_s[name] for name in components), self.result.verdict.delivered)
-
-        return CpuUsPerDelivery(
-            gateway=cost("gateway"), kafka=cost("kafka"), redis=cost("redis"), driver=cost("locust", "audience")
-        )
-
-    def _kafka_per_message(self) -> KafkaPerMessage | None:
-        if self.kafka is None:
-            return None
-        sent = self.result.verdict.sent
-        return KafkaPerMessage(
-            records_per_message=_per(self.kafka.records, sent),
-            produce_requests_per_message=_per(self.kafka.produce_requests, sent),
-            bytes_in_per_message=_per(self.kafka.bytes_in, sent),
-            bytes_out_per_message=_per(self.kafka.bytes_out, sent),
-            disk_bytes_per_message=_per(self.kafka.disk_bytes, sent),
-        )
-
-
-def _per(amount: float | None, of: float) -> float | None:
-    return None if amount is None or of == 0 else round(amount / of, 4)
+        return summary if self._measured is None else self._measured.add_to(summary, self._architecture.promises)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import msgspec
 
-ROOM_BYTES_MAX = 200
+ROOM_CHARS_MAX = 200
 TEXT_CHARS_MAX = 1_000_000  # the message size limit of the gateway is what really bounds a text
 
-Room = Annotated[str, msgspec.Meta(min_length=1, max_length=ROOM_BYTES_MAX)]
+Room = Annotated[str, msgspec.Meta(min_length=1, max_length=ROOM_CHARS_MAX)]
 # Ids stay exact in every JSON reader, JavaScript's 53-bit numbers included.
 MessageId = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]

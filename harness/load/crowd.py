@@ -21,7 +21,7 @@ from locust.stats import RequestStats, StatsEntry
 
 from harness.load import messages as msg
 from harness.load.channel import Channel, ChannelClosed
-from harness.services.supervise import Child, spawn
+from harness.services.supervise import Child, reason_in, spawn
 
 if TYPE_CHECKING:
     from harness.load.member import Member
@@ -54,7 +54,7 @@ class Crowd:
         environment: Environment,
         load: LoadSettings,
         audience_log: Path,
-        on_news: Callable[[msg.FromAudience], None],
+        on_news: Callable[[msg.FromAudience | msg.Failed], None],
     ) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
@@ -121,8 +121,7 @@ class Crowd:
         except ChannelClosed:
             if self._closing:
                 return
-            self.failures.append("the audience process ended")
-            self._on_news(msg.MemberFailed(member=-1, reason="the audience process ended"))
+            self._on_news(msg.Failed(problem=f"the audience process ended: {reason_in(self.audience.log)}"))
 
     def _note(self, news: msg.FromAudience) -> None:
         match news:

@@ -96,18 +96,18 @@ class Driver:
     def _end_phase(self) -> None:
         self._not_sent = self._crowd.await_end()
 
-    def _on_news(self, news: msg.FromAudience) -> None:
+    def _on_news(self, news: msg.FromAudience | msg.Failed) -> None:
         match news:
-            case msg.Tick() | msg.Probed():
+            case msg.Tick() | msg.Probed() | msg.Failed():
                 self._channel.send(news)
             case msg.PhaseResult():
                 self._channel.send(
                     msgspec.structs.replace(news, not_sent=self._not_sent, locust_stats_csv=self._stats_csv())
                 )
-            case msg.MemberFailed(member=-1):
-                raise ChannelClosed(news.reason)
 
     def _on_user_error(self, user_instance: User, exception: Exception, tb: object, **_: object) -> None:
+        if isinstance(exception, ChannelClosed):
+            return  # the audience ended, which is no fault of the scenario and is told as such
         if self._user_error is None:
             self._user_error = f"the scenario {self._scenario} failed: {_where(exception)}"
             self._channel.send(msg.Broken(problem=self._user_error))

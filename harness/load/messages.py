@@ -143,6 +143,12 @@ class Broken(Struct, frozen=True):
     problem: str
 
 
+class Failed(Struct, frozen=True):
+    """A part of the driver has ended; no fault of the scenario."""
+
+    problem: str
+
+
 class Spawned(Struct, frozen=True):
     joined: int
     problem: str | None = None  # None while members are still joining, or when all have
@@ -151,7 +157,7 @@ class Spawned(Struct, frozen=True):
 ToAudience = Enter | Exit | Speak | Probe | BeginPhase | EndPhase
 FromAudience = Entered | MemberFailed | Probed | Tick | PhaseResult
 ToDriver = Spawn | Probe | BeginPhase | EndPhase
-FromDriver = Ready | Broken | Spawned | Probed | Tick | PhaseResult
+FromDriver = Ready | Broken | Failed | Spawned | Probed | Tick | PhaseResult
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -134,12 +134,12 @@ class Standalone:
         if self._services is not None:
             self._services.stop(grace_s=15)
 
-    def _on_news(self, news: msg.FromAudience) -> None:
+    def _on_news(self, news: msg.FromAudience | msg.Failed) -> None:
         match news:
             case msg.PhaseResult():
                 self._result.set(news)
-            case msg.MemberFailed(member=-1):
-                log.error("%s; its log is in %s", news.reason, self._logs)
+            case msg.Failed():
+                log.error("%s; its log is in %s", news.problem, self._logs)
                 self._environment.process_exit_code = 1
                 if self._environment.runner is not None:
                     self._environment.runner.quit()

@@ -8,7 +8,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.record import Summary, read_summary
+from harness.record import read_summary
+from harness.summary import Summary
 
 # Light to dark for the median to the tail: the order survives grey printing and every colour blindness.
 SHADES = {"p50": "#7fb3d5", "p90": "#2e86c1", "p99": "#1b4f72"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich import box
 from rich.table import Table
 
-from harness.record import Summary
+from harness.summary import Summary
 
 NOT_MEASURED = "not measured"
 

@@ -5,7 +5,8 @@ import msgspec
 
 from harness.config import RunSettings
 from harness.load.messages import Tick
-from harness.record import Record, Summary, read_summary
+from harness.record import Record, read_summary
+from harness.summary import Summary
 
 # The contract of design section 5: scripts of other people read these.
 KEYS = {

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from harness import wire
 
-ROOMS = st.text(min_size=1, max_size=wire.ROOM_BYTES_MAX)
+ROOMS = st.text(min_size=1, max_size=wire.ROOM_CHARS_MAX)
 
 
 @given(ROOMS, st.integers(0, 2**53 - 1), st.text(), st.none() | st.integers(0, 2**63 - 1))

@@ -106,7 +106,7 @@ def kill_one(run: subprocess.Popen[str], mark: bytes) -> None:
         (b"kafka.Kafka", "kafka broker 1 was killed by SIGKILL"),
         (b"harness.gateway", "gateway 0 was killed by SIGKILL"),
         (b"harness.load.driver", "the driver ended"),
-        (b"harness.load.audience", "the driver ended"),
+        (b"harness.load.audience", "the audience process ended"),
     ],
 )
 def test_a_part_that_dies_fails_the_run_in_one_sentence(tmp_path: Path, mark: bytes, says: str) -> None:

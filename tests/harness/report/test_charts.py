@@ -7,8 +7,9 @@ import pytest
 
 from harness.config import RunSettings
 from harness.measure.validity import DriverVerdict
-from harness.record import Record, Summary
+from harness.record import Record
 from harness.report.charts import draw_latency_over_time
+from harness.summary import Summary
 from tests.harness.test_record import TICK
 
 SUMMARY = Summary(arch="plan1", scenario="big_room", status="complete", members=2, gateways=2)

@@ -6,8 +6,8 @@ from rich.console import Console
 from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
 from harness.promises import PromiseCheck
-from harness.record import KafkaPerMessage, Summary
 from harness.report.table import summary_table, verdict_lines
+from harness.summary import KafkaPerMessage, Summary
 
 SUMMARY = Summary(
     arch="plan1",

@@ -1,0 +1,162 @@
+"""summary.json: its keys (contract, design section 5), and how they follow from what a run measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from architectures.interface import Promises
+from harness.load import messages as msg
+from harness.measure.histogram import Latencies, LatencyMs
+from harness.measure.kafka_metrics import KafkaCounters
+from harness.measure.validity import DriverVerdict, judge_driver
+from harness.promises import PromiseCheck, check_promises
+
+
+class SpreadMs(msgspec.Struct, frozen=True):
+    """From the first to the last recipient of a message. None: not measured."""
+
+    p50: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class CpuUsPerDelivery(msgspec.Struct, frozen=True):
+    """None for a component that this run did not have."""
+
+    gateway: float | None = None
+    kafka: float | None = None
+    redis: float | None = None
+    driver: float | None = None
+
+
+class KafkaPerMessage(msgspec.Struct, frozen=True):
+    records_per_message: float | None
+    produce_requests_per_message: float | None
+    bytes_in_per_message: float | None
+    bytes_out_per_message: float | None
+    disk_bytes_per_message: float | None
+
+
+class RedisPerMessage(msgspec.Struct, frozen=True):
+    commands_per_message: float | None
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """summary.json. None is written as null and means: not measured."""
+
+    arch: str
+    scenario: str
+    status: str  # complete | interrupted | failed | incomplete (the run was killed)
+    why: str | None = None  # what ended a run that is not complete
+    duration_s: float | None = None
+    members: int
+    rooms: int | None = None
+    gateways: int
+    sent: int | None = None
+    not_sent: int | None = None
+    acked: int | None = None
+    refused: dict[str, int] | None = None  # messages answered with an error, by its code
+    expected: int | None = None
+    delivered: int | None = None
+    lost: int | None = None
+    lost_acked: int | None = None
+    duplicated: int | None = None
+    reordered: int | None = None
+    neither: int | None = None
+    strays: int | None = None
+    disconnects: int | None = None
+    latency_ms: LatencyMs = LatencyMs()
+    ack_ms: LatencyMs = LatencyMs()
+    spread_ms: SpreadMs = SpreadMs()
+    send_lateness_ms: LatencyMs = LatencyMs()
+    publishes_per_s: float | None = None
+    deliveries_per_s: float | None = None
+    wasted_deliveries_per_message: float | None = None
+    cpu_us_per_delivery: CpuUsPerDelivery = CpuUsPerDelivery()
+    rss_bytes: dict[str, int] | None = None
+    kafka: KafkaPerMessage | None = None
+    redis: RedisPerMessage | None = None
+    promises: list[PromiseCheck] = []
+    driver: DriverVerdict = DriverVerdict(valid=None, why=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the measured phase gave; None where an interruption came first, or there is no such service."""
+
+    result: msg.PhaseResult
+    duration_s: float
+    cpu_s: dict[str, float]
+    rss_bytes: dict[str, int] | None
+    kafka: KafkaCounters | None
+    wasted: int | None
+
+    def add_to(self, summary: Summary, promises: Promises) -> Summary:
+        verdict = self.result.verdict
+        spread = Latencies.decode(self.result.spread).summary()
+        send_lateness = Latencies.decode(self.result.send_lateness)
+        return msgspec.structs.replace(
+            summary,
+            duration_s=round(self.duration_s, 3),
+            sent=verdict.sent,
+            not_sent=self.result.not_sent,
+            acked=verdict.acked,
+            refused=self.result.refused,
+            expected=verdict.expected,
+            delivered=verdict.delivered,
+            lost=verdict.lost,
+            lost_acked=verdict.lost_acked,
+            duplicated=verdict.duplicated,
+            reordered=verdict.reordered,
+            neither=verdict.neither,
+            strays=self.result.strays,
+            disconnects=self.result.disconnects,
+            latency_ms=Latencies.decode(self.result.latency).summary(),
+            ack_ms=Latencies.decode(self.result.ack).summary(),
+            spread_ms=SpreadMs(p50=spread.p50, p99=spread.p99, max=spread.max),
+            send_lateness_ms=send_lateness.summary(),
+            publishes_per_s=_per(verdict.sent, self.duration_s),
+            deliveries_per_s=_per(verdict.delivered, self.duration_s),
+            wasted_deliveries_per_message=_per(self.wasted, verdict.sent),
+            cpu_us_per_delivery=self._cpu_us_per_delivery(),
+            rss_bytes=self.rss_bytes,
+            kafka=self._kafka_per_message(),
+            promises=check_promises(promises, verdict),
+            driver=judge_driver(
+                send_lateness=send_lateness,
+                loop_lag=Latencies.decode(self.result.loop_lag),
+                cpu_share={
+                    name: self.cpu_s[name] / self.duration_s for name in ("locust", "audience") if name in self.cpu_s
+                },
+                sent=verdict.sent,
+                not_sent=self.result.not_sent,
+            ),
+        )
+
+    def _cpu_us_per_delivery(self) -> CpuUsPerDelivery:
+        def cost(*components: str) -> float | None:
+            if not all(name in self.cpu_s for name in components):
+                return None
+            return _per(1e6 * sum(self.cpu_s[name] for name in components), self.result.verdict.delivered)
+
+        return CpuUsPerDelivery(
+            gateway=cost("gateway"), kafka=cost("kafka"), redis=cost("redis"), driver=cost("locust", "audience")
+        )
+
+    def _kafka_per_message(self) -> KafkaPerMessage | None:
+        if self.kafka is None:
+            return None
+        sent = self.result.verdict.sent
+        return KafkaPerMessage(
+            records_per_message=_per(self.kafka.records, sent),
+            produce_requests_per_message=_per(self.kafka.produce_requests, sent),
+            bytes_in_per_message=_per(self.kafka.bytes_in, sent),
+            bytes_out_per_message=_per(self.kafka.bytes_out, sent),
+            disk_bytes_per_message=_per(self.kafka.disk_bytes, sent),
+        )
+
+
+def _per(amount: float | None, of: float) -> float | None:
+    return None if amount is None or of == 0 else round(amount / of, 4)

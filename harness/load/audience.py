@@ -13,8 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections import Counter, defaultdict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 import msgspec
@@ -23,8 +22,9 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from harness import wire
 from harness.load import messages as msg
-from harness.load.ledger import Ledger, Message, Stay
-from harness.measure.histogram import Latencies
+from harness.load.ledger import Message, Stay
+from harness.load.phase import Phase
+from harness.load.probe import PROBE_BASE, RunningProbe
 
 CONNECTING_MAX = 200
 CONNECT_TIMEOUT_S = 20.0
@@ -36,40 +36,9 @@ LAG_PROBE_S = 0.02
 QUIET_S = 0.25
 NOTHING_COMES_S = 2.0
 DRAIN_MAX_S = 10.0
-# Test messages have ids of their own, above every id of the load, and belong to no ledger.
-PROBE_BASE = 1 << 52
 PROBE_ROUND_S = 0.25
 
 time_ns = time.time_ns
-
-
-class Phase:
-    """What is counted between BeginPhase and PhaseResult: made fresh for each, never reset."""
-
-    def __init__(self, begin: msg.BeginPhase) -> None:
-        self.name = begin.name
-        self.start_ns = begin.start_ns
-        self.ledger = Ledger()
-        self.latency = Latencies()
-        self.ack = Latencies()
-        self.send_lateness = Latencies()
-        self.loop_lag = Latencies()
-        self.refused: Counter[str] = Counter()
-        self.strays = 0
-        self.disconnects = 0
-        self.unanswered = 0  # said, but neither acked nor refused yet
-        self.open_second(0)
-        # Raw nanoseconds since the last flush.
-        self.new_latency_ns: list[int] = []
-        self.new_ack_ns: list[int] = []
-        self.new_lateness_ns: list[int] = []
-
-    def open_second(self, second: int) -> None:
-        self.second = second
-        self.second_latency = Latencies()
-        self.second_said = self.second_acked = self.second_delivered = 0
-        self.deliver_ms: Counter[int] = Counter()
-        self.ack_ms: Counter[int] = Counter()
 
 
 class MemberSocket(WSListener):
@@ -82,6 +51,10 @@ class MemberSocket(WSListener):
         self.transport: WSTransport | None = None
         self.stays: dict[str, Stay | None] = {}  # rooms it is in; None while no phase is counted
         self.joining: dict[str, tuple[int, float | None]] = {}  # room -> (asked at, how long connecting took)
+
+    @property
+    def rooms(self) -> Iterable[str]:
+        return self.stays
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
@@ -303,30 +276,10 @@ class Audience:
         phase = self._phase
         assert phase is not None
         await self._drain(phase)
-        self._flush(phase)
-        self._tell_second(phase)
+        phase.flush()
+        self._tell(phase.tick())
         self._phase = None
-        spread_ns = [
-            message.last_ns - message.first_ns
-            for message in phase.ledger.messages.values()
-            if message.first_ns is not None and message.last_ns is not None
-        ]
-        spread = Latencies()
-        spread.record_ns(spread_ns)
-        self._tell(
-            msg.PhaseResult(
-                phase=phase.name,
-                verdict=phase.ledger.verdict(),
-                latency=phase.latency.encode(),
-                ack=phase.ack.encode(),
-                spread=spread.encode(),
-                send_lateness=phase.send_lateness.encode(),
-                loop_lag=phase.loop_lag.encode(),
-                refused=dict(phase.refused),
-                strays=phase.strays,
-                disconnects=phase.disconnects,
-            )
-        )
+        self._tell(phase.result())
 
     async def _drain(self, phase: Phase) -> None:
         began = time.monotonic()
@@ -350,10 +303,10 @@ class Audience:
             phase = self._phase
             if phase is None:
                 continue
-            self._flush(phase)
+            phase.flush()
             second = max(0, (time_ns() - phase.start_ns) // 1_000_000_000)
             if second > phase.second:
-                self._tell_second(phase)
+                self._tell(phase.tick())
                 phase.open_second(second)
 
     async def watch_loop_lag(self) -> None:
@@ -363,35 +316,6 @@ class Audience:
             await asyncio.sleep(LAG_PROBE_S)
             if self._phase is not None:
                 self._phase.loop_lag.record_ns([max(0, time.monotonic_ns() - due)])
-
-    def _flush(self, phase: Phase) -> None:
-        latencies, acks, lateness = phase.new_latency_ns, phase.new_ack_ns, phase.new_lateness_ns
-        phase.new_latency_ns, phase.new_ack_ns, phase.new_lateness_ns = [], [], []
-        phase.latency.record_ns(latencies)
-        phase.second_latency.record_ns(latencies)
-        phase.second_delivered += len(latencies)
-        phase.ack.record_ns(acks)
-        phase.send_lateness.record_ns(lateness)
-        phase.deliver_ms.update(_locust_ms(latencies))
-        phase.ack_ms.update(_locust_ms(acks))
-
-    def _tell_second(self, phase: Phase) -> None:
-        latency = phase.second_latency.summary()
-        self._tell(
-            msg.Tick(
-                phase=phase.name,
-                second=phase.second,
-                said=phase.second_said,
-                acked=phase.second_acked,
-                delivered=phase.second_delivered,
-                latency_p50_ms=latency.p50,
-                latency_p90_ms=latency.p90,
-                latency_p99_ms=latency.p99,
-                latency_max_ms=latency.max,
-                deliver_ms=dict(phase.deliver_ms),
-                ack_ms=dict(phase.ack_ms),
-            )
-        )
 
     # --- probing
 
@@ -407,69 +331,6 @@ class Audience:
                 await probe.all_answered.wait()
         self._probe = None
         self._tell(msg.Probed(problem=probe.problem()))
-
-
-class RunningProbe:
-    """Test messages from every gateway in every room, until everybody has heard what they must."""
-
-    def __init__(self, members: Any, *, fragments: bool) -> None:
-        self.complete = asyncio.Event()
-        self.all_answered = asyncio.Event()
-        self._unanswered = 0
-        self._fragments = fragments
-        self._speakers: dict[tuple[str, str], MemberSocket] = {}  # (room, url) -> somebody there
-        rooms: dict[str, list[MemberSocket]] = defaultdict(list)
-        for member in members:
-            for room in member.stays:
-                self._speakers.setdefault((room, member.url), member)
-                rooms[room].append(member)
-        self._missing: set[tuple[int, str, str]] = set()  # (member, room, url not heard yet)
-        for room, inside in rooms.items():
-            urls = {member.url for member in inside}
-            for member in inside:
-                # Where only fragments are promised, hearing anything in the room is enough.
-                self._missing |= {(member.number, room, "")} if fragments else {(member.number, room, u) for u in urls}
-        self._said: dict[int, tuple[str, str]] = {}
-
-    def say_round(self) -> None:
-        for (room, url), speaker in self._speakers.items():
-            identity = PROBE_BASE + len(self._said)
-            self._said[identity] = (room, url)
-            self._unanswered += 1
-            speaker.send(wire.Say(room, identity, "can everybody hear me?", time_ns()))
-
-    def heard(self, member: MemberSocket, chat: wire.Chat) -> None:
-        room, url = self._said.get(chat.id, ("", ""))
-        self._missing.discard((member.number, room, "" if self._fragments else url))
-        self._check()
-
-    def answered(self) -> None:
-        """One test message was acked or refused."""
-        self._unanswered -= 1
-        self._check()
-
-    def _check(self) -> None:
-        if not self._missing:
-            self.complete.set()
-            if self._unanswered == 0:
-                self.all_answered.set()
-
-    def problem(self) -> str | None:
-        if not self._missing:
-            return None
-        member, room, url = min(self._missing)
-        unheard = f"the gateway {url}" if url else "anything"
-        return f"{len(self._missing)} of the probes were not heard; member {member} in {room} did not hear {unheard}"
-
-
-def _locust_ms(latencies_ns: list[int]) -> Counter[int]:
-    """Whole milliseconds in the steps Locust keeps: 1 below 100, 10 below 1000, and so on."""
-    counts: Counter[int] = Counter()
-    for latency_ns in latencies_ns:
-        ms = round(latency_ns / 1e6)
-        step = 1 if ms < 100 else 10 if ms < 1000 else 100 if ms < 10_000 else 1000
-        counts[round(ms / step) * step] += 1
-    return counts
 
 
 async def run_audience(connected: socket.socket) -> None:

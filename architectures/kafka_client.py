@@ -40,7 +40,8 @@ def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology
     Raises KafkaException when the cluster refuses.
     """
     replicas = min(3, topology.brokers)
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    # Its notices would land on the terminal of the run; what fails is raised.
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
     new = NewTopic(
         topic,
         num_partitions=partitions,

@@ -66,7 +66,8 @@ class Naive(Architecture):
                 **consumer_settings(self.services.kafka_bootstrap, name, group),
                 # A record heard twice after a rebalance would hide a loss: positions are committed as they move.
                 "enable.auto.commit": True,
-                "partition.assignment.strategy": "cooperative-sticky",
+                # A member learns of a rebalance at its next heartbeat: the group settles in one second, not ten.
+                "heartbeat.interval.ms": 300,
             }
         )
         consumer.subscribe([self._topic])

@@ -131,7 +131,7 @@ class Kafka:
         deadline = time.monotonic() + START_TIMEOUT_S
         for broker, child in zip(self.brokers, self.children, strict=True):
             wait_until_listening(child, broker.port, START_TIMEOUT_S)
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 3})
         seen = 0
         while time.monotonic() < deadline:
             self.check()

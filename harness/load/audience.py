@@ -277,7 +277,7 @@ class Audience:
         assert phase is not None
         await self._drain(phase)
         phase.flush()
-        self._tell(phase.tick())
+        self._tell(phase.close_second(phase.second + 1))
         self._phase = None
         self._tell(phase.result())
 
@@ -306,8 +306,7 @@ class Audience:
             phase.flush()
             second = max(0, (time_ns() - phase.start_ns) // 1_000_000_000)
             if second > phase.second:
-                self._tell(phase.tick())
-                phase.open_second(second)
+                self._tell(phase.close_second(second))
 
     async def watch_loop_lag(self) -> None:
         """How late the loop itself is: the lateness of a timer that has nothing to wait for."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
+
 from harness.load import messages as msg
 from harness.load.ledger import Ledger
-from harness.measure.histogram import Latencies
+from harness.measure.histogram import Latencies, LatencyMs
 
 
 class Phase:
@@ -24,13 +26,13 @@ class Phase:
         self.strays = 0
         self.disconnects = 0
         self.unanswered = 0  # said, but neither acked nor refused yet
-        self.open_second(0)
+        self._open_second(0)
         # Raw nanoseconds since the last flush: an append costs less than a histogram's update.
         self.new_latency_ns: list[int] = []
         self.new_ack_ns: list[int] = []
         self.new_lateness_ns: list[int] = []
 
-    def open_second(self, second: int) -> None:
+    def _open_second(self, second: int) -> None:
         self.second = second
         self.second_latency = Latencies()
         self.second_said = self.second_acked = self.second_delivered = 0
@@ -41,7 +43,6 @@ class Phase:
         """Move the raw latencies into the histograms, as a batch."""
         latencies, acks, lateness = self.new_latency_ns, self.new_ack_ns, self.new_lateness_ns
         self.new_latency_ns, self.new_ack_ns, self.new_lateness_ns = [], [], []
-        self.latency.record_ns(latencies)
         self.second_latency.record_ns(latencies)
         self.second_delivered += len(latencies)
         self.ack.record_ns(acks)
@@ -49,9 +50,15 @@ class Phase:
         self.deliver_ms.update(_locust_ms(latencies))
         self.ack_ms.update(_locust_ms(acks))
 
-    def tick(self) -> msg.Tick:
-        """The counts of the second that is open."""
+    def close_second(self, next_second: int) -> msg.Tick:
+        """The counts of the second that was open; its latencies join those of the phase."""
         latency = self.second_latency.summary()
+        self.latency.add(self.second_latency)
+        tick = self._tick(latency)
+        self._open_second(next_second)
+        return tick
+
+    def _tick(self, latency: LatencyMs) -> msg.Tick:
         return msg.Tick(
             phase=self.name,
             second=self.second,
@@ -90,11 +97,9 @@ class Phase:
         )
 
 
-def _locust_ms(latencies_ns: list[int]) -> Counter[int]:
-    """Whole milliseconds in the steps Locust keeps: 1 below 100, 10 below 1000, and so on."""
-    counts: Counter[int] = Counter()
-    for latency_ns in latencies_ns:
-        ms = round(latency_ns / 1e6)
-        step = 1 if ms < 100 else 10 if ms < 1000 else 100 if ms < 10_000 else 1000
-        counts[round(ms / step) * step] += 1
-    return counts
+def _locust_ms(latencies_ns: list[int]) -> dict[int, int]:
+    """Whole milliseconds in the steps Locust keeps (1 below 100, 10 below 1000, and so on) -> count."""
+    ms = np.rint(np.asarray(latencies_ns, dtype=np.float64) / 1e6)
+    step = 10.0 ** np.clip(np.floor(np.log10(np.maximum(ms, 1))) - 1, 0, None)
+    values, counts = np.unique((np.rint(ms / step) * step).astype(np.int64), return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))

@@ -36,12 +36,15 @@ class Latencies:
         return int(self._histogram.get_total_count())
 
     def record_ns(self, latencies_ns: Sequence[int]) -> None:
-        """Record a batch, in nanoseconds; one histogram update per distinct microsecond and not per latency."""
+        """Record a batch, in nanoseconds; one histogram update per distinct value and not per latency."""
         if not latencies_ns:
             return
         in_us = np.asarray(latencies_ns, dtype=np.int64) // 1000
         self.below_zero += int((in_us < 0).sum())
-        values, counts = np.unique(in_us.clip(1, LATENCY_MAX_US), return_counts=True)
+        in_us = in_us.clip(1, LATENCY_MAX_US)
+        # Values the histogram cannot tell apart are counted before it is asked to: it keeps 11 bits of each.
+        spare_bits = np.maximum(np.floor(np.log2(in_us)).astype(np.int64) - 10, 0)
+        values, counts = np.unique(in_us >> spare_bits << spare_bits, return_counts=True)
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             self._histogram.record_value(value, count)
 

@@ -6,9 +6,10 @@ import msgspec
 
 from harness.measure.histogram import Latencies
 
-# A latency contains the driver's own lateness. Below these it stays small beside what a chat user would notice.
-SEND_LATENESS_P99_MAX_MS = 25.0
-LOOP_LAG_P99_MAX_MS = 25.0
+# A latency contains the driver's own lateness, which is in the record beside it (send_lateness_ms). A message to a
+# thousand members keeps the audience busy for some 15 ms; two such bursts in a row are load, three are a bottleneck.
+SEND_LATENESS_P99_MAX_MS = 50.0
+LOOP_LAG_P99_MAX_MS = 50.0
 CPU_SHARE_MAX = 0.9  # of one core, per process: above it queues build up in the driver
 NOT_SENT_SHARE_MAX = 0.001
 

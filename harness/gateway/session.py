@@ -23,6 +23,9 @@ CLOSED_BY_PROTOCOL: dict[int, str] = {
 }
 
 
+ROOM_LOCKS = 256
+
+
 class Hall:
     """What all sessions of a gateway share."""
 
@@ -34,21 +37,23 @@ class Hall:
         self.rooms = Rooms()
         self.members: set[ServerConnection] = set()
         self.counts: Counter[str] = Counter()  # what happened, and every drop by its cause
-        self._room_changes: dict[str, asyncio.Lock] = {}
+        self._changes = [asyncio.Lock() for _ in range(ROOM_LOCKS)]
 
     async def enter(self, room: str, member: ServerConnection) -> None:
-        """Add the member; the architecture hears of a room's first local member before that one is told."""
-        async with self._room_changes.setdefault(room, asyncio.Lock()):
+        """Add the member; returns when the architecture has heard of a room's first local member."""
+        async with self._change_of(room):
             if self.rooms.add(room, member):
                 await self.architecture.join(room)
 
     async def exit(self, room: str, member: ServerConnection) -> None:
         """Remove the member; the architecture hears when the room's last local member has left."""
-        lock = self._room_changes.setdefault(room, asyncio.Lock())
-        async with lock:
+        async with self._change_of(room):
             if self.rooms.discard(room, member):
                 await self.architecture.leave(room)
-                self._room_changes.pop(room, None)
+
+    def _change_of(self, room: str) -> asyncio.Lock:
+        # A join must not overtake a leave of the same room. A fixed number of locks, whatever names members invent.
+        return self._changes[hash(room) % len(self._changes)]
 
 
 class Session:

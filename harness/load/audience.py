@@ -22,7 +22,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from harness import wire
 from harness.load import messages as msg
-from harness.load.ledger import Message, Stay
+from harness.load.ledger import Message, Stay, sender_of
 from harness.load.phase import Phase
 from harness.load.probe import PROBE_BASE, RunningProbe
 
@@ -162,14 +162,14 @@ class Audience:
         phase = self._phase
         if phase is None:
             return  # the driver counts what was due and not said
-        now_ns = time_ns()
-        message = phase.ledger.say(speak.message_id, speak.room, speak.intended_ns, now_ns)
-        phase.new_lateness_ns.append(now_ns - speak.intended_ns)
-        phase.second_said += 1
-        member = self._members.get(message.sender)
+        member = self._members.get(sender_of(speak.message_id))
         if member is None or member.transport is None or member.transport.is_disconnected:
             phase.refused["not_connected"] += 1
             return
+        now_ns = time_ns()
+        phase.ledger.say(speak.message_id, speak.room, speak.intended_ns, now_ns)
+        phase.new_lateness_ns.append(now_ns - speak.intended_ns)
+        phase.second_said += 1
         phase.unanswered += 1
         member.send(wire.Say(speak.room, speak.message_id, speak.text, speak.intended_ns))
 
@@ -241,7 +241,8 @@ class Audience:
 
     def _joined(self, member: MemberSocket, room: str, now_ns: int) -> None:
         asked_ns, connect_ms = member.joining.pop(room, (now_ns, None))
-        member.stays[room] = None if self._phase is None else self._phase.ledger.enter(room, now_ns)
+        if room not in member.stays:  # joining twice is staying once
+            member.stays[room] = None if self._phase is None else self._phase.ledger.enter(room, now_ns)
         join_ms = (now_ns - asked_ns) / 1e6
         self._tell(msg.Entered(member=member.number, room=room, connect_ms=connect_ms, join_ms=join_ms))
 

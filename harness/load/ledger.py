@@ -20,6 +20,10 @@ def message_id(sender: int, sequence: int) -> int:
     return sender << SEQUENCE_BITS | sequence
 
 
+def sender_of(identity: int) -> int:
+    return identity >> SEQUENCE_BITS
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the messages of a ledger, counted per message and, from `expected` on, per member."""
 
@@ -40,7 +44,7 @@ class Message:
     __slots__ = ("acked_ns", "first_ns", "index", "intended_ns", "last_ns", "room", "sender", "sent_ns", "sequence")
 
     def __init__(self, identity: int, room: RoomLog, intended_ns: int, sent_ns: int) -> None:
-        self.sender = identity >> SEQUENCE_BITS
+        self.sender = sender_of(identity)
         self.sequence = identity & ((1 << SEQUENCE_BITS) - 1)
         self.room = room
         self.index = len(room.messages)

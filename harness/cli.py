@@ -41,6 +41,11 @@ class Commands(click.Group):
                 raise
             click.echo(f"chatbench: {problem}", err=True)
             sys.exit(problem.exit_code)
+        except OSError as problem:  # a full disk, most likely
+            if ctx.params["debug"]:
+                raise
+            click.echo(f"chatbench: {problem}; --debug shows where", err=True)
+            sys.exit(ExitCode.SERVICE_FAILED)
         except Interrupted as where:
             click.echo(f"chatbench: interrupted; what was measured until then is in {where}", err=True)
             sys.exit(ExitCode.INTERRUPTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -35,7 +36,7 @@ def stay_up(settings: RunSettings, architecture: type[Architecture], say: Callab
                 time.sleep(0.5)
                 stack.check()
         except Interrupted:
-            pass  # the way this command ends
+            shutil.rmtree(logs)  # the way this command ends; after a failure the logs stay
         finally:
             with signals_wait():
                 stack.stop()

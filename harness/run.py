@@ -63,8 +63,8 @@ def run_once(settings: RunSettings, architecture: type[Architecture], progress: 
     record = Record(out, settings, scenario.stem)
     run = Run(settings, architecture, scenario, record, progress)
     with signals_interrupt():
-        record.write_summary(run.summary("incomplete", "the run was killed before it could finish its record"))
         try:
+            record.write_summary(run.summary("incomplete", "the run was killed before it could finish its record"))
             run.go()
         except UsageError:
             shutil.rmtree(record.folder)  # nothing ran, so there is nothing to record
@@ -73,7 +73,8 @@ def run_once(settings: RunSettings, architecture: type[Architecture], progress: 
             record.write_summary(run.summary("failed", str(problem)))
             raise
         except Interrupted:
-            record.write_summary(run.summary("interrupted", "SIGINT or SIGTERM"))
+            with signals_wait():
+                record.write_summary(run.summary("interrupted", "SIGINT or SIGTERM"))
             raise Interrupted(str(record.folder)) from None
     summary = run.summary("complete")
     record.write_summary(summary)

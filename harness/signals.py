@@ -10,27 +10,40 @@ from types import FrameType
 from harness.errors import Interrupted
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
+AGAIN_S = 0.25
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # A handler runs wherever the main thread happens to be. In a destructor (a socket being collected, say) Python
+    # prints the exception and drops it, and the signal would be lost: so raise again until somebody has taken it.
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+    raise Interrupted
 
 
 @contextlib.contextmanager
 def _handled_by(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
-    before = [signal.signal(number, handler) for number in ENDING]
+    numbers = (*ENDING, signal.SIGALRM)
+    before = [signal.signal(number, handler) for number in numbers]
     try:
         yield
     finally:
-        for number, previous in zip(ENDING, before, strict=True):
+        for number, previous in zip(numbers, before, strict=True):
             signal.signal(number, previous)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise Interrupted
+@contextlib.contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """Inside it, a signal raises Interrupted in the main thread, until signals_wait is entered or this is left."""
+    with _handled_by(_interrupt):
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def signals_interrupt() -> contextlib.AbstractContextManager[None]:
-    """Inside it, a signal raises Interrupted in the main thread."""
-    return _handled_by(_interrupt)
-
-
-def signals_wait() -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def signals_wait() -> Iterator[None]:
     """Inside it, signals are ignored; for what takes seconds at most."""
-    return _handled_by(signal.SIG_IGN)
+    with _handled_by(signal.SIG_IGN):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        yield

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from harness.errors import Interrupted
+from harness.signals import ENDING, signals_interrupt, signals_wait
+
+
+class Unlucky:
+    """The signal arrives while this is being destroyed, where Python drops every exception."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_raises_interrupted(number: signal.Signals) -> None:
+    with pytest.raises(Interrupted), signals_interrupt():
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_falls_into_a_destructor_is_not_lost() -> None:
+    with pytest.raises(Interrupted), signals_interrupt():
+        Unlucky()
+        time.sleep(10)
+
+
+def test_signals_wait_for_the_clearing_away() -> None:
+    cleared = False
+    with pytest.raises(Interrupted), signals_interrupt():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        finally:
+            with signals_wait():
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.4)  # longer than the handler takes to raise again
+                cleared = True
+    assert cleared
+
+
+def test_everything_is_as_before_afterwards() -> None:
+    before = [signal.getsignal(number) for number in (*ENDING, signal.SIGALRM)]
+    with pytest.raises(Interrupted), signals_interrupt():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+    assert [signal.getsignal(number) for number in (*ENDING, signal.SIGALRM)] == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from harness.errors import Interrupted
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 AGAIN_S = 0.25
@@ -34,11 +39,18 @@ def _handled_by(handler: Callable[[int, FrameType | None], None] | signal.Handle
 @contextlib.contextmanager
 def signals_interrupt() -> Iterator[None]:
     """Inside it, a signal raises Interrupted in the main thread, until signals_wait is entered or this is left."""
+    tell_of_dropped, sys.unraisablehook = sys.unraisablehook, _tell_of_dropped
     with _handled_by(_interrupt):
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+            sys.unraisablehook = tell_of_dropped
+
+
+def _tell_of_dropped(dropped: UnraisableHookArgs) -> None:
+    if dropped.exc_type is not Interrupted:  # which comes again
+        sys.__unraisablehook__(dropped)
 
 
 @contextlib.contextmanager

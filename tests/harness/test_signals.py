@@ -24,11 +24,13 @@ def test_a_signal_raises_interrupted(number: signal.Signals) -> None:
         time.sleep(10)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_signal_that_falls_into_a_destructor_is_not_lost() -> None:
+def test_a_signal_that_falls_into_a_destructor_is_not_lost_and_prints_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(Interrupted), signals_interrupt():
         Unlucky()
         time.sleep(10)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_signals_wait_for_the_clearing_away() -> None:

@@ -132,6 +132,7 @@ class Measured:
                 },
                 sent=verdict.sent,
                 not_sent=self.result.not_sent,
+                drained=self.result.drained,
             ),
         )
 

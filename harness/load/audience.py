@@ -296,6 +296,7 @@ class Audience:
             if quiet_s > (NOTHING_COMES_S if owed else QUIET_S):
                 return
             await asyncio.sleep(0.05)
+        phase.drained = False
 
     async def flush_regularly(self) -> None:
         """Move raw latencies into histograms in batches, and tell the driver of each second."""

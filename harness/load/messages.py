@@ -115,6 +115,7 @@ class PhaseResult(Struct, frozen=True):
     refused: dict[str, int]  # error frames, by code
     strays: int  # chat frames of another phase, or of rooms the member is not in
     disconnects: int
+    drained: bool  # False: deliveries were still arriving when the wait for them ended
     not_sent: int = 0
     locust_stats_csv: str = ""
     user_error: str | None = None  # the first exception of the scenario

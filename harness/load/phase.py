@@ -25,6 +25,7 @@ class Phase:
         self.refused: Counter[str] = Counter()
         self.strays = 0
         self.disconnects = 0
+        self.drained = True
         self.unanswered = 0  # said, but neither acked nor refused yet
         self._open_second(0)
         # Raw nanoseconds since the last flush: an append costs less than a histogram's update.
@@ -94,6 +95,7 @@ class Phase:
             refused=dict(self.refused),
             strays=self.strays,
             disconnects=self.disconnects,
+            drained=self.drained,
         )
 
 

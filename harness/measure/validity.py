@@ -22,7 +22,13 @@ class DriverVerdict(msgspec.Struct, frozen=True):
 
 
 def judge_driver(
-    *, send_lateness: Latencies, loop_lag: Latencies, cpu_share: dict[str, float], sent: int, not_sent: int
+    *,
+    send_lateness: Latencies,
+    loop_lag: Latencies,
+    cpu_share: dict[str, float],
+    sent: int,
+    not_sent: int,
+    drained: bool,
 ) -> DriverVerdict:
     """`cpu_share` is CPU time over wall time of each driver process, by its name for the user."""
     problems = []
@@ -39,6 +45,10 @@ def judge_driver(
     ]
     if not_sent > NOT_SENT_SHARE_MAX * (sent + not_sent):
         problems.append(f"{not_sent} of {sent + not_sent} scheduled messages could not be sent")
+    if not drained:
+        problems.append(
+            "deliveries were still arriving when the wait for them ended, so what counts as lost may be late"
+        )
     if send_lateness.below_zero:
         problems.append("the clock was stepped back during the run")
     return DriverVerdict(valid=not problems, why="; ".join(problems) or None)

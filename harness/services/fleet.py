@@ -16,6 +16,7 @@ from harness.services.ports import free_ports
 from harness.services.supervise import Child, reason_in, spawn
 
 START_TIMEOUT_S = 45.0
+ANSWER_TIMEOUT_S = 30.0  # a gateway under more load than it can carry answers late
 
 
 class Fleet:
@@ -55,7 +56,7 @@ class Fleet:
         """Return when every gateway serves; raises ServiceFailed otherwise."""
         deadline = time.monotonic() + START_TIMEOUT_S
         for port, child in zip(self._ports, self.children, strict=True):
-            while _stats_of(port) is None:
+            while _stats_of(port, timeout_s=1) is None:
                 child.check()
                 if time.monotonic() > deadline:
                     raise ServiceFailed(
@@ -73,10 +74,12 @@ class Fleet:
         """Counters of every gateway; raises ServiceFailed if one does not answer."""
         answers = []
         for port, child in zip(self._ports, self.children, strict=True):
-            stats = _stats_of(port)
+            stats = _stats_of(port, ANSWER_TIMEOUT_S)
             if stats is None:
                 child.check()
-                raise ServiceFailed(f"{child.name} does not answer; its log is {child.log}")
+                raise ServiceFailed(
+                    f"{child.name} did not answer within {ANSWER_TIMEOUT_S:g} s; use a lower --rate, or see {child.log}"
+                )
             answers.append(stats)
         return answers
 
@@ -88,8 +91,8 @@ class Fleet:
             child.stop()
 
 
-def _stats_of(port: int) -> GatewayStats | None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def _stats_of(port: int, timeout_s: float) -> GatewayStats | None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
         connection.request("GET", "/stats")
         return msgspec.json.decode(connection.getresponse().read(), type=GatewayStats)

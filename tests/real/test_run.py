@@ -9,7 +9,7 @@ import matplotlib.image
 import msgspec
 import pytest
 
-from tests.real.runs import run
+from tests.real.runs import chatbench, run
 
 
 def test_plan1_delivers_everything_once_in_order_with_a_record_per_partition(tmp_path: Path) -> None:
@@ -97,3 +97,13 @@ def test_the_manifest_names_the_command_that_repeats_the_run(tmp_path: Path) -> 
     manifest = msgspec.json.decode((summary["folder"] / "manifest.json").read_bytes())
     assert manifest["settings"]["seed"] == 7
     assert manifest["command"][:3] == ["chatbench", "run", "--json"]
+
+
+def test_a_load_beyond_the_machine_is_said_to_be_not_valid_and_exits_with_4(tmp_path: Path) -> None:
+    # 800,000 deliveries a second: no machine carries that on one gateway and one audience process.
+    load = ["--members", "400", "--rate", "2000", "--duration", "2s", "--warmup", "0s"]
+    answer = chatbench("run", "--arch", "direct", *load, "--out", str(tmp_path))
+    assert answer.returncode == 4, answer.stderr
+    assert "not valid, the driver was the bottleneck" in answer.stdout
+    (latency,) = [line for line in answer.stdout.splitlines() if line.startswith("delivery latency")]
+    assert latency.endswith("not valid")

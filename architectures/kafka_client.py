@@ -56,6 +56,11 @@ def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology
             raise
 
 
+def partition_count(topology: Topology) -> int:
+    """As many as the user asked for, else one per gateway."""
+    return topology.gateways if topology.partitions is None else topology.partitions
+
+
 class AckedProducer:
     """A producer whose `send` gives a future that resolves when Kafka has acked every copy."""
 

@@ -29,6 +29,7 @@ from architectures.kafka_client import (
     consumer_settings,
     create_topic,
     delivery_of,
+    partition_count,
 )
 
 
@@ -50,8 +51,7 @@ class Naive(Architecture):
     def provision(cls, services: Services, topology: Topology) -> None:
         cls.check(topology)
         assert services.kafka_bootstrap is not None
-        partitions = topology.gateways if topology.partitions is None else topology.partitions
-        create_topic(services.kafka_bootstrap, topology.topic("chat"), partitions, topology)
+        create_topic(services.kafka_bootstrap, topology.topic("chat"), partition_count(topology), topology)
 
     async def open(
         self, deliver: Callable[[Sequence[Delivery]], None], failed: Callable[[BaseException], None]

@@ -40,6 +40,7 @@ from architectures.kafka_client import (
     create_topic,
     delivery_of,
     message_id_of,
+    partition_count,
 )
 
 MESSAGE_ID = struct.Struct(">8sQ")  # the producer that wrote the message, and its running number
@@ -64,7 +65,7 @@ class Plan1(Architecture):
     def provision(cls, services: Services, topology: Topology) -> None:
         cls.check(topology)
         assert services.kafka_bootstrap is not None
-        create_topic(services.kafka_bootstrap, topology.topic("chat"), _partitions(topology), topology)
+        create_topic(services.kafka_bootstrap, topology.topic("chat"), partition_count(topology), topology)
 
     async def open(
         self, deliver: Callable[[Sequence[Delivery]], None], failed: Callable[[BaseException], None]
@@ -72,7 +73,7 @@ class Plan1(Architecture):
         assert self.services.kafka_bootstrap is not None
         self._deliver = deliver
         self._topic = self.topology.topic("chat")
-        self._every_partition = range(_partitions(self.topology))
+        self._every_partition = range(partition_count(self.topology))
         self._source = os.urandom(8)  # new at each start, so that a restarted gateway repeats no id
         self._numbers = itertools.count(1)
         self._first_copies = FirstCopies()
@@ -123,7 +124,3 @@ class FirstCopies:
             return False
         self._heard_up_to[source] = number
         return True
-
-
-def _partitions(topology: Topology) -> int:
-    return topology.gateways if topology.partitions is None else topology.partitions

@@ -24,8 +24,10 @@ from harness.gateway.settings import GatewayStats
 from harness.load import messages as msg
 from harness.load.channel import Channel, ChannelClosed
 from harness.load.driver_settings import DriverSettings
+from harness.measure import kafka_metrics, redis_metrics
 from harness.measure.histogram import Latencies
-from harness.measure.kafka_metrics import KafkaCounters, read_counters
+from harness.measure.kafka_metrics import KafkaCounters
+from harness.measure.redis_metrics import RedisCounters
 from harness.measure.resources import Processes
 from harness.record import Record
 from harness.registry import find_scenario
@@ -186,7 +188,7 @@ class Run:
         processes = Processes(
             {**self._stack.pids(), "locust": self._driver_pids[:1], "audience": self._driver_pids[1:]}
         )
-        kafka_before, gateways_before = self._read_kafka(), self._read_gateways()
+        kafka_before, redis_before, gateways_before = self._read_kafka(), self._read_redis(), self._read_gateways()
         cpu: list[dict[str, float]] = []
         seconds: list[float] = []
 
@@ -196,13 +198,14 @@ class Run:
 
         phase = self._run_phase("measure", self._settings.duration_s, at_start=sample_cpu, at_end=sample_cpu)
         rss_bytes = processes.rss_bytes()
-        kafka_after = self._read_kafka()
+        kafka_after, redis_after = self._read_kafka(), self._read_redis()
         self._measured = Measured(
             result=phase,
             duration_s=seconds[1] - seconds[0],
             cpu_s={name: used - cpu[0][name] for name, used in cpu[1].items()},
             rss_bytes=rss_bytes,
             kafka=None if kafka_before is None or kafka_after is None else kafka_after.since(kafka_before),
+            redis=None if redis_before is None or redis_after is None else redis_after.since(redis_before),
             wasted=sum(g.wasted for g in self._read_gateways()) - sum(g.wasted for g in gateways_before),
         )
         self._record.write_text("locust_stats.csv", phase.locust_stats_csv)
@@ -253,13 +256,18 @@ class Run:
         while time.monotonic() < deadline:
             news = self._receive(0.1)
             if isinstance(news, msg.PhaseResult):
-                self._measured = Measured(news, elapsed_s, cpu_s={}, rss_bytes=None, kafka=None, wasted=None)
+                self._measured = Measured(
+                    news, elapsed_s, cpu_s={}, rss_bytes=None, kafka=None, redis=None, wasted=None
+                )
                 return
 
     def _read_kafka(self) -> KafkaCounters | None:
         if self._stack.kafka is None:
             return None
-        return read_counters(self._stack.kafka.brokers, self._topology.run_id)
+        return kafka_metrics.read_counters(self._stack.kafka.brokers, self._topology.run_id)
+
+    def _read_redis(self) -> RedisCounters | None:
+        return None if self._stack.redis is None else redis_metrics.read_counters(self._stack.redis.url)
 
     def _read_gateways(self) -> list[GatewayStats]:
         assert self._stack.fleet is not None

@@ -10,6 +10,7 @@ from architectures.interface import Promises
 from harness.load import messages as msg
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.kafka_metrics import KafkaCounters
+from harness.measure.redis_metrics import RedisCounters
 from harness.measure.validity import DriverVerdict, judge_driver
 from harness.promises import PromiseCheck, check_promises
 
@@ -91,6 +92,7 @@ class Measured:
     cpu_s: dict[str, float]
     rss_bytes: dict[str, int] | None
     kafka: KafkaCounters | None
+    redis: RedisCounters | None
     wasted: int | None
 
     def add_to(self, summary: Summary, promises: Promises) -> Summary:
@@ -123,6 +125,7 @@ class Measured:
             cpu_us_per_delivery=self._cpu_us_per_delivery(),
             rss_bytes=self.rss_bytes,
             kafka=self._kafka_per_message(),
+            redis=self._redis_per_message(),
             promises=check_promises(promises, verdict),
             driver=judge_driver(
                 send_lateness=send_lateness,
@@ -157,6 +160,11 @@ class Measured:
             bytes_out_per_message=_per(self.kafka.bytes_out, sent),
             disk_bytes_per_message=_per(self.kafka.disk_bytes, sent),
         )
+
+    def _redis_per_message(self) -> RedisPerMessage | None:
+        if self.redis is None:
+            return None
+        return RedisPerMessage(commands_per_message=_per(self.redis.commands, self.result.verdict.sent))
 
 
 def _per(amount: float | None, of: float) -> float | None:

@@ -41,6 +41,8 @@ def summary_table(summary: Summary) -> Table:
         add("Kafka records per message", _x(kafka.records_per_message, ".4g"))
         add("Kafka produce requests per message", _x(kafka.produce_requests_per_message, ".3g"))
         add("Kafka disk bytes per message", _x(kafka.disk_bytes_per_message, ",.0f"))
+    if summary.redis is not None:
+        add("Redis commands per message", _x(summary.redis.commands_per_message, ".4g"))
     return table
 
 

@@ -18,10 +18,10 @@ from tests.real.runs import CHATBENCH
 PATIENCE_S = 60.0
 
 
-def start(out: Path) -> subprocess.Popen[str]:
+def start(out: Path, arch: str = "plan1") -> subprocess.Popen[str]:
     load = ["--members", "50", "--duration", "60s", "--warmup", "1s"]
     return subprocess.Popen(
-        [*CHATBENCH, "run", "--arch", "plan1", *load, "--out", str(out)],
+        [*CHATBENCH, "run", "--arch", arch, *load, "--out", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -101,17 +101,18 @@ def kill_one(run: subprocess.Popen[str], mark: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mark", "says"),
+    ("arch", "mark", "says"),
     [
-        (b"kafka.Kafka", "kafka broker 1 was killed by SIGKILL"),
-        (b"harness.gateway", "gateway 0 was killed by SIGKILL"),
-        (b"harness.load.driver", "the driver ended"),
-        (b"harness.load.audience", "the audience process ended"),
+        ("redis", b"--appendonly", "redis was killed by SIGKILL"),
+        ("plan1", b"kafka.Kafka", "kafka broker 1 was killed by SIGKILL"),
+        ("plan1", b"harness.gateway", "gateway 0 was killed by SIGKILL"),
+        ("plan1", b"harness.load.driver", "the driver ended"),
+        ("plan1", b"harness.load.audience", "the audience process ended"),
     ],
 )
-def test_a_part_that_dies_fails_the_run_in_one_sentence(tmp_path: Path, mark: bytes, says: str) -> None:
+def test_a_part_that_dies_fails_the_run_in_one_sentence(tmp_path: Path, arch: str, mark: bytes, says: str) -> None:
     out = tmp_path / "out"
-    with start(out) as run:
+    with start(out, arch) as run:
         wait_for(lambda: measuring(out), run)
         children = descendants(run)
         kill_one(run, mark)

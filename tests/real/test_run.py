@@ -83,6 +83,19 @@ def test_rooms_do_not_hear_each_other_and_copies_for_nobody_are_counted(tmp_path
     assert summary["wasted_deliveries_per_message"] == 2
 
 
+def test_redis_delivers_everything_once_and_only_to_gateways_with_members(tmp_path: Path) -> None:
+    # As above: each room is on two of the four gateways, and Redis copies nothing to the other two.
+    shape = ("--scenario", "many_rooms", "--members", "20", "--rooms", "10", "--gateways", "4")
+    summary = run(tmp_path, "--arch", "redis", *shape)
+    assert summary["sent"] == summary["acked"] > 0
+    assert summary["delivered"] == summary["expected"] == 2 * summary["sent"]
+    assert (summary["lost"], summary["duplicated"], summary["reordered"], summary["strays"]) == (0, 0, 0, 0)
+    assert summary["wasted_deliveries_per_message"] == 0
+    assert summary["redis"]["commands_per_message"] == 1
+    assert summary["kafka"] is None
+    assert summary["cpu_us_per_delivery"]["kafka"] is None
+
+
 def test_direct_is_the_floor_without_a_broker(tmp_path: Path) -> None:
     summary = run(tmp_path, "--arch", "direct", "--members", "40", "--payload", "2000")
     assert summary["gateways"] == 1

@@ -1,0 +1,70 @@
+"""redis: a pub/sub channel per room, subscribed to where the room has members.
+
+    member -> gateway -> PUBLISH room -> every gateway subscribed to the room -> its members
+
+A gateway subscribes to a room's channel when its first local member joins and unsubscribes when the last one has
+left, so Redis copies a message only to gateways that want it. Nothing is stored: what is published while a gateway
+is not connected is gone, and an ack means that Redis has written the message to its subscribers' buffers, no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
+)
+from architectures.redis_client import Publisher, Subscriber
+
+
+class RedisPubSub(Architecture):
+    name: ClassVar[str] = "redis"
+    summary: ClassVar[str] = "Redis pub/sub: a channel per room, subscribed to where the room has members"
+    requires: ClassVar[Requirements] = Requirements(redis=True)
+    promises: ClassVar[Promises] = Promises(everyone=True, once=True, ordered=True, durable_ack=False)
+
+    @classmethod
+    def check(cls, topology: Topology) -> None:
+        if topology.partitions is not None:
+            raise BadTopology("redis has no partitions; leave --partitions out")
+
+    @classmethod
+    def provision(cls, services: Services, topology: Topology) -> None:
+        """Nothing to make: a channel exists while somebody is subscribed to it."""
+
+    async def open(
+        self, deliver: Callable[[Sequence[Delivery]], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        assert self.services.redis_url is not None
+        self._deliver = deliver
+        self._prefix = self.topology.topic("room:")
+        self._publisher = Publisher(self.services.redis_url)
+        self._subscriber = Subscriber(self.services.redis_url, self._on_messages, failed)
+        await self._subscriber.open(self.topology.topic(f"gateway:{self.gateway}"))
+
+    async def publish(self, room: str, payload: bytes) -> None:
+        await self._publisher.publish(self._prefix + room, payload)
+
+    def _on_messages(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        start = len(self._prefix)
+        self._deliver([Delivery(channel[start:], payload) for channel, payload in messages])
+
+    async def join(self, room: str) -> None:
+        await self._subscriber.subscribe(self._prefix + room)
+
+    async def leave(self, room: str) -> None:
+        await self._subscriber.unsubscribe(self._prefix + room)
+
+    def owner(self, room: str) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        await self._publisher.close()
+        await self._subscriber.close()

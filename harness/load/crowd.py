@@ -126,8 +126,8 @@ class Crowd:
     def _note(self, news: msg.FromAudience) -> None:
         match news:
             case msg.Entered():
-                self.joined += 1
                 if news.connect_ms is not None:
+                    self.joined += 1  # members, not rooms
                     self._row("connect", news.connect_ms)
                 self._row("join", news.join_ms)
                 if answer := self._entering.get((news.member, news.room)):

@@ -103,7 +103,7 @@ def kill_one(run: subprocess.Popen[str], mark: bytes) -> None:
 @pytest.mark.parametrize(
     ("arch", "mark", "says"),
     [
-        ("redis", b"--appendonly", "redis was killed by SIGKILL"),
+        ("redis", b"-server 127.0.0.1", "redis was killed by SIGKILL"),
         ("plan1", b"kafka.Kafka", "kafka broker 1 was killed by SIGKILL"),
         ("plan1", b"harness.gateway", "gateway 0 was killed by SIGKILL"),
         ("plan1", b"harness.load.driver", "the driver ended"),

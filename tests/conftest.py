@@ -1,10 +1,15 @@
-"""Marks everything under tests/real, so that `pytest -m "not real"` is the fast part."""
+"""Marks everything under tests/real, so that `pytest -m "not real"` is the fast part; makes hypothesis repeatable."""
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REAL = Path(__file__).parent / "real"
+
+# The same examples in every run, and no deadline: a test must not fail because the machine was busy.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

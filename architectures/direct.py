@@ -32,6 +32,8 @@ class Direct(Architecture):
 
     @classmethod
     def check(cls, topology: Topology) -> None:
+        if topology.dedup:
+            raise BadTopology("direct makes no copies that could be dropped; leave --dedup out")
         if topology.gateways != 1:
             raise BadTopology(
                 f"direct has nothing between gateways, so it runs with one gateway, not {topology.gateways}; "

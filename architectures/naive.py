@@ -41,6 +41,8 @@ class Naive(Architecture):
 
     @classmethod
     def check(cls, topology: Topology) -> None:
+        if topology.dedup:
+            raise BadTopology("naive makes no copies that could be dropped; leave --dedup out")
         if topology.partitions is not None and topology.partitions < topology.gateways:
             raise BadTopology(
                 f"naive needs at least a partition per gateway to show fragments on each, "

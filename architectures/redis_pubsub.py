@@ -32,6 +32,8 @@ class RedisPubSub(Architecture):
 
     @classmethod
     def check(cls, topology: Topology) -> None:
+        if topology.dedup:
+            raise BadTopology("redis makes no copies that could be dropped; leave --dedup out")
         if topology.partitions is not None:
             raise BadTopology("redis has no partitions; leave --partitions out")
 

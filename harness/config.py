@@ -62,6 +62,8 @@ def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
         _in_range("--partitions", settings.partitions, 1, PARTITIONS_MAX)
     if settings.brokers not in BROKER_COUNTS:
         raise UsageError(f"--brokers is {settings.brokers}, but it must be 1 or 3")
+    if settings.brokers != 1 and not architecture.requires.kafka:
+        raise UsageError(f"--brokers is {settings.brokers}, but {settings.arch} uses no Kafka; leave it out")
     try:
         architecture.check(topology(settings, architecture))
     except BadTopology as problem:

@@ -208,6 +208,9 @@ class Run:
             redis=None if redis_before is None or redis_after is None else redis_after.since(redis_before),
             wasted=sum(g.wasted for g in self._read_gateways()) - sum(g.wasted for g in gateways_before),
         )
+        self._write_details(phase)
+
+    def _write_details(self, phase: msg.PhaseResult) -> None:
         self._record.write_text("locust_stats.csv", phase.locust_stats_csv)
         Latencies.decode(phase.latency).write_hgrm(self._record.folder / "latency.hgrm")
 
@@ -259,6 +262,7 @@ class Run:
                 self._measured = Measured(
                     news, elapsed_s, cpu_s={}, rss_bytes=None, kafka=None, redis=None, wasted=None
                 )
+                self._write_details(news)
                 return
 
     def _read_kafka(self) -> KafkaCounters | None:

@@ -85,7 +85,6 @@ class Audience:
         self._known: dict[bytes, Message | None] = {}
         self._phase: Phase | None = None
         self._probe: RunningProbe | None = None
-        self._last_frame_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -161,7 +160,7 @@ class Audience:
     def _speak(self, speak: msg.Speak) -> None:
         phase = self._phase
         if phase is None:
-            return  # the driver counts what was due and not said
+            return  # does not happen: EndPhase follows the last Speak on the same channel
         member = self._members.get(sender_of(speak.message_id))
         if member is None or member.transport is None or member.transport.is_disconnected:
             phase.refused["not_connected"] += 1

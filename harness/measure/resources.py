@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import psutil
 
-COMPONENTS = ("gateway", "kafka", "redis", "driver")
+from harness.errors import ServiceFailed
 
 
 class Processes:
@@ -18,14 +18,20 @@ class Processes:
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds used so far, by component. A component without processes is left out, not 0.
 
-        Raises psutil.NoSuchProcess when one has ended: its CPU time ended with it, so no figure would be true.
+        Raises ServiceFailed when a process has ended: its CPU time ended with it, so no figure would be true.
         """
         used = {}
         for name, processes in self._processes.items():
-            times = [process.cpu_times() for process in processes]
+            try:
+                times = [process.cpu_times() for process in processes]
+            except psutil.Error as problem:
+                raise ServiceFailed(f"a process of {name} ended during the run: {problem}") from problem
             used[name] = sum(time.user + time.system for time in times)
         return used
 
     def rss_bytes(self) -> dict[str, int]:
         """Resident memory now, by component."""
-        return {name: sum(p.memory_info().rss for p in processes) for name, processes in self._processes.items()}
+        try:
+            return {name: sum(p.memory_info().rss for p in each) for name, each in self._processes.items()}
+        except psutil.Error as problem:
+            raise ServiceFailed(f"a process ended during the run: {problem}") from problem

@@ -93,6 +93,7 @@ def test_a_signal_leaves_no_process_and_a_readable_record(tmp_path: Path, moment
     if moment == "measuring":
         assert summary["delivered"] > 0
         assert summary["lost"] == 0
+        assert (record_in(out) / "latency.hgrm").exists()
 
 
 def kill_one(run: subprocess.Popen[str], mark: bytes) -> None:

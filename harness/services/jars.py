@@ -93,7 +93,7 @@ def _fetch(jar: Jar) -> None:
     except (OSError, RuntimeError) as problem:
         raise ServiceFailed(
             f"{jar.artifact} {jar.version} of Apache Kafka is not in the cache {cache_dir()} and could not be "
-            f"downloaded ({_short(problem)}); run `chatbench doctor` once with network, after that it works offline"
+            f"downloaded ({_short(problem)}); run the command once with network, after that it works offline"
         ) from problem
     finally:
         shutil.rmtree(private, ignore_errors=True)
@@ -110,7 +110,9 @@ def _verify() -> None:
         )
 
 
-def _short(problem: BaseException) -> str:
+def _short(problem: OSError | RuntimeError) -> str:
+    if isinstance(problem, OSError):
+        return problem.strerror or "no connection to the repository"  # a full disk has an errno, a dead network none
     return " ".join(str(problem).split())[:160]
 
 

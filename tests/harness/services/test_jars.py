@@ -27,6 +27,7 @@ def test_a_missing_cache_without_network_is_one_sentence_with_the_next_step(
     with pytest.raises(ServiceFailed) as failed:
         jars.ensure_jars(ignore)
     assert "is not in the cache" in str(failed.value)
+    assert "no connection to the repository" in str(failed.value)
     assert "once with network" in str(failed.value)
     assert "\n" not in str(failed.value)
     assert not list(tmp_path.rglob("*.jar"))

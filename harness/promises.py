@@ -18,31 +18,32 @@ class PromiseCheck(msgspec.Struct, frozen=True):
 
 def check_promises(promises: Promises, verdict: Verdict) -> list[PromiseCheck]:
     """Only what was promised is judged; a promise this run did not test says so."""
-    checks = []
-    if promises.everyone:
-        checks.append(
-            PromiseCheck(
-                "everyone: an acked message reaches every member of the room",
-                verdict.lost_acked == 0 if verdict.expected else None,
-                f"{verdict.lost_acked} of {verdict.expected} deliveries lost though acked",
-            )
-        )
-    if promises.once:
-        checks.append(
-            PromiseCheck(
-                "once: no member gets a message twice",
-                verdict.duplicated == 0 if verdict.expected else None,
-                f"{verdict.duplicated} duplicates beside {verdict.delivered} deliveries",
-            )
-        )
-    if promises.ordered:
-        checks.append(
-            PromiseCheck(
-                "ordered: each sender's messages arrive in the order they were sent",
-                verdict.reordered == 0 if verdict.expected else None,
-                f"{verdict.reordered} of {verdict.delivered} deliveries out of order",
-            )
-        )
+    v = verdict
+    counted = (
+        (
+            promises.everyone,
+            "everyone: an acked message reaches every member of the room",
+            v.lost_acked,
+            f"{v.lost_acked} of {v.expected} deliveries lost though acked",
+        ),
+        (
+            promises.once,
+            "once: no member gets a message twice",
+            v.duplicated,
+            f"{v.duplicated} duplicates beside {v.delivered} deliveries",
+        ),
+        (
+            promises.ordered,
+            "ordered: each sender's messages arrive in the order they were sent",
+            v.reordered,
+            f"{v.reordered} of {v.delivered} deliveries out of order",
+        ),
+    )
+    checks = [
+        PromiseCheck(promise, violations == 0 if v.expected else None, evidence)
+        for promised, promise, violations, evidence in counted
+        if promised
+    ]
     if promises.durable_ack:
         checks.append(
             PromiseCheck(

@@ -135,6 +135,7 @@ class Measured:
                 },
                 sent=verdict.sent,
                 not_sent=self.result.not_sent,
+                below_zero=self.result.below_zero,
                 drained=self.result.drained,
             ),
         )

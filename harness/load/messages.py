@@ -115,6 +115,7 @@ class PhaseResult(Struct, frozen=True):
     refused: dict[str, int]  # error frames, by code
     strays: int  # chat frames of another phase, or of rooms the member is not in
     disconnects: int
+    below_zero: int  # intervals that a stepped clock made negative
     drained: bool  # False: deliveries were still arriving when the wait for them ended
     not_sent: int = 0
     locust_stats_csv: str = ""

@@ -95,6 +95,8 @@ class Phase:
             refused=dict(self.refused),
             strays=self.strays,
             disconnects=self.disconnects,
+            # Encoding keeps the counts of a histogram and nothing beside them.
+            below_zero=sum(each.below_zero for each in (self.latency, self.ack, self.send_lateness)),
             drained=self.drained,
         )
 

@@ -28,6 +28,7 @@ def judge_driver(
     cpu_share: dict[str, float],
     sent: int,
     not_sent: int,
+    below_zero: int,
     drained: bool,
 ) -> DriverVerdict:
     """`cpu_share` is CPU time over wall time of each driver process, by its name for the user."""
@@ -49,6 +50,6 @@ def judge_driver(
         problems.append(
             "deliveries were still arriving when the wait for them ended, so what counts as lost may be late"
         )
-    if send_lateness.below_zero:
+    if below_zero:
         problems.append("the clock was stepped back during the run")
     return DriverVerdict(valid=not problems, why="; ".join(problems) or None)

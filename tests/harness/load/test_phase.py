@@ -40,3 +40,12 @@ def test_the_seconds_add_up_to_the_phase() -> None:
     latency = Latencies.decode(phase.result().latency)
     assert latency.count == phase.result().verdict.delivered == 30
     assert latency.percentile_ms(50) == 20.015
+
+
+def test_a_clock_that_was_stepped_back_is_in_the_result() -> None:
+    phase = Phase(BEGIN)
+    phase.new_latency_ns.append(-5_000_000)
+    phase.new_lateness_ns += [-5_000_000, 1_000_000]
+    phase.flush()
+    phase.close_second(1)
+    assert phase.result().below_zero == 2

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import distribution, packages_distributions, version
+from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +107,7 @@ def _manifest(settings: RunSettings) -> dict[str, Any]:
 
 def _package_versions() -> dict[str, str]:
     needed = [name.split(">")[0] for name in distribution("chatbench").requires or [] if "extra ==" not in name]
-    installed = {name for names in packages_distributions().values() for name in names}
-    return {name: version(name) for name in needed if name in installed}
+    return {name: version(name) for name in needed}
 
 
 def _cpu_model() -> str:

@@ -6,8 +6,6 @@ services and driver up -> members join -> probe -> warm-up -> measure -> drain -
 from __future__ import annotations
 
 import shutil
-import socket
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from harness.config import RunSettings
 from harness.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
 from harness.gateway.settings import GatewayStats
 from harness.load import messages as msg
-from harness.load.channel import Channel, ChannelClosed
+from harness.load.channel import Channel, ChannelClosed, spawn_peer
 from harness.load.driver_settings import DriverSettings
 from harness.measure import kafka_metrics, redis_metrics
 from harness.measure.histogram import Latencies
@@ -33,7 +31,7 @@ from harness.record import Record
 from harness.registry import find_scenario
 from harness.report.progress import RunProgress
 from harness.services.stack import Stack
-from harness.services.supervise import Child, reason_in, spawn
+from harness.services.supervise import Child, reason_in
 from harness.signals import signals_interrupt, signals_wait
 from harness.summary import Measured, Summary
 
@@ -121,7 +119,7 @@ class Run:
 
     def _start(self) -> None:
         self._progress.step("start", "driver and services")
-        self._channel = self._start_driver()
+        self._start_driver()
         self._stack.begin(self._show_download)
         ready = self._expect(msg.Ready, READY_TIMEOUT_S, "the driver's start")
         self._driver_pids, self._rooms = ready.pids, ready.rooms
@@ -137,7 +135,7 @@ class Run:
             self._progress.step("download", detail, total=total)
         self._progress.update(done, detail)
 
-    def _start_driver(self) -> Channel[msg.FromDriver]:
+    def _start_driver(self) -> None:
         driver_settings = DriverSettings(
             scenario=str(self._scenario),
             members=self._settings.members,
@@ -147,16 +145,13 @@ class Run:
             seed=self._settings.seed,
             audience_log=str(self._record.logs / "audience.log"),
         )
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._driver = spawn(
-                "the driver",
-                [sys.executable, "-m", "harness.load.driver", str(theirs.fileno())],
-                self._record.logs / "driver.log",
-                stdin=msgspec.json.encode(driver_settings),
-                pass_fds=[theirs.fileno()],
-            )
-        return Channel(ours, msg.FromDriver)
+        self._driver, self._channel = spawn_peer(
+            "the driver",
+            "harness.load.driver",
+            self._record.logs / "driver.log",
+            msg.FromDriver,
+            stdin=msgspec.json.encode(driver_settings),
+        )
 
     def _join(self) -> None:
         members = self._settings.members

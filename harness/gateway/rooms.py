@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 
 from websockets.asyncio.server import ServerConnection, broadcast
 
@@ -12,11 +12,10 @@ from architectures.interface import Delivery
 class Rooms:
     """Who of this gateway's members is in which room."""
 
-    def __init__(self, fan_out: Callable[[Collection[ServerConnection], bytes], None] | None = None) -> None:
+    def __init__(self) -> None:
         # A dict is used as an ordered set: members are served in the order they joined, the same for every
         # architecture.
         self._members: dict[str, dict[ServerConnection, None]] = {}
-        self._fan_out = fan_out or _write_to_each
         self.frames_out = 0
         self.wasted = 0  # deliveries of rooms without a local member
 
@@ -48,9 +47,5 @@ class Rooms:
                 self.wasted += 1
             else:
                 self.frames_out += len(members)
-                self._fan_out(members, payload)
-
-
-def _write_to_each(members: Collection[ServerConnection], payload: bytes) -> None:
-    # broadcast() writes without waiting for anybody; what bounds a slow member's buffer is session.cut_off_slow.
-    broadcast(members, payload, text=True)
+                # Writes without waiting for anybody; what bounds a slow member's buffer is session.cut_off_slow.
+                broadcast(members, payload, text=True)

@@ -82,7 +82,7 @@ class Audience:
         self._writer = writer
         self._members: dict[int, MemberSocket] = {}
         self._connecting = asyncio.Semaphore(CONNECTING_MAX)
-        self._known: dict[bytes, Message | None] = {}
+        self._known: dict[bytes, Message] = {}
         self._phase: Phase | None = None
         self._probe: RunningProbe | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -204,6 +204,9 @@ class Audience:
 
     def _answered(self, member: MemberSocket, frame: wire.GatewayFrame, now_ns: int) -> None:
         match frame:
+            case wire.Ack(id=int(identity)) | wire.Error(id=int(identity)) if identity >= PROBE_BASE:
+                if self._probe is not None:
+                    self._probe.answered()
             case wire.Ack(identity):
                 self._acked(identity, now_ns)
             case wire.Joined(room):
@@ -214,26 +217,18 @@ class Audience:
                 self._tell(msg.MemberFailed(member=member.number, reason=f"{room} is served by {url}"))
 
     def _acked(self, identity: int, now_ns: int) -> None:
-        if identity >= PROBE_BASE:
-            if self._probe is not None:
-                self._probe.answered()
-            return
         phase = self._phase
         message = None if phase is None else phase.ledger.messages.get(identity)
         if phase is None or message is None:
             return
-        if message.acked_ns is None:
+        if phase.ledger.ack(message, now_ns):
             phase.unanswered -= 1
-            phase.ledger.ack(message, now_ns)
             phase.new_ack_ns.append(now_ns - message.intended_ns)
             phase.second_acked += 1
 
     def _refused(self, member: MemberSocket, code: str, reason: str, identity: int | None) -> None:
         if identity is None:
             self._tell(msg.MemberFailed(member=member.number, reason=f"{code}: {reason}"))
-        elif identity >= PROBE_BASE:
-            if self._probe is not None:
-                self._probe.answered()
         elif self._phase is not None:
             self._phase.unanswered -= 1
             self._phase.refused[code] += 1

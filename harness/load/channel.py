@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from harness.load.messages import LENGTH, Struct, pack
+from harness.services.supervise import Child, spawn
 
 Incoming = TypeVar("Incoming")
+
+
+def spawn_peer(name: str, module: str, log: Path, incoming: Any, *, stdin: bytes = b"") -> tuple[Child, Channel[Any]]:
+    """Start `python -m module FD`, and return it with the end of a channel whose other end is its descriptor FD."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        fd = theirs.fileno()
+        child = spawn(name, [sys.executable, "-m", module, str(fd)], log, stdin=stdin, pass_fds=[fd])
+    return child, Channel(ours, incoming)
 
 
 class ChannelClosed(Exception):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
 import string
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +18,8 @@ from locust.env import Environment
 from locust.stats import RequestStats, StatsEntry
 
 from harness.load import messages as msg
-from harness.load.channel import Channel, ChannelClosed
-from harness.services.supervise import Child, reason_in, spawn
+from harness.load.channel import Channel, ChannelClosed, spawn_peer
+from harness.services.supervise import reason_in
 
 if TYPE_CHECKING:
     from harness.load.member import Member
@@ -56,11 +54,10 @@ class Crowd:
         audience_log: Path,
         on_news: Callable[[msg.FromAudience | msg.Failed], None],
     ) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            argv = [sys.executable, "-m", "harness.load.audience", str(theirs.fileno())]
-            self.audience: Child = spawn("the audience process", argv, audience_log, pass_fds=[theirs.fileno()])
-        self._channel: Channel[msg.FromAudience] = Channel(ours, msg.FromAudience)
+        self._channel: Channel[msg.FromAudience]
+        self.audience, self._channel = spawn_peer(
+            "the audience process", "harness.load.audience", audience_log, msg.FromAudience
+        )
         self._environment = environment
         self._on_news = on_news
         self._entering: dict[tuple[int, str], AsyncResult] = {}

@@ -139,10 +139,13 @@ class Ledger:
         self.messages[identity] = message
         return message
 
-    def ack(self, message: Message, now_ns: int) -> None:
-        if message.acked_ns is None:
-            message.acked_ns = now_ns
-            self.acked += 1
+    def ack(self, message: Message, now_ns: int) -> bool:
+        """Note an ack; returns whether it was the first of this message."""
+        if message.acked_ns is not None:
+            return False
+        message.acked_ns = now_ns
+        self.acked += 1
+        return True
 
     def verdict(self) -> Verdict:
         """What became of everything, as known now."""

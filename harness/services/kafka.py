@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 import subprocess
 import time
@@ -91,9 +90,9 @@ class Kafka:
 
     def format(self) -> None:
         """Begin to format each broker's folder; all must carry the same cluster id."""
-        cluster_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+        cluster_id = "-"
         while cluster_id.startswith("-"):  # StorageTool would take it for an option
-            cluster_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+            cluster_id = secrets.token_urlsafe(16)
         for broker in self.brokers:
             command = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(broker.properties)]
             self._formatters.append(

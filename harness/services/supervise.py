@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import ServiceFailed
@@ -63,7 +63,6 @@ def spawn(
     log: Path,
     *,
     stdin: bytes = b"",
-    env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Child:
     """Start a process that the kernel kills when this thread's process dies.
@@ -87,7 +86,6 @@ def spawn(
                 stdin=subprocess.PIPE,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                env=None if env is None else {**os.environ, **env},
                 pass_fds=pass_fds,
                 start_new_session=True,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call on a library loaded before the fork

@@ -50,6 +50,7 @@ class Direct(Architecture):
         self,
         deliver: Callable[[Sequence[Delivery]], None],
         failed: Callable[[BaseException], None],
+        moved: Callable[[Sequence[str]], None],
     ) -> None:
         self._deliver = deliver
 

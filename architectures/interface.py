@@ -70,6 +70,10 @@ class Refused(Exception):
     """The backend did not accept a message; the gateway answers with an error instead of an ack."""
 
 
+class Moving(Exception):
+    """The room is between two owners; ask again in a moment."""
+
+
 class Architecture(ABC):
     """One way to carry chat between gateways. One instance lives in each gateway process."""
 
@@ -96,12 +100,17 @@ class Architecture(ABC):
 
     @abstractmethod
     async def open(
-        self, deliver: Callable[[Sequence[Delivery]], None], failed: Callable[[BaseException], None]
+        self,
+        deliver: Callable[[Sequence[Delivery]], None],
+        failed: Callable[[BaseException], None],
+        moved: Callable[[Sequence[str]], None],
     ) -> None:
         """Connect; on return every message published from now on will be delivered.
 
-        Call `deliver` on the event loop, once per batch and not per message. Call `failed` when the backend is
-        gone for good: a dead backend must not look like a silent room.
+        Call all three on the event loop. `deliver`: once per batch and not per message. `failed`: when the backend
+        is gone for good, since a dead backend must not look like a silent room. `moved`: with rooms that this
+        gateway must serve no longer, after the last delivery it owes them; on return no member here is in them.
+        Only an architecture whose rooms have owners calls it.
         """
 
     @abstractmethod
@@ -122,7 +131,7 @@ class Architecture(ABC):
 
     @abstractmethod
     def owner(self, room: str) -> int | None:
-        """The gateway that must serve the room; None if any gateway may."""
+        """The gateway that must serve the room; None if any gateway may. Raises Moving while it changes."""
 
     @abstractmethod
     async def close(self) -> None:

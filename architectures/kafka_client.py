@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
+from queue import SimpleQueue
 
 from confluent_kafka import (
-    OFFSET_END,
+    OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
@@ -20,7 +22,7 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, by its docs
 from confluent_kafka.cimpl import NewTopic
 
 from architectures.interface import Delivery, Refused, Topology
@@ -32,6 +34,12 @@ POLL_S = 0.1
 BATCH_MAX = 500
 HANDED_BATCHES_MAX = 8
 METADATA_TIMEOUT_S = 15.0
+LEADERLESS = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._NOENT,  # librdkafka's own word for the same
+)
 
 
 def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology) -> None:
@@ -40,8 +48,7 @@ def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology
     Raises KafkaException when the cluster refuses.
     """
     replicas = min(3, topology.brokers)
-    # Its notices would land on the terminal of the run; what fails is raised.
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
+    admin = admin_client(bootstrap)
     new = NewTopic(
         topic,
         num_partitions=partitions,
@@ -54,6 +61,26 @@ def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology
     except KafkaException as refused:
         if refused.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise
+    _await_leaders(admin, topic, partitions)
+
+
+def _await_leaders(admin: AdminClient, topic: str, partitions: int) -> None:
+    """A topic that was just made has no leaders for a moment, and a client that meets it then gives up."""
+    deadline = time.monotonic() + METADATA_TIMEOUT_S
+    while True:
+        try:
+            ends_of(admin, topic, range(partitions))
+        except KafkaException as not_yet:
+            if time.monotonic() > deadline or not_yet.args[0].code() not in LEADERLESS:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def admin_client(bootstrap: str) -> AdminClient:
+    # Its notices would land on the terminal of the run; what fails is raised.
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
 
 
 def partition_count(topology: Topology) -> int:
@@ -170,6 +197,7 @@ class BatchReader:
         self._on_records = on_records
         self._failed = failed
         self._room_for_batches = threading.Semaphore(HANDED_BATCHES_MAX)
+        self._changes: SimpleQueue[tuple[Callable[[Consumer], None], asyncio.Future[None]]] = SimpleQueue()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._read, name="kafka-reader", daemon=True)
         self._thread.start()
@@ -177,19 +205,26 @@ class BatchReader:
     def _read(self) -> None:
         try:
             while not self._closing.is_set():
-                first = self._consumer.poll(POLL_S)
-                if first is None:
-                    continue
-                # consume(n, timeout) would wait for n records or the whole timeout (librdkafka's issue 407 of the
-                # Python client): so wait for one, then take what is there.
-                batch = [first, *self._consumer.consume(BATCH_MAX, 0)]
-                records = [record for record in batch if not _is_error(record)]
+                self._make_changes()
+                records = poll_batch(self._consumer)
                 while records and not self._closing.is_set():
                     if self._room_for_batches.acquire(timeout=POLL_S):
                         self._loop.call_soon_threadsafe(self._hand, records)
                         break
         except BaseException as problem:  # noqa: BLE001 - whatever ended the thread must end the gateway too
             self._loop.call_soon_threadsafe(self._failed, problem)
+
+    async def between_polls(self, change: Callable[[Consumer], None]) -> None:
+        """Let the reading thread call `change`: a consumer that one thread polls keeps every other one waiting."""
+        made: asyncio.Future[None] = self._loop.create_future()
+        self._changes.put((change, made))
+        await made
+
+    def _make_changes(self) -> None:
+        while not self._changes.empty():
+            change, made = self._changes.get()
+            change(self._consumer)
+            self._loop.call_soon_threadsafe(_set_done, made)
 
     def _hand(self, records: Sequence[Message]) -> None:
         self._room_for_batches.release()
@@ -203,6 +238,21 @@ class BatchReader:
         self._closing.set()
         self._thread.join()
         self._consumer.close()
+
+
+def _set_done(future: asyncio.Future[None]) -> None:
+    if not future.done():  # whoever waited has given up
+        future.set_result(None)
+
+
+def poll_batch(consumer: Consumer) -> list[Message]:
+    """What is there to read, after waiting for it at most POLL_S; raises KafkaException when nothing more will come."""
+    first = consumer.poll(POLL_S)
+    if first is None:
+        return []
+    # consume(n, timeout) would wait for n records or the whole timeout (issue 407 of the Python client): so wait for
+    # one, then take what is there.
+    return [record for record in (first, *consumer.consume(BATCH_MAX, 0)) if not _is_error(record)]
 
 
 def _is_error(record: Message) -> bool:
@@ -232,6 +282,14 @@ def delivery_of(record: Message) -> Delivery:
     return Delivery(key.decode(), value)
 
 
+def place_of(record: Message) -> tuple[int, int]:
+    """(partition, offset) of a record that was read."""
+    partition, offset = record.partition(), record.offset()
+    assert partition is not None
+    assert offset is not None
+    return partition, offset
+
+
 def consumer_settings(bootstrap: str, client_id: str, group: str) -> dict[str, str | int | bool]:
     """The settings all readers share; `fetch.wait.max.ms` only bounds an idle fetch, data returns at once."""
     return {
@@ -245,14 +303,32 @@ def consumer_settings(bootstrap: str, client_id: str, group: str) -> dict[str, s
     }
 
 
-def assign_from_now(consumer: Consumer, topic: str, partitions: Sequence[int]) -> None:
-    """Read exactly these partitions, from their ends as they are now. Blocks for a round trip a partition.
+def group_settings() -> dict[str, str | int | bool]:
+    """For members of a consumer group that share partitions: only those that must move do, and soon."""
+    return {
+        "partition.assignment.strategy": "cooperative-sticky",
+        # A member learns of a rebalance at its next heartbeat: the group settles in one second, not ten.
+        "heartbeat.interval.ms": 300,
+        "session.timeout.ms": 6000,  # the least that a broker's own limits allow
+    }
+
+
+def ends_of(admin: AdminClient, topic: str, partitions: Sequence[int]) -> list[TopicPartition]:
+    """Where the partitions end now. Blocks for a round trip; raises KafkaException.
 
     OFFSET_END would be resolved at the first fetch, some time after this returns, and miss what came between.
     """
-    ends = []
-    for partition in partitions:
-        place = TopicPartition(topic, partition, OFFSET_END)
-        _low, high = consumer.get_watermark_offsets(place, timeout=METADATA_TIMEOUT_S)
-        ends.append(TopicPartition(topic, partition, high))
-    consumer.assign(ends)
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # confluent-kafka's
+    answers = admin.list_offsets({TopicPartition(topic, partition): latest for partition in partitions})
+    ends = [(place.partition, answer.result(METADATA_TIMEOUT_S).offset) for place, answer in answers.items()]
+    return [TopicPartition(topic, partition, offset) for partition, offset in ends]
+
+
+def assign_from_now(consumer: Consumer, bootstrap: str, topic: str, partitions: Sequence[int]) -> None:
+    """Read exactly these partitions, from their ends as they are now. Blocks for a round trip."""
+    consumer.assign(ends_of(admin_client(bootstrap), topic, partitions))
+
+
+def assign_from_start(consumer: Consumer, topic: str, partitions: Sequence[int]) -> None:
+    """Read exactly these partitions, everything that is in them."""
+    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])

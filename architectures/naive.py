@@ -29,6 +29,7 @@ from architectures.kafka_client import (
     consumer_settings,
     create_topic,
     delivery_of,
+    group_settings,
     partition_count,
 )
 
@@ -56,7 +57,10 @@ class Naive(Architecture):
         create_topic(services.kafka_bootstrap, topology.topic("chat"), partition_count(topology), topology)
 
     async def open(
-        self, deliver: Callable[[Sequence[Delivery]], None], failed: Callable[[BaseException], None]
+        self,
+        deliver: Callable[[Sequence[Delivery]], None],
+        failed: Callable[[BaseException], None],
+        moved: Callable[[Sequence[str]], None],
     ) -> None:
         assert self.services.kafka_bootstrap is not None
         self._deliver = deliver
@@ -68,8 +72,7 @@ class Naive(Architecture):
                 **consumer_settings(self.services.kafka_bootstrap, name, group),
                 # A record heard twice after a rebalance would hide a loss: positions are committed as they move.
                 "enable.auto.commit": True,
-                # A member learns of a rebalance at its next heartbeat: the group settles in one second, not ten.
-                "heartbeat.interval.ms": 300,
+                **group_settings(),
             }
         )
         consumer.subscribe([self._topic])

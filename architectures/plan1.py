@@ -68,7 +68,10 @@ class Plan1(Architecture):
         create_topic(services.kafka_bootstrap, topology.topic("chat"), partition_count(topology), topology)
 
     async def open(
-        self, deliver: Callable[[Sequence[Delivery]], None], failed: Callable[[BaseException], None]
+        self,
+        deliver: Callable[[Sequence[Delivery]], None],
+        failed: Callable[[BaseException], None],
+        moved: Callable[[Sequence[str]], None],
     ) -> None:
         assert self.services.kafka_bootstrap is not None
         self._deliver = deliver
@@ -81,12 +84,12 @@ class Plan1(Architecture):
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
         own = self._every_partition[self.gateway :: self.topology.gateways]
         consumer = Consumer(consumer_settings(self.services.kafka_bootstrap, name, group=name))
-        await asyncio.to_thread(assign_from_now, consumer, self._topic, own)
+        await asyncio.to_thread(assign_from_now, consumer, self.services.kafka_bootstrap, self._topic, own)
         self._reader = BatchReader(consumer, self._on_records, failed)
         self._producer = AckedProducer(self.services.kafka_bootstrap, name)
 
     async def publish(self, room: str, payload: bytes) -> None:
-        message_id = MESSAGE_ID.pack(self._source, next(self._numbers))
+        message_id = MESSAGE_ID.pack(self._source, next(self._numbers)) if self.topology.dedup else None
         await self._producer.send(self._topic, self._every_partition, room.encode(), payload, message_id)
 
     def _on_records(self, records: Sequence[Message]) -> None:

@@ -42,7 +42,10 @@ class RedisPubSub(Architecture):
         """Nothing to make: a channel exists while somebody is subscribed to it."""
 
     async def open(
-        self, deliver: Callable[[Sequence[Delivery]], None], failed: Callable[[BaseException], None]
+        self,
+        deliver: Callable[[Sequence[Delivery]], None],
+        failed: Callable[[BaseException], None],
+        moved: Callable[[Sequence[str]], None],
     ) -> None:
         assert self.services.redis_url is not None
         self._deliver = deliver

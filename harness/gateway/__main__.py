@@ -30,7 +30,7 @@ async def run_gateway(settings: GatewaySettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _end, ended, None)
 
-    await architecture.open(hall.rooms.deliver, lambda problem: _end(ended, problem))
+    await architecture.open(hall.rooms.deliver, lambda problem: _end(ended, problem), hall.moved)
     sweeper = asyncio.create_task(cut_off_slow(hall))
     numbers = itertools.count(1)
 
@@ -71,7 +71,7 @@ def _end(ended: asyncio.Future[None], problem: BaseException | None) -> None:
 
 def _stats(hall: Hall) -> GatewayStats:
     return GatewayStats(
-        members=len(hall.members),
+        members=len(hall.sessions),
         rooms=len(hall.rooms),
         frames_out=hall.rooms.frames_out,
         wasted=hall.rooms.wasted,

@@ -36,6 +36,10 @@ class Rooms:
         del self._members[room]
         return True
 
+    def remove(self, room: str) -> list[ServerConnection]:
+        """Empty the room; returns who was in it."""
+        return list(self._members.pop(room, ()))
+
     def __len__(self) -> int:
         return len(self._members)
 

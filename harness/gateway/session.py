@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
-from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from architectures.interface import Architecture, Refused
+from architectures.interface import Architecture, Moving, Refused
 from harness import wire
 from harness.gateway.rooms import Rooms
 from harness.gateway.settings import Limits
@@ -22,8 +23,8 @@ CLOSED_BY_PROTOCOL: dict[int, str] = {
     CloseCode.MESSAGE_TOO_BIG: "message_too_big",
 }
 
-
 ROOM_LOCKS = 256
+MOVING_CHECK_S = 0.02
 
 
 class Hall:
@@ -35,15 +36,33 @@ class Hall:
         self.architecture = architecture
         self.limits = limits
         self.rooms = Rooms()
-        self.members: set[ServerConnection] = set()
+        self.sessions: dict[ServerConnection, Session] = {}
         self.counts: Counter[str] = Counter()  # what happened, and every drop by its cause
         self._changes = [asyncio.Lock() for _ in range(ROOM_LOCKS)]
 
-    async def enter(self, room: str, member: ServerConnection) -> None:
-        """Add the member; returns when the architecture has heard of a room's first local member."""
+    async def enter(self, room: str, member: ServerConnection) -> int:
+        """Add the member if this gateway serves the room; returns the gateway that does. Raises Moving.
+
+        Returns when the architecture has heard of a room's first local member.
+        """
         async with self._change_of(room):
+            # Nothing is awaited between this question and `add`: the answer still holds, or `moved` finds the member.
+            owner = self.architecture.owner(room)
+            if owner is not None and owner != self.gateway:
+                return owner
             if self.rooms.add(room, member):
                 await self.architecture.join(room)
+            return self.gateway
+
+    def moved(self, rooms: Sequence[str]) -> None:
+        """Send the members of these rooms away, to ask again who serves them. No member is in them on return."""
+        for room in rooms:
+            members = self.rooms.remove(room)
+            self.counts["moved"] += len(members)
+            for member in members:
+                self.sessions[member].forget(room)
+            # As deliveries are written: so it comes after every one of the room.
+            broadcast(members, wire.encode(wire.Redirect(room, self.peers[self.gateway])), text=True)
 
     async def exit(self, room: str, member: ServerConnection) -> None:
         """Remove the member; the architecture hears when the room's last local member has left."""
@@ -69,7 +88,7 @@ class Session:
 
     async def serve(self) -> None:
         hall = self._hall
-        hall.members.add(self._connection)
+        hall.sessions[self._connection] = self
         try:
             async for frame in self._connection:
                 if not await self._handle(frame):
@@ -78,8 +97,8 @@ class Session:
             if closed.sent is not None and closed.sent.code in CLOSED_BY_PROTOCOL:
                 hall.counts[f"closed_{CLOSED_BY_PROTOCOL[closed.sent.code]}"] += 1
         finally:
-            hall.members.discard(self._connection)
-            for room in self._rooms:
+            hall.sessions.pop(self._connection, None)
+            for room in list(self._rooms):
                 await hall.exit(room, self._connection)
 
     async def _handle(self, frame: str | bytes) -> bool:
@@ -104,15 +123,34 @@ class Session:
             if len(self._rooms) >= limit:
                 reason = f"a member may be in at most {limit} rooms"
                 return await self._close(CloseCode.POLICY_VIOLATION, "too_many_rooms", reason)
-            owner = self._hall.architecture.owner(room)
-            if owner is not None and owner != self._hall.gateway:
-                self._hall.counts["redirected"] += 1
-                await self._send(wire.Redirect(room, self._hall.peers[owner]))
-                return True
             self._rooms.add(room)
-            await self._hall.enter(room, self._connection)
+            try:
+                server = await self._enter(room)
+            except TimeoutError:
+                self._rooms.discard(room)
+                self._hall.counts["refused_moving"] += 1
+                await self._send(wire.Error("moving", f"no gateway serves {room!r} at the moment; join it again later"))
+                return True
+            if server != self._hall.gateway:
+                self._rooms.discard(room)
+                self._hall.counts["redirected"] += 1
+                await self._send(wire.Redirect(room, self._hall.peers[server]))
+                return True
         await self._send(wire.Joined(room))
         return True
+
+    async def _enter(self, room: str) -> int:
+        """Hall.enter, and while the room moves from one gateway to another, wait for it."""
+        async with asyncio.timeout(self._hall.limits.moving_max_s):
+            while True:
+                try:
+                    return await self._hall.enter(room, self._connection)
+                except Moving:
+                    await asyncio.sleep(MOVING_CHECK_S)
+
+    def forget(self, room: str) -> None:
+        """The room is served elsewhere from now on; the member is being told."""
+        self._rooms.discard(room)
 
     async def _leave(self, room: str) -> bool:
         if room in self._rooms:
@@ -164,16 +202,16 @@ class Session:
 
 async def cut_off_slow(hall: Hall) -> None:
     """Close every member whose unread bytes pass the limit, so that memory stays bounded. Runs until cancelled."""
-    closing: set[asyncio.Task[None]] = set()
+    closing: dict[ServerConnection, asyncio.Task[None]] = {}
     while True:
         await asyncio.sleep(hall.limits.slow_check_s)
-        for member in list(hall.members):
-            if member.transport.get_write_buffer_size() > hall.limits.send_buffer_max_bytes:
-                hall.members.discard(member)
+        for member in [member for member, task in closing.items() if task.done()]:
+            del closing[member]
+        for member in hall.sessions:
+            unread_bytes = member.transport.get_write_buffer_size()
+            if unread_bytes > hall.limits.send_buffer_max_bytes and member not in closing:
                 hall.counts["cut_off_slow"] += 1
-                task = asyncio.create_task(_cut_off(member))
-                closing.add(task)
-                task.add_done_callback(closing.discard)
+                closing[member] = asyncio.create_task(_cut_off(member))
 
 
 async def _cut_off(member: ServerConnection) -> None:

@@ -15,6 +15,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     publishing_per_member_max: int = 256
     send_buffer_max_bytes: int = 8 * 1024 * 1024
     slow_check_s: float = 0.1
+    moving_max_s: float = 15.0  # how long a join waits for a room that is between two gateways
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
@@ -37,12 +38,14 @@ QUIET_S = 0.25
 NOTHING_COMES_S = 2.0
 DRAIN_MAX_S = 10.0
 PROBE_ROUND_S = 0.25
+REDIRECTS_MAX = 30
+REDIRECT_PAUSE_S = 0.05
 
 time_ns = time.time_ns
 
 
 class MemberSocket(WSListener):
-    """One member's connection."""
+    """One member's connection to one gateway."""
 
     def __init__(self, audience: Audience, number: int, url: str) -> None:
         self.audience = audience
@@ -50,7 +53,7 @@ class MemberSocket(WSListener):
         self.url = url
         self.transport: WSTransport | None = None
         self.stays: dict[str, Stay | None] = {}  # rooms it is in; None while no phase is counted
-        self.joining: dict[str, tuple[int, float | None]] = {}  # room -> (asked at, how long connecting took)
+        self.asked: set[str] = set()  # rooms it has asked for and got no answer yet
 
     @property
     def rooms(self) -> Iterable[str]:
@@ -74,14 +77,36 @@ class MemberSocket(WSListener):
         assert self.transport is not None
         self.transport.send(WSMsgType.TEXT, wire.encode(frame))
 
+    def end_stay(self, room: str, now_ns: int) -> None:
+        """Somebody who is not in the room any more is owed nothing from now on."""
+        stay = self.stays.pop(room, None)
+        if stay is not None:
+            stay.left_ns = now_ns
+
+
+class Joining:
+    """A member on the way into a room, which may lead past several gateways."""
+
+    __slots__ = ("asked_ns", "connect_ms", "redirects")
+
+    def __init__(self, asked_ns: int) -> None:
+        self.asked_ns = asked_ns
+        self.connect_ms: float | None = None  # how long the member's first connection took
+        self.redirects = 0
+
 
 class Audience:
     """All members of one Locust process."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
-        self._members: dict[int, MemberSocket] = {}
+        # A member has a connection to each gateway that serves one of its rooms: mostly one, several under plan2.
+        self._sockets: dict[tuple[int, str], MemberSocket] = {}  # by member and gateway
+        self._whereabouts: dict[tuple[int, str], MemberSocket] = {}  # by member and room: where it is joined
+        self._joining: dict[tuple[int, str], Joining] = {}  # by member and room
+        self._arrived: set[int] = set()  # members whose first connection was counted
         self._connecting = asyncio.Semaphore(CONNECTING_MAX)
+        self._one_at_a_time: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)  # a member's connecting
         self._known: dict[bytes, Message] = {}
         self._phase: Phase | None = None
         self._probe: RunningProbe | None = None
@@ -127,43 +152,50 @@ class Audience:
         self._stopping = True
 
     async def _enter(self, enter: msg.Enter) -> None:
-        connect_ms = None
-        member = self._members.get(enter.member)
-        if member is None:
+        self._joining[enter.member, enter.room] = Joining(time_ns())
+        await self._ask(enter.member, enter.url, enter.room)
+
+    async def _ask(self, number: int, url: str, room: str) -> None:
+        """Ask that gateway to let the member into the room, over a connection made for it if there is none."""
+        try:
+            member = await self._connected(number, url, self._joining[number, room])
+        except Exception as problem:  # noqa: BLE001 - whatever kept the member out is told to the driver
+            self._tell(msg.MemberFailed(member=number, reason=f"{type(problem).__name__}: {problem}"))
+            return
+        member.asked.add(room)
+        member.send(wire.Join(room))
+
+    async def _connected(self, number: int, url: str, joining: Joining) -> MemberSocket:
+        async with self._one_at_a_time[number]:
+            member = self._sockets.get((number, url))
+            if member is not None:
+                return member
             began_ns = time_ns()
-            member = MemberSocket(self, enter.member, enter.url)
-            try:
-                async with self._connecting:
-                    await ws_connect(
-                        lambda: member,
-                        enter.url,
-                        websocket_handshake_timeout=CONNECT_TIMEOUT_S,
-                        enable_auto_pong=True,
-                    )
-            except Exception as problem:  # noqa: BLE001 - whatever kept the member out is told to the driver
-                self._tell(msg.MemberFailed(member=enter.member, reason=f"{type(problem).__name__}: {problem}"))
-                return
-            self._members[enter.member] = member
-            connect_ms = (time_ns() - began_ns) / 1e6
-        member.joining[enter.room] = (time_ns(), connect_ms)
-        member.send(wire.Join(enter.room))
+            member = MemberSocket(self, number, url)
+            async with self._connecting:
+                await ws_connect(
+                    lambda: member, url, websocket_handshake_timeout=CONNECT_TIMEOUT_S, enable_auto_pong=True
+                )
+            self._sockets[number, url] = member
+            if number not in self._arrived:
+                self._arrived.add(number)
+                joining.connect_ms = (time_ns() - began_ns) / 1e6
+            return member
 
     def _exit(self, leave: msg.Exit) -> None:
-        member = self._members.get(leave.member)
-        if member is None or leave.room not in member.stays:
-            return
-        stay = member.stays.pop(leave.room)
-        if stay is not None:
-            stay.left_ns = time_ns()
-        member.send(wire.Leave(leave.room))
+        self._joining.pop((leave.member, leave.room), None)
+        member = self._whereabouts.pop((leave.member, leave.room), None)
+        if member is not None:
+            member.end_stay(leave.room, time_ns())
+            member.send(wire.Leave(leave.room))
 
     def _speak(self, speak: msg.Speak) -> None:
         phase = self._phase
         if phase is None:
             return  # does not happen: EndPhase follows the last Speak on the same channel
-        member = self._members.get(sender_of(speak.message_id))
+        member = self._whereabouts.get((sender_of(speak.message_id), speak.room))
         if member is None or member.transport is None or member.transport.is_disconnected:
-            phase.refused["not_connected"] += 1
+            phase.refused["not_in_the_room"] += 1
             return
         now_ns = time_ns()
         phase.ledger.say(speak.message_id, speak.room, speak.intended_ns, now_ns)
@@ -214,7 +246,7 @@ class Audience:
             case wire.Error(code, reason, identity):
                 self._refused(member, code, reason, identity)
             case wire.Redirect(room, url):
-                self._tell(msg.MemberFailed(member=member.number, reason=f"{room} is served by {url}"))
+                self._redirected(member, room, url, now_ns)
 
     def _acked(self, identity: int, now_ns: int) -> None:
         phase = self._phase
@@ -234,18 +266,49 @@ class Audience:
             self._phase.refused[code] += 1
 
     def _joined(self, member: MemberSocket, room: str, now_ns: int) -> None:
-        asked_ns, connect_ms = member.joining.pop(room, (now_ns, None))
-        if room not in member.stays:  # joining twice is staying once
-            member.stays[room] = None if self._phase is None else self._phase.ledger.enter(room, now_ns)
-        join_ms = (now_ns - asked_ns) / 1e6
-        self._tell(msg.Entered(member=member.number, room=room, connect_ms=connect_ms, join_ms=join_ms))
+        member.asked.discard(room)
+        joining = self._joining.pop((member.number, room), None)
+        if joining is None:  # it has left again meanwhile, or joined twice, which is staying once
+            if room not in member.stays:
+                member.send(wire.Leave(room))
+            return
+        self._whereabouts[member.number, room] = member
+        member.stays[room] = None if self._phase is None else self._phase.ledger.enter(room, now_ns)
+        join_ms = (now_ns - joining.asked_ns) / 1e6
+        self._tell(msg.Entered(member=member.number, room=room, connect_ms=joining.connect_ms, join_ms=join_ms))
+
+    def _redirected(self, member: MemberSocket, room: str, url: str, now_ns: int) -> None:
+        """The room is served elsewhere: ask there. Until then the member is not in it, and is owed nothing."""
+        member.asked.discard(room)
+        if self._whereabouts.pop((member.number, room), None) is not None:  # it was in, and the room has moved
+            member.end_stay(room, now_ns)
+            self._joining[member.number, room] = Joining(now_ns)
+        joining = self._joining.get((member.number, room))
+        if joining is None:  # it has left meanwhile
+            return
+        joining.redirects += 1
+        if joining.redirects > REDIRECTS_MAX:
+            reason = f"{room} was redirected {joining.redirects} times, at last from {member.url} to {url}"
+            self._tell(msg.MemberFailed(member=member.number, reason=reason))
+            return
+        self._spawn(self._follow(member, url, room, joining.redirects))
+
+    async def _follow(self, member: MemberSocket, url: str, room: str, redirects: int) -> None:
+        # Usually the second gateway is the right one. More means that rooms are moving: give them time.
+        await asyncio.sleep(REDIRECT_PAUSE_S * max(0, redirects - 2))
+        if (member.number, room) in self._joining:
+            await self._ask(member.number, url, room)
+        if not member.stays and not member.asked and member.transport is not None:
+            self._sockets.pop((member.number, member.url), None)
+            member.transport.disconnect()
 
     def disconnected(self, member: MemberSocket, transport: WSTransport) -> None:
-        if self._stopping or self._members.pop(member.number, None) is None:
+        if self._stopping or self._sockets.pop((member.number, member.url), None) is None:
             return
-        for stay in member.stays.values():
-            if stay is not None:
-                stay.left_ns = time_ns()
+        self._arrived.discard(member.number)
+        for room in list(member.stays):
+            member.end_stay(room, time_ns())
+            del self._whereabouts[member.number, room]
         if self._phase is not None:
             self._phase.disconnects += 1
         closing = transport.close_handshake
@@ -259,7 +322,7 @@ class Audience:
         self._known.clear()
         phase = Phase(begin)
         now_ns = time_ns()
-        for member in self._members.values():
+        for member in self._sockets.values():
             for room in member.stays:
                 member.stays[room] = phase.ledger.enter(room, now_ns)
         # What is alive now stays alive: without it a full collection stops the loop to walk all of it.
@@ -315,7 +378,7 @@ class Audience:
     # --- probing
 
     async def _run_probe(self, request: msg.Probe) -> None:
-        probe = self._probe = RunningProbe(self._members.values(), fragments=request.fragments)
+        probe = self._probe = RunningProbe(list(self._sockets.values()), fragments=request.fragments)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(request.timeout_s):
                 while not probe.complete.is_set():

@@ -63,7 +63,7 @@ def test_doctor_says_what_would_be_downloaded(tmp_path: Path, monkeypatch: pytes
     ("arguments", "says"),
     [
         (["run"], "--arch"),
-        (["run", "--arch", "plan"], "did you mean 'plan1'"),
+        (["run", "--arch", "plan1x"], "did you mean 'plan1'"),
         (["run", "--arch", "plan1", "--rate", "-1"], "--rate is -1"),
         (["run", "--arch", "plan1", "--rate", "many"], "--rate"),
         (["run", "--arch", "plan1", "--members", "10000000"], "--members is 1e+07"),

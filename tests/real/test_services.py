@@ -60,7 +60,7 @@ def test_reading_from_now_misses_nothing_that_comes_after(kafka: Kafka) -> None:
     producer.produce(topic, b"before", partition=0)
     producer.flush(10)
     consumer = Consumer(consumer_settings(kafka.bootstrap, "reader", "reader"))
-    assign_from_now(consumer, topic, [0])
+    assign_from_now(consumer, kafka.bootstrap, topic, [0])
     producer.produce(topic, b"after", partition=0)
     producer.flush(10)
     record = consumer.poll(20)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 import msgspec
-import pytest
 
 from harness import wire
 from harness.load import messages as msg
-from harness.load.audience import Audience, MemberSocket
+from harness.load.audience import Audience, Joining, MemberSocket
 from harness.load.ledger import message_id
 
 START_NS = 1_000
@@ -47,11 +46,12 @@ class Room:
         self.members = [MemberSocket(self.audience, number, "ws://g") for number in range(members)]
         for member in self.members:
             member.transport = cast(Any, Socket())
-            self.audience._members[member.number] = member
+            self.audience._sockets[member.number, member.url] = member
             self.join(member)
         self.audience._begin(BEGIN)
 
     def join(self, member: MemberSocket, room: str = "r") -> None:
+        self.audience._joining.setdefault((member.number, room), Joining(START_NS))
         self.audience.heard(member, wire.encode(wire.Joined(room)), START_NS)
 
     def speak(self, sender: int, sequence: int) -> bytes:
@@ -109,7 +109,7 @@ def test_a_message_of_a_room_the_member_is_not_in_is_a_stray() -> None:
 
 def test_joining_twice_is_staying_once() -> None:
     room = Room(1)
-    room.join(room.members[0])
+    room.audience.heard(room.members[0], wire.encode(wire.Joined("r")), START_NS)
     room.audience.heard(room.members[0], room.speak(0, 0), START_NS + 5)
     assert (room.result.verdict.expected, room.result.verdict.lost) == (1, 0)
 
@@ -119,7 +119,7 @@ def test_who_is_not_connected_says_nothing_and_it_is_counted() -> None:
     cast(Any, room.members[0].transport).is_disconnected = True
     room.speak(0, 0)
     assert room.result.verdict.sent == 0
-    assert room.result.refused == {"not_connected": 1}
+    assert room.result.refused == {"not_in_the_room": 1}
 
 
 def test_a_refused_message_is_counted_by_the_gateways_code() -> None:
@@ -131,8 +131,16 @@ def test_a_refused_message_is_counted_by_the_gateways_code() -> None:
     assert room.result.verdict.acked == 0
 
 
-@pytest.mark.parametrize("frame", [wire.Error("too_many_rooms", "x"), wire.Redirect("r", "ws://other")])
-def test_a_member_who_is_turned_away_is_told_to_the_driver(frame: wire.GatewayFrame) -> None:
+def test_a_member_who_is_turned_away_is_told_to_the_driver() -> None:
     room = Room(1)
-    room.audience.heard(room.members[0], wire.encode(frame), START_NS)
+    room.audience.heard(room.members[0], wire.encode(wire.Error("too_many_rooms", "x")), START_NS)
     assert isinstance(room.told.messages[-1], msg.MemberFailed)
+
+
+def test_who_leaves_while_still_on_the_way_in_does_not_stay() -> None:
+    room = Room(1)
+    room.audience._joining[0, "s"] = Joining(START_NS)
+    room.audience._exit(msg.Exit(member=0, room="s"))
+    room.audience.heard(room.members[0], wire.encode(wire.Joined("s")), START_NS)
+    assert "s" not in room.members[0].stays
+    assert cast(Any, room.members[0].transport).sent[-1] == {"t": "leave", "room": "s"}

@@ -1,0 +1,207 @@
+"""kafka-redis: Kafka is the log, Redis the last hop.
+
+    member -> gateway -> partition of the room -> the relay that owns it -> PUBLISH room -> every gateway subscribed
+                         (here it is acked)                                                 -> its members
+
+An ack means what it means with Kafka alone: the message is in the log of every in-sync replica. What Kafka is bad
+at, finding the gateways that want a room, Redis does: a channel per room, subscribed to where the room has members.
+So any gateway may serve any room, with one record a message.
+
+Between the two stands a relay in every gateway. The relays are one consumer group, so each partition is relayed by
+one of them, in order. A relay stores its position only after Redis has taken the batch; whoever takes over after a
+crash resumes there and publishes some messages again. Each carries its offset, and a room's offsets only grow, so
+a gateway recognises what it has heard already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ClassVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
+)
+from architectures.kafka_client import (
+    AckedProducer,
+    consumer_settings,
+    create_topic,
+    delivery_of,
+    group_settings,
+    partition_count,
+    place_of,
+    poll_batch,
+)
+from architectures.partitions import partition_of
+from architectures.redis_client import Publisher, Subscriber
+
+OFFSET = struct.Struct(">Q")  # before each payload on its way through Redis
+COMMIT_EVERY_MS = 500
+NOTHING_HEARD = -1
+GROUP_TIMEOUT_S = 30.0
+
+
+class KafkaRedis(Architecture):
+    name: ClassVar[str] = "kafka-redis"
+    summary: ClassVar[str] = "Kafka as the log, relayed once per partition into a Redis channel per room"
+    requires: ClassVar[Requirements] = Requirements(kafka=True, redis=True)
+    promises: ClassVar[Promises] = Promises(
+        everyone=True, once=True, ordered=True, durable_ack=True, survives=("the crash of a relay",)
+    )
+
+    @classmethod
+    def check(cls, topology: Topology) -> None:
+        if topology.dedup:
+            raise BadTopology("kafka-redis always drops what a relay publishes twice; leave --dedup out")
+
+    @classmethod
+    def provision(cls, services: Services, topology: Topology) -> None:
+        cls.check(topology)
+        assert services.kafka_bootstrap is not None
+        create_topic(services.kafka_bootstrap, topology.topic("chat"), partition_count(topology), topology)
+
+    async def open(
+        self,
+        deliver: Callable[[Sequence[Delivery]], None],
+        failed: Callable[[BaseException], None],
+        moved: Callable[[Sequence[str]], None],
+    ) -> None:
+        bootstrap, redis_url = self.services.kafka_bootstrap, self.services.redis_url
+        assert bootstrap is not None
+        assert redis_url is not None
+        self._deliver = deliver
+        self._topic = self.topology.topic("chat")
+        self._partitions = partition_count(self.topology)
+        self._prefix = self.topology.topic("room:")
+        self._heard_up_to: dict[str, int] = {}  # by room with members here: the offset of its last message
+
+        name = f"{self.topology.run_id}-gateway-{self.gateway}"
+        self._producer = AckedProducer(bootstrap, name)
+        self._publisher = Publisher(redis_url)
+        self._subscriber = Subscriber(redis_url, self._on_messages, failed)
+        await self._subscriber.open(self.topology.topic(f"gateway:{self.gateway}"))
+        relay = Consumer(
+            {
+                **consumer_settings(bootstrap, name, group=f"{self.topology.run_id}-relays"),
+                **group_settings(),
+                # What is committed is only what the relay has stored, after the hand-over; and when it leaves, too.
+                "enable.auto.commit": True,
+                "enable.auto.offset.store": False,
+                "auto.commit.interval.ms": COMMIT_EVERY_MS,
+            }
+        )
+        self._relay = Relay(relay, self._publish_batch, failed)
+        await self._relay.open(self._topic)
+
+    async def publish(self, room: str, payload: bytes) -> None:
+        partition = partition_of(room, self._partitions)
+        await self._producer.send(self._topic, (partition,), room.encode(), payload, None)
+
+    async def _publish_batch(self, records: Sequence[Message]) -> None:
+        """Returns when Redis has published all of them, in order."""
+        published = []
+        for record in records:
+            room, payload = delivery_of(record)
+            _partition, offset = place_of(record)
+            published.append(self._publisher.publish(self._prefix + room, OFFSET.pack(offset) + payload))
+        await asyncio.gather(*published)
+
+    def _on_messages(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        new = []
+        for channel, numbered in messages:
+            room = channel[len(self._prefix) :]
+            (offset,) = OFFSET.unpack_from(numbered)
+            heard_up_to = self._heard_up_to.get(room)
+            if heard_up_to is not None:  # else its last member has just left
+                if offset <= heard_up_to:
+                    continue
+                self._heard_up_to[room] = offset
+            new.append(Delivery(room, numbered[OFFSET.size :]))
+        self._deliver(new)
+
+    async def join(self, room: str) -> None:
+        self._heard_up_to[room] = NOTHING_HEARD
+        await self._subscriber.subscribe(self._prefix + room)
+
+    async def leave(self, room: str) -> None:
+        await self._subscriber.unsubscribe(self._prefix + room)
+        del self._heard_up_to[room]
+
+    def owner(self, room: str) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        await self._producer.close()
+        await self._relay.close()
+        await self._publisher.close()
+        await self._subscriber.close()
+
+
+class Relay:
+    """A thread that reads a batch, waits until it is handed over, stores its position, and only then reads on."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        hand_over: Callable[[Sequence[Message]], Awaitable[None]],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._consumer = consumer
+        self._hand_over = hand_over
+        self._failed = failed
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kafka-relay", daemon=True)
+        self._in_the_group = asyncio.Event()
+
+    async def open(self, topic: str) -> None:
+        """Join the group; returns when it has given this relay its share, which may be nothing."""
+        self._consumer.subscribe([topic], on_assign=self._on_assign)
+        self._thread.start()
+        await asyncio.wait_for(self._in_the_group.wait(), GROUP_TIMEOUT_S)
+
+    def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        consumer.incremental_assign(places)
+        self._loop.call_soon_threadsafe(self._in_the_group.set)
+
+    def _run(self) -> None:
+        try:
+            while not self._closing.is_set():
+                records = poll_batch(self._consumer)
+                if records:
+                    asyncio.run_coroutine_threadsafe(self._handed_over(records), self._loop).result()
+                    self._store_position(records)
+        except BaseException as problem:  # noqa: BLE001 - whatever ended the thread must end the gateway too
+            self._loop.call_soon_threadsafe(self._failed, problem)
+
+    async def _handed_over(self, records: Sequence[Message]) -> None:
+        await self._hand_over(records)
+
+    def _store_position(self, records: Sequence[Message]) -> None:
+        last = {record.partition(): record for record in records}
+        for record in last.values():
+            try:
+                self._consumer.store_offsets(record)
+            except KafkaException as problem:
+                # The partition moved away while the batch was handed over: the next relay repeats it.
+                if problem.args[0].code() != KafkaError._STATE:
+                    raise
+
+    async def close(self) -> None:
+        """Stop after the batch in hand, commit, and leave the group."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._closing.set()
+        self._thread.join()
+        self._consumer.close()

@@ -1,0 +1,168 @@
+"""plan2: one record a message, in the partition of its room; a room lives on the gateway that owns its partition.
+
+    member -> any gateway -> "your room is served by gateway 1" -> gateway 1 -> partition of the room -> gateway 1
+                                                                                        -> its members
+
+A room's messages are all in one partition, and one gateway owns that partition, so each message is written once and
+read once. The price: a room's members must all be on that gateway. The note leaves open how they get there. Here,
+any gateway answers a join for a foreign room with a redirect, from a table that follows the consumer group (see
+ownership.py). One huge room is one partition on one gateway, whatever there is beside it.
+
+While partitions move a room is never split. The gateway that lets go refuses what is said from then on, delivers
+everything that was acked before, sends the room's members away, and only then leaves the partition to the next one,
+which reads from there on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from confluent_kafka import Consumer, Message
+
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Moving,
+    Promises,
+    Refused,
+    Requirements,
+    Services,
+    Topology,
+)
+from architectures.kafka_client import (
+    AckedProducer,
+    BatchReader,
+    admin_client,
+    consumer_settings,
+    create_topic,
+    delivery_of,
+    ends_of,
+    partition_count,
+    place_of,
+)
+from architectures.ownership import Ownership
+from architectures.partitions import partition_of
+
+
+class Plan2(Architecture):
+    name: ClassVar[str] = "plan2"
+    summary: ClassVar[str] = "Kafka: one partition per room, served by the gateway that owns it; others redirect"
+    requires: ClassVar[Requirements] = Requirements(kafka=True)
+    promises: ClassVar[Promises] = Promises(
+        everyone=True, once=True, ordered=True, durable_ack=True, survives=("the loss of a gateway",)
+    )
+
+    @classmethod
+    def check(cls, topology: Topology) -> None:
+        if topology.dedup:
+            raise BadTopology("plan2 makes no copies that could be dropped; leave --dedup out")
+        if topology.partitions is not None and topology.partitions < topology.gateways:
+            raise BadTopology(
+                f"plan2 serves a room where its partition is, so {topology.partitions} partitions leave "
+                f"{topology.gateways - topology.partitions} of {topology.gateways} gateways without rooms; "
+                f"use --partitions {topology.gateways} or more"
+            )
+
+    @classmethod
+    def provision(cls, services: Services, topology: Topology) -> None:
+        cls.check(topology)
+        assert services.kafka_bootstrap is not None
+        create_topic(services.kafka_bootstrap, topology.topic("chat"), partition_count(topology), topology)
+        create_topic(services.kafka_bootstrap, Ownership.claims_topic(topology), 1, topology)
+
+    async def open(
+        self,
+        deliver: Callable[[Sequence[Delivery]], None],
+        failed: Callable[[BaseException], None],
+        moved: Callable[[Sequence[str]], None],
+    ) -> None:
+        bootstrap = self.services.kafka_bootstrap
+        assert bootstrap is not None
+        self._deliver = deliver
+        self._moved = moved
+        self._topic = self.topology.topic("chat")
+        self._partitions = partition_count(self.topology)
+        self._rooms: dict[int, set[str]] = defaultdict(set)  # by partition: rooms with members here
+        self._publishing: Counter[int] = Counter()  # by partition: messages on their way to Kafka
+        self._read_up_to: dict[int, int] = {}  # by partition owned: the next offset to deliver
+        self._progress = asyncio.Event()  # something was acked or delivered
+
+        name = f"{self.topology.run_id}-gateway-{self.gateway}"
+        self._admin = admin_client(bootstrap)
+        consumer = Consumer(consumer_settings(bootstrap, name, group=name))
+        self._reader = BatchReader(consumer, self._on_records, failed)
+        self._producer = AckedProducer(bootstrap, name)
+        self._ownership = Ownership(
+            bootstrap, self.topology, self.gateway, take=self._take, let_go=self._let_go, failed=failed
+        )
+        await self._ownership.open(self._topic)
+
+    def _partition_of(self, room: str) -> int:
+        return partition_of(room, self._partitions)
+
+    def owner(self, room: str) -> int | None:
+        owner = self._ownership.owner(self._partition_of(room))
+        if owner is None:
+            raise Moving(f"{room!r} is between two gateways")
+        return owner
+
+    async def join(self, room: str) -> None:
+        self._rooms[self._partition_of(room)].add(room)
+
+    async def leave(self, room: str) -> None:
+        self._rooms[self._partition_of(room)].discard(room)
+
+    async def publish(self, room: str, payload: bytes) -> None:
+        partition = self._partition_of(room)
+        if self._ownership.owner(partition) != self.gateway:
+            raise Refused("the room is moving to another gateway; join it again")
+        self._publishing[partition] += 1
+        try:
+            await self._producer.send(self._topic, (partition,), room.encode(), payload, None)
+        finally:
+            self._publishing[partition] -= 1
+            self._progress.set()
+
+    def _on_records(self, records: Sequence[Message]) -> None:
+        owed = []
+        for record in records:
+            partition, offset = place_of(record)
+            # A batch may still hold records of a partition that was let go of: they are the next owner's.
+            if offset >= self._read_up_to.get(partition, sys.maxsize):
+                self._read_up_to[partition] = offset + 1
+                owed.append(delivery_of(record))
+        self._deliver(owed)
+        self._progress.set()
+
+    # --- partitions come and go
+
+    async def _take(self, partitions: Sequence[int]) -> None:
+        """Read them from their ends as they are now: whoever joins their rooms here does so later."""
+        starts = await asyncio.to_thread(ends_of, self._admin, self._topic, partitions)
+        self._read_up_to.update({place.partition: place.offset for place in starts})
+        await self._reader.between_polls(lambda consumer: consumer.incremental_assign(starts))
+
+    async def _let_go(self, partitions: Sequence[int]) -> None:
+        """Deliver what was acked, then send the members away. Nothing more is published: they are not ours now."""
+        await self._until(lambda: not any(self._publishing[partition] for partition in partitions))
+        ends = await asyncio.to_thread(ends_of, self._admin, self._topic, partitions)
+        await self._until(lambda: all(self._read_up_to[end.partition] >= end.offset for end in ends))
+        await self._reader.between_polls(lambda consumer: consumer.incremental_unassign(ends))
+        for partition in partitions:
+            del self._read_up_to[partition]
+            self._moved(sorted(self._rooms.pop(partition, ())))
+
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        while not reached():
+            self._progress.clear()
+            await self._progress.wait()
+
+    async def close(self) -> None:
+        await self._ownership.close()
+        await self._reader.close()
+        await self._producer.close()

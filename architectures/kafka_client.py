@@ -34,12 +34,16 @@ POLL_S = 0.1
 BATCH_MAX = 500
 HANDED_BATCHES_MAX = 8
 METADATA_TIMEOUT_S = 15.0
+# A partition was just made, or its broker is on its way back.
 LEADERLESS = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.FENCED_LEADER_EPOCH,
     KafkaError._NOENT,  # librdkafka's own word for the same
 )
+# librdkafka goes on by itself after these, though it does not call them retriable.
+MENDED_BY_ITSELF = (*LEADERLESS, KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)
 
 
 def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology) -> None:
@@ -61,21 +65,7 @@ def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology
     except KafkaException as refused:
         if refused.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise
-    _await_leaders(admin, topic, partitions)
-
-
-def _await_leaders(admin: AdminClient, topic: str, partitions: int) -> None:
-    """A topic that was just made has no leaders for a moment, and a client that meets it then gives up."""
-    deadline = time.monotonic() + METADATA_TIMEOUT_S
-    while True:
-        try:
-            ends_of(admin, topic, range(partitions))
-        except KafkaException as not_yet:
-            if time.monotonic() > deadline or not_yet.args[0].code() not in LEADERLESS:
-                raise
-            time.sleep(0.02)
-        else:
-            return
+    ends_of(bootstrap, topic, range(partitions))  # so that whoever meets the topic finds its leaders
 
 
 def admin_client(bootstrap: str) -> AdminClient:
@@ -260,7 +250,7 @@ def _is_error(record: Message) -> bool:
     error = record.error()
     if error is None:
         return False
-    if error.fatal() or not error.retriable():
+    if error.fatal() or not (error.retriable() or error.code() in MENDED_BY_ITSELF):
         raise KafkaException(error)
     return True
 
@@ -313,20 +303,30 @@ def group_settings() -> dict[str, str | int | bool]:
     }
 
 
-def ends_of(admin: AdminClient, topic: str, partitions: Sequence[int]) -> list[TopicPartition]:
-    """Where the partitions end now. Blocks for a round trip; raises KafkaException.
+def ends_of(bootstrap: str, topic: str, partitions: Sequence[int]) -> list[TopicPartition]:
+    """Where the partitions end now. Blocks for a round trip, or until they have leaders; raises KafkaException.
 
     OFFSET_END would be resolved at the first fetch, some time after this returns, and miss what came between.
     """
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # confluent-kafka's
-    answers = admin.list_offsets({TopicPartition(topic, partition): latest for partition in partitions})
-    ends = [(place.partition, answer.result(METADATA_TIMEOUT_S).offset) for place, answer in answers.items()]
-    return [TopicPartition(topic, partition, offset) for partition, offset in ends]
+    question = {TopicPartition(topic, partition): latest for partition in partitions}
+    deadline = time.monotonic() + METADATA_TIMEOUT_S
+    while True:
+        admin = admin_client(bootstrap)  # a new one each time: who knows a leader's old epoch asks with it for ever
+        try:
+            asked = admin.list_offsets(question)
+            answers = {place: answer.result(METADATA_TIMEOUT_S) for place, answer in asked.items()}
+        except KafkaException as problem:
+            if problem.args[0].code() not in LEADERLESS or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return [TopicPartition(topic, place.partition, answer.offset) for place, answer in answers.items()]
 
 
 def assign_from_now(consumer: Consumer, bootstrap: str, topic: str, partitions: Sequence[int]) -> None:
     """Read exactly these partitions, from their ends as they are now. Blocks for a round trip."""
-    consumer.assign(ends_of(admin_client(bootstrap), topic, partitions))
+    consumer.assign(ends_of(bootstrap, topic, partitions))
 
 
 def assign_from_start(consumer: Consumer, topic: str, partitions: Sequence[int]) -> None:

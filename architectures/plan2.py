@@ -37,7 +37,6 @@ from architectures.interface import (
 from architectures.kafka_client import (
     AckedProducer,
     BatchReader,
-    admin_client,
     consumer_settings,
     create_topic,
     delivery_of,
@@ -83,6 +82,7 @@ class Plan2(Architecture):
     ) -> None:
         bootstrap = self.services.kafka_bootstrap
         assert bootstrap is not None
+        self._bootstrap = bootstrap
         self._deliver = deliver
         self._moved = moved
         self._topic = self.topology.topic("chat")
@@ -93,7 +93,6 @@ class Plan2(Architecture):
         self._progress = asyncio.Event()  # something was acked or delivered
 
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
-        self._admin = admin_client(bootstrap)
         consumer = Consumer(consumer_settings(bootstrap, name, group=name))
         self._reader = BatchReader(consumer, self._on_records, failed)
         self._producer = AckedProducer(bootstrap, name)
@@ -143,14 +142,14 @@ class Plan2(Architecture):
 
     async def _take(self, partitions: Sequence[int]) -> None:
         """Read them from their ends as they are now: whoever joins their rooms here does so later."""
-        starts = await asyncio.to_thread(ends_of, self._admin, self._topic, partitions)
+        starts = await asyncio.to_thread(ends_of, self._bootstrap, self._topic, partitions)
         self._read_up_to.update({place.partition: place.offset for place in starts})
         await self._reader.between_polls(lambda consumer: consumer.incremental_assign(starts))
 
     async def _let_go(self, partitions: Sequence[int]) -> None:
         """Deliver what was acked, then send the members away. Nothing more is published: they are not ours now."""
         await self._until(lambda: not any(self._publishing[partition] for partition in partitions))
-        ends = await asyncio.to_thread(ends_of, self._admin, self._topic, partitions)
+        ends = await asyncio.to_thread(ends_of, self._bootstrap, self._topic, partitions)
         await self._until(lambda: all(self._read_up_to[end.partition] >= end.offset for end in ends))
         await self._reader.between_polls(lambda consumer: consumer.incremental_unassign(ends))
         for partition in partitions:

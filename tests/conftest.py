@@ -1,18 +1,22 @@
-"""Marks everything under tests/real, so that `pytest -m "not real"` is the fast part; makes hypothesis repeatable."""
+"""Marks what needs real backends, so that `pytest -m "not real"` is the fast part; makes hypothesis repeatable."""
 
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-REAL = Path(__file__).parent / "real"
+REAL = [Path(__file__).parent / folder for folder in ("real", "conformance")]
 
 # The same examples in every run, and no deadline: a test must not fail because the machine was busy.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--arch", action="append", help="architecture for tests/conformance; default: all installed")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if REAL in item.path.parents:
+        if any(folder in item.path.parents for folder in REAL):
             item.add_marker(pytest.mark.real)

@@ -1,0 +1,143 @@
+"""Some gateways of one architecture in this process, without sockets: members are lists of what they heard."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from architectures.interface import Architecture, Delivery, Moving, Services, Topology
+
+ARRIVAL_TIMEOUT_S = 60.0  # a bound for what must come, not a measurement
+QUIET_S = 0.3  # how long a duplicate is waited for
+MOVING_TIMEOUT_S = 30.0
+
+
+class Member:
+    """Somebody in a room, from join to leave or until the room moved away."""
+
+    def __init__(self, room: str, gateway: int) -> None:
+        self.room = room
+        self.gateway = gateway
+        self.heard: list[bytes] = []
+        self.is_in = True
+
+
+class Gateway:
+    """Does for an architecture what harness/gateway does, and nothing else."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = architecture
+        self.members: dict[str, list[Member]] = {}
+        self.problems: list[BaseException] = []
+
+    async def open(self) -> None:
+        await self.architecture.open(self._deliver, self.problems.append, self._moved)
+
+    def _deliver(self, batch: Sequence[Delivery]) -> None:
+        for room, payload in batch:
+            for member in self.members.get(room, ()):
+                member.heard.append(payload)
+
+    def _moved(self, rooms: Sequence[str]) -> None:
+        for room in rooms:
+            for member in self.members.pop(room, ()):
+                member.is_in = False
+
+
+class Network:
+    """All gateways of a run."""
+
+    def __init__(self, architecture: type[Architecture], services: Services, topology: Topology) -> None:
+        self._architecture, self._services, self._topology = architecture, services, topology
+        self.gateways = [self._make(index) for index in range(topology.gateways)]
+        self._closed: set[int] = set()
+
+    def _make(self, index: int) -> Gateway:
+        return Gateway(self._architecture(self._services, self._topology, index))
+
+    async def open(self) -> None:
+        await asyncio.gather(*(gateway.open() for gateway in self.gateways))
+
+    async def close(self) -> None:
+        for index in set(range(len(self.gateways))) - self._closed:
+            await self.close_gateway(index)
+
+    async def close_gateway(self, index: int) -> None:
+        self._closed.add(index)
+        await self.gateways[index].architecture.close()
+        self._raise_problems()
+
+    def _raise_problems(self) -> None:
+        for gateway in self.gateways:
+            if gateway.problems:
+                raise gateway.problems[0]
+
+    async def reopen_gateway(self, index: int) -> None:
+        """A new gateway in the place of one that was closed."""
+        self._closed.remove(index)
+        self.gateways[index] = self._make(index)
+        await self.gateways[index].open()
+
+    async def join(self, room: str, at: int = 0) -> Member:
+        """Ask the gateway `at`, and go where it says until one lets the member in."""
+        async with asyncio.timeout(MOVING_TIMEOUT_S):
+            while True:
+                try:
+                    owner = self.gateways[at].architecture.owner(room)
+                except Moving:
+                    await asyncio.sleep(0.01)
+                    continue
+                if owner in (None, at):
+                    return await self._enter(room, at)
+                assert owner is not None
+                at = owner
+
+    async def _enter(self, room: str, at: int) -> Member:
+        gateway, member = self.gateways[at], Member(room, at)
+        members = gateway.members.setdefault(room, [])
+        members.append(member)
+        if len(members) == 1:
+            await gateway.architecture.join(room)
+        return member
+
+    async def leave(self, member: Member) -> None:
+        gateway = self.gateways[member.gateway]
+        member.is_in = False
+        gateway.members[member.room].remove(member)
+        if not gateway.members[member.room]:
+            del gateway.members[member.room]
+            await gateway.architecture.leave(member.room)
+
+    async def say(self, sender: Member, payload: bytes) -> None:
+        """Returns when the message is acked."""
+        await self.gateways[sender.gateway].architecture.publish(sender.room, payload)
+
+    async def until(self, arrived: Callable[[], bool]) -> None:
+        """Returns when it is true and nothing more has come for a moment, or when it has taken too long."""
+        async with asyncio.timeout(ARRIVAL_TIMEOUT_S):
+            while not arrived():
+                self._raise_problems()
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(QUIET_S)
+
+
+def topology_of(architecture: type[Architecture], gateways: int = 3) -> Topology:
+    most = architecture.requires.gateways_max
+    return Topology(
+        run_id=f"conform-{secrets.token_hex(4)}", gateways=gateways if most is None else min(gateways, most)
+    )
+
+
+@asynccontextmanager
+async def network(architecture: type[Architecture], services: Services, gateways: int = 3) -> AsyncIterator[Network]:
+    """Provisioned and open; closed at the end."""
+    topology = topology_of(architecture, gateways)
+    architecture.provision(services, topology)
+    running = Network(architecture, services, topology)
+    await running.open()
+    try:
+        yield running
+    finally:
+        await running.close()

@@ -1,0 +1,94 @@
+"""plan2 while its partitions move from one gateway to another, on a real Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from architectures.interface import Refused
+from architectures.plan2 import Plan2
+from tests.conformance.conftest import Backends
+from tests.conformance.network import Member, Network, network
+
+ROOMS = [f"room-{number}" for number in range(12)]
+
+
+class Stay:
+    """A member from join to eviction, and what it was owed."""
+
+    def __init__(self, member: Member, began: float) -> None:
+        self.member = member
+        self.began = began
+        self.ended = float("inf")
+
+
+class Chat:
+    """Two clients a room who join again whenever they are sent away, and somebody who speaks all the time."""
+
+    def __init__(self, running: Network) -> None:
+        self.running = running
+        self.open_gateways = {0, 1, 2}
+        self.stays: list[Stay] = []
+        self.acked: dict[bytes, tuple[str, float, float]] = {}  # payload -> room, said at, acked at
+        self.over = False
+
+    async def client(self, room: str, number: int) -> None:
+        while not self.over:
+            gateways = sorted(self.open_gateways)
+            member = await self.running.join(room, gateways[number % len(gateways)])
+            self.assert_not_split(room)
+            stay = Stay(member, time.monotonic())
+            self.stays.append(stay)
+            sequence = 0
+            while member.is_in and not self.over:
+                payload = f"{room}/{number}/{len(self.stays)}/{sequence}".encode()
+                sequence += 1
+                said_at = time.monotonic()
+                try:
+                    await self.running.say(member, payload)
+                except Refused:
+                    pass  # the room is about to move
+                else:
+                    self.acked[payload] = (room, said_at, time.monotonic())
+                await asyncio.sleep(0.01)
+            stay.ended = time.monotonic() if not member.is_in else float("inf")
+
+    def assert_not_split(self, room: str) -> None:
+        serving = [index for index, gateway in enumerate(self.running.gateways) if gateway.members.get(room)]
+        assert len(serving) == 1
+
+    def assert_all_heard(self) -> None:
+        for stay in self.stays:
+            owed = [
+                payload
+                for payload, (room, said_at, acked_at) in self.acked.items()
+                if room == stay.member.room and said_at > stay.began and acked_at < stay.ended
+            ]
+            heard = stay.member.heard
+            assert set(heard) >= set(owed)
+            assert len(heard) == len(set(heard))
+
+
+def test_a_room_is_never_split_and_loses_nothing_while_partitions_move(backends: Backends) -> None:
+    async def scenario() -> None:
+        async with network(Plan2, backends.services_for(Plan2)) as running:
+            chat = Chat(running)
+            async with asyncio.TaskGroup() as clients:
+                for room in ROOMS:
+                    for number in (0, 1):
+                        clients.create_task(chat.client(room, number))
+                await asyncio.sleep(1)
+                chat.open_gateways.remove(1)
+                await running.close_gateway(1)
+                await asyncio.sleep(2)
+                await running.reopen_gateway(1)
+                chat.open_gateways.add(1)
+                await asyncio.sleep(2)
+                chat.over = True
+            await asyncio.sleep(0.5)
+            moves = len(chat.stays) - 2 * len(ROOMS)
+            assert moves > 4  # rooms of the gateway that left, and of the one that came back
+            assert len(chat.acked) > 1000
+            chat.assert_all_heard()
+
+    asyncio.run(scenario())

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from harness.errors import ChatbenchError, ExitCode, Interrupted
-
-UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class Duration(click.ParamType[float]):
-    """Seconds as people write them: 30s, 2m, 1.5h, 500ms, or a bare number of seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, (int, float)):
-            return float(value)
-        text = str(value).strip().lower()
-        number = text.rstrip("hms")
-        unit = text[len(number) :] or "s"
-        try:
-            return float(number) * UNITS_S[unit]
-        except (ValueError, KeyError):
-            self.fail(f"{value!r} is no duration; write it like 30s, 2m or 500ms", param, ctx)
+from harness.option_file import config_option
+from harness.options import ARCH, DEDUP, RATE_HELP, complete_architecture, load_options, shape_options
+from harness.quantities import COUNT, NUMBER
 
 
 class Commands(click.Group):
@@ -62,55 +47,27 @@ def main(debug: bool) -> None:
     \b
     Examples:
       chatbench run --arch plan1
-      chatbench run --arch naive --gateways 4 --duration 10s
+      chatbench compare --scenario many_rooms --gateways 4
+      chatbench report results/20261123T150000Z-compare-big_room
       chatbench list
       chatbench doctor
     """
 
 
-def shape_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What shapes the services, for `run` and `up`."""
-    for option in reversed(
-        [
-            click.option("--arch", required=True, metavar="NAME", help="Architecture; `chatbench list` names them."),
-            click.option("--gateways", type=int, metavar="N", help="Gateway processes.  [default: 2; direct: 1]"),
-            click.option(
-                "--brokers", type=int, default=1, show_default=True, metavar="N", help="Kafka brokers, 1 or 3."
-            ),
-            click.option("--partitions", type=int, metavar="N", help="Kafka partitions.  [default: one per gateway]"),
-            click.option("--dedup", is_flag=True, help="plan1: drop copies that come by several partitions."),
-        ]
-    ):
-        command = option(command)
-    return command
-
-
 @main.command()
+@ARCH
 @shape_options
-@click.option("--scenario", default="big_room", show_default=True, metavar="NAME|PATH", help="A locustfile.")
-@click.option("--members", type=int, default=100, show_default=True, metavar="N", help="Members of all rooms together.")
-@click.option("--rooms", type=int, metavar="N", help="Rooms.  [default: the scenario's own]")
-@click.option(
-    "--rate",
-    type=float,
-    default=20.0,
-    show_default=True,
-    metavar="MSG_PER_S",
-    help="Messages per second of all members together.",
-)
-@click.option("--payload", type=int, default=100, show_default=True, metavar="BYTES", help="Size of a message's text.")
-@click.option("--duration", type=Duration(), default="30s", show_default=True, help="How long to measure.")
-@click.option("--warmup", type=Duration(), default="10s", show_default=True, help="Load before that, discarded.")
-@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the load's random choices.")
-@click.option("--out", default="results", show_default=True, metavar="DIR", help="Where records are written.")
+@DEDUP
+@click.option("--rate", "rate_per_s", type=NUMBER, default=20.0, show_default=True, metavar="N", help=RATE_HELP)
+@load_options
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json alone on stdout.")
-def run(as_json: bool, rate: float, payload: int, duration: float, warmup: float, **options: Any) -> None:
+def run(as_json: bool, **given: Any) -> None:
     """Run one architecture for real, check every delivery, and record what it cost.
 
     \b
     Examples:
       chatbench run --arch plan1
-      chatbench run --arch plan1 --members 1000 --rate 20 --duration 1m
+      chatbench run --arch plan1 --members 1k --rate 20 --duration 1m
       chatbench run --arch plan1 --gateways 2 --partitions 4 --dedup
       chatbench run --arch naive --gateways 4 --duration 10s --json
 
@@ -124,15 +81,14 @@ def run(as_json: bool, rate: float, payload: int, duration: float, warmup: float
     from harness.report.progress import RunProgress  # noqa: PLC0415
     from harness.run import run_once  # noqa: PLC0415
 
-    settings = RunSettings(rate_per_s=rate, payload_bytes=payload, duration_s=duration, warmup_s=warmup, **options)
+    settings = RunSettings(**given)
     architecture = load_architecture(settings.arch)
-    errors = Console(stderr=True)
-    with RunProgress(errors) as progress:
+    with RunProgress(Console(stderr=True)) as progress:
         outcome = run_once(settings, architecture, progress)
-        progress.step("chart", "latency over time")
-        from harness.report.charts import draw_latency_over_time  # noqa: PLC0415 - after the run: it takes a second
+        progress.step("report", "charts and page")
+        from harness.report.html import write_report  # noqa: PLC0415 - after the run: it takes a second
 
-        chart = draw_latency_over_time(outcome.folder)
+        page, _ = write_report([outcome.folder], outcome.folder)
     if as_json:
         click.echo((outcome.folder / "summary.json").read_text(), nl=False)
     else:
@@ -142,16 +98,119 @@ def run(as_json: bool, rate: float, payload: int, duration: float, warmup: float
         out.print(summary_table(outcome.summary))
         for line in verdict_lines(outcome.summary):
             out.print(line, highlight=False, soft_wrap=True)
-        out.print(f"record: {outcome.folder}\nchart:  {chart}", highlight=False, soft_wrap=True)
+        out.print(f"record: {outcome.folder}\nreport: {page}", highlight=False, soft_wrap=True)
     if outcome.summary.driver.valid is False:
         if as_json:
             click.echo(f"chatbench: the driver was not valid: {outcome.summary.driver.why}", err=True)
         sys.exit(ExitCode.DRIVER_NOT_VALID)
 
 
+THE_FOUR = ("plan1", "plan2", "redis", "kafka-redis")
+
+
 @main.command()
+@click.option(
+    "--arch",
+    "architectures",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_architecture,
+    help=f"Give it twice or more.  [default: {', '.join(THE_FOUR)}]",
+)
+@click.option("--rounds", type=COUNT, default=3, show_default=True, metavar="N", help="How often each is run.")
 @shape_options
-def up(**options: Any) -> None:
+@click.option(
+    "--rate",
+    "rates_per_s",
+    type=NUMBER,
+    multiple=True,
+    metavar="N",
+    help=f"{RATE_HELP} Several are taken.  [20]",
+)
+@load_options
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Go on with an interrupted comparison; everything else is as it was asked for then.",
+)
+def compare(
+    architectures: tuple[str, ...], rounds: int, rates_per_s: tuple[float, ...], resume: Path | None, **given: Any
+) -> None:
+    """Run several architectures under the same load, in interleaved rounds, and say which one to choose.
+
+    \b
+    Examples:
+      chatbench compare
+      chatbench compare --arch plan1 --arch redis --scenario many_rooms --gateways 4
+      chatbench compare --rate 20 --rate 100 --rate 500 --duration 10s
+      chatbench compare --resume results/20261123T150000Z-compare-big_room
+
+    Exit codes: as for `chatbench run`.
+    """
+    from rich.console import Console  # noqa: PLC0415 - as in run
+
+    from harness import campaign as campaigns  # noqa: PLC0415
+    from harness.config import RunSettings  # noqa: PLC0415
+    from harness.report.progress import CampaignProgress  # noqa: PLC0415
+
+    if resume is not None:
+        campaign, folder = campaigns.resume(resume), resume
+    else:
+        names = architectures or THE_FOUR
+        campaign = campaigns.Campaign(
+            architectures=names,
+            rates_per_s=rates_per_s or (20.0,),
+            rounds=rounds,
+            common=RunSettings(arch=names[0], **given),
+        )
+        folder = campaigns.begin(campaign, campaign.common.out)
+    with CampaignProgress(Console(stderr=True), len(list(campaigns.plan(campaign, folder)))) as progress:
+        outcomes = campaigns.run_campaign(campaign, folder, progress)
+        progress.step("report", "charts and page")
+        _report([folder], folder)
+    if any(outcome.summary.driver.valid is False for outcome in outcomes):
+        sys.exit(ExitCode.DRIVER_NOT_VALID)
+
+
+@main.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write.  [default: the first DIR]")
+def report(folders: tuple[Path, ...], out: Path | None) -> None:
+    """Make the report again, from records alone: tables, charts, frames and report.html.
+
+    \b
+    Examples:
+      chatbench report results/20261123T150000Z-compare-big_room
+      chatbench report results/*-plan1-big_room results/*-redis-big_room --out results/both
+    """
+    _report(folders, folders[0] if out is None else out)
+
+
+def _report(folders: Sequence[Path], out: Path) -> None:
+    """Write it, and print its verdicts and tables."""
+    from rich.console import Console  # noqa: PLC0415 - as in run
+
+    from harness.report.html import write_report  # noqa: PLC0415
+    from harness.report.table import comparison_table  # noqa: PLC0415
+
+    page, comparisons = write_report(folders, out)
+    console = Console()
+    for comparison in comparisons:
+        console.print(comparison_table(comparison))
+        console.print(f"for this workload: [bold]{comparison.verdict.choice}[/]", highlight=False, soft_wrap=True)
+        for reason in (*comparison.verdict.because, *comparison.verdict.out):
+            console.print(f"  {reason}", highlight=False, soft_wrap=True)
+        console.print()
+    console.print(f"report: {page}\nframes: {out / 'frames'}", highlight=False, soft_wrap=True)
+
+
+@main.command()
+@ARCH
+@shape_options
+@DEDUP
+@config_option
+def up(**given: Any) -> None:
     """Start services and gateways, print the gateways' addresses as JSON, and stay until interrupted.
 
     \b
@@ -163,8 +222,26 @@ def up(**options: Any) -> None:
     from harness.registry import load_architecture  # noqa: PLC0415
     from harness.up import stay_up  # noqa: PLC0415
 
-    settings = RunSettings(**options)
+    settings = RunSettings(**given)
     stay_up(settings, load_architecture(settings.arch), click.echo)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes a shell complete commands, options, architectures and scenarios.
+
+    \b
+    Examples:
+      eval "$(chatbench completion bash)"        once, or in ~/.bashrc
+      eval "$(chatbench completion zsh)"         once, or in ~/.zshrc
+      chatbench completion fish > ~/.config/fish/completions/chatbench.fish
+    """
+    from click.shell_completion import get_completion_class  # noqa: PLC0415 - only here
+
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(main, {}, "chatbench", "_CHATBENCH_COMPLETE").source())
 
 
 @main.command(name="list")

@@ -38,7 +38,8 @@ class Record:
 
     def __init__(self, out: Path, settings: RunSettings, scenario: str) -> None:
         """Make the folder, with a manifest and a summary that says `incomplete` until finish() replaces it."""
-        self.folder = _new_folder(out, f"{settings.arch}-{scenario}")
+        self.settings = settings
+        self.folder = new_folder(out, f"{settings.arch}-{scenario}")
         self.logs = self.folder / "logs"
         self.logs.mkdir()
         self.charts = self.folder / "charts"
@@ -70,7 +71,28 @@ def read_summary(folder: Path) -> Summary:
     return msgspec.json.decode((folder / "summary.json").read_bytes(), type=Summary)
 
 
-def _new_folder(out: Path, name: str) -> Path:
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What reports need of manifest.json; it holds more."""
+
+    settings: RunSettings
+    command: tuple[str, ...] = ()
+    host: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+    commit: str | None = None
+    started_utc: str = ""
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a record; raises OSError or msgspec.ValidationError if it is none."""
+    return msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+
+
+def record_folders(folder: Path) -> list[Path]:
+    """Every record in the folder, however deep, in the order they were made; the folder itself if it is one."""
+    return sorted(summary.parent for summary in folder.rglob("summary.json"))
+
+
+def new_folder(out: Path, name: str) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     for attempt in range(1, 1000):
         folder = out / (f"{stamp}-{name}" if attempt == 1 else f"{stamp}-{name}-{attempt}")

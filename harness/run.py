@@ -29,7 +29,8 @@ from harness.measure.redis_metrics import RedisCounters
 from harness.measure.resources import Processes
 from harness.record import Record
 from harness.registry import find_scenario
-from harness.report.progress import RunProgress
+from harness.report.progress import Progress
+from harness.services.backends import Backends
 from harness.services.stack import Stack
 from harness.services.supervise import Child, reason_in
 from harness.signals import signals_interrupt, signals_wait
@@ -51,31 +52,49 @@ class Outcome:
     folder: Path
 
 
-def run_once(settings: RunSettings, architecture: type[Architecture], progress: RunProgress) -> Outcome:
-    """Run and record. Raises UsageError or ServiceFailed, or Interrupted when a signal ended the run.
+def run_once(settings: RunSettings, architecture: type[Architecture], progress: Progress) -> Outcome:
+    """Run and record, on backends of its own. Raises UsageError or ServiceFailed, or Interrupted by a signal.
 
     Whatever happens, the record is on disk and no process is left when this returns or raises.
     """
     config.validate(settings, architecture)
     scenario = find_scenario(settings.scenario)
-    out = config.make_out_dir(settings.out)
     config.raise_open_file_limit()
-    record = Record(out, settings, scenario.stem)
-    run = Run(settings, architecture, scenario, record, progress)
+    record = Record(config.make_out_dir(settings.out), settings, scenario.stem)
+    backends = Backends(architecture.requires, settings.brokers, record.logs)
     with signals_interrupt():
         try:
-            record.write_summary(run.summary("incomplete", "the run was killed before it could finish its record"))
-            run.go()
-        except UsageError:
-            shutil.rmtree(record.folder)  # nothing ran, so there is nothing to record
-            raise
-        except ChatbenchError as problem:
-            record.write_summary(run.summary("failed", str(problem)))
-            raise
-        except Interrupted:
+            return run_on(backends, record, architecture, scenario, progress)
+        finally:
             with signals_wait():
-                record.write_summary(run.summary("interrupted", "SIGINT or SIGTERM"))
-            raise Interrupted(str(record.folder)) from None
+                backends.stop()
+
+
+def run_on(
+    backends: Backends,
+    record: Record,
+    architecture: type[Architecture],
+    scenario: Path,
+    progress: Progress,
+) -> Outcome:
+    """Run and record on backends that may be running already, and are left running. Call it in signals_interrupt."""
+    run = Run(backends, record, architecture, scenario, progress)
+    try:
+        record.write_summary(run.summary("incomplete", "the run was killed before it could finish its record"))
+        run.go()
+    except UsageError as problem:
+        if run.load_began:
+            record.write_summary(run.summary("failed", str(problem)))
+        else:
+            shutil.rmtree(record.folder)  # nothing ran, so there is nothing to record
+        raise
+    except ChatbenchError as problem:
+        record.write_summary(run.summary("failed", str(problem)))
+        raise
+    except Interrupted:
+        with signals_wait():
+            record.write_summary(run.summary("interrupted", "SIGINT or SIGTERM"))
+        raise Interrupted(str(record.folder)) from None
     summary = run.summary("complete")
     record.write_summary(summary)
     return Outcome(summary, record.folder)
@@ -86,19 +105,21 @@ class Run:
 
     def __init__(
         self,
-        settings: RunSettings,
+        backends: Backends,
+        record: Record,
         architecture: type[Architecture],
         scenario: Path,
-        record: Record,
-        progress: RunProgress,
+        progress: Progress,
     ) -> None:
-        self._settings = settings
+        self._settings = settings = record.settings
         self._architecture = architecture
         self._scenario = scenario
         self._record = record
         self._progress = progress
         self._topology = config.topology(settings, architecture)
-        self._stack = Stack(architecture, self._topology, record.logs)
+        self._backends = backends
+        self._stack = Stack(architecture, self._topology, backends, record.logs)
+        self.load_began = False
         self._driver: Child | None = None
         self._driver_pids: list[int] = []
         self._channel: Channel[msg.FromDriver] | None = None
@@ -110,6 +131,7 @@ class Run:
         try:
             self._start()
             self._join()
+            self.load_began = True
             if self._settings.warmup_s > 0:
                 self._run_phase("warm-up", self._settings.warmup_s)
             self._measure()
@@ -120,14 +142,14 @@ class Run:
     def _start(self) -> None:
         self._progress.step("start", "driver and services")
         self._start_driver()
-        self._stack.begin(self._show_download)
+        self._backends.begin(self._show_download)
         ready = self._expect(msg.Ready, READY_TIMEOUT_S, "the driver's start")
         self._driver_pids, self._rooms = ready.pids, ready.rooms
         if self._rooms > self._settings.members:
             raise UsageError(
                 f"the scenario makes {self._rooms} rooms of {self._settings.members} members; use more --members"
             )
-        self._stack.finish()
+        self._stack.start()
 
     def _show_download(self, done: int, total: int) -> None:
         detail = f"{done} of {total} jars of Kafka, once"
@@ -207,6 +229,7 @@ class Run:
 
     def _write_details(self, phase: msg.PhaseResult) -> None:
         self._record.write_text("locust_stats.csv", phase.locust_stats_csv)
+        self._record.write_text("latency.hdr", phase.latency.decode())
         Latencies.decode(phase.latency).write_hgrm(self._record.folder / "latency.hgrm")
 
     def _run_phase(

@@ -14,6 +14,7 @@ from architectures.interface import Architecture
 from harness import config
 from harness.config import RunSettings
 from harness.errors import Interrupted
+from harness.services.backends import Backends
 from harness.services.stack import Stack
 from harness.signals import signals_interrupt, signals_wait
 
@@ -26,11 +27,12 @@ def stay_up(settings: RunSettings, architecture: type[Architecture], say: Callab
     config.validate(settings, architecture)
     config.raise_open_file_limit()
     logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))
-    stack = Stack(architecture, config.topology(settings, architecture), logs)
+    backends = Backends(architecture.requires, settings.brokers, logs)
+    stack = Stack(architecture, config.topology(settings, architecture), backends, logs)
     with signals_interrupt():
         try:
-            stack.begin(lambda _done, _total: None)
-            fleet = stack.finish()
+            backends.begin(lambda _done, _total: None)
+            fleet = stack.start()
             say(msgspec.json.encode({"gateways": fleet.urls, "logs": str(logs)}).decode())
             while True:
                 time.sleep(0.5)
@@ -40,3 +42,4 @@ def stay_up(settings: RunSettings, architecture: type[Architecture], say: Callab
         finally:
             with signals_wait():
                 stack.stop()
+                backends.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -68,6 +68,13 @@ class Latencies:
             p999=self.percentile_ms(99.9),
             max=float(self._histogram.get_max_value()) / 1000,
         )
+
+    def distribution(self) -> Iterator[tuple[float, float]]:
+        """(latency in ms, share of all that were at most that long), one step for each value that was recorded."""
+        so_far = 0
+        for step in self._histogram.get_recorded_iterator():
+            so_far += step.count_added_in_this_iter_step
+            yield step.value_iterated_to / 1000, so_far / self.count
 
     def encode(self) -> bytes:
         """HdrHistogram's own compressed form, readable by its other implementations."""

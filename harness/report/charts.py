@@ -1,77 +1,274 @@
-"""Charts of one record."""
+"""The charts of one workload: each is drawn from frames and nothing else."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.record import read_summary
-from harness.summary import Summary
+from harness.report.frames import Frames
+from harness.report.style import (
+    COMPONENTS,
+    DASHES,
+    RC,
+    SHADE,
+    SIZE_INCHES,
+    chart,
+    colours_of,
+    label_lines,
+    log_ms,
+)
 
-# Light to dark for the median to the tail: the order survives grey printing and every colour blindness.
-SHADES = {"p50": "#7fb3d5", "p90": "#2e86c1", "p99": "#1b4f72"}
-WARMUP_SHADE = "#eeeeee"
-TEXT = "#333333"
+ON_COLOUR = "#111111"  # text within a bar, in light and in dark
+KAFKA_COSTS = (
+    ("kafka_records_per_message", "records per message"),
+    ("kafka_disk_bytes_per_message", "disk bytes per message"),
+)
+NINES = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 
 
-def draw_latency_over_time(folder: Path) -> Path:
-    """Delivery latency percentiles per second, warm-up shaded; returns the picture's path in the record."""
-    summary = read_summary(folder)
-    frame = pd.read_csv(folder / "timeseries.csv")
-    frame = frame[(frame["said"] > 0) | (frame["delivered"] > 0)]  # the seconds of waiting after a phase are empty
-    warmup = frame[frame["phase"] == "warm-up"]
-    measured = frame[frame["phase"] == "measure"]
-    warmup_s = int(warmup["second"].max()) + 1 if len(warmup) else 0
-    frame = pd.concat([warmup, measured.assign(second=measured["second"] + warmup_s)])
+def architectures(frame: pd.DataFrame) -> list[str]:
+    return sorted(frame["arch"].unique())
 
-    with mpl.rc_context({"font.size": 11, "axes.edgecolor": TEXT, "text.color": TEXT, "axes.labelcolor": TEXT}):
-        figure = Figure(figsize=(9, 4.5), layout="constrained")
-        axes = figure.add_subplot()
-        if warmup_s:
-            axes.axvspan(0, warmup_s, color=WARMUP_SHADE, zorder=0)
+
+def dash_of(names: list[str]) -> dict[str, Any]:
+    return {name: DASHES[index % len(DASHES)] for index, name in enumerate(names)}
+
+
+def latency_spectrum(frames: Frames) -> Figure:
+    """Latency by percentile, the tail stretched: each nine is as wide as the one before (as HdrHistogram plots it)."""
+    names = architectures(frames.latency)
+    colours, dashes = colours_of(architectures(frames.runs)), dash_of(architectures(frames.runs))
+    with chart() as (figure, axes):
+        ends = {}
+        for name in names:
+            steps = frames.latency[frames.latency["arch"] == name]
+            # The last step is the maximum, at 100 %, infinitely far to the right.
+            tail = 1 / (1 - steps["share_at_most"].iloc[:-1])
+            if len(tail) == 0:
+                continue
+            axes.plot(tail, steps["latency_ms"].iloc[:-1], color=colours[name], linestyle=dashes[name], linewidth=2)
+            ends[name] = (float(tail.iloc[-1]), float(steps["latency_ms"].iloc[-2]))
+        log_ms(axes, "y")
+        axes.set_xscale("log")
+        furthest = max((x for x, _y in ends.values()), default=100)
+        shown = [nine for nine in NINES if 100 / (100 - nine) <= 1.2 * furthest]
+        axes.set_xticks([100 / (100 - nine) for nine in shown], [f"{nine:g} %" for nine in shown])
+        axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+        axes.set_xlim(1, 2.2 * furthest)
+        axes.set_xlabel("percentile of deliveries")
+        axes.set_ylabel("delivery latency, ms")
+        label_lines(axes, ends, colours)
+    return figure
+
+
+def latency_cdf(frames: Frames) -> Figure:
+    """How many deliveries took at most so long."""
+    names = architectures(frames.latency)
+    colours, dashes = colours_of(architectures(frames.runs)), dash_of(architectures(frames.runs))
+    with chart() as (figure, axes):
+        for index, name in enumerate(names):
+            steps = frames.latency[frames.latency["arch"] == name]
+            share = 100 * steps["share_at_most"]
+            axes.step(
+                steps["latency_ms"], share, where="post", color=colours[name], linestyle=dashes[name], linewidth=2
+            )
+            axes.annotate(
+                name,
+                (1, 0.06 + 0.085 * index),
+                xycoords="axes fraction",
+                ha="right",
+                color=colours[name],
+                fontweight="bold",
+            )
+        log_ms(axes, "x")
+        axes.set_ylim(0, 101)
+        axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(decimals=0))
+        axes.set_xlabel("delivery latency, ms")
+        axes.set_ylabel("deliveries at most that late")
+    return figure
+
+
+def latency_over_time(frames: Frames) -> Figure:
+    """The 99th percentile of each second, the median of the rounds; warm-up shaded."""
+    names = architectures(frames.seconds)
+    colours, dashes = colours_of(architectures(frames.runs)), dash_of(architectures(frames.runs))
+    seconds = frames.seconds
+    with chart() as (figure, axes):
+        warmup = seconds.loc[seconds["phase"] == "warm-up", "second_of_load"]
+        if len(warmup):
+            end_s = warmup.max() + 1
+            axes.axvspan(0, end_s, color=SHADE, zorder=0)
             axes.annotate(
                 "warm-up, discarded",
-                (warmup_s / 2, 0),
+                (end_s / 2, 0),
                 xycoords=("data", "axes fraction"),
-                xytext=(0, 6),
+                xytext=(0, 5),
                 textcoords="offset points",
                 ha="center",
+                fontsize=10,
             )
-        middle = frame["second"] + 0.5
-        for name, colour in SHADES.items():
-            line = frame[f"latency_{name}_ms"]
-            axes.plot(middle, line, color=colour, linewidth=2, marker="o", markersize=3)
-            heard = line.dropna()
-            if len(heard):
-                axes.annotate(
-                    f" {name}",
-                    (middle.loc[heard.index].iloc[-1], heard.iloc[-1]),
-                    color=colour,
-                    va="center",
-                    fontweight="bold",
-                )
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-        axes.margins(y=0.15)
-        axes.set_xlim(0, float(frame["second"].max() + 2) if len(frame) else 1)
+        ends = {}
+        for name in names:
+            p99 = seconds[seconds["arch"] == name].groupby("second_of_load")["latency_p99_ms"].median().dropna()
+            if len(p99) == 0:
+                continue
+            axes.plot(p99.index + 0.5, p99, color=colours[name], linestyle=dashes[name], linewidth=2)
+            ends[name] = (float(p99.index[-1]) + 0.5, float(p99.iloc[-1]))
+        log_ms(axes, "y")
+        axes.set_xlim(0, 1.22 * (float(seconds["second_of_load"].max()) + 1))
         axes.set_xlabel("seconds since the load began")
-        axes.set_ylabel("delivery latency, ms (log)")
-        axes.set_title(_title(summary), loc="left", fontsize=11)
-        axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-        path = folder / "charts" / "latency_over_time.png"
-        figure.savefig(path, dpi=150)
-    return path
+        axes.set_ylabel("p99 delivery latency, ms")
+        label_lines(axes, ends, colours)
+    return figure
 
 
-def _title(summary: Summary) -> str:
-    rate = "" if summary.publishes_per_s is None else f", {summary.publishes_per_s:.0f} msg/s"
-    title = f"{summary.arch}, {summary.scenario}: {summary.members:,} members on {summary.gateways} gateways{rate}"
-    if summary.driver.valid is False:
-        title += "\nNOT VALID: the driver was the bottleneck"
-    return title
+def throughput_and_latency(frames: Frames) -> Figure:
+    """Each run a point; the rounds of an architecture at one rate are joined to their median by rate."""
+    runs = frames.runs.dropna(subset=["deliveries_per_s", "latency_p99_ms"])
+    colours = colours_of(architectures(frames.runs))
+    with chart() as (figure, axes):
+        ends = {}
+        for name in architectures(runs):
+            own = runs[runs["arch"] == name]
+            axes.plot(own["deliveries_per_s"], own["latency_p99_ms"], "o", color=colours[name], alpha=0.5, markersize=6)
+            middle = own.groupby("rate_per_s")[["deliveries_per_s", "latency_p99_ms"]].median()
+            axes.plot(middle["deliveries_per_s"], middle["latency_p99_ms"], "-", color=colours[name], linewidth=2)
+            ends[name] = (float(middle["deliveries_per_s"].iloc[-1]), float(middle["latency_p99_ms"].iloc[-1]))
+        log_ms(axes, "y")
+        axes.margins(x=0.25)
+        axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
+        axes.set_xlabel("deliveries per second")
+        axes.set_ylabel("p99 delivery latency, ms")
+        label_lines(axes, ends, colours)
+    return figure
+
+
+def cpu_per_delivery(frames: Frames) -> Figure:
+    """CPU time by component, stacked; the driver, which no architecture is to blame for, last and pale."""
+    runs = frames.runs
+    parts = runs.groupby("arch")[[f"cpu_{part}_us_per_delivery" for part in COMPONENTS]].mean()
+    parts.columns = list(COMPONENTS)
+    names = list(parts.index)[::-1]
+    with chart(_bars_size(len(names))) as (figure, axes):
+        left = pd.Series(0.0, index=names)
+        total = parts.sum(axis=1)
+        for part, colour in COMPONENTS.items():
+            width = parts.loc[names, part].fillna(0.0)
+            axes.barh(names, width, left=left, color=colour, edgecolor="white", linewidth=0.8)
+            for name in names:
+                if width[name] > 0.09 * total.max():
+                    middle = left[name] + width[name] / 2
+                    axes.text(
+                        middle,
+                        name,
+                        f"{part}\\n{width[name]:.3g}",
+                        ha="center",
+                        va="center",
+                        fontsize=9.5,
+                        color="#111111",
+                    )
+            left += width
+        for name in names:
+            axes.annotate(f" {total[name]:.3g} us", (total[name], name), va="center")
+        axes.set_xlim(0, 1.18 * float(total.max()))
+        _plain_bars(axes, "CPU time per delivery, microseconds (mean of the rounds)")
+        _colour_names(axes, names, architectures(runs))
+    return figure
+
+
+def kafka_cost(frames: Frames) -> Figure:
+    """What a message costs the brokers: records and bytes on disk."""
+    runs = frames.runs.dropna(subset=["kafka_records_per_message"])
+    means = runs.groupby("arch")[["kafka_records_per_message", "kafka_disk_bytes_per_message"]].mean().iloc[::-1]
+    colours = colours_of(architectures(frames.runs))
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=_bars_size(len(means)), layout="constrained")
+        for axes, (column, unit) in zip(
+            figure.subplots(1, 2, sharey=True),
+            (
+                ("kafka_records_per_message", "records per message"),
+                ("kafka_disk_bytes_per_message", "disk bytes per message"),
+            ),
+            strict=True,
+        ):
+            values = means[column]
+            axes.barh(list(means.index), values, color=[colours[name] for name in means.index])
+            for name, value in values.items():
+                axes.annotate(f" {value:,.4g}" if value < 100 else f" {value:,.0f}", (value, name), va="center")
+            axes.set_xlim(0, 1.35 * float(values.max()))
+            _plain_bars(axes, unit)
+            _colour_names(axes, list(means.index), architectures(frames.runs))
+    return figure
+
+
+def correctness(frames: Frames) -> Figure:
+    """Lost, duplicated and out of order, as shares of what was owed; a zero is written as the zero it is."""
+    kinds = {"lost": "lost", "duplicated": "duplicated", "reordered": "out of order"}
+    sums = frames.runs.groupby("arch")[["expected", *kinds]].sum().iloc[::-1]
+    colours = colours_of(architectures(frames.runs))
+    worst = max(float((sums[kind] / sums["expected"]).max()) for kind in kinds)
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=_bars_size(len(sums)), layout="constrained")
+        for axes, (kind, label) in zip(figure.subplots(1, 3, sharey=True), kinds.items(), strict=True):
+            share = 100 * sums[kind] / sums["expected"]
+            axes.barh(list(sums.index), share, color=[colours[name] for name in sums.index])
+            for name in sums.index:
+                text = "0" if sums[kind][name] == 0 else f"{share[name]:.3g} %"
+                axes.annotate(f" {text}", (share[name], name), va="center", fontweight="bold")
+            axes.set_xlim(0, max(1.0, 160 * worst))
+            _plain_bars(axes, label)
+            _colour_names(axes, list(sums.index), architectures(frames.runs))
+        figure.supxlabel(f"share of {int(sums['expected'].min()):,} or more deliveries owed to each", fontsize=10.5)
+    return figure
+
+
+CHARTS: dict[str, tuple[Callable[[Frames], Figure], str]] = {
+    "latency_spectrum": (latency_spectrum, "Delivery latency by percentile"),
+    "latency_cdf": (latency_cdf, "Deliveries by latency"),
+    "cpu_per_delivery": (cpu_per_delivery, "CPU per delivery"),
+    "kafka_cost": (kafka_cost, "What a message costs Kafka"),
+    "correctness": (correctness, "Lost, duplicated, out of order"),
+    "latency_over_time": (latency_over_time, "Latency over time"),
+    "throughput_and_latency": (throughput_and_latency, "Throughput against latency"),
+}
+"""Name of the file -> how it is drawn, and its title. Needs: has_data."""
+
+
+def has_data(name: str, frames: Frames) -> bool:
+    """Whether these frames hold what the chart shows; a chart without data is left out, not drawn empty."""
+    match name:
+        case "latency_spectrum" | "latency_cdf":
+            return len(frames.latency) > 1
+        case "kafka_cost":
+            return bool(frames.runs["kafka_records_per_message"].notna().any())
+        case "throughput_and_latency":
+            return bool(frames.runs["latency_p99_ms"].notna().any())
+        case "correctness":
+            return bool((frames.runs["expected"] > 0).any())
+        case "cpu_per_delivery":
+            return bool(frames.runs["cpu_system_us_per_delivery"].notna().any())
+        case _:
+            return bool(frames.seconds["latency_p99_ms"].notna().any())
+
+
+def _bars_size(bars: int) -> tuple[float, float]:
+    return SIZE_INCHES[0], 1.1 + 0.62 * bars
+
+
+def _plain_bars(axes: Axes, label: str) -> None:
+    axes.set_xlabel(label, fontsize=10.5)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.tick_params(left=False, bottom=False, labelbottom=False)
+    axes.set_axisbelow(True)
+
+
+def _colour_names(axes: Axes, names: list[str], everybody: list[str]) -> None:
+    colours = colours_of(everybody)
+    for label, name in zip(axes.get_yticklabels(), names, strict=False):
+        label.set_color(colours[name])
+        label.set_fontweight("bold")

@@ -1,34 +1,32 @@
-"""What one sees while a run goes on: a live line on a terminal, a plain line per step elsewhere. Always on stderr."""
+"""What one sees while runs go on: a live line on a terminal, a plain line per step elsewhere. Always on stderr."""
 
 from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Live
 
 PLAIN_EVERY_S = 10.0
 
 
-class RunProgress:
-    """Use as a context manager; `step` begins something new, `update` says how far it is."""
+class Progress(Protocol):
+    """What a run tells: `step` begins something new, `update` says how far it is."""
 
-    def __init__(self, console: Console) -> None:
+    def step(self, name: str, detail: str = "", total: float | None = None) -> None: ...
+
+    def update(self, completed: float, detail: str) -> None: ...
+
+
+class _OnConsole:
+    """A context manager that shows a live line while it is entered, if there is a terminal to show it on."""
+
+    def __init__(self, live: Live, console: Console) -> None:
+        self._live = live if console.is_terminal else None
         self._console = console
-        self._live: Progress | None = None
-        if console.is_terminal:
-            self._live = Progress(
-                TextColumn("[bold]{task.description:<12}"),
-                BarColumn(bar_width=30),
-                TextColumn("{task.fields[detail]}"),
-                TimeElapsedColumn(),
-                console=console,
-                transient=True,
-            )
-        self._task: TaskID | None = None
-        self._said_at = 0.0
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -41,19 +39,68 @@ class RunProgress:
         if self._live is not None:
             self._live.stop()
 
+
+class RunProgress(_OnConsole):
+    """The steps of one run, a bar for each."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (
+            TextColumn("[bold]{task.description:<12}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+        )
+        live = Live(*columns, console=console, transient=True)
+        super().__init__(live, console)
+        self._task = live.add_task("start", total=None, detail="")
+        self._said_at = 0.0
+
     def step(self, name: str, detail: str = "", total: float | None = None) -> None:
         if self._live is None:
             self._console.print(f"{name}: {detail}" if detail else name, highlight=False)
             self._said_at = time.monotonic()
             return
-        if self._task is not None:
-            self._live.remove_task(self._task)
+        self._live.remove_task(self._task)
         self._task = self._live.add_task(name, total=total, detail=detail)
 
     def update(self, completed: float, detail: str) -> None:
         if self._live is not None:
-            assert self._task is not None
             self._live.update(self._task, completed=completed, detail=detail)
         elif time.monotonic() - self._said_at > PLAIN_EVERY_S:
             self._said_at = time.monotonic()
             self._console.print(f"  {detail}", highlight=False)
+
+
+class CampaignProgress(_OnConsole):
+    """One bar over all runs of a campaign; the steps of the run in progress stand beside it."""
+
+    def __init__(self, console: Console, runs: int) -> None:
+        columns = (
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+        )
+        live = Live(*columns, console=console, transient=True)
+        super().__init__(live, console)
+        self._task = live.add_task("compare", total=runs, detail="")
+        self._runs = runs
+        self._run = ""
+        self._step = ""
+
+    def run(self, done: int, name: str) -> None:
+        """A new run begins, after so many are done."""
+        self._run = name
+        if self._live is None:
+            self._console.print(f"run {done + 1} of {self._runs}: {name}", highlight=False)
+        else:
+            self._live.update(self._task, completed=done, detail=name)
+
+    def step(self, name: str, detail: str = "", total: float | None = None) -> None:
+        self._step = name
+        self.update(0, detail)
+
+    def update(self, completed: float, detail: str) -> None:
+        if self._live is not None:
+            self._live.update(self._task, detail=f"{self._run} · {self._step}: {detail}")

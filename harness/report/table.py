@@ -1,10 +1,11 @@
-"""The short table a run ends with."""
+"""The tables that runs and comparisons end with, on a terminal."""
 
 from __future__ import annotations
 
 from rich import box
 from rich.table import Table
 
+from harness.report.comparison import Comparison
 from harness.summary import Summary
 
 NOT_MEASURED = "not measured"
@@ -43,6 +44,18 @@ def summary_table(summary: Summary) -> Table:
         add("Kafka disk bytes per message", _x(kafka.disk_bytes_per_message, ",.0f"))
     if summary.redis is not None:
         add("Redis commands per message", _x(summary.redis.commands_per_message, ".4g"))
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """An architecture a column, a figure a row; ratios are over the baseline."""
+    table = Table(title=comparison.workload, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("" if comparison.baseline is None else f"(times {comparison.baseline})")
+    for name in comparison.names:
+        table.add_column(name, justify="right")
+    for row in comparison.rows:
+        cells = [f"{cell.value}\n[dim]{cell.ratio}[/]" if cell.ratio else cell.value for cell in row.cells]
+        table.add_row(row.label, *cells)
     return table
 
 

@@ -1,56 +1,43 @@
-"""All services of one run: brokers, Redis and gateways, started side by side and stopped in reverse."""
+"""What one run stands on: the backends its architecture requires, and its own gateways."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 
-from architectures.interface import Architecture, Services, Topology
+from architectures.interface import Architecture, Topology
 from harness.errors import ServiceFailed
+from harness.services.backends import Backends
 from harness.services.fleet import Fleet
-from harness.services.jars import ensure_jars
 from harness.services.kafka import Kafka
-from harness.services.redis import RedisServer, start_redis
-from harness.services.workdir import make_workdir
+from harness.services.redis import RedisServer
 
 
 class Stack:
-    """The backends an architecture requires, and its gateways.
+    """`start`, then `stop`. The backends are the caller's: other runs may stand on them before and after."""
 
-    `begin`, then `finish`, then `stop`. Between the first two a JVM is busy and the caller may do something else.
-    """
-
-    def __init__(self, architecture: type[Architecture], topology: Topology, logs: Path) -> None:
+    def __init__(self, architecture: type[Architecture], topology: Topology, backends: Backends, logs: Path) -> None:
         self._architecture = architecture
         self._topology = topology
+        self._backends = backends
         self._logs = logs
-        self._workdir: Path | None = None
-        self.kafka: Kafka | None = None
-        self.redis: RedisServer | None = None
         self.fleet: Fleet | None = None
 
-    def begin(self, on_download: Callable[[int, int], None]) -> None:
-        """Download what is missing, and begin to start the backends."""
-        self._workdir = make_workdir()
-        if self._architecture.requires.kafka:
-            jars = ensure_jars(on_download)
-            self.kafka = Kafka(jars, self._topology.brokers, self._workdir, self._logs)
-            self.kafka.format()
-        if self._architecture.requires.redis:
-            self.redis = start_redis(self._workdir, self._logs / "redis.log")
+    @property
+    def kafka(self) -> Kafka | None:
+        """None if this architecture uses none, even where one runs for others."""
+        return self._backends.kafka if self._architecture.requires.kafka else None
 
-    def finish(self) -> Fleet:
+    @property
+    def redis(self) -> RedisServer | None:
+        """As `kafka`."""
+        return self._backends.redis if self._architecture.requires.redis else None
+
+    def start(self) -> Fleet:
         """Wait for the backends, provision the architecture, and start its gateways."""
-        if self.kafka is not None:
-            self.kafka.start()
-            self.kafka.wait_ready()
-        services = Services(
-            kafka_bootstrap=None if self.kafka is None else self.kafka.bootstrap,
-            redis_url=None if self.redis is None else self.redis.url,
-        )
+        self._backends.finish()
+        services = self._backends.services_for(self._architecture.requires)
         try:
             self._architecture.provision(services, self._topology)
         except KafkaException as problem:
@@ -62,10 +49,7 @@ class Stack:
 
     def check(self) -> None:
         """Raise ServiceFailed if any process of the stack has ended."""
-        if self.kafka is not None:
-            self.kafka.check()
-        if self.redis is not None:
-            self.redis.child.check()
+        self._backends.check()
         if self.fleet is not None:
             self.fleet.check()
 
@@ -80,9 +64,3 @@ class Stack:
     def stop(self) -> None:
         if self.fleet is not None:
             self.fleet.stop()
-        if self.redis is not None:
-            self.redis.stop()
-        if self.kafka is not None:
-            self.kafka.stop()
-        if self._workdir is not None:
-            shutil.rmtree(self._workdir, ignore_errors=True)  # what is left, the next run removes

@@ -100,12 +100,14 @@ async def member(room: str, urls: list[str]) -> AsyncIterator[Client]:
         while True:
             try:
                 connection = await connect(url, compression=None)
+            except OSError:  # this one is dead
+                answer = {}
+            else:
                 await send(connection, {"t": "join", "room": room})
                 answer = msgspec.json.decode(await connection.recv())
-            except OSError:
-                answer = {}
-            if answer.get("t") == "joined":
-                break
+                if answer["t"] == "joined":
+                    break
+                await connection.close()
             attempt += 1
             url = answer.get("url") or urls[attempt % len(urls)]
             await asyncio.sleep(0.05)

@@ -1,0 +1,154 @@
+"""Many runs in one command: every architecture in every round, interleaved, on backends that stay warm.
+
+    round 1: A B C D    round 2: B C D A    round 3: C D A B
+
+A machine that gets slower while it works would favour whoever is measured first; so each takes each place. The
+architectures of a round get the same load (the same seed), each round another one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from architectures.interface import Architecture, Requirements
+from harness import config
+from harness.config import RunSettings
+from harness.errors import Interrupted, ServiceFailed, UsageError
+from harness.record import Record, new_folder, read_manifest, read_summary, record_folders
+from harness.registry import find_scenario, load_architecture
+from harness.report.progress import CampaignProgress
+from harness.run import Outcome, run_on
+from harness.services.backends import Backends
+from harness.signals import signals_interrupt, signals_wait
+
+PLAN = "campaign.json"
+ROUNDS_MAX = 1000
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True):
+    """campaign.json: what was asked for, enough to go on after an interruption."""
+
+    architectures: tuple[str, ...]
+    rates_per_s: tuple[float, ...]
+    rounds: int
+    common: RunSettings  # of every run, but for arch, rate_per_s, seed and out
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    round: int
+    settings: RunSettings
+
+    @property
+    def name(self) -> str:
+        return f"round {self.round}, {self.settings.arch} at {self.settings.rate_per_s:g} msg/s"
+
+
+def begin(campaign: Campaign, out: str) -> Path:
+    """Make the folder of a new campaign; raises UsageError if it cannot be run as asked."""
+    check(campaign)
+    scenario = find_scenario(campaign.common.scenario)
+    folder = new_folder(config.make_out_dir(out), f"compare-{scenario.stem}")
+    plan = msgspec.structs.replace(campaign, command=("chatbench", *sys.argv[1:]))
+    (folder / PLAN).write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
+    return folder
+
+
+def resume(folder: Path) -> Campaign:
+    """What is to be run in that folder; raises UsageError if it holds no campaign."""
+    try:
+        campaign = msgspec.json.decode((folder / PLAN).read_bytes(), type=Campaign)
+    except (OSError, msgspec.DecodeError) as problem:
+        raise UsageError(
+            f"--resume {str(folder)!r} is no folder that `chatbench compare` made ({problem}); "
+            "name one that has a campaign.json"
+        ) from problem
+    check(campaign)
+    return campaign
+
+
+def check(campaign: Campaign) -> None:
+    """Raise UsageError for the first thing that cannot be."""
+    if not 1 <= campaign.rounds <= ROUNDS_MAX:
+        raise UsageError(f"--rounds is {campaign.rounds}, but it must be between 1 and {ROUNDS_MAX}")
+    if len(set(campaign.architectures)) < 2:
+        raise UsageError("compare needs at least two different architectures; give --arch twice or more")
+    for planned in plan(campaign, Path()):
+        config.validate(planned.settings, load_architecture(planned.settings.arch))
+
+
+def plan(campaign: Campaign, folder: Path) -> Iterator[PlannedRun]:
+    """All runs, in their order."""
+    names = list(dict.fromkeys(campaign.architectures))
+    for number in range(1, campaign.rounds + 1):
+        first = (number - 1) % len(names)
+        for rate_per_s in campaign.rates_per_s:
+            for name in names[first:] + names[:first]:
+                yield PlannedRun(number, _settings(campaign, folder, number, rate_per_s, name))
+
+
+def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, name: str) -> RunSettings:
+    common = campaign.common
+    uses_kafka = load_architecture(name).requires.kafka
+    return msgspec.structs.replace(
+        common,
+        arch=name,
+        rate_per_s=rate_per_s,
+        seed=common.seed + number - 1,
+        out=str(folder / f"round-{number}"),
+        # What only Kafka has is left out where there is none.
+        brokers=common.brokers if uses_kafka else 1,
+        partitions=common.partitions if uses_kafka else None,
+    )
+
+
+def run_campaign(campaign: Campaign, folder: Path, progress: CampaignProgress) -> list[Outcome]:
+    """Run what is not complete yet; returns the outcomes of these. Raises ServiceFailed, UsageError or Interrupted."""
+    planned = list(plan(campaign, folder))
+    to_run = [each for each in planned if not _is_complete(each)]
+    architectures = {name: load_architecture(name) for name in campaign.architectures}
+    scenario = find_scenario(campaign.common.scenario)
+    logs = folder / "logs"
+    logs.mkdir(exist_ok=True)
+    config.raise_open_file_limit()
+    backends = Backends(_all_of(architectures), campaign.common.brokers, logs)
+    outcomes = []
+    with signals_interrupt():
+        try:
+            for done, each in enumerate(to_run, start=len(planned) - len(to_run)):
+                progress.run(done, each.name)
+                out = config.make_out_dir(each.settings.out)
+                record = Record(out, each.settings, scenario.stem)
+                architecture = architectures[each.settings.arch]
+                outcomes.append(run_on(backends, record, architecture, scenario, progress))
+        except ServiceFailed as problem:
+            raise ServiceFailed(f"{problem}; go on with: chatbench compare --resume {folder}") from problem
+        except Interrupted:
+            raise Interrupted(f"{folder}; go on with: chatbench compare --resume {folder}") from None
+        finally:
+            with signals_wait():
+                backends.stop()
+    return outcomes
+
+
+def _all_of(architectures: Mapping[str, type[Architecture]]) -> Requirements:
+    every = [architecture.requires for architecture in architectures.values()]
+    return Requirements(kafka=any(each.kafka for each in every), redis=any(each.redis for each in every))
+
+
+def _is_complete(planned: PlannedRun) -> bool:
+    return any(
+        read_summary(record).status == "complete" and _alike(read_manifest(record).settings, planned.settings)
+        for record in record_folders(Path(planned.settings.out))
+    )
+
+
+def _alike(one: RunSettings, other: RunSettings) -> bool:
+    """The same run, wherever the campaign's folder was or is now."""
+    return msgspec.structs.replace(one, out="") == msgspec.structs.replace(other, out="")

@@ -1,0 +1,85 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from harness.option_file import config_option
+from harness.quantities import COUNT, DURATION, SIZE
+
+
+def complete_architecture(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    from harness.registry import architecture_names  # noqa: PLC0415 - only when a shell asks
+
+    return [name for name in architecture_names() if name.startswith(begun)]
+
+
+def complete_scenario(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    from harness.registry import scenario_files  # noqa: PLC0415 - only when a shell asks
+
+    return [name for name in scenario_files() if name.startswith(begun)]
+
+
+def together(*given: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Several options at once, shown in this order."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(given):
+            command = option(command)
+        return command
+
+    return add
+
+
+ARCH = click.option(
+    "--arch",
+    required=True,
+    metavar="NAME",
+    shell_complete=complete_architecture,
+    help="Architecture; `chatbench list` names them.",
+)
+shape_options = together(
+    click.option("--gateways", type=COUNT, metavar="N", help="Gateway processes.  [default: 2; direct: 1]"),
+    click.option("--brokers", type=COUNT, default=1, show_default=True, metavar="N", help="Kafka brokers, 1 or 3."),
+    click.option("--partitions", type=COUNT, metavar="N", help="Kafka partitions.  [default: one per gateway]"),
+)
+DEDUP = click.option("--dedup", is_flag=True, help="plan1: drop copies that come by several partitions.")
+load_options = together(
+    click.option(
+        "--scenario",
+        default="big_room",
+        show_default=True,
+        metavar="NAME|PATH",
+        shell_complete=complete_scenario,
+        help="A locustfile.",
+    ),
+    click.option("--members", type=COUNT, default=100, show_default=True, metavar="N", help="Of all rooms together."),
+    click.option("--rooms", type=COUNT, metavar="N", help="Rooms.  [default: the scenario's own]"),
+    click.option(
+        "--payload",
+        "payload_bytes",
+        type=SIZE,
+        default=100,
+        show_default=True,
+        metavar="SIZE",
+        help="Of a message's text: 100, 4KiB.",
+    ),
+    click.option(
+        "--duration",
+        "duration_s",
+        type=DURATION,
+        default="30s",
+        show_default=True,
+        help="How long to measure: 30s, 2m.",
+    ),
+    click.option(
+        "--warmup", "warmup_s", type=DURATION, default="10s", show_default=True, help="Load before that, discarded."
+    ),
+    click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the load's random choices."),
+    click.option("--out", default="results", show_default=True, metavar="DIR", help="Where records are written."),
+    config_option,
+)
+RATE_HELP = "Messages per second of all members together: 20, 1k."

@@ -1,0 +1,69 @@
+"""Quantities as people write them on a command line: 30s, 2m, 1k, 4KiB."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+COUNTS = {"": 1, "k": 1_000, "m": 1_000_000}
+BYTES = {"": 1, "b": 1, "kb": 1_000, "mb": 1_000_000, "kib": 1 << 10, "mib": 1 << 20, "k": 1 << 10, "m": 1 << 20}
+WRITTEN = re.compile(r"\s*([0-9][0-9_.]*(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+
+
+def _in_units(text: str, units: dict[str, float] | dict[str, int]) -> float:
+    """Raises ValueError or KeyError if it is no number with one of the units."""
+    written = WRITTEN.fullmatch(text)
+    if written is None:
+        raise ValueError(text)
+    return float(written[1]) * units[written[2].lower()]
+
+
+class Duration(click.ParamType[float]):
+    """Seconds: 30s, 2m, 1.5h, 500ms, or a bare number of seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return _in_units(str(value), SECONDS)
+        except (ValueError, KeyError):
+            self.fail(f"{value!r} is no duration; write it like 30s, 2m or 500ms", param, ctx)
+
+
+class Number(click.ParamType[float]):
+    """A number, thousands as k: 20, 0.5, 1k, 2.5k, 1m."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return _in_units(str(value), COUNTS)
+        except (ValueError, KeyError):
+            self.fail(f"{value!r} is no number; write it like 20, 0.5 or 1k", param, ctx)
+
+
+class Whole(click.ParamType[int]):
+    """A whole number, in the given units."""
+
+    def __init__(self, name: str, units: dict[str, int], like: str) -> None:
+        self.name = name
+        self._units = units
+        self._like = like
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            amount = _in_units(str(value), self._units)
+        except (ValueError, KeyError):
+            self.fail(f"{value!r} is no {self.name}; write it like {self._like}", param, ctx)
+        if amount != int(amount):
+            self.fail(f"{value!r} is no whole {self.name}; write it like {self._like}", param, ctx)
+        return int(amount)
+
+
+COUNT = Whole("number", COUNTS, "100, 1k or 2.5k")
+SIZE = Whole("size", BYTES, "100, 4KiB or 4kB")
+NUMBER = Number()
+DURATION = Duration()

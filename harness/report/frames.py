@@ -1,0 +1,209 @@
+"""The records of runs as pandas frames: the one source of every table and chart, and of the CSV and Parquet files."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from harness.errors import UsageError
+from harness.measure.histogram import Latencies, LatencyMs
+from harness.measure.ratio import ratio_of
+from harness.record import Manifest, read_manifest, read_summary, record_folders
+from harness.summary import SpreadMs, Summary
+
+# What makes runs comparable: the same load on as many gateways.
+WORKLOAD = ("scenario", "members", "rooms", "gateways", "rate_per_s", "payload_bytes")
+COUNTS = (
+    *("sent", "not_sent", "acked", "expected", "delivered", "lost", "lost_acked", "duplicated", "reordered", "neither"),
+    *("publishes_per_s", "deliveries_per_s", "wasted_deliveries_per_message"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A column of `runs` that architectures are compared by; less is better for each."""
+
+    column: str
+    label: str
+    form: str  # of a value
+    unit: str = ""
+
+
+METRICS = (
+    Metric("latency_p50_ms", "delivery latency p50", ",.1f", "ms"),
+    Metric("latency_p99_ms", "delivery latency p99", ",.1f", "ms"),
+    Metric("ack_p50_ms", "ack latency p50", ",.1f", "ms"),
+    Metric("spread_p50_ms", "spread, first to last recipient, p50", ",.1f", "ms"),
+    Metric("cpu_system_us_per_delivery", "CPU per delivery, gateways + brokers", ",.1f", "us"),
+    Metric("kafka_records_per_message", "Kafka records per message", ".4g"),
+    Metric("kafka_disk_bytes_per_message", "Kafka disk per message", ",.0f", "B"),
+    Metric("redis_commands_per_message", "Redis commands per message", ".4g"),
+    Metric("wasted_deliveries_per_message", "copies to gateways without the room, per message", ".3g"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Tidy: a row is one observation, a column one quantity with its unit in its name. Missing: not measured.
+
+    runs: a run. seconds: a second of a run. latency: a step of a latency distribution, all rounds merged.
+    promises: a promise of a run. ratios: an architecture over another by one metric, with its interval.
+    """
+
+    runs: pd.DataFrame
+    seconds: pd.DataFrame
+    latency: pd.DataFrame
+    promises: pd.DataFrame
+    ratios: pd.DataFrame
+
+    def write(self, folder: Path) -> None:
+        """Each frame as CSV and as Parquet."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for field in fields(self):
+            frame: pd.DataFrame = getattr(self, field.name)
+            frame.to_csv(folder / f"{field.name}.csv", index=False)
+            frame.to_parquet(folder / f"{field.name}.parquet", index=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One record, as it was read."""
+
+    folder: Path
+    round: int
+    summary: Summary
+    manifest: Manifest
+
+
+def read_records(folders: Sequence[Path]) -> list[RunRecord]:
+    """Every record in these folders; raises UsageError if there is none, or one cannot be read."""
+    records: list[RunRecord] = []
+    rounds: Counter[tuple[Any, ...]] = Counter()  # how many complete runs alike were seen
+    for folder in sorted({found for given in folders for found in record_folders(given)}, key=lambda each: each.name):
+        try:
+            summary, manifest = read_summary(folder), read_manifest(folder)
+        except (OSError, msgspec.DecodeError) as problem:
+            raise UsageError(f"the record {folder} cannot be read ({problem}); move it away or mend it") from problem
+        settings = manifest.settings
+        same = (summary.arch, summary.scenario, summary.members, settings.rate_per_s, settings.payload_bytes)
+        records.append(RunRecord(folder, rounds[same] + 1, summary, manifest))
+        rounds[same] += summary.status == "complete"
+    if not records:
+        names = ", ".join(str(folder) for folder in folders)
+        raise UsageError(f"there is no record of a run in {names}; name a folder that `run` or `compare` made")
+    return records
+
+
+def frames_of(records: Sequence[RunRecord]) -> Frames:
+    runs = pd.DataFrame([_run_row(record) for record in records])
+    return Frames(
+        runs=runs,
+        seconds=pd.concat([_seconds(record) for record in records], ignore_index=True),
+        latency=pd.DataFrame(_latency_rows(records), columns=[*WORKLOAD, "arch", "latency_ms", "share_at_most"]),
+        promises=pd.DataFrame(
+            [
+                {**_key(record), "round": record.round, **msgspec.to_builtins(check)}
+                for record in records
+                for check in record.summary.promises
+            ],
+            columns=[*WORKLOAD, "arch", "round", "promise", "held", "evidence"],
+        ),
+        ratios=pd.DataFrame(
+            _ratio_rows(runs), columns=[*WORKLOAD, "metric", "arch", "over", "ratio", "low", "high", "rounds"]
+        ),
+    )
+
+
+def _key(record: RunRecord) -> dict[str, Any]:
+    summary, settings = record.summary, record.manifest.settings
+    return {
+        "scenario": summary.scenario,
+        "members": summary.members,
+        "rooms": summary.rooms,
+        "gateways": summary.gateways,
+        "rate_per_s": settings.rate_per_s,
+        "payload_bytes": settings.payload_bytes,
+        "arch": summary.arch,
+    }
+
+
+def _run_row(record: RunRecord) -> dict[str, Any]:
+    s = record.summary
+    cpu = s.cpu_us_per_delivery
+    system = [cost for cost in (cpu.gateway, cpu.kafka, cpu.redis) if cost is not None]
+    # The latency of a run whose driver was late is no latency of the system: it is left out, not shown bare.
+    valid = s.driver.valid is True
+    latencies = {
+        "latency": s.latency_ms if valid else LatencyMs(),
+        "ack": s.ack_ms if valid else LatencyMs(),
+        "spread": s.spread_ms if valid else SpreadMs(),
+    }
+    row = {
+        **_key(record),
+        "round": record.round,
+        "status": s.status,
+        "duration_s": s.duration_s,
+        **{name: getattr(s, name) for name in COUNTS},
+        "driver_valid": s.driver.valid,
+        **{f"{name}_{k}_ms": v for name, each in latencies.items() for k, v in msgspec.structs.asdict(each).items()},
+        **{f"cpu_{k}_us_per_delivery": v for k, v in msgspec.structs.asdict(cpu).items()},
+        "cpu_system_us_per_delivery": sum(system) if system else None,
+        **({f"kafka_{k}": v for k, v in msgspec.structs.asdict(s.kafka).items()} if s.kafka else {}),
+        **({f"redis_{k}": v for k, v in msgspec.structs.asdict(s.redis).items()} if s.redis else {}),
+        "brokers": record.manifest.settings.brokers,
+        "partitions": record.manifest.settings.partitions,
+        "seed": record.manifest.settings.seed,
+        "record": record.folder.name,
+    }
+    return {**dict.fromkeys(metric.column for metric in METRICS), **row}
+
+
+def _seconds(record: RunRecord) -> pd.DataFrame:
+    """The record's seconds, warm-up before measurement; those of waiting after a phase are empty and left out."""
+    seconds = pd.read_csv(record.folder / "timeseries.csv")
+    seconds = seconds[(seconds["said"] > 0) | (seconds["delivered"] > 0)]
+    is_warmup = seconds["phase"] == "warm-up"
+    offset_s = int(seconds.loc[is_warmup, "second"].max()) + 1 if is_warmup.any() else 0
+    since_load_began = seconds["second"].where(is_warmup, seconds["second"] + offset_s)
+    return seconds.assign(**_key(record), round=record.round, second_of_load=since_load_began)
+
+
+def _latency_rows(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
+    merged: dict[tuple[Any, ...], tuple[dict[str, Any], Latencies]] = {}
+    for record in records:
+        file = record.folder / "latency.hdr"
+        if record.summary.status == "complete" and record.summary.driver.valid is True and file.exists():
+            key = _key(record)
+            _, latencies = merged.setdefault(tuple(key.values()), (key, Latencies()))
+            latencies.add(Latencies.decode(file.read_bytes()))
+    for key, latencies in merged.values():
+        for latency_ms, share in latencies.distribution():
+            yield {**key, "latency_ms": latency_ms, "share_at_most": share}
+
+
+def _ratio_rows(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    complete = runs[runs["status"] == "complete"]
+    for workload, here in complete.groupby(list(WORKLOAD), dropna=False, sort=False):
+        for metric in METRICS:
+            by_round = here.pivot_table(index="round", columns="arch", values=metric.column, aggfunc="first")
+            for arch, over in itertools.permutations(by_round.columns, 2):
+                both = by_round[[arch, over]].dropna()
+                ratio = ratio_of(both[arch].tolist(), both[over].tolist())
+                if ratio is not None:
+                    yield {
+                        **dict(zip(WORKLOAD, workload, strict=True)),
+                        "metric": metric.column,
+                        "arch": arch,
+                        "over": over,
+                        "ratio": ratio.value,
+                        "low": ratio.low,
+                        "high": ratio.high,
+                        "rounds": ratio.rounds,
+                    }

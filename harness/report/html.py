@@ -1,0 +1,138 @@
+"""report.html: one file that needs no network. Also writes the charts and frames it is made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.record import Manifest
+from harness.report.charts import CHARTS, has_data
+from harness.report.comparison import NOTHING, Comparison, compare, split_by_workload
+from harness.report.frames import Frames, RunRecord, frames_of, read_records
+from harness.report.style import GRID, INK, SHADE, colours_of, save
+
+RUN_COLUMNS = (
+    "round",
+    "arch",
+    "status",
+    "sent",
+    "expected",
+    "lost",
+    "duplicated",
+    "reordered",
+    "driver_valid",
+    "record",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    id: str
+    title: str
+    svg: Markup
+
+
+def write_report(folders: Sequence[Path], out: Path) -> tuple[Path, list[Comparison]]:
+    """Read the records in these folders, write charts, frames and report.html to `out`.
+
+    Returns the page's path and what it says. Raises UsageError if there is nothing to report.
+    """
+    records = read_records(folders)
+    frames = frames_of(records)
+    frames.write(out / "frames")
+    workloads = list(split_by_workload(frames))
+    comparisons = [compare(part) for part in workloads]
+    prefixes = [""] if len(workloads) == 1 else [f"w{number}-" for number in range(1, len(workloads) + 1)]
+    charts = [_charts(part, out / "charts", prefix) for part, prefix in zip(workloads, prefixes, strict=True)]
+    environment = Environment(
+        loader=PackageLoader("harness.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    page = environment.get_template("report.html.j2").render(
+        title=_title(frames),
+        made=_made(records),
+        sections=list(zip(comparisons, charts, strict=True)),
+        colours=colours_of(frames.runs["arch"].unique()),
+        run_columns=[name.replace("_", " ") for name in RUN_COLUMNS],
+        run_rows=[[_plain(row[name]) for name in RUN_COLUMNS] for row in frames.runs.to_dict("records")],
+        settings=list(_settings(records)),
+        commands="\n".join(_commands(records)),
+        folder=" ".join(str(folder) for folder in folders),
+    )
+    path = out / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path, comparisons
+
+
+def _charts(frames: Frames, folder: Path, prefix: str) -> list[Chart]:
+    """Draw what these frames hold, as files and for the page."""
+    return [
+        Chart(prefix + name, title, _inline(save(draw(frames), folder, prefix + name), prefix + name))
+        for name, (draw, title) in CHARTS.items()
+        if has_data(name, frames)
+    ]
+
+
+def _inline(svg: Path, name: str) -> Markup:
+    """The picture as part of the page: its colours follow the page's light or dark, its ids are its own."""
+    text = svg.read_text(encoding="utf-8")
+    text = text[text.index("<svg") :]
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1 role="img"', text, count=1)
+    text = re.sub(r'(id="|url\(#|href="#)', rf"\1{name}-", text)
+    for fixed, variable in ((INK, "--ink"), (GRID, "--grid"), (SHADE, "--shade")):
+        text = text.replace(fixed, f"var({variable})")
+    return Markup(text)  # noqa: S704 - drawn by matplotlib a moment ago, which escapes what it writes
+
+
+def _title(frames: Frames) -> str:
+    return " · ".join([", ".join(sorted(frames.runs["arch"].unique())), *sorted(frames.runs["scenario"].unique())])
+
+
+def _made(records: Sequence[RunRecord]) -> str:
+    host = records[0].manifest.host
+    machine = f"{host.get('cpu')}, {host.get('cores')} cores, {host.get('memory_bytes', 0) / 2**30:.0f} GiB"
+    days = sorted({record.manifest.started_utc[:10] for record in records})
+    span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    count = f"{len(records)} run{'' if len(records) == 1 else 's'}"
+    return f"{count} on {machine}, {span}. Report made {made}."
+
+
+def _settings(records: Sequence[RunRecord]) -> Iterator[tuple[str, str]]:
+    """What all records have in common, and where they differ, every value."""
+    rows: dict[str, dict[str, None]] = {}
+    for manifest in (record.manifest for record in records):
+        for name, value in _described(manifest):
+            rows.setdefault(name, {})[value] = None
+    for name, values in rows.items():
+        yield name, ", ".join(values)
+
+
+def _described(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    settings = manifest.settings
+    for name in settings.__struct_fields__:
+        if name not in ("arch", "out"):
+            yield name.replace("_", " "), _plain(getattr(settings, name))
+    yield "commit", manifest.commit or "not in a checkout"
+    for name, value in manifest.host.items():
+        yield name.replace("_", " "), str(value)
+    for name, value in manifest.versions.items():
+        yield name, value
+
+
+def _commands(records: Sequence[RunRecord]) -> list[str]:
+    return list(dict.fromkeys(" ".join(record.manifest.command) for record in records))
+
+
+def _plain(value: Any) -> str:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return NOTHING
+    return f"{value:,g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,112 @@
+"""How every chart looks: one colour per architecture everywhere, direct labels, units, nothing that says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, made to be told apart with any colour blindness ("Color Universal Design", 2008).
+ARCHITECTURES = {
+    "plan1": "#0072B2",
+    "plan2": "#009E73",
+    "redis": "#D55E00",
+    "kafka-redis": "#CC79A7",
+    "direct": "#999999",
+    "naive": "#E69F00",
+}
+OTHERS = ("#56B4E9", "#8C6D31", "#5254A3")  # plug-ins, in the order of their names
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (6, 2)),
+    (0, (2, 1.5)),
+    (0, (6, 2, 1.5, 2)),
+    (0, (1, 1)),
+    (0, (10, 3)),
+)  # colour is never alone
+# Components are no architectures, so they have other colours.
+COMPONENTS = {"gateway": "#4477AA", "kafka": "#CCBB44", "redis": "#EE6677", "driver": "#BBBBBB"}
+
+# The report's page replaces these by its own, which follow the reader's light or dark.
+INK = "#333333"
+GRID = "#dddddd"
+SHADE = "#eeeeee"
+SIZE_INCHES = (6.4, 4.0)
+PNG_DPI = 150
+
+RC: Any = {  # its keys' type is a list of all that matplotlib knows
+    "font.size": 12,
+    "font.sans-serif": ["DejaVu Sans"],
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "svg.fonttype": "none",  # text stays text: small, sharp, and readable by a screen reader
+    "svg.hashsalt": "chatbench",  # the same picture is the same file
+}
+
+
+def colours_of(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each architecture; the same in every chart of a report."""
+    strangers = iter(OTHERS * 10)
+    return {name: ARCHITECTURES.get(name) or next(strangers) for name in sorted(set(names))}
+
+
+@contextmanager
+def chart(size_inches: tuple[float, float] = SIZE_INCHES) -> Iterator[tuple[Figure, Axes]]:
+    """A figure with one pair of axes, in the common style."""
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=size_inches, layout="constrained")
+        yield figure, figure.add_subplot()
+
+
+def save(figure: Figure, folder: Path, name: str) -> Path:
+    """As PNG, on white, and as SVG, on nothing; returns the SVG's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context(RC):
+        figure.savefig(folder / f"{name}.png", dpi=PNG_DPI)
+        figure.savefig(folder / f"{name}.svg", transparent=True, metadata={"Date": None})
+    return folder / f"{name}.svg"
+
+
+def log_ms(axes: Axes, which: str) -> None:
+    """Milliseconds on a logarithmic axis, written as people write them."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(mpl.ticker.NullFormatter())
+    axes.grid(axis="both", color=GRID, linewidth=0.6)
+
+
+def label_lines(axes: Axes, ends: Mapping[str, tuple[float, float]], colours: Mapping[str, str]) -> None:
+    """Write each line's name beside its end, none over another: names are moved apart, never the lines."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    height_px = figure.get_figheight() * figure.dpi
+    least_px = 1.25 * mpl.rcParams["font.size"] / 72 * figure.dpi
+    figure.draw_without_rendering()  # places follow from the final layout
+    places = {name: axes.transData.transform(end) for name, end in ends.items()}
+    y_px = -height_px
+    for name, (_x, own_y_px) in sorted(places.items(), key=lambda item: item[1][1]):
+        y_px = max(own_y_px, y_px + least_px)
+        axes.annotate(
+            name,
+            ends[name],
+            xytext=(6, (y_px - own_y_px) / figure.dpi * 72),
+            textcoords="offset points",
+            va="center",
+            color=colours[name],
+            fontweight="bold",
+            annotation_clip=False,
+        )

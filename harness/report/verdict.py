@@ -1,0 +1,132 @@
+"""Which architecture, for one workload, and why: rules over the frames, each of which says what it looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.report.frames import Frames
+
+CPU = "cpu_system_us_per_delivery"
+P99 = "latency_p99_ms"
+WRONG = {"lost": "lost", "duplicated": "duplicated", "reordered": "delivered out of order"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`choice` is a heading; each of the others is a list of sentences."""
+
+    choice: str
+    because: list[str]
+    out: list[str]  # why the others were not candidates
+
+
+def judge(frames: Frames) -> Verdict:
+    """The verdict of one workload's frames.
+
+    A candidate delivered everything once and in order, in every round, with a driver fast enough to tell. Of these
+    the cheapest is chosen: CPU per delivery is the figure a shared, noisy machine disturbs least.
+    """
+    runs = frames.runs[frames.runs["status"] == "complete"]
+    out = [reason for arch in sorted(runs["arch"].unique()) for reason in _faults(runs[runs["arch"] == arch], arch)]
+    names = [arch for arch in sorted(runs["arch"].unique()) if not _faults(runs[runs["arch"] == arch], arch)]
+    if not names:
+        return Verdict("No verdict", ["No architecture delivered everything with a driver that was fast enough."], out)
+    if len(names) == 1:
+        return Verdict(f"Only {names[0]} can be judged", [_alone(runs, names[0])], out)
+    choice, because = _choose(frames, runs, names)
+    durable = _durable(frames, names)
+    if durable and not set(choice) <= set(durable):
+        because.append(
+            f"An ack of {_or([name for name in choice if name not in durable])} does not outlive the backend. "
+            + _if_durable(frames, runs, durable)
+        )
+    return Verdict(_or(choice), because, out)
+
+
+def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[str], list[str]]:
+    """The cheapest, together with those that cannot be told apart from it, and the reasons."""
+    cost = runs[runs["arch"].isin(names)].groupby("arch")[CPU].mean().sort_values()
+    best = str(cost.index[0])
+    alike = [best, *(str(name) for name in cost.index[1:] if not _differs(frames, CPU, str(name), best))]
+    least = ", ".join(f"{name} {cost[name]:,.1f} us" for name in alike)
+    who = "It costs" if len(alike) == 1 else "They cost"
+    because = [f"{who} the least CPU per delivery in gateways and brokers: {least}."]
+    rest = [str(name) for name in cost.index if name not in alike]
+    if rest:
+        others = ", ".join(f"{name} {_times(frames, CPU, name, best)}" for name in rest)
+        because.append(f"The others cost more: {others}.")
+    if runs["round"].max() < 2:
+        because.append("One round gives no interval: run --rounds 3 or more before you rely on a difference.")
+    latency = runs[runs["arch"].isin(names)].groupby("arch")[P99].mean().sort_values()
+    fastest = str(latency.index[0])
+    said = f"The lowest p99 delivery latency is that of {fastest}, {latency.iloc[0]:,.1f} ms"
+    slower = [name for name in alike if name != fastest]
+    if slower:
+        said += "; " + ", ".join(f"{name} takes {_times(frames, P99, name, fastest)}" for name in slower)
+    because.append(said + ".")
+    return alike, because
+
+
+def _if_durable(frames: Frames, runs: pd.DataFrame, durable: list[str]) -> str:
+    if len(durable) == 1:
+        return f"If it must: {durable[0]}."
+    choice, because = _choose(frames, runs, durable)
+    return f"If it must: {_or(choice)}. {because[0]}"
+
+
+def _durable(frames: Frames, names: list[str]) -> list[str]:
+    promised = frames.promises[frames.promises["promise"].str.startswith("durable")]["arch"].unique()
+    return [name for name in names if name in promised]
+
+
+def _faults(runs: pd.DataFrame, arch: str) -> list[str]:
+    owed = runs["expected"].sum()
+    faults = [
+        f"{arch} is out: {runs[column].sum():,.0f} of {owed:,.0f} deliveries were {said}."
+        for column, said in WRONG.items()
+        if runs[column].sum() > 0
+    ]
+    if not (runs["driver_valid"] == True).all():  # noqa: E712 - a column of True, False and None
+        faults.append(f"{arch} is out: the driver was too slow in one of its runs, so its latencies say nothing.")
+    return faults
+
+
+def _alone(runs: pd.DataFrame, name: str) -> str:
+    own = runs[runs["arch"] == name]
+    return (
+        f"It delivered all {own['expected'].sum():,.0f} messages that were owed, once and in order; "
+        f"p99 {own[P99].mean():,.1f} ms, {own[CPU].mean():,.1f} us of CPU per delivery."
+    )
+
+
+def _ratio(frames: Frames, metric: str, arch: str, over: str) -> pd.DataFrame:
+    ratios = frames.ratios
+    return ratios[(ratios["metric"] == metric) & (ratios["arch"] == arch) & (ratios["over"] == over)]
+
+
+def _differs(frames: Frames, metric: str, arch: str, over: str) -> bool:
+    """Whether the interval of the ratio leaves out 1; with one round, whether the figures differ by a fifth."""
+    found = _ratio(frames, metric, arch, over)
+    if found.empty:
+        return True
+    ratio = found.iloc[0]
+    if pd.isna(ratio["low"]):
+        return not 1 / 1.2 < float(ratio["ratio"]) < 1.2
+    return not float(ratio["low"]) <= 1 <= float(ratio["high"])
+
+
+def _times(frames: Frames, metric: str, arch: str, over: str) -> str:
+    found = _ratio(frames, metric, arch, over)
+    return "more than can be said" if found.empty else times(found.iloc[0])
+
+
+def times(ratio: pd.Series[float]) -> str:
+    """A row of the ratios, for people: 1.52 times (1.41 to 1.66)."""
+    interval = "" if pd.isna(ratio["low"]) else f" ({ratio['low']:.3g} to {ratio['high']:.3g})"
+    return f"{ratio['ratio']:.3g} times{interval}"
+
+
+def _or(names: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

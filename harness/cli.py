@@ -196,11 +196,14 @@ def _report(folders: Sequence[Path], out: Path) -> None:
 
     page, comparisons = write_report(folders, out)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)  # nobody's window says how wide: enough for six architectures
     for comparison in comparisons:
         console.print(comparison_table(comparison))
-        console.print(f"for this workload: [bold]{comparison.verdict.choice}[/]", highlight=False, soft_wrap=True)
-        for reason in (*comparison.verdict.because, *comparison.verdict.out):
-            console.print(f"  {reason}", highlight=False, soft_wrap=True)
+        verdict = comparison.verdict
+        choice = f"For this workload: [bold]{verdict.choice}[/], because {verdict.because[0]}"
+        for line in (choice, *verdict.because[1:], *verdict.out):
+            console.print(line, highlight=False, soft_wrap=True)
         console.print()
     console.print(f"report: {page}\nframes: {out / 'frames'}", highlight=False, soft_wrap=True)
 

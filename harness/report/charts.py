@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,6 +29,7 @@ KAFKA_COSTS = (
     ("kafka_records_per_message", "records per message"),
     ("kafka_disk_bytes_per_message", "disk bytes per message"),
 )
+POINTS_MAX = 400
 NINES = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 
 
@@ -72,7 +74,7 @@ def latency_cdf(frames: Frames) -> Figure:
     colours, dashes = colours_of(architectures(frames.runs)), dash_of(architectures(frames.runs))
     with chart() as (figure, axes):
         for index, name in enumerate(names):
-            steps = frames.latency[frames.latency["arch"] == name]
+            steps = _thinned(frames.latency[frames.latency["arch"] == name])
             share = 100 * steps["share_at_most"]
             axes.step(
                 steps["latency_ms"], share, where="post", color=colours[name], linestyle=dashes[name], linewidth=2
@@ -128,7 +130,7 @@ def latency_over_time(frames: Frames) -> Figure:
 
 
 def throughput_and_latency(frames: Frames) -> Figure:
-    """Each run a point; the rounds of an architecture at one rate are joined to their median by rate."""
+    """Each run a point, a line through the medians of each rate. For workloads that differ in their rate alone."""
     runs = frames.runs.dropna(subset=["deliveries_per_s", "latency_p99_ms"])
     colours = colours_of(architectures(frames.runs))
     with chart() as (figure, axes):
@@ -137,7 +139,7 @@ def throughput_and_latency(frames: Frames) -> Figure:
             own = runs[runs["arch"] == name]
             axes.plot(own["deliveries_per_s"], own["latency_p99_ms"], "o", color=colours[name], alpha=0.5, markersize=6)
             middle = own.groupby("rate_per_s")[["deliveries_per_s", "latency_p99_ms"]].median()
-            axes.plot(middle["deliveries_per_s"], middle["latency_p99_ms"], "-", color=colours[name], linewidth=2)
+            axes.plot(middle["deliveries_per_s"], middle["latency_p99_ms"], "-D", color=colours[name], linewidth=2)
             ends[name] = (float(middle["deliveries_per_s"].iloc[-1]), float(middle["latency_p99_ms"].iloc[-1]))
         log_ms(axes, "y")
         axes.margins(x=0.25)
@@ -166,7 +168,7 @@ def cpu_per_delivery(frames: Frames) -> Figure:
                     axes.text(
                         middle,
                         name,
-                        f"{part}\\n{width[name]:.3g}",
+                        f"{part}\n{width[name]:.3g}",
                         ha="center",
                         va="center",
                         fontsize=9.5,
@@ -174,7 +176,7 @@ def cpu_per_delivery(frames: Frames) -> Figure:
                     )
             left += width
         for name in names:
-            axes.annotate(f" {total[name]:.3g} us", (total[name], name), va="center")
+            _after(axes, f"{total[name]:.3g} us", total[name], name)
         axes.set_xlim(0, 1.18 * float(total.max()))
         _plain_bars(axes, "CPU time per delivery, microseconds (mean of the rounds)")
         _colour_names(axes, names, architectures(runs))
@@ -199,7 +201,7 @@ def kafka_cost(frames: Frames) -> Figure:
             values = means[column]
             axes.barh(list(means.index), values, color=[colours[name] for name in means.index])
             for name, value in values.items():
-                axes.annotate(f" {value:,.4g}" if value < 100 else f" {value:,.0f}", (value, name), va="center")
+                _after(axes, f"{value:,.4g}" if value < 100 else f"{value:,.0f}", value, str(name))
             axes.set_xlim(0, 1.35 * float(values.max()))
             _plain_bars(axes, unit)
             _colour_names(axes, list(means.index), architectures(frames.runs))
@@ -219,7 +221,7 @@ def correctness(frames: Frames) -> Figure:
             axes.barh(list(sums.index), share, color=[colours[name] for name in sums.index])
             for name in sums.index:
                 text = "0" if sums[kind][name] == 0 else f"{share[name]:.3g} %"
-                axes.annotate(f" {text}", (share[name], name), va="center", fontweight="bold")
+                _after(axes, text, share[name], name)
             axes.set_xlim(0, max(1.0, 160 * worst))
             _plain_bars(axes, label)
             _colour_names(axes, list(sums.index), architectures(frames.runs))
@@ -227,6 +229,7 @@ def correctness(frames: Frames) -> Figure:
     return figure
 
 
+# Of one workload, by the name of the file: how it is drawn, and its title.
 CHARTS: dict[str, tuple[Callable[[Frames], Figure], str]] = {
     "latency_spectrum": (latency_spectrum, "Delivery latency by percentile"),
     "latency_cdf": (latency_cdf, "Deliveries by latency"),
@@ -234,9 +237,7 @@ CHARTS: dict[str, tuple[Callable[[Frames], Figure], str]] = {
     "kafka_cost": (kafka_cost, "What a message costs Kafka"),
     "correctness": (correctness, "Lost, duplicated, out of order"),
     "latency_over_time": (latency_over_time, "Latency over time"),
-    "throughput_and_latency": (throughput_and_latency, "Throughput against latency"),
 }
-"""Name of the file -> how it is drawn, and its title. Needs: has_data."""
 
 
 def has_data(name: str, frames: Frames) -> bool:
@@ -246,8 +247,6 @@ def has_data(name: str, frames: Frames) -> bool:
             return len(frames.latency) > 1
         case "kafka_cost":
             return bool(frames.runs["kafka_records_per_message"].notna().any())
-        case "throughput_and_latency":
-            return bool(frames.runs["latency_p99_ms"].notna().any())
         case "correctness":
             return bool((frames.runs["expected"] > 0).any())
         case "cpu_per_delivery":
@@ -256,8 +255,19 @@ def has_data(name: str, frames: Frames) -> bool:
             return bool(frames.seconds["latency_p99_ms"].notna().any())
 
 
+def _thinned(steps: pd.DataFrame) -> pd.DataFrame:
+    """As many steps of a distribution as a picture can show, the first and the last among them."""
+    shown = np.unique(np.linspace(0, len(steps) - 1, POINTS_MAX).astype(int))
+    return steps.iloc[shown]
+
+
 def _bars_size(bars: int) -> tuple[float, float]:
     return SIZE_INCHES[0], 1.1 + 0.62 * bars
+
+
+def _after(axes: Axes, text: str, x: float, bar: str) -> None:
+    """A figure to the right of its bar's end."""
+    axes.annotate(text, (x, bar), xytext=(4, 0), textcoords="offset points", va="center")
 
 
 def _plain_bars(axes: Axes, label: str) -> None:

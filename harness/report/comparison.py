@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
 
-from harness.report.frames import METRICS, WORKLOAD, Frames, Metric
-from harness.report.verdict import Verdict, judge, times
+from harness.report.frames import METRICS, Frames, Metric
+from harness.report.verdict import Verdict, judge
 
 NOTHING = "-"
 
@@ -17,8 +17,8 @@ NOTHING = "-"
 @dataclass(frozen=True, slots=True)
 class Cell:
     value: str
-    ratio: str = ""
-    mood: str = ""  # good | bad | nothing
+    small: str = ""  # printed small below it
+    mood: str = ""  # good | bad | soft
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +36,18 @@ class Comparison:
     baseline: str | None
     verdict: Verdict
     rows: list[Row]
-    promises: list[dict[str, str]]
+    promises: list[Row]
 
 
-def split_by_workload(frames: Frames) -> Iterator[Frames]:
-    """The same frames, workload by workload."""
-    for _, workload in frames.runs[list(WORKLOAD)].drop_duplicates().iterrows():
+def split_by(frames: Frames, columns: Sequence[str]) -> Iterator[Frames]:
+    """The same frames, a part for each combination of values in these columns."""
+    for _, workload in frames.runs[list(columns)].drop_duplicates().iterrows():
         yield Frames(**{field.name: _rows_of(getattr(frames, field.name), workload) for field in fields(frames)})
 
 
 def _rows_of(frame: pd.DataFrame, workload: pd.Series[Any]) -> pd.DataFrame:
     chosen = pd.Series(True, index=frame.index)
-    for column in WORKLOAD:
+    for column in workload.index:
         chosen &= frame[column].isna() if pd.isna(workload[column]) else frame[column] == workload[column]
     return frame[chosen]
 
@@ -57,43 +57,49 @@ def compare(frames: Frames) -> Comparison:
     names = sorted(frames.runs["arch"].unique())
     baseline = None if len(names) == 1 else "plan1" if "plan1" in names else names[0]
     return Comparison(
-        workload=_workload_name(frames.runs.iloc[0]),
+        workload=workload_name(frames.runs.iloc[0]),
         names=names,
         baseline=baseline,
         verdict=judge(frames),
         rows=list(_rows(frames, names, baseline)),
-        promises=list(_promises(frames)),
+        promises=list(_promises(frames, names)),
     )
 
 
-def _workload_name(run: pd.Series[Any]) -> str:
+def workload_name(run: pd.Series[Any], *, rate: bool = True) -> str:
+    """A workload for people, from any of its runs."""
+
     def many(count: Any, noun: str) -> str:
         return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
 
     rooms = [] if pd.isna(run["rooms"]) else [many(run["rooms"], "room")]
     parts = [run["scenario"], many(run["members"], "member"), *rooms, many(run["gateways"], "gateway")]
-    return " · ".join([*parts, f"{run['rate_per_s']:g} msg/s", f"{run['payload_bytes']:g} bytes"])
+    rates = [f"{run['rate_per_s']:g} msg/s"] if rate else []
+    return " · ".join([*parts, *rates, f"{run['payload_bytes']:g} bytes"])
 
 
-def _promises(frames: Frames) -> Iterator[dict[str, str]]:
-    """Each promise of each architecture once, over all rounds."""
-    for (arch, promise), checks in frames.promises.groupby(["arch", "promise"], sort=False):
-        held, broken = (checks[checks["held"] == answer] for answer in (True, False))
-        tested = len(held) + len(broken)
-        shown = (broken if len(broken) else checks)["evidence"].iloc[0]
-        yield {
-            "arch": str(arch),
-            "promise": str(promise),
-            "held": "broken" if len(broken) else "held" if tested else "not tested",
-            "mood": "bad" if len(broken) else "good" if tested else "soft",
-            "evidence": f"in {len(held)} of {tested} rounds: {shown}" if tested > 1 else shown,
-        }
+def _promises(frames: Frames, names: list[str]) -> Iterator[Row]:
+    """A row for each promise somebody made, over all rounds."""
+    for promise, checks in frames.promises.groupby("promise", sort=False):
+        yield Row(str(promise), [_promise(checks[checks["arch"] == name]) for name in names])
+
+
+def _promise(checks: pd.DataFrame) -> Cell:
+    if checks.empty:
+        return Cell("not promised", mood="soft")
+    held, broken = (checks[checks["held"] == answer] for answer in (True, False))
+    if len(broken):
+        return Cell("broken", broken["evidence"].iloc[0], mood="bad")
+    if len(held):
+        return Cell("held", "" if len(held) == 1 else f"in {len(held)} rounds", mood="good")
+    return Cell("not tested", mood="soft")
 
 
 def _rows(frames: Frames, names: list[str], baseline: str | None) -> Iterator[Row]:
     complete = frames.runs[frames.runs["status"] == "complete"]
     sums = complete.groupby("arch")[["expected", "delivered", "lost", "duplicated", "reordered"]].sum()
-    yield Row("deliveries, of those owed", [_count(sums, name, "delivered", "expected") for name in names])
+    for column, label in (("expected", "deliveries owed"), ("delivered", "delivered")):
+        yield Row(label, [_count(sums, name, column) for name in names])
     for column, label in (("lost", "lost"), ("duplicated", "duplicated"), ("reordered", "out of order")):
         yield Row(label, [_fault(sums, name, column) for name in names])
     means = complete.groupby("arch")[[metric.column for metric in METRICS]].mean()
@@ -106,8 +112,8 @@ def _label(metric: Metric) -> str:
     return f"{metric.label}, {metric.unit}" if metric.unit else metric.label
 
 
-def _count(sums: pd.DataFrame, name: str, part: str, whole: str) -> Cell:
-    return Cell(f"{sums[part][name]:,.0f} of {sums[whole][name]:,.0f}") if name in sums.index else Cell(NOTHING)
+def _count(sums: pd.DataFrame, name: str, column: str) -> Cell:
+    return Cell(f"{sums[column][name]:,.0f}") if name in sums.index else Cell(NOTHING)
 
 
 def _fault(sums: pd.DataFrame, name: str, column: str) -> Cell:
@@ -117,10 +123,15 @@ def _fault(sums: pd.DataFrame, name: str, column: str) -> Cell:
     return Cell("0", mood="good") if count == 0 else Cell(f"{count:,.0f}", mood="bad")
 
 
+def _brief(ratio: pd.Series[float]) -> str:
+    interval = "" if pd.isna(ratio["low"]) else f" ({ratio['low']:.2f}-{ratio['high']:.2f})"
+    return f"{ratio['ratio']:.2f}x{interval}"
+
+
 def _metric(frames: Frames, means: pd.DataFrame, metric: Metric, name: str, baseline: str | None) -> Cell:
     value = means[metric.column].get(name)
     if value is None or pd.isna(value):
         return Cell(NOTHING)
     ratios = frames.ratios
     found = ratios[(ratios["metric"] == metric.column) & (ratios["arch"] == name) & (ratios["over"] == baseline)]
-    return Cell(format(value, metric.form), times(found.iloc[0]) if len(found) else "")
+    return Cell(format(value, metric.form), _brief(found.iloc[0]) if len(found) else "")

@@ -14,10 +14,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.record import Manifest
-from harness.report.charts import CHARTS, has_data
-from harness.report.comparison import NOTHING, Comparison, compare, split_by_workload
-from harness.report.frames import Frames, RunRecord, frames_of, read_records
-from harness.report.style import GRID, INK, SHADE, colours_of, save
+from harness.report.charts import CHARTS, has_data, throughput_and_latency
+from harness.report.comparison import NOTHING, Comparison, compare, split_by, workload_name
+from harness.report.frames import WORKLOAD, Frames, RunRecord, frames_of, read_records
+from harness.report.style import GRID, IN_THE_DARK, INK, SHADE, colours_of, save
 
 RUN_COLUMNS = (
     "round",
@@ -48,7 +48,7 @@ def write_report(folders: Sequence[Path], out: Path) -> tuple[Path, list[Compari
     records = read_records(folders)
     frames = frames_of(records)
     frames.write(out / "frames")
-    workloads = list(split_by_workload(frames))
+    workloads = list(split_by(frames, WORKLOAD))
     comparisons = [compare(part) for part in workloads]
     prefixes = [""] if len(workloads) == 1 else [f"w{number}-" for number in range(1, len(workloads) + 1)]
     charts = [_charts(part, out / "charts", prefix) for part, prefix in zip(workloads, prefixes, strict=True)]
@@ -59,7 +59,9 @@ def write_report(folders: Sequence[Path], out: Path) -> tuple[Path, list[Compari
         title=_title(frames),
         made=_made(records),
         sections=list(zip(comparisons, charts, strict=True)),
+        rate_charts=_rate_charts(frames, out / "charts"),
         colours=colours_of(frames.runs["arch"].unique()),
+        in_the_dark=IN_THE_DARK,
         run_columns=[name.replace("_", " ") for name in RUN_COLUMNS],
         run_rows=[[_plain(row[name]) for name in RUN_COLUMNS] for row in frames.runs.to_dict("records")],
         settings=list(_settings(records)),
@@ -69,6 +71,18 @@ def write_report(folders: Sequence[Path], out: Path) -> tuple[Path, list[Compari
     path = out / "report.html"
     path.write_text(page, encoding="utf-8")
     return path, comparisons
+
+
+def _rate_charts(frames: Frames, folder: Path) -> list[Chart]:
+    """Throughput against latency: one picture for the workloads that differ in their rate alone."""
+    families = list(split_by(frames, [column for column in WORKLOAD if column != "rate_per_s"]))
+    charts = []
+    for number, family in enumerate(families, start=1):
+        if family.runs["latency_p99_ms"].notna().any():
+            name = "throughput_and_latency" if len(families) == 1 else f"throughput_and_latency-{number}"
+            drawn = save(throughput_and_latency(family), folder, name)
+            charts.append(Chart(name, workload_name(family.runs.iloc[0], rate=False), _inline(drawn, name)))
+    return charts
 
 
 def _charts(frames: Frames, folder: Path, prefix: str) -> list[Chart]:
@@ -87,8 +101,8 @@ def _inline(svg: Path, name: str) -> Markup:
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1 role="img"', text, count=1)
     text = re.sub(r'(id="|url\(#|href="#)', rf"\1{name}-", text)
-    for fixed, variable in ((INK, "--ink"), (GRID, "--grid"), (SHADE, "--shade")):
-        text = text.replace(fixed, f"var({variable})")
+    for fixed, variable in ((INK, "ink"), (GRID, "grid"), (SHADE, "shade"), *((c, c[1:]) for c in IN_THE_DARK)):
+        text = re.sub(fixed, f"var(--{variable})", text, flags=re.IGNORECASE)
     return Markup(text)  # noqa: S704 - drawn by matplotlib a moment ago, which escapes what it writes
 
 

@@ -20,6 +20,8 @@ ARCHITECTURES = {
     "direct": "#999999",
     "naive": "#E69F00",
 }
+# The same hues, lighter: what the page puts in their place for readers in the dark.
+IN_THE_DARK = {"#0072B2": "#5AAEE6", "#009E73": "#35C79A", "#D55E00": "#F2894A", "#CC79A7": "#E29BC4"}
 OTHERS = ("#56B4E9", "#8C6D31", "#5254A3")  # plug-ins, in the order of their names
 DASHES: tuple[Any, ...] = (
     "-",
@@ -83,26 +85,28 @@ def log_ms(axes: Axes, which: str) -> None:
     """Milliseconds on a logarithmic axis, written as people write them."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-    axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5) if high > 6 * low else (1, 1.5, 2, 3, 4, 5, 7)))
     axis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(mpl.ticker.NullFormatter())
     axes.grid(axis="both", color=GRID, linewidth=0.6)
 
 
 def label_lines(axes: Axes, ends: Mapping[str, tuple[float, float]], colours: Mapping[str, str]) -> None:
-    """Write each line's name beside its end, none over another: names are moved apart, never the lines."""
+    """Write each line's name to the right of all lines, at the height of its end; names that meet are moved apart."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     height_px = figure.get_figheight() * figure.dpi
     least_px = 1.25 * mpl.rcParams["font.size"] / 72 * figure.dpi
     figure.draw_without_rendering()  # places follow from the final layout
-    places = {name: axes.transData.transform(end) for name, end in ends.items()}
+    right = max((x for x, _y in ends.values()), default=0.0)
+    heights_px = {name: axes.transData.transform((right, y))[1] for name, (_x, y) in ends.items()}
     y_px = -height_px
-    for name, (_x, own_y_px) in sorted(places.items(), key=lambda item: item[1][1]):
+    for name, own_y_px in sorted(heights_px.items(), key=lambda item: item[1]):
         y_px = max(own_y_px, y_px + least_px)
         axes.annotate(
             name,
-            ends[name],
+            (right, ends[name][1]),
             xytext=(6, (y_px - own_y_px) / figure.dpi * 72),
             textcoords="offset points",
             va="center",

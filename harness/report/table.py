@@ -50,11 +50,11 @@ def summary_table(summary: Summary) -> Table:
 def comparison_table(comparison: Comparison) -> Table:
     """An architecture a column, a figure a row; ratios are over the baseline."""
     table = Table(title=comparison.workload, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("" if comparison.baseline is None else f"(times {comparison.baseline})")
+    table.add_column("" if comparison.baseline is None else f"small: times {comparison.baseline}", no_wrap=True)
     for name in comparison.names:
         table.add_column(name, justify="right")
     for row in comparison.rows:
-        cells = [f"{cell.value}\n[dim]{cell.ratio}[/]" if cell.ratio else cell.value for cell in row.cells]
+        cells = [f"{cell.value}\n[dim]{cell.small}[/]" if cell.small else cell.value for cell in row.cells]
         table.add_row(row.label, *cells)
     return table
 

@@ -18,7 +18,7 @@ class Verdict:
     """`choice` is a heading; each of the others is a list of sentences."""
 
     choice: str
-    because: list[str]
+    because: list[str]  # the first goes on after "because"
     out: list[str]  # why the others were not candidates
 
 
@@ -31,8 +31,10 @@ def judge(frames: Frames) -> Verdict:
     runs = frames.runs[frames.runs["status"] == "complete"]
     out = [reason for arch in sorted(runs["arch"].unique()) for reason in _faults(runs[runs["arch"] == arch], arch)]
     names = [arch for arch in sorted(runs["arch"].unique()) if not _faults(runs[runs["arch"] == arch], arch)]
+    if runs.empty:
+        return Verdict("No verdict", ["no run is complete."], [])
     if not names:
-        return Verdict("No verdict", ["No architecture delivered everything with a driver that was fast enough."], out)
+        return Verdict("No verdict", ["no architecture delivered everything with a driver that was fast enough."], out)
     if len(names) == 1:
         return Verdict(f"Only {names[0]} can be judged", [_alone(runs, names[0])], out)
     choice, because = _choose(frames, runs, names)
@@ -51,7 +53,7 @@ def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[
     best = str(cost.index[0])
     alike = [best, *(str(name) for name in cost.index[1:] if not _differs(frames, CPU, str(name), best))]
     least = ", ".join(f"{name} {cost[name]:,.1f} us" for name in alike)
-    who = "It costs" if len(alike) == 1 else "They cost"
+    who = "it costs" if len(alike) == 1 else "they cost"
     because = [f"{who} the least CPU per delivery in gateways and brokers: {least}."]
     rest = [str(name) for name in cost.index if name not in alike]
     if rest:
@@ -73,7 +75,7 @@ def _if_durable(frames: Frames, runs: pd.DataFrame, durable: list[str]) -> str:
     if len(durable) == 1:
         return f"If it must: {durable[0]}."
     choice, because = _choose(frames, runs, durable)
-    return f"If it must: {_or(choice)}. {because[0]}"
+    return f"If it must: {_or(choice)}, because {because[0]}"
 
 
 def _durable(frames: Frames, names: list[str]) -> list[str]:
@@ -96,7 +98,7 @@ def _faults(runs: pd.DataFrame, arch: str) -> list[str]:
 def _alone(runs: pd.DataFrame, name: str) -> str:
     own = runs[runs["arch"] == name]
     return (
-        f"It delivered all {own['expected'].sum():,.0f} messages that were owed, once and in order; "
+        f"it delivered all {own['expected'].sum():,.0f} messages that were owed, once and in order; "
         f"p99 {own[P99].mean():,.1f} ms, {own[CPU].mean():,.1f} us of CPU per delivery."
     )
 

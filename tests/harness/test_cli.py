@@ -6,11 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import Duration, main
+from harness.cli import main
 
 CHATBENCH = [sys.executable, "-m", "harness.cli"]
 
@@ -19,20 +18,7 @@ def chatbench(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*CHATBENCH, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("30s", 30), ("2m", 120), ("1.5h", 5400), ("500ms", 0.5), ("7", 7), (" 5 S ", 5)]
-)
-def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
-    assert Duration().convert(text, None, None) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("text", ["", "s", "ten", "5x", "5mm", "1 2s", "sm"])
-def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="write it like 30s"):
-        Duration().convert(text, None, None)
-
-
-@pytest.mark.parametrize("command", [[], ["run"], ["up"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["compare"], ["report"], ["up"], ["completion"]])
 def test_help_shows_examples(command: list[str]) -> None:
     answer = CliRunner().invoke(main, [*command, "--help"])
     assert answer.exit_code == 0

@@ -1,38 +1,56 @@
+from __future__ import annotations
+
 from pathlib import Path
 
 import matplotlib.image
-import msgspec
-import numpy as np
 import pytest
 
-from harness.config import RunSettings
 from harness.measure.validity import DriverVerdict
-from harness.record import Record
-from harness.report.charts import draw_latency_over_time
-from harness.summary import Summary
-from tests.harness.test_record import TICK
-
-SUMMARY = Summary(arch="plan1", scenario="big_room", status="complete", members=2, gateways=2)
+from harness.report.charts import CHARTS, has_data, throughput_and_latency
+from harness.report.frames import Frames, frames_of, read_records
+from harness.report.style import ARCHITECTURES, OTHERS, colours_of, save
+from tests.harness.report.records import write_record
 
 
-def record_with(tmp_path: Path, seconds: int, warmup: int, valid: bool | None = True) -> Path:
-    record = Record(tmp_path, RunSettings(arch="plan1"), "big_room")
-    for second in range(warmup):
-        record.add_second(msgspec.structs.replace(TICK, phase="warm-up", second=second, latency_p99_ms=300.0))
-    for second in range(seconds):
-        record.add_second(msgspec.structs.replace(TICK, second=second))
-    record.write_summary(msgspec.structs.replace(SUMMARY, driver=DriverVerdict(valid=valid, why=None)))
-    return record.folder
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Frames:
+    folder = tmp_path_factory.mktemp("records")
+    for arch, cost_us in (("plan1", 40), ("plan2", 20), ("redis", 10), ("mine", 30)):
+        write_record(folder, arch, cost_us=cost_us)
+    return frames_of(read_records([folder]))
 
 
-@pytest.mark.parametrize(("seconds", "warmup"), [(30, 10), (5, 0), (1, 1), (0, 0)])
-def test_a_picture_comes_of_any_record(tmp_path: Path, seconds: int, warmup: int) -> None:
-    picture = matplotlib.image.imread(draw_latency_over_time(record_with(tmp_path, seconds, warmup)))
-    assert picture.shape[1] > picture.shape[0] > 400
+@pytest.mark.parametrize("name", CHARTS)
+def test_each_chart_is_a_png_and_an_svg_that_names_every_architecture(
+    name: str, frames: Frames, tmp_path: Path
+) -> None:
+    draw, _title = CHARTS[name]
+    svg = save(draw(frames), tmp_path, name).read_text()
+    assert matplotlib.image.imread(tmp_path / f"{name}.png").shape[1] == 960
+    for arch in ("plan1", "plan2", "mine"):
+        assert f">{arch}</text>" in svg
 
 
-def test_an_invalid_run_looks_different(tmp_path: Path) -> None:
-    pictures = [
-        matplotlib.image.imread(draw_latency_over_time(record_with(tmp_path, 5, 2, valid))) for valid in (True, False)
-    ]
-    assert not np.array_equal(pictures[0], pictures[1])
+def test_throughput_is_drawn_through_the_rates(tmp_path: Path) -> None:
+    for rate_per_s in (20, 40, 80):
+        write_record(tmp_path, "plan1", cost_us=20 + rate_per_s, rate_per_s=rate_per_s)
+    drawn = throughput_and_latency(frames_of(read_records([tmp_path])))
+    assert ">plan1</text>" in save(drawn, tmp_path, "t").read_text()
+
+
+def test_without_data_there_is_no_chart(tmp_path: Path) -> None:
+    write_record(tmp_path, "redis", driver=DriverVerdict(valid=False, why="late"))
+    frames = frames_of(read_records([tmp_path]))
+    drawn = {name for name in CHARTS if has_data(name, frames)}
+    assert drawn == {"cpu_per_delivery", "correctness", "latency_over_time"}
+
+
+def test_losses_are_drawn_as_shares(tmp_path: Path) -> None:
+    write_record(tmp_path, "naive", lost=750, delivered=250)
+    draw, _title = CHARTS["correctness"]
+    assert ">75 %</text>" in save(draw(frames_of(read_records([tmp_path]))), tmp_path, "c").read_text()
+
+
+def test_an_architecture_has_its_colour_whoever_is_beside_it() -> None:
+    assert colours_of(["plan2", "plan1"])["plan2"] == colours_of(["plan2", "mine", "redis"])["plan2"]
+    assert len(set(ARCHITECTURES.values()) | set(OTHERS)) == len(ARCHITECTURES) + len(OTHERS)

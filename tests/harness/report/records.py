@@ -1,0 +1,70 @@
+"""Records as runs leave them, with figures made up for a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.config import RunSettings
+from harness.measure.histogram import Latencies
+from harness.measure.validity import DriverVerdict
+from harness.promises import PromiseCheck
+from harness.record import Record
+from harness.summary import CpuUsPerDelivery, KafkaPerMessage, SpreadMs, Summary
+from tests.harness.test_record import TICK
+
+DURABLE = PromiseCheck("durable ack: an acked message survives the restart of the backend", None, "not tested")
+
+
+def write_record(
+    out: Path, arch: str = "plan1", *, cost_us: float = 20.0, rate_per_s: float = 20.0, **given: Any
+) -> Path:
+    """A complete run of 100 messages to 10 members; latency in ms is `cost_us` / 4 and around."""
+    out.mkdir(exist_ok=True)
+    uses_kafka = arch != "redis"
+    record = Record(out, RunSettings(arch=arch, rate_per_s=rate_per_s), "big_room")
+    for second in range(2):
+        record.add_second(msgspec.structs.replace(TICK, phase="warm-up", second=second, latency_p99_ms=90.0))
+    for second in range(5):
+        record.add_second(msgspec.structs.replace(TICK, second=second))
+    latencies = Latencies()
+    latencies.record_ns([round(cost_us / 4 * 1e6 * (1 + n / 1000)) for n in range(1000)])
+    record.write_text("latency.hdr", latencies.encode().decode())
+    summary = Summary(
+        arch=arch,
+        scenario="big_room",
+        status="complete",
+        duration_s=5.0,
+        members=10,
+        rooms=1,
+        gateways=2,
+        sent=100,
+        not_sent=0,
+        acked=100,
+        expected=1000,
+        delivered=1000,
+        lost=0,
+        lost_acked=0,
+        duplicated=0,
+        reordered=0,
+        neither=0,
+        latency_ms=latencies.summary(),
+        ack_ms=latencies.summary(),
+        spread_ms=SpreadMs(1.0, 2.0, 3.0),
+        publishes_per_s=rate_per_s,
+        deliveries_per_s=10 * rate_per_s,
+        wasted_deliveries_per_message=0.0,
+        cpu_us_per_delivery=CpuUsPerDelivery(
+            gateway=cost_us / 2,
+            kafka=cost_us / 2 if uses_kafka else None,
+            redis=None if uses_kafka else cost_us / 2,
+            driver=10.0,
+        ),
+        kafka=KafkaPerMessage(2.0, 2.0, 500, 500, 540) if uses_kafka else None,
+        promises=[DURABLE] if uses_kafka else [],
+        driver=DriverVerdict(valid=True, why=None),
+    )
+    record.write_summary(msgspec.structs.replace(summary, **given))
+    return record.folder

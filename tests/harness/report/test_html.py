@@ -1,0 +1,103 @@
+"""report.html, as text and as a page in a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+
+from harness.report.html import write_report
+from tests.harness.report.records import write_record
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--allow-file-access-from-files"]
+OFFLINE = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the PATH")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("records")
+    for cost_us in (20.0, 22.0):
+        for arch, times in (("plan1", 2.0), ("plan2", 1.5), ("redis", 0.5), ("kafka-redis", 1.2)):
+            write_record(folder, arch, cost_us=cost_us * times)
+            write_record(folder, arch, cost_us=cost_us * times, rate_per_s=40)
+    path, _comparisons = write_report([folder], folder)
+    return path
+
+
+def test_the_verdict_comes_before_every_figure(page: Path) -> None:
+    text = page.read_text()
+    assert text.index("For this workload") < text.index("<table") < text.index("<svg")
+    assert re.search(r'class="choice">redis</strong>, because it costs the least CPU', text)
+
+
+def test_it_says_how_to_make_it_again_with_settings_and_machine(page: Path) -> None:
+    text = page.read_text()
+    for part in (
+        "How to make this again",
+        "payload bytes",
+        "cores",
+        "confluent-kafka",
+        f"chatbench report {page.parent}",
+    ):
+        assert part in text
+
+
+def test_it_is_one_file_that_asks_nobody_for_anything(page: Path) -> None:
+    text = page.read_text()
+    assert not re.search(r'(?:src|href)="(?!#)', text)
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_the_ids_of_its_pictures_do_not_meet(page: Path) -> None:
+    ids = re.findall(r'\bid="([^"]+)"', page.read_text())
+    assert len(ids) == len(set(ids))
+
+
+def test_a_name_from_a_record_cannot_become_markup(tmp_path: Path) -> None:
+    write_record(tmp_path, "plan1", scenario="<script>alert(1)</script>")
+    path, _comparisons = write_report([tmp_path], tmp_path)
+    assert "<script" not in path.read_text()
+
+
+def chromium(profile: Path, *arguments: str) -> str:
+    assert CHROMIUM is not None
+    command = [CHROMIUM, *QUIET, *OFFLINE, f"--user-data-dir={profile}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+@in_a_browser
+@pytest.mark.parametrize("width_px", [360, 1280])
+def test_it_fits_a_phone_and_a_desk(page: Path, tmp_path: Path, width_px: int) -> None:
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        f"""<iframe id=f src="{page.as_uri()}" width={width_px} height=900></iframe><output id=o></output>
+        <script>f.onload = () => {{ const d = f.contentDocument;
+          const charts = [...d.querySelectorAll("figure svg")].map(svg => svg.getBoundingClientRect());
+          o.textContent = JSON.stringify([d.documentElement.scrollWidth, charts.length,
+            charts.every(c => c.width > 300 && c.right <= {width_px})]); }}</script>"""
+    )
+    answer = chromium(tmp_path / "profile", "--virtual-time-budget=5000", "--dump-dom", frame.as_uri())
+    (said,) = re.findall(r"<output[^>]*>(.*?)</output>", answer)
+    width, charts, fit = said.strip("[]").split(",")
+    assert int(width) <= width_px, "nothing is wider than the window"
+    assert int(charts) == 2 * 6 + 1
+    assert fit == "true"
+
+
+@in_a_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_follows_the_readers_light_or_dark(page: Path, tmp_path: Path, scheme: str) -> None:
+    picture = tmp_path / "page.png"
+    dark = ["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
+    chromium(tmp_path / "profile", *dark, "--window-size=900,1200", f"--screenshot={picture}", page.as_uri())
+    pixels = matplotlib.image.imread(picture)[..., :3]
+    paper = pixels[2, 2].mean()
+    assert paper < 0.2 if scheme == "dark" else paper > 0.9
+    assert pixels.std() > 0.05, "the page is not empty"

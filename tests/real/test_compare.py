@@ -1,0 +1,149 @@
+"""`chatbench compare` and `chatbench report`, on a real Kafka and a real Redis."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.real.runs import CHATBENCH, chatbench
+
+TIMEOUT_S = 280
+FOUR = ("plan1", "plan2", "redis", "kafka-redis")
+QUICK = ["--duration", "2s", "--warmup", "1s", "--members", "20"]
+
+
+def compare(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [*CHATBENCH, "compare", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def only_folder_in(out: Path) -> Path:
+    (folder,) = out.iterdir()
+    return folder
+
+
+def runs_in(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / "frames" / "runs.parquet")
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("compare")
+    answer = compare("--rounds", "2", *QUICK, "--out", str(out))
+    assert answer.returncode in (0, 4), answer.stderr
+    assert "For this workload:" in answer.stdout
+    assert "run 8 of 8: round 2, plan1" in answer.stderr
+    return only_folder_in(out)
+
+
+def test_the_four_deliver_everything_once_and_in_order(campaign: Path) -> None:
+    runs = runs_in(campaign)
+    assert sorted(runs["arch"]) == sorted(2 * FOUR)
+    assert (runs["delivered"] == runs["expected"]).all()
+    assert (runs[["lost", "duplicated", "reordered"]] == 0).all(axis=None)
+
+
+def test_a_message_is_a_record_per_partition_or_one(campaign: Path) -> None:
+    def of(arch: str, column: str) -> pd.Series[float]:
+        runs = runs_in(campaign)
+        return runs.loc[runs["arch"] == arch, column]
+
+    records = "kafka_records_per_message"
+    assert (of("plan1", records) == 2).all()
+    assert (of("plan2", records) == 1).all()
+    assert (of("kafka-redis", records) == 1).all()
+    assert of("redis", records).isna().all()
+    disk = "kafka_disk_bytes_per_message"
+    assert of("plan1", disk).mean() == pytest.approx(2 * of("plan2", disk).mean(), rel=0.1)
+
+
+def test_each_round_begins_with_another_one(campaign: Path) -> None:
+    def order(number: int) -> list[str]:
+        return [
+            re.sub(r"^\d+T\d+Z-|-big_room$", "", each.name) for each in sorted((campaign / f"round-{number}").iterdir())
+        ]
+
+    assert order(1) == [*FOUR]
+    assert order(2) == [*FOUR[1:], FOUR[0]]
+
+
+def test_a_round_has_one_load_and_the_next_another(campaign: Path) -> None:
+    sent = runs_in(campaign).groupby("round")["sent"]
+    assert (sent.nunique() == 1).all()
+    assert sent.first().nunique() == 2
+
+
+def test_a_report_made_again_from_the_records_is_the_same(campaign: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(campaign, copy)
+    for made in ("frames", "charts"):
+        shutil.rmtree(copy / made)
+    (copy / "report.html").unlink()
+    answer = chatbench("report", str(copy))
+    assert answer.returncode == 0, answer.stderr
+    pd.testing.assert_frame_equal(runs_in(copy), runs_in(campaign))
+    assert {each.name for each in (copy / "charts").iterdir()} == {
+        each.name for each in (campaign / "charts").iterdir()
+    }
+    assert (copy / "report.html").stat().st_size > 50_000
+
+
+def test_records_from_anywhere_can_be_reported_together(campaign: Path, tmp_path: Path) -> None:
+    one, other = (str(next((campaign / "round-1").glob(f"*-{arch}-big_room"))) for arch in ("plan1", "redis"))
+    answer = chatbench("report", one, other, "--out", str(tmp_path / "both"))
+    assert answer.returncode == 0, answer.stderr
+    assert sorted(runs_in(tmp_path / "both")["arch"]) == ["plan1", "redis"]
+
+
+def test_an_interrupted_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
+    quick = ["--arch", "direct", "--arch", "redis", "--rounds", "2", "--duration", "1s", "--warmup", "0s"]
+    with subprocess.Popen(
+        [*CHATBENCH, "compare", *quick, "--out", str(tmp_path)], stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if line.startswith("run 3 of 4"):
+                running.send_signal(signal.SIGINT)
+                break
+        said = running.stderr.read()
+        assert running.wait(60) == 130
+    folder = only_folder_in(tmp_path)
+    assert f"go on with: chatbench compare --resume {folder}" in said
+    before = complete_runs(folder)
+    assert len(before) == 2
+    answer = compare("--resume", str(folder))
+    assert answer.returncode in (0, 4), answer.stderr
+    after = complete_runs(folder)
+    assert set(before.items()) <= set(after.items()), "what was complete was not run again"
+    assert len(after) == 4
+
+
+def complete_runs(folder: Path) -> Mapping[str, float]:
+    """Summaries of complete runs, and when they were written."""
+    summaries = folder.glob("round-*/*/summary.json")
+    return {str(each): each.stat().st_mtime for each in summaries if '"complete"' in each.read_text()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--arch", "plan1"], "at least two different architectures"),
+        (["--arch", "plan1", "--arch", "plam2"], "did you mean 'plan2'"),
+        (["--rounds", "0"], "--rounds is 0"),
+        (["--resume", "nowhere"], "is no folder that `chatbench compare` made"),
+        (["--arch", "plan1", "--arch", "redis", "--rate", "0"], "--rate is 0"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_clear_sentence(arguments: list[str], says: str, tmp_path: Path) -> None:
+    answer = compare(*arguments, "--out", str(tmp_path))
+    assert answer.returncode == 2
+    assert says in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert not list(tmp_path.iterdir()), "nothing was begun"

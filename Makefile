@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: .venv run check test lock
+.PHONY: .venv run check test browser lock
 
 .venv: .venv/ready
 
@@ -23,6 +23,11 @@ check: .venv
 
 test: .venv
 	$(BIN)/python -m pytest
+
+# The page's tests need a Chromium; where none is and none can be installed, they are skipped and say so.
+browser:
+	command -v chromium chromium-browser google-chrome >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends chromium; } \
+	  || echo "no Chromium: the tests in a browser will be skipped"
 
 # Resolves both locks anew: the Python packages (needs uv) and the jars of Apache Kafka.
 lock:

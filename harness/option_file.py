@@ -40,19 +40,20 @@ def _load(context: click.Context, _parameter: click.Parameter, file: Path | None
         raise UsageError(f"--config {str(file)!r} cannot be read ({problem.strerror}); name a TOML file") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise UsageError(f"--config {str(file)!r} is no TOML: {problem}") from problem
-    names = {_key(parameter): parameter.name for parameter in context.command.params if _key(parameter) != "config"}
+    parameters = {_key(parameter): parameter for parameter in context.command.params if _key(parameter) != "config"}
     for key in given:
-        if key.replace("_", "-") not in names:
-            near = difflib.get_close_matches(key, names, n=1)
+        if key.replace("_", "-") not in parameters:
+            near = difflib.get_close_matches(key, parameters, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise UsageError(
-                f"--config {str(file)!r}: there is no option {key!r}; {hint}known: {', '.join(sorted(names))}"
+                f"--config {str(file)!r}: there is no option {key!r}; {hint}known: {', '.join(sorted(parameters))}"
             )
     defaults: dict[str, Any] = {}
     for key, value in given.items():
-        name = names[key.replace("_", "-")]
-        assert name is not None
-        defaults[name] = value
+        parameter = parameters[key.replace("_", "-")]
+        assert parameter.name is not None
+        may_be_several = isinstance(parameter, click.Option) and parameter.multiple
+        defaults[parameter.name] = [value] if may_be_several and not isinstance(value, list) else value
     context.default_map = {**(context.default_map or {}), **defaults}
 
 

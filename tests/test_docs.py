@@ -34,7 +34,8 @@ def test_the_readme_names_every_architecture_and_scenario() -> None:
 
 
 def test_the_readme_names_every_file_of_a_record() -> None:
-    for name in ("summary.json", "timeseries.csv", "latency.hgrm", "locust_stats.csv", "manifest.json", "charts/"):
+    files = ("summary.json", "timeseries.csv", "latency.hgrm", "latency.hdr", "locust_stats.csv", "manifest.json")
+    for name in (*files, "charts/", "frames/", "report.html"):
         assert f"| `{name}` |" in README
 
 

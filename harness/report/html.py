@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -66,7 +67,7 @@ def write_report(folders: Sequence[Path], out: Path) -> tuple[Path, list[Compari
         run_rows=[[_plain(row[name]) for name in RUN_COLUMNS] for row in frames.runs.to_dict("records")],
         settings=list(_settings(records)),
         commands="\n".join(_commands(records)),
-        folder=" ".join(str(folder) for folder in folders),
+        folder=shlex.join(str(folder) for folder in folders),
     )
     path = out / "report.html"
     path.write_text(page, encoding="utf-8")
@@ -143,7 +144,9 @@ def _described(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def _commands(records: Sequence[RunRecord]) -> list[str]:
-    return list(dict.fromkeys(" ".join(record.manifest.command) for record in records))
+    """Each command once; one that only went on with another is left out."""
+    commands = dict.fromkeys(shlex.join(record.manifest.command) for record in records)
+    return [command for command in commands if "--resume" not in command] or list(commands)
 
 
 def _plain(value: Any) -> str:

@@ -29,10 +29,11 @@ def judge(frames: Frames) -> Verdict:
     the cheapest is chosen: CPU per delivery is the figure a shared, noisy machine disturbs least.
     """
     runs = frames.runs[frames.runs["status"] == "complete"]
-    out = [reason for arch in sorted(runs["arch"].unique()) for reason in _faults(runs[runs["arch"] == arch], arch)]
-    names = [arch for arch in sorted(runs["arch"].unique()) if not _faults(runs[runs["arch"] == arch], arch)]
     if runs.empty:
         return Verdict("No verdict", ["no run is complete."], [])
+    faults = {arch: _faults(runs[runs["arch"] == arch], arch) for arch in sorted(frames.runs["arch"].unique())}
+    out = [reason for reasons in faults.values() for reason in reasons]
+    names = [arch for arch, reasons in faults.items() if not reasons]
     if not names:
         return Verdict("No verdict", ["no architecture delivered everything with a driver that was fast enough."], out)
     if len(names) == 1:
@@ -84,6 +85,8 @@ def _durable(frames: Frames, names: list[str]) -> list[str]:
 
 
 def _faults(runs: pd.DataFrame, arch: str) -> list[str]:
+    if runs.empty:
+        return [f"{arch} is out: none of its runs is complete."]
     owed = runs["expected"].sum()
     faults = [
         f"{arch} is out: {runs[column].sum():,.0f} of {owed:,.0f} deliveries were {said}."

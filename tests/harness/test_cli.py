@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,39 @@ def test_a_broken_scenario_is_one_clear_sentence_and_leaves_no_record(tmp_path: 
     assert says in answer.stderr
     assert "Traceback" not in answer.stderr
     assert not list(out.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("run --arch pl", {"plan1", "plan2"}),
+        ("compare --scenario m", {"many_rooms"}),
+        ("comp", {"compare", "completion"}),
+    ],
+)
+def test_a_shell_completes_commands_and_names(typed: str, offered: set[str]) -> None:
+    words = f"chatbench {typed}"
+    asked = {"_CHATBENCH_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    answer = subprocess.run(
+        [Path(sys.executable).parent / "chatbench"], env=os.environ | asked, capture_output=True, text=True, check=False
+    )
+    assert {line.partition(",")[2] for line in answer.stdout.split()} == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_the_shell(shell: str) -> None:
+    assert "_CHATBENCH_COMPLETE" in chatbench("completion", shell).stdout
+
+
+def test_no_color_is_respected_on_a_terminal() -> None:
+    def doctor(**environment: str) -> str:
+        terminal = os.environ | {"TERM": "xterm", "FORCE_COLOR": "1"} | environment
+        return subprocess.run([*CHATBENCH, "doctor"], env=terminal, capture_output=True, text=True, check=False).stdout
+
+    green = "\x1b[32m"
+    assert green in doctor()
+    assert green not in doctor(NO_COLOR="1")
+
+
+def test_off_a_terminal_there_is_no_escape_sequence() -> None:
+    assert "\x1b" not in chatbench("list").stdout + chatbench("doctor").stdout

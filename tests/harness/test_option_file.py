@@ -36,6 +36,12 @@ def test_every_kind_of_option_can_come_from_the_file(tmp_path: Path) -> None:
     assert told(file) == {"architectures": ("plan1", "redis"), "duration_s": 120.0, "as_many": 3, "dedup": True}
 
 
+def test_one_value_will_do_where_several_may_be(tmp_path: Path) -> None:
+    file = tmp_path / "o.toml"
+    file.write_text('arch = "plan1"\n')
+    assert told(file)["architectures"] == ("plan1",)
+
+
 def test_the_command_line_wins_and_the_rest_keeps_its_default(tmp_path: Path) -> None:
     file = tmp_path / "o.toml"
     file.write_text('duration = "2m"\nas_many = 3\n')

@@ -96,6 +96,46 @@ def test_redis_delivers_everything_once_and_only_to_gateways_with_members(tmp_pa
     assert summary["cpu_us_per_delivery"]["kafka"] is None
 
 
+@pytest.mark.parametrize("arch", ["plan2", "kafka-redis"])
+def test_one_record_a_message_reaches_every_room_and_no_gateway_without_it(tmp_path: Path, arch: str) -> None:
+    # Under plan2 three of four members first ask a gateway that sends them on.
+    shape = ("--scenario", "many_rooms", "--members", "40", "--rooms", "20", "--gateways", "4")
+    summary = run(tmp_path, "--arch", arch, *shape)
+    assert summary["sent"] == summary["acked"] > 0
+    assert summary["delivered"] == summary["expected"] == 2 * summary["sent"]
+    assert (summary["lost"], summary["duplicated"], summary["reordered"], summary["strays"]) == (0, 0, 0, 0)
+    assert summary["kafka"]["records_per_message"] == 1
+    assert summary["wasted_deliveries_per_message"] == 0
+    assert (summary["redis"] is None) == (arch == "plan2")
+    assert summary["disconnects"] == 0, "who was sent on left the first gateway by itself"
+    with (summary["folder"] / "locust_stats.csv").open(newline="") as lines:
+        locust = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(lines)}
+    assert locust["connect"] == locust["join"] == 40
+
+
+def test_a_scenario_that_fails_once_the_load_has_begun_leaves_its_record(tmp_path: Path) -> None:
+    scenario = tmp_path / "fails.py"
+    scenario.write_text(
+        "from locust import task\n"
+        "from harness.load.member import Member\n"
+        "class Clumsy(Member):\n"
+        "    def on_start(self):\n"
+        "        self.join('r')\n"
+        "    @task\n"
+        "    def talk(self):\n"
+        "        self.say('once')\n"
+        "        raise RuntimeError('no more ideas')\n"
+    )
+    out = tmp_path / "out"
+    answer = chatbench("run", "--arch", "direct", "--scenario", str(scenario), "--members", "2", "--out", str(out))
+    assert answer.returncode == 2
+    assert "no more ideas" in answer.stderr
+    (folder,) = out.iterdir()
+    summary = msgspec.json.decode((folder / "summary.json").read_bytes())
+    assert summary["status"] == "failed"
+    assert "no more ideas" in summary["why"]
+
+
 def test_direct_is_the_floor_without_a_broker(tmp_path: Path) -> None:
     summary = run(tmp_path, "--arch", "direct", "--members", "40", "--payload", "2000")
     assert summary["gateways"] == 1

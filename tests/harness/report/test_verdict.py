@@ -66,6 +66,12 @@ def test_who_was_wrong_once_is_out_however_cheap(tmp_path: Path, fault: dict[str
     assert any("redis is out" in reason and says in reason for reason in verdict.out)
 
 
+def test_who_never_got_to_the_end_is_out(tmp_path: Path) -> None:
+    rounds(tmp_path, plan1=[40], plan2=[50])
+    write_record(tmp_path, "redis", status="failed")
+    assert verdict_on(tmp_path).out == ["redis is out: none of its runs is complete."]
+
+
 def test_one_alone_is_judged_alone(tmp_path: Path) -> None:
     rounds(tmp_path, plan1=[40])
     verdict = verdict_on(tmp_path)

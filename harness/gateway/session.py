@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -126,7 +127,7 @@ class Session:
             self._rooms.add(room)
             try:
                 server = await self._enter(room)
-            except TimeoutError:
+            except Moving:
                 self._rooms.discard(room)
                 self._hall.counts["refused_moving"] += 1
                 await self._send(wire.Error("moving", f"no gateway serves {room!r} at the moment; join it again later"))
@@ -140,13 +141,15 @@ class Session:
         return True
 
     async def _enter(self, room: str) -> int:
-        """Hall.enter, and while the room moves from one gateway to another, wait for it."""
-        async with asyncio.timeout(self._hall.limits.moving_max_s):
-            while True:
-                try:
-                    return await self._hall.enter(room, self._connection)
-                except Moving:
-                    await asyncio.sleep(MOVING_CHECK_S)
+        """Hall.enter; while the room moves from one gateway to another, wait for it. Raises Moving after a while."""
+        deadline = time.monotonic() + self._hall.limits.moving_max_s
+        while True:
+            try:
+                return await self._hall.enter(room, self._connection)
+            except Moving:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(MOVING_CHECK_S)
 
     def forget(self, room: str) -> None:
         """The room is served elsewhere from now on; the member is being told."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from harness.config import RunSettings
 from harness.errors import UsageError
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.ratio import ratio_of
@@ -68,7 +69,7 @@ class Frames:
         folder.mkdir(parents=True, exist_ok=True)
         for field in fields(self):
             frame: pd.DataFrame = getattr(self, field.name)
-            frame.to_csv(folder / f"{field.name}.csv", index=False)
+            frame.to_csv(folder / f"{field.name}.csv", index=False, float_format="%.9g")
             frame.to_parquet(folder / f"{field.name}.parquet", index=False)
 
 
@@ -81,6 +82,10 @@ class RunRecord:
     summary: Summary
     manifest: Manifest
 
+    @property
+    def key(self) -> dict[str, Any]:
+        return _key(self.summary, self.manifest.settings)
+
 
 def read_records(folders: Sequence[Path]) -> list[RunRecord]:
     """Every record in these folders; raises UsageError if there is none, or one cannot be read."""
@@ -91,10 +96,9 @@ def read_records(folders: Sequence[Path]) -> list[RunRecord]:
             summary, manifest = read_summary(folder), read_manifest(folder)
         except (OSError, msgspec.DecodeError) as problem:
             raise UsageError(f"the record {folder} cannot be read ({problem}); move it away or mend it") from problem
-        settings = manifest.settings
-        same = (summary.arch, summary.scenario, summary.members, settings.rate_per_s, settings.payload_bytes)
-        records.append(RunRecord(folder, rounds[same] + 1, summary, manifest))
-        rounds[same] += summary.status == "complete"
+        alike = tuple(_key(summary, manifest.settings).values())
+        records.append(RunRecord(folder, rounds[alike] + 1, summary, manifest))
+        rounds[alike] += summary.status == "complete"
     if not records:
         names = ", ".join(str(folder) for folder in folders)
         raise UsageError(f"there is no record of a run in {names}; name a folder that `run` or `compare` made")
@@ -111,7 +115,7 @@ def frames_of(records: Sequence[RunRecord]) -> Frames:
         latency=pd.DataFrame(_latency_rows(records), columns=[*WORKLOAD, "arch", "latency_ms", "share_at_most"]),
         promises=pd.DataFrame(
             [
-                {**_key(record), "round": record.round, **msgspec.to_builtins(check)}
+                {**record.key, "round": record.round, **msgspec.to_builtins(check)}
                 for record in records
                 for check in record.summary.promises
             ],
@@ -123,8 +127,8 @@ def frames_of(records: Sequence[RunRecord]) -> Frames:
     )
 
 
-def _key(record: RunRecord) -> dict[str, Any]:
-    summary, settings = record.summary, record.manifest.settings
+def _key(summary: Summary, settings: RunSettings) -> dict[str, Any]:
+    """What tells a run from others: its workload, and the architecture in its variant."""
     return {
         "scenario": summary.scenario,
         "members": summary.members,
@@ -132,8 +136,18 @@ def _key(record: RunRecord) -> dict[str, Any]:
         "gateways": summary.gateways,
         "rate_per_s": settings.rate_per_s,
         "payload_bytes": settings.payload_bytes,
-        "arch": summary.arch,
+        "arch": summary.arch + _variant(settings),
     }
+
+
+def _variant(settings: RunSettings) -> str:
+    """How the architecture was set up, where that is not the usual way: two variants are not rounds of one thing."""
+    unusual = [
+        *([] if settings.partitions is None else [f"{settings.partitions} partitions"]),
+        *([] if settings.brokers == 1 else [f"{settings.brokers} brokers"]),
+        *(["dedup"] if settings.dedup else []),
+    ]
+    return f" ({', '.join(unusual)})" if unusual else ""
 
 
 def _run_row(record: RunRecord) -> dict[str, Any]:
@@ -148,7 +162,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "spread": s.spread_ms if valid else SpreadMs(),
     }
     row = {
-        **_key(record),
+        **record.key,
         "round": record.round,
         "status": s.status,
         "duration_s": s.duration_s,
@@ -174,7 +188,7 @@ def _seconds(record: RunRecord) -> pd.DataFrame:
     is_warmup = seconds["phase"] == "warm-up"
     offset_s = int(seconds.loc[is_warmup, "second"].max()) + 1 if is_warmup.any() else 0
     since_load_began = seconds["second"].where(is_warmup, seconds["second"] + offset_s)
-    return seconds.assign(**_key(record), round=record.round, second_of_load=since_load_began)
+    return seconds.assign(**record.key, round=record.round, second_of_load=since_load_began)
 
 
 def _latency_rows(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
@@ -182,7 +196,7 @@ def _latency_rows(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
     for record in records:
         file = record.folder / "latency.hdr"
         if record.summary.status == "complete" and record.summary.driver.valid is True and file.exists():
-            key = _key(record)
+            key = record.key
             _, latencies = merged.setdefault(tuple(key.values()), (key, Latencies()))
             latencies.add(Latencies.decode(file.read_bytes()))
     for key, latencies in merged.values():

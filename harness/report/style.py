@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,9 +60,12 @@ RC: Any = {  # its keys' type is a list of all that matplotlib knows
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each architecture; the same in every chart of a report."""
-    strangers = iter(OTHERS * 10)
-    return {name: ARCHITECTURES.get(name) or next(strangers) for name in sorted(set(names))}
+    """A colour for each architecture, the same in every chart; a variant, `plan1 (dedup)`, has that of its kind."""
+    names = sorted(set(names))
+    kinds = {name: name.partition(" (")[0] for name in names}
+    strangers = zip(sorted(set(kinds.values()) - set(ARCHITECTURES)), itertools.cycle(OTHERS), strict=False)
+    known = {**dict(strangers), **ARCHITECTURES}
+    return {name: known[kinds[name]] for name in names}
 
 
 @contextmanager

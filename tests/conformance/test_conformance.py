@@ -12,7 +12,7 @@ import asyncio
 import pytest
 
 from architectures.interface import Architecture, Promises, Services
-from tests.conformance.conftest import Backends
+from tests.backends import Backends
 from tests.conformance.network import Member, Network, network
 
 PAYLOAD_MAX_BYTES = 128 * 1024  # the largest frame a gateway takes

@@ -7,7 +7,7 @@ import time
 
 from architectures.interface import Refused
 from architectures.plan2 import Plan2
-from tests.conformance.conftest import Backends
+from tests.backends import Backends
 from tests.conformance.network import Member, Network, network
 
 ROOMS = [f"room-{number}" for number in range(12)]

@@ -16,35 +16,26 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from architectures.interface import Services, Topology
+from architectures.interface import Topology
 from harness.registry import load_architecture
 from harness.services.fleet import Fleet
-from harness.services.jars import ensure_jars
-from harness.services.kafka import Kafka
-from harness.services.redis import start_redis
+from tests.backends import Backends, running_backends
 
 BOUND_S = 60.0  # for what must happen, not a measurement
 
 
 @pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    folder = tmp_path_factory.mktemp("backends")
-    redis = start_redis(folder, folder / "redis.log")
-    kafka = Kafka(ensure_jars(lambda _done, _total: None), 1, folder, folder)
-    try:
-        kafka.format()
-        kafka.start()
-        kafka.wait_ready()
-        yield Services(kafka_bootstrap=kafka.bootstrap, redis_url=redis.url)
-    finally:
-        kafka.stop()
-        redis.stop()
+def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
+    with running_backends(tmp_path_factory.mktemp("backends")) as backends:
+        yield backends
 
 
 @pytest.fixture
-def fleet(request: pytest.FixtureRequest, services: Services, tmp_path: Path) -> Iterator[Fleet]:
+def fleet(request: pytest.FixtureRequest, backends: Backends, tmp_path: Path) -> Iterator[Fleet]:
+    architecture = load_architecture(request.param)
+    services = backends.services_for(architecture)
     topology = Topology(run_id=f"loss-{secrets.token_hex(4)}", gateways=2, partitions=4)
-    load_architecture(request.param).provision(services, topology)
+    architecture.provision(services, topology)
     fleet = Fleet(request.param, services, topology, tmp_path)
     fleet.start()
     try:

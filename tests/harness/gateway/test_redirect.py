@@ -6,10 +6,11 @@ import asyncio
 from typing import Any, cast
 
 import msgspec
+import pytest
 from websockets.asyncio.server import ServerConnection
 
 from architectures.direct import Direct
-from architectures.interface import Services, Topology
+from architectures.interface import Moving, Services, Topology
 from harness.gateway.session import Hall, Session
 from harness.gateway.settings import Limits
 
@@ -17,6 +18,18 @@ from harness.gateway.settings import Limits
 class OwnedElsewhere(Direct):
     def owner(self, room: str) -> int | None:
         return 1 if room == "theirs" else 0
+
+
+class Between(Direct):
+    """Nobody serves the room, for as many questions as it is told."""
+
+    questions = 0
+
+    def owner(self, room: str) -> int | None:
+        self.questions -= 1
+        if self.questions >= 0:
+            raise Moving(room)
+        return 0
 
 
 class Peer:
@@ -50,3 +63,27 @@ def test_a_foreign_room_is_answered_with_its_owners_address() -> None:
         {"t": "redirect", "room": "theirs", "url": "ws://one"},
         {"t": "joined", "room": "ours"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("questions", "answer"),
+    [
+        (3, {"t": "joined", "room": "r"}),
+        (
+            10_000,
+            {"t": "error", "code": "moving", "reason": "no gateway serves 'r' at the moment; join it again later"},
+        ),
+    ],
+    ids=["for a moment", "for too long"],
+)
+def test_a_join_waits_while_the_room_moves_but_not_for_ever(questions: int, answer: dict[str, Any]) -> None:
+    async def scenario() -> list[dict[str, Any]]:
+        architecture = Between(Services(), Topology(run_id="r", gateways=1), gateway=0)
+        architecture.questions = questions
+        hall = Hall(0, ("ws://zero",), architecture, Limits(moving_max_s=0.3))
+        peer = Peer({"t": "join", "room": "r"})
+        await Session(hall, cast(ServerConnection, peer), "m").serve()
+        assert len(hall.rooms) == 0
+        return peer.heard
+
+    assert asyncio.run(scenario()) == [answer]

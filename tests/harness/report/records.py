@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -19,12 +21,18 @@ DURABLE = PromiseCheck("durable ack: an acked message survives the restart of th
 
 
 def write_record(
-    out: Path, arch: str = "plan1", *, cost_us: float = 20.0, rate_per_s: float = 20.0, **given: Any
+    out: Path,
+    arch: str = "plan1",
+    *,
+    cost_us: float = 20.0,
+    rate_per_s: float = 20.0,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    **given: Any,
 ) -> Path:
     """A complete run of 100 messages to 10 members; latency in ms is `cost_us` / 4 and around."""
     out.mkdir(exist_ok=True)
     uses_kafka = arch != "redis"
-    record = Record(out, RunSettings(arch=arch, rate_per_s=rate_per_s), "big_room")
+    record = Record(out, RunSettings(arch=arch, rate_per_s=rate_per_s, **settings), "big_room")
     for second in range(2):
         record.add_second(msgspec.structs.replace(TICK, phase="warm-up", second=second, latency_p99_ms=90.0))
     for second in range(5):

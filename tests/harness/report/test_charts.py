@@ -53,4 +53,6 @@ def test_losses_are_drawn_as_shares(tmp_path: Path) -> None:
 
 def test_an_architecture_has_its_colour_whoever_is_beside_it() -> None:
     assert colours_of(["plan2", "plan1"])["plan2"] == colours_of(["plan2", "mine", "redis"])["plan2"]
+    assert colours_of(["plan1", "plan1 (4 partitions)"])["plan1 (4 partitions)"] == ARCHITECTURES["plan1"]
+    assert len(set(colours_of(["a", "b", "plan1", "plan2", "z"]).values())) == 5
     assert len(set(ARCHITECTURES.values()) | set(OTHERS)) == len(ARCHITECTURES) + len(OTHERS)

@@ -56,6 +56,14 @@ def test_loads_that_differ_are_not_compared(tmp_path: Path) -> None:
     assert frames_in(tmp_path).ratios.empty
 
 
+def test_two_variants_of_an_architecture_are_not_rounds_of_one(tmp_path: Path) -> None:
+    for given in ({}, {"partitions": 4}, {"partitions": 4, "dedup": True}, {"brokers": 3}):
+        write_record(tmp_path, "plan1", settings=given)
+    runs = frames_in(tmp_path).runs
+    assert sorted(runs["arch"]) == ["plan1", "plan1 (3 brokers)", "plan1 (4 partitions)", "plan1 (4 partitions, dedup)"]
+    assert (runs["round"] == 1).all()
+
+
 def test_merged_latencies_are_a_distribution(tmp_path: Path) -> None:
     write_record(tmp_path, cost_us=20)
     write_record(tmp_path, cost_us=40)

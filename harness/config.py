@@ -20,7 +20,7 @@ PAYLOAD_MAX_BYTES = 64 * 1024
 DURATION_MAX_S = 24 * 3600.0
 BROKER_COUNTS = (1, 3)
 # Per process: logs, pipes, the brokers' connections, Python's own, and the second socket of members being redirected.
-FILES_BESIDE_SOCKETS = 500
+FILES_BESIDE_SOCKETS = 400
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):

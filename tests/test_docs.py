@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.registry import architecture_names, scenario_files
+from harness.report.comparison import compare, split_by
+from harness.report.frames import WORKLOAD, frames_of, read_records
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,7 +41,32 @@ def test_the_readme_names_every_file_of_a_record() -> None:
         assert f"| `{name}` |" in README
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/map.md"])
+@pytest.mark.parametrize(
+    ("document", "reference"),
+    [("README.md", "big_room"), ("docs/comparison.md", "many_rooms"), ("docs/comparison.md", "batching")],
+)
+def test_the_tables_shown_are_those_of_the_reference_records(document: str, reference: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    frames = frames_of(read_records([ROOT / "results" / "reference" / reference]))
+    for workload in split_by(frames, WORKLOAD):
+        for row in compare(workload).rows:
+            cells = [f"{cell.value}, {cell.small}" if cell.small else cell.value for cell in row.cells]
+            assert f"| {row.label} | {' | '.join(cells)} |" in text
+
+
+def test_the_reference_comparison_shows_what_is_claimed_of_the_four() -> None:
+    for reference, gateways in (("big_room", 2), ("many_rooms", 4)):
+        runs = frames_of(read_records([ROOT / "results" / "reference" / reference])).runs
+        assert sorted(runs["arch"].unique()) == ["kafka-redis", "plan1", "plan2", "redis"]
+        assert (runs.groupby("arch")["round"].max() == 3).all()
+        assert runs[["lost", "duplicated", "reordered"]].to_numpy().sum() == 0
+        figures = runs.groupby("arch")[["kafka_records_per_message", "kafka_disk_bytes_per_message"]].mean()
+        records, disk = figures["kafka_records_per_message"], figures["kafka_disk_bytes_per_message"]
+        assert (records["plan1"], records["plan2"], records["kafka-redis"]) == (gateways, 1, 1)
+        assert disk["plan1"] == pytest.approx(gateways * disk["plan2"], rel=0.1)
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/comparison.md", "CONTRIBUTING.md", "docs/map.md"])
 def test_links_inside_the_project_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):

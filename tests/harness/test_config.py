@@ -53,7 +53,7 @@ def test_direct_runs_with_one_gateway_unless_told_otherwise() -> None:
 
 def test_more_members_than_open_files_allow_is_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (256, 1024))
-    with pytest.raises(UsageError, match="use --members 824 or fewer"):
+    with pytest.raises(UsageError, match="use --members 624 or fewer"):
         validate(msgspec.structs.replace(GOOD, members=1000), Plan1)
 
 

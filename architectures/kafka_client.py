@@ -42,8 +42,14 @@ LEADERLESS = (
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError._NOENT,  # librdkafka's own word for the same
 )
-# librdkafka goes on by itself after these, though it does not call them retriable.
-MENDED_BY_ITSELF = (*LEADERLESS, KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)
+# librdkafka goes on by itself after these, though it does not call them retriable. A topic that is gone is not one.
+MENDED_BY_ITSELF = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TRANSPORT,
+)
 
 
 def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology) -> None:

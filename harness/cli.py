@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from harness.errors import ChatbenchError, ExitCode, Interrupted
+from harness.errors import ChatbenchError, ExitCode, Interrupted, UsageError
 from harness.option_file import config_option
 from harness.options import ARCH, DEDUP, RATE_HELP, complete_architecture, load_options, shape_options
 from harness.quantities import COUNT, NUMBER
@@ -105,6 +106,7 @@ def run(as_json: bool, **given: Any) -> None:
         sys.exit(ExitCode.DRIVER_NOT_VALID)
 
 
+ASKED = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)  # by the user, here or in a file
 THE_FOUR = ("plan1", "plan2", "redis", "kafka-redis")
 
 
@@ -135,7 +137,11 @@ THE_FOUR = ("plan1", "plan2", "redis", "kafka-redis")
     help="Go on with an interrupted comparison; everything else is as it was asked for then.",
 )
 def compare(
-    architectures: tuple[str, ...], rounds: int, rates_per_s: tuple[float, ...], resume: Path | None, **given: Any
+    architectures: tuple[str, ...],
+    rounds: int,
+    rates_per_s: tuple[float, ...],
+    resume: Path | None,
+    **given: Any,
 ) -> None:
     """Run several architectures under the same load, in interleaved rounds, and say which one to choose.
 
@@ -155,6 +161,7 @@ def compare(
     from harness.report.progress import CampaignProgress  # noqa: PLC0415
 
     if resume is not None:
+        _refuse_beside_resume(click.get_current_context())
         campaign, folder = campaigns.resume(resume), resume
     else:
         names = architectures or THE_FOUR
@@ -171,6 +178,13 @@ def compare(
         _report([folder], folder)
     if any(outcome.summary.driver.valid is False for outcome in outcomes):
         sys.exit(ExitCode.DRIVER_NOT_VALID)
+
+
+def _refuse_beside_resume(context: click.Context) -> None:
+    asked = [name for name in context.params if context.get_parameter_source(name) in ASKED and name != "resume"]
+    if asked:
+        options = ", ".join(max(each.opts, key=len) for each in context.command.params if each.name in asked)
+        raise UsageError(f"--resume goes on as it was asked for then, so leave {options} out")
 
 
 @main.command()

@@ -123,6 +123,7 @@ def latency_over_time(frames: Frames) -> Figure:
             ends[name] = (float(p99.index[-1]) + 0.5, float(p99.iloc[-1]))
         log_ms(axes, "y")
         axes.set_xlim(0, 1.22 * (float(seconds["second_of_load"].max()) + 1))
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
         axes.set_xlabel("seconds since the load began")
         axes.set_ylabel("p99 delivery latency, ms")
         label_lines(axes, ends, colours)
@@ -176,7 +177,7 @@ def cpu_per_delivery(frames: Frames) -> Figure:
                     )
             left += width
         for name in names:
-            _after(axes, f"{total[name]:.3g} us", total[name], name)
+            _after(axes, f"{_figure(total[name])} us", total[name], name)
         axes.set_xlim(0, 1.18 * float(total.max()))
         _plain_bars(axes, "CPU time per delivery, microseconds (mean of the rounds)")
         _colour_names(axes, names, architectures(runs))
@@ -201,7 +202,7 @@ def kafka_cost(frames: Frames) -> Figure:
             values = means[column]
             axes.barh(list(means.index), values, color=[colours[name] for name in means.index])
             for name, value in values.items():
-                _after(axes, f"{value:,.4g}" if value < 100 else f"{value:,.0f}", value, str(name))
+                _after(axes, _figure(value), value, str(name))
             axes.set_xlim(0, 1.35 * float(values.max()))
             _plain_bars(axes, unit)
             _colour_names(axes, list(means.index), architectures(frames.runs))
@@ -263,6 +264,11 @@ def _thinned(steps: pd.DataFrame) -> pd.DataFrame:
 
 def _bars_size(bars: int) -> tuple[float, float]:
     return SIZE_INCHES[0], 1.1 + 0.62 * bars
+
+
+def _figure(value: float) -> str:
+    """Three digits, and never less than the whole number."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _after(axes: Axes, text: str, x: float, bar: str) -> None:

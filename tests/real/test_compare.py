@@ -137,12 +137,15 @@ def complete_runs(folder: Path) -> Mapping[str, float]:
         (["--arch", "plan1"], "at least two different architectures"),
         (["--arch", "plan1", "--arch", "plam2"], "did you mean 'plan2'"),
         (["--rounds", "0"], "--rounds is 0"),
+        (["--resume", "nowhere", "--rounds", "5"], "leave --rounds, --out out"),
+        (["--arch", "plan1", "--arch", "redis", "--partitions", "1"], "--partitions 2 or more"),
         (["--resume", "nowhere"], "is no folder that `chatbench compare` made"),
         (["--arch", "plan1", "--arch", "redis", "--rate", "0"], "--rate is 0"),
     ],
 )
 def test_what_cannot_be_compared_is_one_clear_sentence(arguments: list[str], says: str, tmp_path: Path) -> None:
-    answer = compare(*arguments, "--out", str(tmp_path))
+    out = [] if arguments == ["--resume", "nowhere"] else ["--out", str(tmp_path)]
+    answer = compare(*arguments, *out)
     assert answer.returncode == 2
     assert says in answer.stderr
     assert "Traceback" not in answer.stderr

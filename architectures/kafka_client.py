@@ -40,6 +40,7 @@ LEADERLESS = (
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError._NOENT,  # librdkafka's own word for the same
 )
 # librdkafka goes on by itself after these, though it does not call them retriable. A topic that is gone is not one.
@@ -47,6 +48,7 @@ MENDED_BY_ITSELF = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TRANSPORT,
 )
@@ -323,7 +325,9 @@ def ends_of(bootstrap: str, topic: str, partitions: Sequence[int]) -> list[Topic
             asked = admin.list_offsets(question)
             answers = {place: answer.result(METADATA_TIMEOUT_S) for place, answer in asked.items()}
         except KafkaException as problem:
-            if problem.args[0].code() not in LEADERLESS or time.monotonic() > deadline:
+            error = problem.args[0]
+            passing = error.code() in LEADERLESS or error.retriable()
+            if not passing or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
         else:

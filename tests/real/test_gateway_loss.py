@@ -19,15 +19,9 @@ from websockets.exceptions import ConnectionClosed
 from architectures.interface import Topology
 from harness.registry import load_architecture
 from harness.services.fleet import Fleet
-from tests.backends import Backends, running_backends
+from tests.backends import Backends
 
 BOUND_S = 60.0  # for what must happen, not a measurement
-
-
-@pytest.fixture(scope="module")
-def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
-    with running_backends(tmp_path_factory.mktemp("backends")) as backends:
-        yield backends
 
 
 @pytest.fixture

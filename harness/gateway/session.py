@@ -61,7 +61,8 @@ class Hall:
             members = self.rooms.remove(room)
             self.counts["moved"] += len(members)
             for member in members:
-                self.sessions[member].forget(room)
+                if (session := self.sessions.get(member)) is not None:  # else it is just leaving
+                    session.forget(room)
             # As deliveries are written: so it comes after every one of the room.
             broadcast(members, wire.encode(wire.Redirect(room, self.peers[self.gateway])), text=True)
 

@@ -160,25 +160,20 @@ def cpu_per_delivery(frames: Frames) -> Figure:
     with chart(_bars_size(len(names))) as (figure, axes):
         left = pd.Series(0.0, index=names)
         total = parts.sum(axis=1)
+        too_thin: dict[str, str] = dict.fromkeys(names, "")  # for a label within: said after the bar
         for part, colour in COMPONENTS.items():
             width = parts.loc[names, part].fillna(0.0)
             axes.barh(names, width, left=left, color=colour, edgecolor="white", linewidth=0.8)
             for name in names:
                 if width[name] > 0.09 * total.max():
-                    middle = left[name] + width[name] / 2
-                    axes.text(
-                        middle,
-                        name,
-                        f"{part}\n{width[name]:.3g}",
-                        ha="center",
-                        va="center",
-                        fontsize=9.5,
-                        color="#111111",
-                    )
+                    middle, label = left[name] + width[name] / 2, f"{part}\n{_figure(width[name])}"
+                    axes.text(middle, name, label, ha="center", va="center", fontsize=9.5, color=ON_COLOUR)
+                elif width[name] > 0:
+                    too_thin[name] += f"\n{part} {_figure(width[name])}"
             left += width
         for name in names:
-            _after(axes, f"{_figure(total[name])} us", total[name], name)
-        axes.set_xlim(0, 1.18 * float(total.max()))
+            _after(axes, f"{_figure(total[name])} us{too_thin[name]}", total[name], name)
+        axes.set_xlim(0, 1.22 * float(total.max()))
         _plain_bars(axes, "CPU time per delivery, microseconds (mean of the rounds)")
         _colour_names(axes, names, architectures(runs))
     return figure

@@ -268,12 +268,13 @@ class Audience:
     def _joined(self, member: MemberSocket, room: str, now_ns: int) -> None:
         member.asked.discard(room)
         joining = self._joining.pop((member.number, room), None)
-        if joining is None:  # it has left again meanwhile, or joined twice, which is staying once
+        if joining is None:  # it has left again meanwhile
             if room not in member.stays:
                 member.send(wire.Leave(room))
             return
-        self._whereabouts[member.number, room] = member
-        member.stays[room] = None if self._phase is None else self._phase.ledger.enter(room, now_ns)
+        if room not in member.stays:  # joining twice is staying once
+            self._whereabouts[member.number, room] = member
+            member.stays[room] = None if self._phase is None else self._phase.ledger.enter(room, now_ns)
         join_ms = (now_ns - joining.asked_ns) / 1e6
         self._tell(msg.Entered(member=member.number, room=room, connect_ms=joining.connect_ms, join_ms=join_ms))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any, cast
 
 import msgspec
 
 from harness import wire
 from harness.load import messages as msg
-from harness.load.audience import Audience, Joining, MemberSocket
+from harness.load.audience import REDIRECTS_MAX, Audience, Joining, MemberSocket
 from harness.load.ledger import message_id
 
 START_NS = 1_000
@@ -109,7 +111,7 @@ def test_a_message_of_a_room_the_member_is_not_in_is_a_stray() -> None:
 
 def test_joining_twice_is_staying_once() -> None:
     room = Room(1)
-    room.audience.heard(room.members[0], wire.encode(wire.Joined("r")), START_NS)
+    room.join(room.members[0])
     room.audience.heard(room.members[0], room.speak(0, 0), START_NS + 5)
     assert (room.result.verdict.expected, room.result.verdict.lost) == (1, 0)
 
@@ -144,3 +146,34 @@ def test_who_leaves_while_still_on_the_way_in_does_not_stay() -> None:
     room.audience.heard(room.members[0], wire.encode(wire.Joined("s")), START_NS)
     assert "s" not in room.members[0].stays
     assert cast(Any, room.members[0].transport).sent[-1] == {"t": "leave", "room": "s"}
+
+
+def test_who_is_sent_away_is_owed_nothing_until_it_is_in_again() -> None:
+    room = Room(2)
+    moved = room.members[1]
+
+    async def redirected() -> None:
+        room.audience.heard(moved, wire.encode(wire.Redirect("r", moved.url)), time.time_ns())
+        room.speak(0, 0)
+        await asyncio.sleep(0.01)  # the audience asks the gateway it was told
+        assert cast(Any, moved.transport).sent[-1] == {"t": "join", "room": "r"}
+        room.audience.heard(moved, wire.encode(wire.Joined("r")), time.time_ns())
+
+    asyncio.run(redirected())
+    room.audience.heard(room.members[0], room.speak(0, 1), time.time_ns())
+    verdict = room.result.verdict
+    # Both messages are owed to the one who stayed, the second alone to the one who was away.
+    assert (verdict.expected, verdict.delivered) == (3, 1)
+
+
+def test_a_room_that_sends_a_member_round_in_circles_is_told_to_the_driver() -> None:
+    room = Room(1)
+
+    async def redirected_for_ever() -> None:
+        for _ in range(REDIRECTS_MAX + 1):
+            room.audience.heard(room.members[0], wire.encode(wire.Redirect("r", "ws://g")), START_NS)
+
+    asyncio.run(redirected_for_ever())
+    told = room.told.messages[-1]
+    assert isinstance(told, msg.MemberFailed)
+    assert "was redirected 31 times" in told.reason

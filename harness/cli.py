@@ -198,7 +198,9 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
       chatbench report results/20261123T150000Z-compare-big_room
       chatbench report results/*-plan1-big_room results/*-redis-big_room --out results/both
     """
-    _report(folders, folders[0] if out is None else out)
+    from harness.config import make_out_dir  # noqa: PLC0415 - as in run
+
+    _report(folders, folders[0] if out is None else make_out_dir(str(out)))
 
 
 def _report(folders: Sequence[Path], out: Path) -> None:

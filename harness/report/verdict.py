@@ -101,7 +101,7 @@ def _faults(runs: pd.DataFrame, arch: str) -> list[str]:
 def _alone(runs: pd.DataFrame, name: str) -> str:
     own = runs[runs["arch"] == name]
     return (
-        f"it delivered all {own['expected'].sum():,.0f} messages that were owed, once and in order; "
+        f"it delivered all {own['expected'].sum():,.0f} deliveries that were owed, once and in order; "
         f"p99 {own[P99].mean():,.1f} ms, {own[CPU].mean():,.1f} us of CPU per delivery."
     )
 

@@ -138,5 +138,19 @@ def test_no_color_is_respected_on_a_terminal() -> None:
     assert green not in doctor(NO_COLOR="1")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["/nowhere"], "there is no record of a run in /nowhere"),
+        (["/nowhere", "--out", "/proc/x"], "cannot be written"),
+    ],
+)
+def test_a_report_of_nothing_or_to_nowhere_is_one_clear_sentence(arguments: list[str], says: str) -> None:
+    answer = chatbench("report", *arguments)
+    assert answer.returncode == 2
+    assert says in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
 def test_off_a_terminal_there_is_no_escape_sequence() -> None:
     assert "\x1b" not in chatbench("list").stdout + chatbench("doctor").stdout

@@ -19,11 +19,6 @@ class Ratio(msgspec.Struct, frozen=True):
     high: float | None
     rounds: int
 
-    @property
-    def differs(self) -> bool:
-        """Whether the interval leaves out 1."""
-        return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
-
 
 def ratio_of(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio | None:
     """The geometric mean of the rounds' ratios, with a percentile bootstrap interval over the rounds.

@@ -8,7 +8,8 @@ import pytest
 
 from architectures.interface import Architecture, Services
 from harness.registry import architecture_names, load_architecture
-from tests.backends import Backends, running_backends
+from harness.services.backends import Backends
+from tests.backends import running_backends
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -25,4 +26,4 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
 
 @pytest.fixture
 def services(architecture: type[Architecture], backends: Backends) -> Services:
-    return backends.services_for(architecture)
+    return backends.services_for(architecture.requires)

@@ -12,7 +12,8 @@ import asyncio
 import pytest
 
 from architectures.interface import Architecture, Promises, Services
-from tests.backends import Backends
+from harness.services.backends import Backends
+from tests.backends import restart_kafka
 from tests.conformance.network import Member, Network, network
 
 PAYLOAD_MAX_BYTES = 128 * 1024  # the largest frame a gateway takes
@@ -220,7 +221,7 @@ def test_a_durable_ack_outlives_the_death_of_the_broker(
         async with network(architecture, services) as running:
             members = await join_everywhere(running, "durable")
             await asyncio.gather(*(speak(running, sender, n, 50) for n, sender in enumerate(members)))
-            backends.restart_kafka()  # right after the last ack: not everything was delivered yet
+            restart_kafka(backends)  # right after the last ack: not everything was delivered yet
             await running.say(members[0], b"0:50")
             said = {f"{n}:{i}".encode() for n in range(len(members)) for i in range(50)} | {b"0:50"}
             await running.until(lambda: all(set(member.heard) >= said for member in members if member.is_in))

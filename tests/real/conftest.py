@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.backends import Backends, running_backends
+from harness.services.backends import Backends
+from tests.backends import running_backends
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from websockets.exceptions import ConnectionClosed
 
 from architectures.interface import Topology
 from harness.registry import load_architecture
+from harness.services.backends import Backends
 from harness.services.fleet import Fleet
-from tests.backends import Backends
 
 BOUND_S = 60.0  # for what must happen, not a measurement
 
@@ -27,7 +27,7 @@ BOUND_S = 60.0  # for what must happen, not a measurement
 @pytest.fixture
 def fleet(request: pytest.FixtureRequest, backends: Backends, tmp_path: Path) -> Iterator[Fleet]:
     architecture = load_architecture(request.param)
-    services = backends.services_for(architecture)
+    services = backends.services_for(architecture.requires)
     topology = Topology(run_id=f"loss-{secrets.token_hex(4)}", gateways=2, partitions=4)
     architecture.provision(services, topology)
     fleet = Fleet(request.param, services, topology, tmp_path)

@@ -7,7 +7,7 @@ import time
 
 from architectures.interface import Refused
 from architectures.plan2 import Plan2
-from tests.backends import Backends
+from harness.services.backends import Backends
 from tests.conformance.network import Member, Network, network
 
 ROOMS = [f"room-{number}" for number in range(12)]
@@ -71,7 +71,7 @@ class Chat:
 
 def test_a_room_is_never_split_and_loses_nothing_while_partitions_move(backends: Backends) -> None:
     async def scenario() -> None:
-        async with network(Plan2, backends.services_for(Plan2)) as running:
+        async with network(Plan2, backends.services_for(Plan2.requires)) as running:
             chat = Chat(running)
             async with asyncio.TaskGroup() as clients:
                 for room in ROOMS:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import resource
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from architectures.interface import Architecture, BadTopology, Topology
 from harness.errors import UsageError
+from harness.load.payload import SIZE_MAX_BYTES, SPREADS
 
 MEMBERS_MAX = 100_000
 GATEWAYS_MAX = 64
+PROCESSES_MAX = 64
 PARTITIONS_MAX = 1_000
 RATE_MAX_PER_S = 1_000_000.0
-PAYLOAD_MAX_BYTES = 64 * 1024
 DURATION_MAX_S = 24 * 3600.0
 BROKER_COUNTS = (1, 3)
 # Per process: logs, pipes, the brokers' connections, Python's own, and the second socket of members being redirected.
@@ -32,6 +34,9 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     rooms: int | None = None  # None: the scenario's own number
     rate_per_s: float = 20.0  # messages of all members together
     payload_bytes: int = 100
+    payload_sizes: str = "fixed"
+    options: tuple[str, ...] = ()  # of the scenario, each as NAME=VALUE
+    processes: int = 1  # Locust processes that hold members
     duration_s: float = 30.0
     warmup_s: float = 10.0
     gateways: int | None = None  # None: two, or fewer where the architecture takes fewer
@@ -53,7 +58,11 @@ def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
     if settings.rooms is not None:
         _in_range("--rooms", settings.rooms, 1, settings.members)
     _in_range("--rate", settings.rate_per_s, 0.1, RATE_MAX_PER_S)
-    _in_range("--payload", settings.payload_bytes, 1, PAYLOAD_MAX_BYTES)
+    _in_range("--payload", settings.payload_bytes, 1, SIZE_MAX_BYTES)
+    if settings.payload_sizes not in SPREADS:
+        raise UsageError(f"--payload-sizes is {settings.payload_sizes!r}, but it must be one of {', '.join(SPREADS)}")
+    _in_range("--processes", settings.processes, 1, PROCESSES_MAX)
+    parse_options(settings.options)
     _in_range("--duration", settings.duration_s, 1, DURATION_MAX_S)
     _in_range("--warmup", settings.warmup_s, 0, DURATION_MAX_S)
     gateways = settings.gateway_count(architecture)
@@ -69,6 +78,17 @@ def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
     except BadTopology as problem:
         raise UsageError(str(problem)) from problem
     _enough_open_files(settings.members)
+
+
+def parse_options(given: Iterable[str]) -> dict[str, str]:
+    """A scenario's own options from NAME=VALUE; raises UsageError. Whether it has them, the scenario says."""
+    options = {}
+    for option in given:
+        name, equals, value = option.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--set is {option!r}, but it must be NAME=VALUE, as in --set exponent=1.2")
+        options[name] = value
+    return options
 
 
 def topology(settings: RunSettings, architecture: type[Architecture]) -> Topology:

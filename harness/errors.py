@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -33,3 +35,12 @@ class ServiceFailed(ChatbenchError):
 
 class Interrupted(BaseException):
     """SIGINT or SIGTERM arrived; not an Exception, so that no handler on the way swallows it."""
+
+
+def where(problem: BaseException) -> str:
+    """The exception in one line, with the line of the user's own code it came from."""
+    text = " ".join(f"{type(problem).__name__}: {problem}".split())
+    if isinstance(problem, SyntaxError):
+        return text
+    frames = traceback.extract_tb(problem.__traceback__)
+    return f"{text} (line {frames[-1].lineno} of {Path(frames[-1].filename).name})" if frames else text

@@ -68,6 +68,28 @@ load_options = together(
         help="Of a message's text: 100, 4KiB.",
     ),
     click.option(
+        "--payload-sizes",
+        default="fixed",
+        show_default=True,
+        metavar="HOW",
+        help="How sizes spread around it: fixed, exponential, lognormal.",
+    ),
+    click.option(
+        "--set",
+        "options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="An option of the scenario's own; `chatbench list` names them.",
+    ),
+    click.option(
+        "--processes",
+        type=COUNT,
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Locust processes, each with members of its own.",
+    ),
+    click.option(
         "--duration",
         "duration_s",
         type=DURATION,

@@ -16,7 +16,7 @@ import msgspec
 import psutil
 
 from harness.config import RunSettings
-from harness.load.messages import Tick
+from harness.load.messages import Second
 from harness.services.jars import KAFKA_VERSION
 from harness.summary import Summary
 
@@ -39,6 +39,7 @@ class Record:
     def __init__(self, out: Path, settings: RunSettings, scenario: str) -> None:
         """Make the folder, with a manifest and a summary that says `incomplete` until finish() replaces it."""
         self.settings = settings
+        self.scenario = scenario
         self.folder = new_folder(out, f"{settings.arch}-{scenario}")
         self.logs = self.folder / "logs"
         self.logs.mkdir()
@@ -49,9 +50,9 @@ class Record:
         with self.timeseries.open("w", newline="") as out_file:
             csv.writer(out_file).writerow(TIMESERIES_COLUMNS)
 
-    def add_second(self, tick: Tick) -> None:
+    def add_second(self, second: Second) -> None:
         with self.timeseries.open("a", newline="") as out_file:
-            csv.writer(out_file).writerow([getattr(tick, column) for column in TIMESERIES_COLUMNS])
+            csv.writer(out_file).writerow([getattr(second, column) for column in TIMESERIES_COLUMNS])
 
     def write_summary(self, summary: Summary) -> None:
         self._write("summary.json", msgspec.json.format(msgspec.json.encode(summary)) + b"\n")

@@ -89,7 +89,8 @@ class Measured:
 
     result: msg.PhaseResult
     duration_s: float
-    cpu_s: dict[str, float]
+    cpu_s: dict[str, float]  # of the services
+    driver_cpu_s: dict[str, float] | None  # of each process of the driver; None: one has ended
     rss_bytes: dict[str, int] | None
     kafka: KafkaCounters | None
     redis: RedisCounters | None
@@ -97,8 +98,9 @@ class Measured:
 
     def add_to(self, summary: Summary, promises: Promises) -> Summary:
         verdict = self.result.verdict
-        spread = Latencies.decode(self.result.spread).summary()
-        send_lateness = Latencies.decode(self.result.send_lateness)
+        spread = Latencies.unpack(self.result.spread).summary()
+        send_lateness = Latencies.unpack(self.result.send_lateness)
+        latency, ack = Latencies.unpack(self.result.latency), Latencies.unpack(self.result.ack)
         return msgspec.structs.replace(
             summary,
             duration_s=round(self.duration_s, 3),
@@ -115,8 +117,8 @@ class Measured:
             neither=verdict.neither,
             strays=self.result.strays,
             disconnects=self.result.disconnects,
-            latency_ms=Latencies.decode(self.result.latency).summary(),
-            ack_ms=Latencies.decode(self.result.ack).summary(),
+            latency_ms=latency.summary(),
+            ack_ms=ack.summary(),
             spread_ms=SpreadMs(p50=spread.p50, p99=spread.p99, max=spread.max),
             send_lateness_ms=send_lateness.summary(),
             publishes_per_s=_per(verdict.sent, self.duration_s),
@@ -129,25 +131,25 @@ class Measured:
             promises=check_promises(promises, verdict),
             driver=judge_driver(
                 send_lateness=send_lateness,
-                loop_lag=Latencies.decode(self.result.loop_lag),
-                cpu_share={
-                    name: self.cpu_s[name] / self.duration_s for name in ("locust", "audience") if name in self.cpu_s
-                },
+                loop_lag=Latencies.unpack(self.result.loop_lag),
+                cpu_share={name: used / self.duration_s for name, used in (self.driver_cpu_s or {}).items()},
                 sent=verdict.sent,
                 not_sent=self.result.not_sent,
-                below_zero=self.result.below_zero,
+                below_zero=latency.below_zero + ack.below_zero + send_lateness.below_zero,
                 drained=self.result.drained,
+                workers_lost=self.result.workers_lost,
             ),
         )
 
     def _cpu_us_per_delivery(self) -> CpuUsPerDelivery:
-        def cost(*components: str) -> float | None:
-            if not all(name in self.cpu_s for name in components):
-                return None
-            return _per(1e6 * sum(self.cpu_s[name] for name in components), self.result.verdict.delivered)
+        def cost(cpu_s: float | None) -> float | None:
+            return None if cpu_s is None else _per(1e6 * cpu_s, self.result.verdict.delivered)
 
         return CpuUsPerDelivery(
-            gateway=cost("gateway"), kafka=cost("kafka"), redis=cost("redis"), driver=cost("locust", "audience")
+            gateway=cost(self.cpu_s.get("gateway")),
+            kafka=cost(self.cpu_s.get("kafka")),
+            redis=cost(self.cpu_s.get("redis")),
+            driver=cost(sum(self.driver_cpu_s.values()) if self.driver_cpu_s else None),
         )
 
     def _kafka_per_message(self) -> KafkaPerMessage | None:

@@ -1,7 +1,7 @@
-"""The audience: one process that holds the sockets of all members, apart from Locust and its gevent.
+"""The audience: one process that holds the sockets of its members, apart from Locust and its gevent.
 
-It sends what members say, hears what gateways deliver, and keeps the ledger and the histograms. A chat frame is
-the same bytes for every member of a room, so it is decoded once and looked up by its bytes afterwards.
+It sends what members say, hears what gateways deliver, and notes both. What the members of a room get are the same
+bytes, so these are decoded once, and looked up by themselves afterwards.
 """
 
 from __future__ import annotations
@@ -9,88 +9,94 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import itertools
 import signal
 import socket
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Coroutine, Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
-import msgspec
 import uvloop
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from websockets.frames import CloseCode
 
 from harness import wire
 from harness.load import messages as msg
-from harness.load.ledger import Message, Stay, sender_of
-from harness.load.phase import Phase
+from harness.load.connection import Connection
+from harness.load.history import Message, Stay, sender_of
+from harness.load.phase import Chunk, Phase, note_heard
 from harness.load.probe import PROBE_BASE, RunningProbe
 
 CONNECTING_MAX = 200
 CONNECT_TIMEOUT_S = 20.0
-KNOWN_FRAMES_MAX = 4096
+KNOWN_CHUNKS_MAX = 4096
 FLUSH_S = 0.1
+PROGRESS_S = 0.05
 LAG_PROBE_S = 0.02
-# A phase is over when nothing is owed any more and it has been quiet for a moment (a duplicate may follow), or when
-# nothing at all has come for longer than any backend here takes, or when it never gets quiet.
-QUIET_S = 0.25
-NOTHING_COMES_S = 2.0
-DRAIN_MAX_S = 10.0
 PROBE_ROUND_S = 0.25
 REDIRECTS_MAX = 30
 REDIRECT_PAUSE_S = 0.05
+# Linux has 28,232 ports for clients of one address; the rest is for the members' second connections, and for others.
+MEMBERS_PER_ADDRESS = 20_000
 
 time_ns = time.time_ns
 
 
-class MemberSocket(WSListener):
+class MemberSocket:
     """One member's connection to one gateway."""
 
-    def __init__(self, audience: Audience, number: int, url: str) -> None:
+    __slots__ = ("asked", "audience", "connection", "number", "slow", "stays", "url")
+
+    def __init__(self, audience: Audience, number: int, url: str, *, slow: bool = False) -> None:
         self.audience = audience
         self.number = number
         self.url = url
-        self.transport: WSTransport | None = None
+        self.slow = slow
         self.stays: dict[str, Stay | None] = {}  # rooms it is in; None while no phase is counted
         self.asked: set[str] = set()  # rooms it has asked for and got no answer yet
+        self.connection = Connection(url, self.knows, self.hear, self.closed)
 
     @property
     def rooms(self) -> Iterable[str]:
         return self.stays
 
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        self.transport = transport
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+    def knows(self, data: bytes) -> bool:
+        """Deal with these bytes if they have been seen before."""
+        audience = self.audience
+        chunks = audience.known.get(data)
+        if chunks is None:
+            return False
         now_ns = time_ns()
-        if frame.msg_type == WSMsgType.TEXT:
-            self.audience.heard(self, frame.get_payload_as_bytes(), now_ns)
-        elif frame.msg_type == WSMsgType.CLOSE:
-            transport.send_close(frame.get_close_code(), frame.get_close_message())
-            transport.disconnect()
+        for chunk in chunks:
+            audience.heard(self, chunk, now_ns)
+        return True
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self.audience.disconnected(self, transport)
+    def hear(self, frames: list[bytes], texts: list[bytes]) -> None:
+        self.audience.decode(self, frames, texts, time_ns())
+
+    def closed(self, why: str, code: int | None) -> None:
+        self.audience.disconnected(self, why, code)
 
     def send(self, frame: wire.ClientFrame) -> None:
-        assert self.transport is not None
-        self.transport.send(WSMsgType.TEXT, wire.encode(frame))
+        self.connection.send(wire.encode(frame))
 
-    def end_stay(self, room: str, now_ns: int) -> None:
+    def end_stay(self, room: str, now_ns: int, *, cut_off: bool = False) -> None:
         """Somebody who is not in the room any more is owed nothing from now on."""
         stay = self.stays.pop(room, None)
         if stay is not None:
-            stay.left_ns = now_ns
+            stay.left_ns, stay.cut_off = now_ns, cut_off
 
 
 class Joining:
     """A member on the way into a room, which may lead past several gateways."""
 
-    __slots__ = ("asked_ns", "connect_ms", "redirects")
+    __slots__ = ("asked_ns", "connect_ms", "read_bytes_per_s", "redirects")
 
-    def __init__(self, asked_ns: int) -> None:
+    def __init__(self, asked_ns: int, read_bytes_per_s: float | None = None) -> None:
         self.asked_ns = asked_ns
+        self.read_bytes_per_s = read_bytes_per_s
         self.connect_ms: float | None = None  # how long the member's first connection took
         self.redirects = 0
 
@@ -107,7 +113,7 @@ class Audience:
         self._arrived: set[int] = set()  # members whose first connection was counted
         self._connecting = asyncio.Semaphore(CONNECTING_MAX)
         self._one_at_a_time: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)  # a member's connecting
-        self._known: dict[bytes, Message] = {}
+        self.known: dict[bytes, tuple[Chunk, ...]] = {}  # by all the bytes that were read at once
         self._phase: Phase | None = None
         self._probe: RunningProbe | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -132,27 +138,36 @@ class Audience:
 
     async def obey(self, reader: asyncio.StreamReader) -> None:
         """Act on the driver's messages until it closes the channel."""
-        decode = msgspec.msgpack.Decoder(msg.ToAudience).decode
-        with contextlib.suppress(asyncio.IncompleteReadError):
-            while True:
-                (length,) = msg.LENGTH.unpack(await reader.readexactly(msg.LENGTH.size))
-                match decode(await reader.readexactly(length)):
-                    case msg.Speak() as speak:
-                        self._speak(speak)
-                    case msg.Enter() as enter:
-                        self._spawn(self._enter(enter))
-                    case msg.Exit() as leave:
-                        self._exit(leave)
-                    case msg.Probe() as probe:
-                        self._spawn(self._run_probe(probe))
-                    case msg.BeginPhase() as begin:
-                        self._begin(begin)
-                    case msg.EndPhase():
-                        self._spawn(self._end())
+        incoming: msg.Unpacker[msg.ToAudience] = msg.Unpacker(msg.ToAudience)
+        while data := await reader.read(1 << 18):
+            incoming.feed(data)
+            while (order := incoming.take()) is not None:
+                self._obey(order)
         self._stopping = True
 
+    def _obey(self, order: msg.ToAudience) -> None:
+        match order:
+            case msg.Speak():
+                self._speak(order)
+            case msg.Enter():
+                self._spawn(self._enter(order))
+            case msg.Exit():
+                self._exit(order)
+            case msg.HangUp():
+                self._hang_up(order.member)
+            case msg.Probe():
+                self._spawn(self._run_probe(order))
+            case msg.BeginPhase():
+                self._begin(order)
+            case msg.EndPhase():
+                self._spawn(self._tell_progress())
+            case msg.Collect():
+                self._collect()
+            case msg.ClosePhase():
+                self._close_phase()
+
     async def _enter(self, enter: msg.Enter) -> None:
-        self._joining[enter.member, enter.room] = Joining(time_ns())
+        self._joining[enter.member, enter.room] = Joining(time_ns(), enter.read_bytes_per_s)
         await self._ask(enter.member, enter.url, enter.room)
 
     async def _ask(self, number: int, url: str, room: str) -> None:
@@ -171,10 +186,11 @@ class Audience:
             if member is not None:
                 return member
             began_ns = time_ns()
-            member = MemberSocket(self, number, url)
+            slow = joining.read_bytes_per_s is not None
+            member = MemberSocket(self, number, url, slow=slow)
             async with self._connecting:
-                await ws_connect(
-                    lambda: member, url, websocket_handshake_timeout=CONNECT_TIMEOUT_S, enable_auto_pong=True
+                await member.connection.connect(
+                    CONNECT_TIMEOUT_S, _local_host(url, number), read_bytes_per_s=joining.read_bytes_per_s
                 )
             self._sockets[number, url] = member
             if number not in self._arrived:
@@ -189,16 +205,31 @@ class Audience:
             member.end_stay(leave.room, time_ns())
             member.send(wire.Leave(leave.room))
 
+    def _hang_up(self, number: int) -> None:
+        for key in [key for key in self._joining if key[0] == number]:
+            del self._joining[key]
+        for key in [key for key in self._sockets if key[0] == number]:
+            member = self._sockets.pop(key)
+            self._end_stays(member)
+            member.connection.close()
+        self._arrived.discard(number)
+
+    def _end_stays(self, member: MemberSocket, *, cut_off: bool = False) -> None:
+        now_ns = time_ns()
+        for room in list(member.stays):
+            member.end_stay(room, now_ns, cut_off=cut_off)
+            del self._whereabouts[member.number, room]
+
     def _speak(self, speak: msg.Speak) -> None:
         phase = self._phase
         if phase is None:
             return  # does not happen: EndPhase follows the last Speak on the same channel
         member = self._whereabouts.get((sender_of(speak.message_id), speak.room))
-        if member is None or member.transport is None or member.transport.is_disconnected:
+        if member is None or not member.connection.is_open:
             phase.refused["not_in_the_room"] += 1
             return
         now_ns = time_ns()
-        phase.ledger.say(speak.message_id, speak.room, speak.intended_ns, now_ns)
+        phase.history.say(speak.message_id, speak.room, speak.intended_ns, now_ns)
         phase.new_lateness_ns.append(now_ns - speak.intended_ns)
         phase.second_said += 1
         phase.unanswered += 1
@@ -206,33 +237,77 @@ class Audience:
 
     # --- what the gateways say
 
-    def heard(self, member: MemberSocket, frame: bytes, now_ns: int) -> None:
-        message = self._known.get(frame)
-        if message is None:
-            decoded = wire.decode_gateway_frame(frame)
-            if not isinstance(decoded, wire.Chat):
-                self._answered(member, decoded, now_ns)
-                return
-            if decoded.id >= PROBE_BASE:
-                if self._probe is not None:
-                    self._probe.heard(member, decoded)
-                return
-            message = None if self._phase is None else self._phase.ledger.messages.get(decoded.id)
-            if message is None:
-                if self._phase is not None:
-                    self._phase.strays += 1
-                return
-            if len(self._known) >= KNOWN_FRAMES_MAX:
-                self._known.clear()
-            self._known[frame] = message
+    def heard(self, member: MemberSocket, chunk: Chunk, now_ns: int) -> None:
+        """The member got these messages."""
         phase = self._phase
         if phase is None:
             return
-        stay = member.stays.get(message.room.name)
+        stay = member.stays.get(chunk.room)
         if stay is None:
-            phase.strays += 1
-        elif stay.deliver(message, now_ns):
-            phase.new_latency_ns.append(now_ns - message.intended_ns)
+            phase.strays += len(chunk.messages)
+            return
+        again = stay.hear(chunk.messages)
+        if again or not stay.timed:
+            self._heard_one_by_one(phase, stay, chunk.messages, again, now_ns)
+            return
+        heard_ns = chunk.heard_ns
+        if not heard_ns:
+            phase.fresh.append(chunk)
+        heard_ns.append(now_ns)
+
+    def _heard_one_by_one(
+        self, phase: Phase, stay: Stay, messages: Iterable[Message], again: Iterable[Message], now_ns: int
+    ) -> None:
+        repeated = Counter(again)
+        phase.repeated += repeated.total()
+        for message in messages:
+            if repeated[message] > 0:
+                repeated[message] -= 1
+                continue
+            note_heard(message, now_ns, now_ns)
+            if stay.timed:
+                phase.new_latency_ns.append(now_ns - message.intended_ns)
+            else:
+                phase.untimed += 1
+
+    def decode(self, member: MemberSocket, frames: list[bytes], texts: list[bytes], now_ns: int) -> None:
+        """Text frames that came together in bytes nobody had seen before: often the first of a room to get them."""
+        heard: list[Chunk] = []
+        for frame, text in zip(frames, texts, strict=True):
+            chunks = self.known.get(frame) or self._decode_one(member, frame, text, now_ns)
+            for chunk in chunks:
+                self.heard(member, chunk, now_ns)
+            heard += chunks
+        if 1 < len(heard) == len(frames):
+            by_room = itertools.groupby(heard, key=lambda chunk: chunk.room)
+            joined = (Chunk(room, tuple(m for chunk in same for m in chunk.messages)) for room, same in by_room)
+            self._learn(b"".join(frames), tuple(joined))
+
+    def _decode_one(self, member: MemberSocket, frame: bytes, text: bytes, now_ns: int) -> tuple[Chunk, ...]:
+        """The frame as a chunk of its own; none if it is no message of this phase, and has been dealt with."""
+        decoded = wire.decode_gateway_frame(text)
+        if not isinstance(decoded, wire.Chat):
+            self._answered(member, decoded, now_ns)
+            return ()
+        if decoded.id >= PROBE_BASE:
+            if self._probe is not None:
+                self._probe.heard(member, decoded)
+            return ()
+        phase = self._phase
+        if phase is None:
+            return ()
+        if decoded.sent is None or decoded.sent < phase.start_ns:
+            phase.strays += 1  # of an earlier phase
+            return ()
+        message = phase.history.room(decoded.room).message(decoded.id, decoded.sent)
+        chunks = (Chunk(decoded.room, (message,)),)
+        self._learn(frame, chunks)
+        return chunks
+
+    def _learn(self, data: bytes, chunks: tuple[Chunk, ...]) -> None:
+        if len(self.known) >= KNOWN_CHUNKS_MAX:
+            self.known.clear()
+        self.known[data] = chunks
 
     def _answered(self, member: MemberSocket, frame: wire.GatewayFrame, now_ns: int) -> None:
         match frame:
@@ -250,10 +325,10 @@ class Audience:
 
     def _acked(self, identity: int, now_ns: int) -> None:
         phase = self._phase
-        message = None if phase is None else phase.ledger.messages.get(identity)
+        message = None if phase is None else phase.history.said.get(identity)
         if phase is None or message is None:
             return
-        if phase.ledger.ack(message, now_ns):
+        if phase.history.ack(message, now_ns):
             phase.unanswered -= 1
             phase.new_ack_ns.append(now_ns - message.intended_ns)
             phase.second_acked += 1
@@ -274,9 +349,14 @@ class Audience:
             return
         if room not in member.stays:  # joining twice is staying once
             self._whereabouts[member.number, room] = member
-            member.stays[room] = None if self._phase is None else self._phase.ledger.enter(room, now_ns)
+            member.stays[room] = self._enter_history(member, room, now_ns)
         join_ms = (now_ns - joining.asked_ns) / 1e6
         self._tell(msg.Entered(member=member.number, room=room, connect_ms=joining.connect_ms, join_ms=join_ms))
+
+    def _enter_history(self, member: MemberSocket, room: str, now_ns: int) -> Stay | None:
+        if self._phase is None:
+            return None
+        return self._phase.history.enter(room, member.url, now_ns, timed=not member.slow)
 
     def _redirected(self, member: MemberSocket, room: str, url: str, now_ns: int) -> None:
         """The room is served elsewhere: ask there. Until then the member is not in it, and is owed nothing."""
@@ -299,62 +379,49 @@ class Audience:
         await asyncio.sleep(REDIRECT_PAUSE_S * max(0, redirects - 2))
         if (member.number, room) in self._joining:
             await self._ask(member.number, url, room)
-        if not member.stays and not member.asked and member.transport is not None:
+        if not member.stays and not member.asked:
             self._sockets.pop((member.number, member.url), None)
-            member.transport.disconnect()
+            member.connection.close()
 
-    def disconnected(self, member: MemberSocket, transport: WSTransport) -> None:
+    def disconnected(self, member: MemberSocket, why: str, code: int | None) -> None:
         if self._stopping or self._sockets.pop((member.number, member.url), None) is None:
             return
         self._arrived.discard(member.number)
-        for room in list(member.stays):
-            member.end_stay(room, time_ns())
-            del self._whereabouts[member.number, room]
+        self._end_stays(member, cut_off=code == CloseCode.TRY_AGAIN_LATER)
         if self._phase is not None:
             self._phase.disconnects += 1
-        closing = transport.close_handshake
-        told = None if closing is None else closing.recv
-        why = "the gateway dropped the connection" if told is None else f"closed with {told.code}: {told.reason}"
         self._tell(msg.MemberFailed(member=member.number, reason=why))
 
     # --- phases
 
     def _begin(self, begin: msg.BeginPhase) -> None:
-        self._known.clear()
-        phase = Phase(begin)
+        self.known.clear()
+        self._phase = Phase(begin)
         now_ns = time_ns()
         for member in self._sockets.values():
             for room in member.stays:
-                member.stays[room] = phase.ledger.enter(room, now_ns)
+                member.stays[room] = self._enter_history(member, room, now_ns)
         # What is alive now stays alive: without it a full collection stops the loop to walk all of it.
         gc.collect()
         gc.freeze()
-        self._phase = phase
 
-    async def _end(self) -> None:
-        phase = self._phase
-        assert phase is not None
-        await self._drain(phase)
-        phase.flush()
-        self._tell(phase.close_second(phase.second + 1))
-        self._phase = None
-        self._tell(phase.result())
+    async def _tell_progress(self) -> None:
+        """Until the coordinator has seen enough of it."""
+        while self._phase is not None:
+            self._tell(self._phase.progress())
+            await asyncio.sleep(PROGRESS_S)
 
-    async def _drain(self, phase: Phase) -> None:
-        began = time.monotonic()
-        changed = began
-        before: tuple[object, ...] = ()
-        while time.monotonic() - began < DRAIN_MAX_S:
-            verdict = phase.ledger.verdict()
-            now = (verdict, phase.unanswered)
-            if now != before:
-                before, changed = now, time.monotonic()
-            quiet_s = time.monotonic() - changed
-            owed = verdict.lost > 0 or phase.unanswered > 0
-            if quiet_s > (NOTHING_COMES_S if owed else QUIET_S):
-                return
-            await asyncio.sleep(0.05)
-        phase.drained = False
+    def _collect(self) -> None:
+        if self._phase is not None:
+            self._phase.flush()
+            self._tell(msg.Histories(rooms=self._phase.history.report(), unanswered=self._phase.unanswered))
+
+    def _close_phase(self) -> None:
+        phase, self._phase = self._phase, None
+        if phase is not None:
+            phase.flush()
+            self._tell(phase.close_second(phase.second + 1))
+            self._tell(phase.report())
 
     async def flush_regularly(self) -> None:
         """Move raw latencies into histograms in batches, and tell the driver of each second."""
@@ -374,7 +441,7 @@ class Audience:
             due = time.monotonic_ns() + int(LAG_PROBE_S * 1e9)
             await asyncio.sleep(LAG_PROBE_S)
             if self._phase is not None:
-                self._phase.loop_lag.record_ns([max(0, time.monotonic_ns() - due)])
+                self._phase.new_lag_ns.append(max(0, time.monotonic_ns() - due))
 
     # --- probing
 
@@ -390,6 +457,13 @@ class Audience:
                 await probe.all_answered.wait()
         self._probe = None
         self._tell(msg.Probed(problem=probe.problem()))
+
+
+def _local_host(url: str, number: int) -> str | None:
+    """The address to connect from: one address of this host has too few ports for very many members."""
+    if number < MEMBERS_PER_ADDRESS or urlsplit(url).hostname != "127.0.0.1":
+        return None
+    return f"127.0.0.{2 + number // MEMBERS_PER_ADDRESS}"
 
 
 async def run_audience(connected: socket.socket) -> None:

@@ -7,14 +7,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
-import msgspec
-
-from harness.load.messages import LENGTH, Struct, pack
+from harness.load.messages import Incoming, Struct, Unpacker, pack
 from harness.services.supervise import Child, spawn
-
-Incoming = TypeVar("Incoming")
 
 
 def spawn_peer(name: str, module: str, log: Path, incoming: Any, *, stdin: bytes = b"") -> tuple[Child, Channel[Any]]:
@@ -34,10 +30,8 @@ class Channel(Generic[Incoming]):
     """Sends and receives whole messages over a connected socket."""
 
     def __init__(self, connected: socket.socket, incoming: Any) -> None:
-        # `incoming` is Incoming itself: a union of message types, which `type[...]` cannot express.
         self._socket = connected
-        self._decode = msgspec.msgpack.Decoder(incoming).decode
-        self._received = bytearray()
+        self._incoming: Unpacker[Incoming] = Unpacker(incoming)
         self._sending = threading.Lock()  # many greenlets of one process speak over one socket
 
     def send(self, message: Struct) -> None:
@@ -53,7 +47,7 @@ class Channel(Generic[Incoming]):
         """The next message, or None when none came in time; raises ChannelClosed if the other end is gone."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            message = self._take()
+            message = self._incoming.take()
             if message is not None:
                 return message
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -68,19 +62,7 @@ class Channel(Generic[Incoming]):
                 self._socket.settimeout(None)
             if not more:
                 raise ChannelClosed("closed by the other process")
-            self._received += more
-
-    def _take(self) -> Incoming | None:
-        received = self._received
-        if len(received) < LENGTH.size:
-            return None
-        (length,) = LENGTH.unpack_from(received)
-        end = LENGTH.size + length
-        if len(received) < end:
-            return None
-        message: Incoming = self._decode(bytes(received[LENGTH.size : end]))
-        del received[:end]
-        return message
+            self._incoming.feed(more)
 
     def close(self) -> None:
         self._socket.close()

@@ -1,154 +1,174 @@
-"""The driver process: Locust as a library, headless, under the orders of `chatbench run`.
+"""The driver process: Locust as a library, under the orders of chatbench.
 
+With one process it is Locust's local runner; with more, its master, and the workers are its children.
 Importing locust patches the process with gevent; it must come first, and asyncio stays out of this process.
 """
 
 from __future__ import annotations
 
-import locust  # isort: skip
-
-import csv
-import io
 import logging
+import os
 import signal
 import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gevent
-import locust.env
-import locust.stats
 import msgspec
-from locust.user.users import User
-from locust.util.load_locustfile import load_locustfile
+from gevent.event import Event
 
+from harness.errors import ServiceFailed, where
 from harness.load import messages as msg
 from harness.load.channel import Channel, ChannelClosed
-from harness.load.crowd import Crowd, LoadSettings
+from harness.load.coordinator import Coordinator
+from harness.load.crowd import serve_coordinator
 from harness.load.driver_settings import DriverSettings
-from harness.load.member import Member
+from harness.load.scenario import BrokenScenario, chosen_options, load_scenario
+from harness.load.worker import member_environment
+from harness.services.ports import free_ports
+from harness.services.supervise import Child, spawn
 
 SPAWN_TIMEOUT_S = 90.0
-
-
-class BrokenScenario(Exception):
-    """The locustfile cannot be used; the text says why, for the user."""
+WORKERS_TIMEOUT_S = 30.0
+ENDING_TIMEOUT_S = 60.0
 
 
 class Driver:
     """Obeys chatbench at the other end of the channel."""
 
-    def __init__(self, settings: DriverSettings, channel: Channel[msg.ToDriver]) -> None:
+    def __init__(self, settings: DriverSettings, channel: Channel[msg.ToCoordinator]) -> None:
+        self._settings = settings
         self._channel = channel
-        users, shapes = _load_scenario(Path(settings.scenario))
-        rooms = settings.rooms or users[0].rooms_for(settings.members)
-        self._environment = locust.env.Environment(
-            user_classes=list[type[User]](users),
-            shape_class=shapes[0] if shapes else None,
-            events=locust.events,
-            catch_exceptions=False,  # an exception ends the member instead of repeating without pause
-        )
-        self._environment.events.user_error.add_listener(self._on_user_error)  # type: ignore[no-untyped-call]  # Locust's
-        self._runner = self._environment.create_local_runner()
-        load = LoadSettings(
+        scenario = load_scenario(Path(settings.scenario))
+        options = chosen_options(scenario.options, settings.options)
+        rooms = settings.rooms or scenario.members[0].rooms_for(settings.members)
+        self._load = msg.Load(
             members=settings.members,
             rooms=rooms,
             rate_per_s=settings.rate_per_s,
             payload_bytes=settings.payload_bytes,
+            payload_sizes=settings.payload_sizes,
             seed=settings.seed,
+            options=options,
         )
-        self._crowd = Crowd(self._environment, load, Path(settings.audience_log), self._on_news)
-        self._scenario = settings.scenario
-        self._user_error: str | None = None
-        self._not_sent = 0
+        self._environment = member_environment(scenario)
+        self._broken = False
+        self._phase_over = Event()
+        self._workers: list[Child] = []
+        if settings.processes == 1:
+            self._environment.create_local_runner()
+            serve_coordinator(self._environment, settings.scenario, Path(settings.logs) / "audience.log")
+        else:
+            self._start_workers()
+        self._coordinator = Coordinator(self._environment, self._on_news)
+        self._environment.events.test_stopping.add_listener(self._on_test_stopping)  # type: ignore[no-untyped-call]  # Locust's
+
+    def _start_workers(self) -> None:
+        (port,) = free_ports(1)
+        runner = self._environment.create_master_runner("127.0.0.1", port)
+        for number in range(1, self._settings.processes + 1):
+            argv = [sys.executable, "-m", "harness.load.worker", str(port), str(number)]
+            log = Path(self._settings.logs) / f"worker-{number}.log"
+            given = msgspec.json.encode(self._settings)
+            self._workers.append(spawn(f"Locust worker {number}", argv, log, stdin=given))
+        deadline = time.monotonic() + WORKERS_TIMEOUT_S
+        while len(runner.clients.ready) < self._settings.processes:
+            for worker in self._workers:
+                worker.check()
+            if time.monotonic() > deadline:
+                raise ServiceFailed(f"not all Locust workers were there within {WORKERS_TIMEOUT_S:g} s")
+            gevent.sleep(0.02)
 
     def obey(self) -> None:
         """Act on chatbench's messages until it closes the channel."""
-        crowd = self._crowd
-        self._channel.send(msg.Ready(pids=crowd.pids, rooms=crowd.load.rooms))
+        self._channel.send(msg.Ready(rooms=self._load.rooms))
         while (order := self._channel.receive()) is not None:
             match order:
                 case msg.Spawn():
-                    crowd.urls = order.urls
-                    gevent.spawn(self._spawn_members)
+                    self._in_background(self._spawn_members, order.urls)
                 case msg.Probe():
-                    crowd.tell(order)
+                    self._in_background(self._probe, order)
                 case msg.BeginPhase():
-                    crowd.begin(order)
-                    gevent.spawn(self._end_phase)
+                    self._coordinator.begin(order)
+                    self._phase_over.clear()
+                    self._in_background(self._finish_phase)
                 case msg.EndPhase():
-                    crowd.end_now()
+                    self._coordinator.end_now()
 
-    def _spawn_members(self) -> None:
-        crowd, members = self._crowd, self._crowd.load.members
-        self._runner.start(members, spawn_rate=members)
+    def _in_background(self, work: Callable[..., None], *arguments: Any) -> None:
+        def run() -> None:
+            try:
+                work(*arguments)
+            except Exception as problem:  # noqa: BLE001 - whatever it is, chatbench must not wait for an answer
+                traceback.print_exc()
+                self._channel.send(msg.Failed(problem=f"the driver failed: {where(problem)}"))
+
+        gevent.spawn(run)
+
+    def _spawn_members(self, urls: list[str]) -> None:
+        coordinator, runner = self._coordinator, self._environment.runner
+        assert runner is not None
+        pids = coordinator.assemble(self._load, urls)
+        if self._settings.processes > 1:
+            pids["locust master"] = os.getpid()
+        if self._environment.shape_class is None:
+            gevent.spawn(runner.start, self._load.members, spawn_rate=self._load.members)
+        else:
+            runner.start_shape()
         deadline = time.monotonic() + SPAWN_TIMEOUT_S
-        while crowd.joined < members and not crowd.failures and not self._user_error:
+        while not self._all_joined() and not coordinator.failures and not self._broken:
             if time.monotonic() > deadline:
-                crowd.failures.append(f"not all had joined within {SPAWN_TIMEOUT_S:g} s")
-            self._channel.send(msg.Spawned(joined=crowd.joined))
+                coordinator.failures.append(f"not all had joined within {SPAWN_TIMEOUT_S:g} s")
+            self._channel.send(msg.Spawned(joined=coordinator.joined))
             gevent.sleep(0.1)
-        problem = crowd.failures[0] if crowd.failures else None
-        self._channel.send(msg.Spawned(joined=crowd.joined, problem=problem))
+        problem = coordinator.failures[0] if coordinator.failures else None
+        self._channel.send(msg.Spawned(joined=coordinator.joined, problem=problem, complete=True, pids=pids))
 
-    def _end_phase(self) -> None:
-        self._not_sent = self._crowd.await_end()
+    def _all_joined(self) -> bool:
+        shape, runner = self._environment.shape_class, self._environment.runner
+        if shape is None or runner is None:
+            return self._coordinator.joined >= self._load.members
+        shape.reset_time()  # type: ignore[no-untyped-call]  # Locust's; its time begins with the load
+        return runner.shape_last_tick is not None and self._coordinator.joined >= runner.shape_last_tick[0]
 
-    def _on_news(self, news: msg.FromAudience | msg.Failed) -> None:
+    def _probe(self, order: msg.Probe) -> None:
+        self._channel.send(msg.Probed(problem=self._coordinator.probe(order)))
+
+    def _finish_phase(self) -> None:
+        result = self._coordinator.result()
+        self._phase_over.set()
+        self._channel.send(result)
+
+    def _on_test_stopping(self, **_: Any) -> None:
+        """The scenario's shape has come to its end: so does the phase, while its members are still there."""
+        self._channel.send(msg.Ending())
+        self._coordinator.end_now()
+        self._phase_over.wait(ENDING_TIMEOUT_S)
+
+    def _on_news(self, news: msg.FromCoordinator | msg.MemberFailed) -> None:
         match news:
-            case msg.Tick() | msg.Probed() | msg.Failed():
+            case msg.Broken():
+                if not self._broken:
+                    self._broken = True
+                    self._channel.send(news)
+            case msg.Second() | msg.Failed():
                 self._channel.send(news)
-            case msg.PhaseResult():
-                self._channel.send(
-                    msgspec.structs.replace(news, not_sent=self._not_sent, locust_stats_csv=self._stats_csv())
-                )
-
-    def _on_user_error(self, user_instance: User, exception: Exception, tb: object, **_: object) -> None:
-        if isinstance(exception, ChannelClosed):
-            return  # the audience ended, which is no fault of the scenario and is told as such
-        if self._user_error is None:
-            self._user_error = f"the scenario {self._scenario} failed: {_where(exception)}"
-            self._channel.send(msg.Broken(problem=self._user_error))
-
-    def _stats_csv(self) -> str:
-        out = io.StringIO()
-        percentiles = locust.stats.PERCENTILES_TO_REPORT
-        locust.stats.StatsCSV(self._environment, percentiles).requests_csv(csv.writer(out))
-        return out.getvalue()
-
-
-def _load_scenario(path: Path) -> tuple[list[type[Member]], list[locust.LoadTestShape]]:
-    try:
-        users, shapes = load_locustfile(str(path))
-    except (Exception, SystemExit) as problem:
-        raise BrokenScenario(f"the scenario {path} cannot be loaded: {_where(problem)}") from problem
-    members = [user for user in users.values() if issubclass(user, Member)]
-    if len(members) != len(users) or not members:
-        strangers = ", ".join(name for name, user in users.items() if not issubclass(user, Member))
-        found = f"{strangers} is no Member" if strangers else "it has no user class"
-        raise BrokenScenario(f"the scenario {path} cannot be used: {found}; derive from harness.load.member.Member")
-    return members, shapes
-
-
-def _where(problem: BaseException) -> str:
-    """The exception in one line, with the line of the scenario it came from."""
-    text = " ".join(f"{type(problem).__name__}: {problem}".split())
-    if isinstance(problem, SyntaxError):
-        return text
-    frames = traceback.extract_tb(problem.__traceback__)
-    return f"{text} (line {frames[-1].lineno} of {Path(frames[-1].filename).name})" if frames else text
 
 
 def main() -> None:
     """`python -m harness.load.driver FD`, settings as JSON on standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # chatbench decides when it ends
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    channel: Channel[msg.ToDriver] = Channel(socket.socket(fileno=int(sys.argv[1])), msg.ToDriver)
+    channel: Channel[msg.ToCoordinator] = Channel(socket.socket(fileno=int(sys.argv[1])), msg.ToCoordinator)
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=DriverSettings)
     try:
         Driver(settings, channel).obey()
+    except ServiceFailed as problem:
+        channel.send(msg.Failed(problem=str(problem)))
     except BrokenScenario as problem:
         channel.send(msg.Broken(problem=str(problem)))
     except ChannelClosed:

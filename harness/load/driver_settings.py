@@ -6,12 +6,15 @@ import msgspec
 
 
 class DriverSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the driver process reads from its standard input."""
+    """What the driver process, and each of its Locust workers, reads from its standard input."""
 
     scenario: str  # path of the locustfile
     members: int
     rooms: int | None
     rate_per_s: float
     payload_bytes: int
+    payload_sizes: str
     seed: int
-    audience_log: str
+    options: dict[str, str]
+    processes: int  # Locust processes that hold members
+    logs: str  # folder

@@ -1,209 +1,154 @@
-"""The ledger: who must get what, and what became of it.
+"""The ledger: who must get what, and what became of it, judged from what every audience of a run reports.
 
-Each room numbers its messages in the order they were said. Each stay of a member in a room has a bitset over these
-numbers: a delivery sets a bit, a bit that is set already is a duplicate, and a sender's number below the last one
-seen is out of order. All verdicts follow from the bitsets at the end; nothing is decided while the load runs.
+A pure function of these reports: the verdict is the same whether one audience or several held the members.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-SEQUENCE_BITS = 32
+from harness.load.history import SEQUENCE_BITS, RoomReport, StayReport
 
-
-def message_id(sender: int, sequence: int) -> int:
-    """The id on the wire: the sender's member number and the running number of what it said."""
-    return sender << SEQUENCE_BITS | sequence
-
-
-def sender_of(identity: int) -> int:
-    return identity >> SEQUENCE_BITS
+NEVER_NS = np.iinfo(np.int64).max
+Integers = npt.NDArray[np.int64]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the messages of a ledger, counted per message and, from `expected` on, per member."""
+    """What became of the messages of a phase, counted per message and, from `expected` on, per member."""
 
-    sent: int
-    acked: int
-    expected: int  # deliveries owed: to members in the room from before the message until after it settled
-    delivered: int  # of the expected
-    lost: int  # of the expected
-    lost_acked: int  # of the lost: the gateway had acked the message
-    duplicated: int  # deliveries beyond the first
-    reordered: int  # first deliveries that came after a later message of the same sender
-    neither: int  # in flight while the member joined or left: owed by nobody, counted nowhere above
+    sent: int = 0
+    acked: int = 0
+    expected: int = 0  # deliveries owed: to members in the room from before the message until after it settled
+    delivered: int = 0  # of the expected
+    lost: int = 0  # of the expected
+    lost_acked: int = 0  # of the lost: the gateway had acked the message
+    duplicated: int = 0  # deliveries beyond the first
+    reordered: int = 0  # first deliveries that came after a later message of the same sender
+    neither: int = 0  # in flight while the member joined, left or was cut off: owed by nobody, counted nowhere above
+    strays: int = 0  # deliveries of messages that nobody said in that room
 
-
-class Message:
-    """One message, from the moment it was handed to the socket."""
-
-    __slots__ = ("acked_ns", "first_ns", "index", "intended_ns", "last_ns", "room", "sender", "sent_ns", "sequence")
-
-    def __init__(self, identity: int, room: RoomLog, intended_ns: int, sent_ns: int) -> None:
-        self.sender = sender_of(identity)
-        self.sequence = identity & ((1 << SEQUENCE_BITS) - 1)
-        self.room = room
-        self.index = len(room.messages)
-        self.intended_ns = intended_ns
-        self.sent_ns = sent_ns
-        self.acked_ns: int | None = None
-        self.first_ns: int | None = None  # first delivery to anybody
-        self.last_ns: int | None = None
-
-    @property
-    def settled_ns(self) -> int | None:
-        """When it was last seen to move; None if it was neither acked nor delivered, so may still be under way."""
-        if self.acked_ns is None or self.last_ns is None:
-            return self.acked_ns or self.last_ns
-        return max(self.acked_ns, self.last_ns)
+    def __add__(self, other: Verdict) -> Verdict:
+        mine, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
+        return Verdict(**{name: mine[name] + theirs[name] for name in mine})
 
 
-class RoomLog:
-    """The messages of a room, and every stay of a member in it."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.messages: list[Message] = []
-        self.stays: list[Stay] = []
+class Judgement(msgspec.Struct, frozen=True):
+    verdict: Verdict
+    spread_ns: list[int]  # of each message that anybody heard: from its first to its last recipient
 
 
-class Stay:
-    """One member in one room, from join to leave."""
-
-    __slots__ = ("_last_sequence", "_seen", "duplicated", "joined_ns", "left_ns", "reordered", "room")
-
-    def __init__(self, room: RoomLog, joined_ns: int) -> None:
-        self.room = room
-        self.joined_ns = joined_ns
-        self.left_ns: int | None = None
-        self.duplicated = 0
-        self.reordered = 0
-        self._seen = bytearray()
-        self._last_sequence: dict[int, int] = {}
-
-    def deliver(self, message: Message, now_ns: int) -> bool:
-        """Note a delivery to this member; returns whether it was the first of this message."""
-        byte, bit = message.index >> 3, 1 << (message.index & 7)
-        seen = self._seen
-        if byte >= len(seen):
-            seen.extend(bytes(byte + 1 - len(seen) + 64))
-        if seen[byte] & bit:
-            self.duplicated += 1
-            return False
-        seen[byte] |= bit
-        last = self._last_sequence
-        if message.sequence < last.get(message.sender, -1):
-            self.reordered += 1
-        else:
-            last[message.sender] = message.sequence
-        if message.first_ns is None:
-            message.first_ns = now_ns
-        message.last_ns = now_ns
-        return True
-
-    def seen_mask(self) -> int:
-        """The bitset as an integer: bit i is the room's message i."""
-        return int.from_bytes(self._seen, "little")
+def judge(reports: Sequence[RoomReport]) -> Judgement:
+    """What became of everything. Several reports may be of the same room, each with members and messages of its own."""
+    rooms: defaultdict[str, list[RoomReport]] = defaultdict(list)
+    for report in reports:
+        rooms[report.room].append(report)
+    verdict, spread_ns = Verdict(), []
+    for parts in rooms.values():
+        room = _Room(parts)
+        verdict += room.verdict()
+        spread_ns += room.spread_ns()
+    return Judgement(verdict, spread_ns)
 
 
-class Ledger:
-    """All that was said and heard in one phase of a run."""
+class _Room:
+    """One room, its messages in the order they were sent, whoever held the members who said them."""
 
-    def __init__(self) -> None:
-        self._rooms: dict[str, RoomLog] = {}
-        self.messages: dict[int, Message] = {}
-        self.acked = 0
+    def __init__(self, parts: Sequence[RoomReport]) -> None:
+        self._parts = parts
+        said = sorted(
+            (sent_ns, identity, acked_ns or NEVER_NS)
+            for part in parts
+            for sent_ns, identity, acked_ns in zip(part.sent_ns, part.identities, part.acked_ns, strict=True)
+            if sent_ns is not None
+        )
+        self._sent_ns = np.array([sent_ns for sent_ns, _, _ in said], dtype=np.int64)
+        self._acked_ns = np.array([acked_ns for _, _, acked_ns in said], dtype=np.int64)
+        self._place = {identity: place for place, (_, identity, _) in enumerate(said)}
+        self._first_ns = np.full(len(said), NEVER_NS)
+        self._last_ns = np.full(len(said), -1)
+        for part in parts:
+            for identity, first_ns, last_ns in zip(part.identities, part.first_ns, part.last_ns, strict=True):
+                if first_ns is not None and last_ns is not None and (place := self._place.get(identity)) is not None:
+                    self._first_ns[place] = min(self._first_ns[place], first_ns)
+                    self._last_ns[place] = max(self._last_ns[place], last_ns)
 
-    def room(self, name: str) -> RoomLog:
-        log = self._rooms.get(name)
-        if log is None:
-            log = self._rooms[name] = RoomLog(name)
-        return log
-
-    def enter(self, room: str, now_ns: int) -> Stay:
-        """A member has been told that it is in the room."""
-        log = self.room(room)
-        stay = Stay(log, now_ns)
-        log.stays.append(stay)
-        return stay
-
-    def say(self, identity: int, room: str, intended_ns: int, sent_ns: int) -> Message:
-        """A member is about to send; call it before the socket does, so that no delivery can come first."""
-        log = self.room(room)
-        message = Message(identity, log, intended_ns, sent_ns)
-        log.messages.append(message)
-        self.messages[identity] = message
-        return message
-
-    def ack(self, message: Message, now_ns: int) -> bool:
-        """Note an ack; returns whether it was the first of this message."""
-        if message.acked_ns is not None:
-            return False
-        message.acked_ns = now_ns
-        self.acked += 1
-        return True
+    def spread_ns(self) -> list[int]:
+        heard = self._last_ns >= 0
+        spread: list[int] = (self._last_ns - self._first_ns)[heard].tolist()
+        return spread
 
     def verdict(self) -> Verdict:
-        """What became of everything, as known now."""
-        totals = [_judge(log) for log in self._rooms.values()]
-        expected, delivered, lost_acked, duplicated, reordered, neither = (
-            (sum(column) for column in zip(*totals, strict=True)) if totals else (0,) * 6
-        )
+        verdict = Verdict(sent=len(self._place), acked=int((self._acked_ns != NEVER_NS).sum()))
+        for part in self._parts:
+            places = np.array([self._place.get(identity, -1) for identity in part.identities], dtype=np.int64)
+            identities = np.array(part.identities, dtype=np.int64)
+            trails = [_Trail(np.array(trail, dtype=np.int64), places, identities) for trail in part.trails]
+            known: dict[Any, Verdict] = {}  # most stays are like others of the same trail
+            for stay in part.stays:
+                first, end = self._owed(stay)
+                like = (stay.trail, first, end, stay.left_ns, stay.cut_off)
+                if like not in known:
+                    known[like] = self._judge(trails[stay.trail], stay, first, end)
+                verdict += known[like]
+        return verdict
+
+    def _owed(self, stay: StayReport) -> tuple[int, int]:
+        """The messages sent while the member was in the room: [first, end) in the order of sending."""
+        first = int(np.searchsorted(self._sent_ns, stay.joined_ns, side="left"))
+        if stay.left_ns is None:
+            return first, len(self._sent_ns)
+        return first, max(first, int(np.searchsorted(self._sent_ns, stay.left_ns, side="right")))
+
+    def _judge(self, trail: _Trail, stay: StayReport, first: int, end: int) -> Verdict:
+        seen = np.zeros(len(self._sent_ns), dtype=bool)
+        seen[trail.places] = True
+        got = seen[first:end]
+        missed = ~got
+        if stay.cut_off:
+            in_flight = missed  # the gateway threw away what the member had not read, as it must
+        elif stay.left_ns is not None:
+            in_flight = missed & (self._settled_ns(first, end) >= stay.left_ns)
+        else:
+            in_flight = np.zeros_like(missed)
+        lost = missed & ~in_flight
+        delivered, neither = int(got.sum()), int(in_flight.sum())
         return Verdict(
-            sent=len(self.messages),
-            acked=self.acked,
-            expected=expected,
+            expected=delivered + int(lost.sum()),
             delivered=delivered,
-            lost=expected - delivered,
-            lost_acked=lost_acked,
-            duplicated=duplicated,
-            reordered=reordered,
-            neither=neither,
+            lost=int(lost.sum()),
+            lost_acked=int((lost & (self._acked_ns[first:end] != NEVER_NS)).sum()),
+            duplicated=trail.duplicated,
+            reordered=trail.reordered,
+            neither=neither + int(seen.sum()) - delivered,
+            strays=trail.strays,
         )
 
-
-def _judge(log: RoomLog) -> tuple[int, int, int, int, int, int]:
-    """(expected, delivered, lost though acked, duplicated, reordered, neither) of one room."""
-    acked = _mask(message.index for message in log.messages if message.acked_ns is not None)
-    sent_at = [message.sent_ns for message in log.messages]
-    expected = delivered = lost_acked = duplicated = reordered = neither = 0
-    for stay in log.stays:
-        first = bisect_left(sent_at, stay.joined_ns)
-        last = len(sent_at) if stay.left_ns is None else bisect_right(sent_at, stay.left_ns)
-        owed = _bits(first, max(first, last))
-        seen = stay.seen_mask()
-        if stay.left_ns is not None:
-            unsettled = _unsettled_at(stay.left_ns, log.messages[first:last]) & ~seen
-            neither += (owed & unsettled).bit_count()
-            owed &= ~unsettled
-        neither += (seen & ~owed).bit_count()
-        got = owed & seen
-        expected += owed.bit_count()
-        delivered += got.bit_count()
-        lost_acked += (owed & ~got & acked).bit_count()
-        duplicated += stay.duplicated
-        reordered += stay.reordered
-    return expected, delivered, lost_acked, duplicated, reordered, neither
+    def _settled_ns(self, first: int, end: int) -> Integers:
+        """When each was last seen to move; never, if it was neither acked nor delivered, so may still be under way."""
+        acked_ns, last_ns = self._acked_ns[first:end], self._last_ns[first:end]
+        settled: Integers = np.where(acked_ns == NEVER_NS, last_ns, np.maximum(acked_ns, last_ns))
+        settled[settled < 0] = NEVER_NS
+        return settled
 
 
-def _bits(first: int, end: int) -> int:
-    return (1 << end) - (1 << first)
+class _Trail:
+    """What some members heard, in their order."""
 
-
-def _unsettled_at(moment_ns: int, messages: list[Message]) -> int:
-    """The messages that may still have been on their way at that moment."""
-    settled = ((message.index, message.settled_ns) for message in messages)
-    return _mask(index for index, at_ns in settled if at_ns is None or at_ns >= moment_ns)
-
-
-def _mask(indices: Iterable[int]) -> int:
-    bits = bytearray()  # setting bits in an int would copy it each time
-    for index in indices:  # ascending
-        byte = index >> 3
-        bits.extend(bytes(byte + 1 - len(bits)))
-        bits[byte] |= 1 << (index & 7)
-    return int.from_bytes(bits, "little")
+    def __init__(self, heard: Integers, places: Integers, identities: Integers) -> None:
+        known = heard[places[heard] >= 0]
+        self.strays = len(heard) - len(known)
+        _, at = np.unique(known, return_index=True)
+        firsts = known[np.sort(at)]  # first deliveries, in the order they came
+        self.duplicated = len(known) - len(firsts)
+        self.places = places[firsts]
+        # By sender, and for each in the order heard. An id grows with its sender's number first, so the largest id so
+        # far is, within a sender, the latest message heard of it.
+        heard_ids = identities[firsts]
+        by_sender = heard_ids[np.argsort(heard_ids >> SEQUENCE_BITS, kind="stable")]
+        self.reordered = int((by_sender < np.maximum.accumulate(by_sender)).sum()) if len(by_sender) else 0

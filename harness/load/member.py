@@ -1,4 +1,4 @@
-"""What a locustfile uses: a Locust user that is a member of chat rooms.
+"""What a locustfile uses: a Locust user that is a member of chat rooms, and the base of a shape over their number.
 
     from locust import task
     from harness.load.member import Member
@@ -19,19 +19,25 @@ from __future__ import annotations
 
 import time
 from random import Random
+from typing import ClassVar
 
 import gevent
 import locust
-from locust import User, constant
+from gevent.pool import Group
+from locust import LoadTestShape, User, constant
 from locust.env import Environment
 from locust.exception import StopUser
 
 from harness.load import messages as msg
 from harness.load import standalone
-from harness.load.crowd import CROWDS, LoadSettings, NotJoined
-from harness.load.ledger import message_id
+from harness.load.coordinator import COORDINATORS
+from harness.load.crowd import CROWDS, NotJoined
+from harness.load.history import message_id
+from harness.load.payload import draw_bytes
 
 NEVER_NS = 1 << 62
+TURNS_SKIPPED_MAX = 100_000  # who has been so inactive for so long stays silent
+Option = float | str
 
 
 class Member(User):
@@ -40,19 +46,27 @@ class Member(User):
     abstract = True
     wait_time = constant(0)  # `say` paces; a locustfile may set a wait_time of its own on top
 
+    # The scenario's own options, and what they are where the user does not say so with `--set NAME=VALUE`.
+    options: ClassVar[dict[str, Option]] = {}
+
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self._crowd = CROWDS[environment]
-        self.load: LoadSettings = self._crowd.load
+        self.load: msg.Load = self._crowd.load
         self.index = self._crowd.admit(self)
-        self.random = Random(f"{self.load.seed}/{self.index}")  # the same members speak the same way in every run
+        # The same members speak the same way in every run.
+        self.random = Random(f"{self.load.seed}/{self.index}/{self._crowd.sequences[self.index]}")
         self._rooms: list[str] = []
-        self._sequence = 0
         self._phase: msg.BeginPhase | None = None
         self._speaks = False
         self._rate_per_s = 0.0
         self._joined_ns = 0
         self._due_ns = 0
+
+    def start(self, group: Group) -> gevent.Greenlet:
+        greenlet: gevent.Greenlet = super().start(group)
+        greenlet.link(lambda _ended: self._crowd.release(self.index))
+        return greenlet
 
     # --- what a locustfile may override
 
@@ -62,25 +76,41 @@ class Member(User):
         return 1
 
     def rate_per_s(self) -> float:
-        """Messages per second of this member; 0 for one who only listens."""
+        """Messages per second of this member at its most active; 0 for one who only listens."""
         return self.load.rate_per_s / self.load.members
+
+    def activity(self, elapsed_s: float) -> float:
+        """From 0 to 1: with how much of its rate the member speaks so long after the beginning of the load."""
+        return 1.0
+
+    def read_bytes_per_s(self) -> float | None:
+        """How fast the member reads what it is sent; None: as fast as it comes."""
+        return None
 
     # --- what a locustfile calls
 
     @property
     def room_number(self) -> int:
         """A room for this member, 0 <= n < load.rooms: all rooms alike in size, and each spread over all gateways."""
-        return self.index * self.load.rooms // self.load.members
+        return self._place * self.load.rooms // self.load.members
 
     @property
     def place_in_room(self) -> int:
         """How many members of the same room_number come before this one."""
-        return self.index - -(-self.room_number * self.load.members // self.load.rooms)
+        return self._place - -(-self.room_number * self.load.members // self.load.rooms)
+
+    @property
+    def _place(self) -> int:
+        return self.index % self.load.members
+
+    def option(self, name: str) -> float:
+        """The value of a scenario's own option that is a number."""
+        return float(self.load.options[name])
 
     def join(self, room: str) -> None:
-        """Connect if not connected yet, and join; returns when the gateway has answered."""
+        """Connect if not connected, and join; returns when the gateway has answered."""
         try:
-            self._crowd.enter(self.index, room)
+            self._crowd.enter(self.index, room, self.read_bytes_per_s())
         except NotJoined as problem:
             raise StopUser from problem
         self._joined_ns = time.time_ns()
@@ -88,25 +118,31 @@ class Member(User):
 
     def leave(self, room: str) -> None:
         self._rooms.remove(room)
-        self._crowd.tell(msg.Exit(member=self.index, room=room))
+        self._crowd.ask_audience(msg.Exit(member=self.index, room=room))
+
+    def hang_up(self) -> None:
+        """Close the connection, and with it leave every room."""
+        self._rooms.clear()
+        self._crowd.ask_audience(msg.HangUp(member=self.index))
 
     def say(self, text: str, room: str | None = None) -> None:
         """Wait for the next turn, then send to the room (by default the one joined last). Does not await the ack."""
         self._speaks = True
         intended_ns = self._await_turn()
-        self._crowd.tell(
+        sequence = self._crowd.sequences[self.index]
+        self._crowd.sequences[self.index] += 1
+        self._crowd.ask_audience(
             msg.Speak(
-                message_id=message_id(self.index, self._sequence),
+                message_id=message_id(self.index, sequence),
                 room=room or self._rooms[-1],
                 intended_ns=intended_ns,
                 text=text,
             )
         )
-        self._sequence += 1
 
     def text(self) -> str:
         """Words to say, of the run's payload size."""
-        size = self.load.payload_bytes
+        size = draw_bytes(self.load.payload_sizes, self.random, self.load.payload_bytes)
         start = self.random.randrange(len(self._crowd.babble) - size)
         return self._crowd.babble[start : start + size]
 
@@ -133,10 +169,20 @@ class Member(User):
         self._schedule_next()
 
     def _schedule_next(self) -> None:
-        if self._rate_per_s <= 0:
-            self._due_ns = NEVER_NS
-        else:
-            self._due_ns += round(self.random.expovariate(self._rate_per_s) * 1e9)
+        """The next moment of a Poisson process whose rate follows `activity`, by thinning one of the full rate.
+
+        Source: Lewis and Shedler, Simulation of nonhomogeneous Poisson processes by thinning, 1979.
+        """
+        phase = self._phase
+        assert phase is not None
+        if self._rate_per_s > 0:
+            for _ in range(TURNS_SKIPPED_MAX):
+                self._due_ns += round(self.random.expovariate(self._rate_per_s) * 1e9)
+                if self._due_ns >= self._crowd.end_ns:
+                    return
+                if self.random.random() < self.activity((self._due_ns - phase.start_ns) / 1e9):
+                    return
+        self._due_ns = NEVER_NS
 
     def is_behind(self) -> bool:
         """Whether something due before the end of the phase has not been said yet."""
@@ -153,6 +199,29 @@ class Member(User):
             unsaid += 1
             self._schedule_next()
         return unsaid
+
+
+class Shape(LoadTestShape):
+    """A Locust shape that knows the load. Time counts from the beginning of the load, not from the members' joining."""
+
+    abstract = True
+
+    @property
+    def load(self) -> msg.Load:
+        assert self.runner is not None
+        load = COORDINATORS[self.runner.environment].load
+        assert load is not None
+        return load
+
+    def option(self, name: str) -> float:
+        """As Member.option."""
+        return float(self.load.options[name])
+
+    @property
+    def last_second(self) -> msg.Second | None:
+        """What was measured in the last second that is known, over all members."""
+        assert self.runner is not None
+        return COORDINATORS[self.runner.environment].last_second
 
 
 # Importing Member is what makes a file a scenario, so it is also what makes plain `locust -f` work with it.

@@ -1,27 +1,33 @@
-"""What chatbench, the Locust process and the audience process tell each other.
+"""What chatbench, the Locust processes and the audience processes tell each other.
 
-    chatbench <-> driver (Locust, gevent) <-> audience (sockets, uvloop)
+    chatbench <-> coordinator (Locust's local or master) <-> crowd (local or worker) <-> audience (sockets, uvloop)
 
-Frames are MessagePack with a length before each, over a Unix socket pair that only parent and child hold.
+Frames are MessagePack with a length before each, over a Unix socket pair that only parent and child hold; between
+Locust processes they travel inside Locust's own messages.
 """
 
 from __future__ import annotations
 
 import struct
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from harness.load.history import RoomReport
 from harness.load.ledger import Verdict
 
 LENGTH = struct.Struct(">I")
-FRAME_MAX_BYTES = 256 * 1024 * 1024
+# The types of Locust's messages that carry ours from a coordinator to its crowds, and back.
+ORDER = "chatbench-order"
+NEWS = "chatbench-news"
+Incoming = TypeVar("Incoming")
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Base of all messages: the class name is the tag."""
 
 
-# --- driver -> audience
+# --- crowd -> audience
 
 
 class Enter(Struct, frozen=True):
@@ -30,11 +36,18 @@ class Enter(Struct, frozen=True):
     member: int
     url: str
     room: str
+    read_bytes_per_s: float | None = None  # None: as fast as it comes
 
 
 class Exit(Struct, frozen=True):
     member: int
     room: str
+
+
+class HangUp(Struct, frozen=True):
+    """Close the member's connections, and with them all its stays."""
+
+    member: int
 
 
 class Speak(Struct, frozen=True):
@@ -52,7 +65,7 @@ class Probe(Struct, frozen=True):
 
 
 class BeginPhase(Struct, frozen=True):
-    """Count from now on in fresh statistics. Also chatbench -> driver: let members speak from start to end."""
+    """Count from now on in fresh statistics. Members speak from start to end."""
 
     name: str
     start_ns: int
@@ -60,10 +73,18 @@ class BeginPhase(Struct, frozen=True):
 
 
 class EndPhase(Struct, frozen=True):
-    """Wait for what is in flight, then answer with PhaseResult. Also chatbench -> driver: end it now."""
+    """Nothing more will be said: tell Progress from now on. Chatbench -> coordinator: end the phase now."""
 
 
-# --- audience -> driver
+class Collect(Struct, frozen=True):
+    """Answer with Histories: what is known so far."""
+
+
+class ClosePhase(Struct, frozen=True):
+    """Nothing more is waited for: answer with the last Tick and then PhaseReport."""
+
+
+# --- audience -> crowd
 
 
 class Entered(Struct, frozen=True):
@@ -81,16 +102,108 @@ class MemberFailed(Struct, frozen=True):
 
 
 class Probed(Struct, frozen=True):
-    """problem is None when everybody heard what they must. Also driver -> chatbench."""
+    """problem is None when everybody heard what they must."""
 
     problem: str | None
 
 
 class Tick(Struct, frozen=True):
-    """Counts of one second of a phase, and what is new for Locust. Also driver -> chatbench."""
+    """One second of a phase. Also crowd -> coordinator."""
 
     phase: str
     second: int  # since the phase began
+    said: int
+    acked: int
+    latency: bytes  # of the deliveries of this second, a packed histogram
+    ack: bytes
+
+
+class Progress(Struct, frozen=True):
+    """Whether something still comes: changes as long as it does."""
+
+    heard: int
+    unanswered: int
+
+
+class Histories(Struct, frozen=True):
+    rooms: list[RoomReport]
+    unanswered: int
+
+
+class PhaseReport(Struct, frozen=True):
+    """Everything an audience knows of a phase."""
+
+    phase: str
+    rooms: list[RoomReport]
+    latency: bytes  # packed histograms
+    ack: bytes
+    send_lateness: bytes
+    loop_lag: bytes
+    refused: dict[str, int]  # error frames, by code
+    strays: int  # chat frames of another phase, or of rooms the member is not in
+    disconnects: int
+    unanswered: int
+
+
+# --- coordinator -> crowd, beside Probe, BeginPhase, Collect and ClosePhase
+
+
+class Load(Struct, frozen=True):
+    """What the members of a test do; a scenario reads it as `self.load`."""
+
+    members: int
+    rooms: int
+    rate_per_s: float  # messages of all members together
+    payload_bytes: int
+    payload_sizes: str  # how the sizes are spread around payload_bytes
+    seed: int
+    options: dict[str, float | str]  # the scenario's own, by name
+
+
+class Assemble(Struct, frozen=True):
+    """Forget the last test's members; for the next, take the numbers worker, worker + workers, worker + 2 workers..."""
+
+    load: Load
+    urls: list[str]
+    worker: int
+    workers: int
+
+
+class CutShort(Struct, frozen=True):
+    """The phase ends at this moment and not when it was said to."""
+
+    end_ns: int
+
+
+# --- crowd -> coordinator, beside Progress, Histories, Tick, Probed
+
+
+class Assembled(Struct, frozen=True):
+    pids: dict[str, int]  # of the processes whose CPU time is the driver's
+
+
+class Arrivals(Struct, frozen=True):
+    """Members in their first room, since the last such message: how long connecting and joining took."""
+
+    joined: int
+    connect_ms: list[float]
+    join_ms: list[float]
+
+
+class Unsaid(Struct, frozen=True):
+    """The end of the phase has passed; so much of its schedule could not be said."""
+
+    not_sent: int
+
+
+# --- coordinator -> chatbench
+
+
+class Second(Struct, frozen=True):
+    """One second of a phase, over all members."""
+
+    phase: str
+    second: int
     said: int
     acked: int
     delivered: int
@@ -98,44 +211,28 @@ class Tick(Struct, frozen=True):
     latency_p90_ms: float | None
     latency_p99_ms: float | None
     latency_max_ms: float | None
-    deliver_ms: dict[int, int]  # rounded as Locust rounds -> count
-    ack_ms: dict[int, int]
 
 
 class PhaseResult(Struct, frozen=True):
-    """Everything the audience knows of a phase. The driver adds what only it knows and passes it on."""
+    """What became of a phase, over all members."""
 
     phase: str
     verdict: Verdict
-    latency: bytes  # encoded histograms
+    latency: bytes  # packed histograms
     ack: bytes
     spread: bytes
     send_lateness: bytes
-    loop_lag: bytes
-    refused: dict[str, int]  # error frames, by code
-    strays: int  # chat frames of another phase, or of rooms the member is not in
+    loop_lag: bytes  # of the audience that lagged most
+    refused: dict[str, int]
+    strays: int
     disconnects: int
-    below_zero: int  # intervals that a stepped clock made negative
     drained: bool  # False: deliveries were still arriving when the wait for them ended
     not_sent: int = 0
+    workers_lost: int = 0  # their members count for nothing
     locust_stats_csv: str = ""
-    user_error: str | None = None  # the first exception of the scenario
-
-
-# --- chatbench -> driver
-
-
-class Spawn(Struct, frozen=True):
-    """Connect all members, spread over the gateways."""
-
-    urls: list[str]
-
-
-# --- driver -> chatbench
 
 
 class Ready(Struct, frozen=True):
-    pids: list[int]  # of the processes whose CPU time is the driver's
     rooms: int
 
 
@@ -146,20 +243,39 @@ class Broken(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True):
-    """A part of the driver has ended; no fault of the scenario."""
+    """A part of the driver has ended; no fault of the scenario. Also crowd -> coordinator."""
 
     problem: str
 
 
 class Spawned(Struct, frozen=True):
     joined: int
-    problem: str | None = None  # None while members are still joining, or when all have
+    complete: bool = False
+    problem: str | None = None  # why not all could join
+    pids: dict[str, int] = {}  # when complete: the driver's processes, by what they are called
 
 
-ToAudience = Enter | Exit | Speak | Probe | BeginPhase | EndPhase
-FromAudience = Entered | MemberFailed | Probed | Tick | PhaseResult
-ToDriver = Spawn | Probe | BeginPhase | EndPhase
-FromDriver = Ready | Broken | Failed | Spawned | Probed | Tick | PhaseResult
+class Ending(Struct, frozen=True):
+    """The scenario's shape has ended the load before its time."""
+
+
+# --- chatbench -> coordinator, beside Probe, BeginPhase and EndPhase
+
+
+class Spawn(Struct, frozen=True):
+    """Connect all members, spread over the gateways."""
+
+    urls: list[str]
+
+
+ToAudience = Enter | Exit | HangUp | Speak | Probe | BeginPhase | EndPhase | Collect | ClosePhase
+FromAudience = Entered | MemberFailed | Probed | Tick | Progress | Histories | PhaseReport
+ToCrowd = Assemble | Probe | BeginPhase | CutShort | Collect | ClosePhase
+FromCrowd = (
+    Assembled | Arrivals | MemberFailed | Probed | Tick | Unsaid | Progress | Histories | PhaseReport | Broken | Failed
+)
+ToCoordinator = Spawn | Probe | BeginPhase | EndPhase
+FromCoordinator = Ready | Broken | Failed | Spawned | Probed | Second | Ending | PhaseResult
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -168,3 +284,28 @@ def pack(message: Struct) -> bytes:
     """The message as one frame."""
     body = _encode(message)
     return LENGTH.pack(len(body)) + body
+
+
+class Unpacker(Generic[Incoming]):
+    """Makes messages of bytes as they come."""
+
+    def __init__(self, incoming: Any) -> None:
+        # `incoming` is Incoming itself: a union of message types, which `type[...]` cannot express.
+        self._decode = msgspec.msgpack.Decoder(incoming).decode
+        self._received = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        self._received += data
+
+    def take(self) -> Incoming | None:
+        """The next message that is complete, if there is one."""
+        received = self._received
+        if len(received) < LENGTH.size:
+            return None
+        (length,) = LENGTH.unpack_from(received)
+        end = LENGTH.size + length
+        if len(received) < end:
+            return None
+        message: Incoming = self._decode(bytes(received[LENGTH.size : end]))
+        del received[:end]
+        return message

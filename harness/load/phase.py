@@ -1,23 +1,35 @@
-"""The statistics of one phase of a run: made fresh when it begins, never reset."""
+"""The statistics of one phase of a run, in one audience: made fresh when it begins, never reset."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.load import messages as msg
-from harness.load.ledger import Ledger
-from harness.measure.histogram import Latencies, LatencyMs
+from harness.load.history import History, Message
+from harness.measure.histogram import Latencies
+
+
+class Chunk:
+    """What some bytes say in one room, and when each member got them: many get the same bytes."""
+
+    __slots__ = ("heard_ns", "messages", "room")
+
+    def __init__(self, room: str, messages: tuple[Message, ...]) -> None:
+        self.room = room
+        self.messages = messages
+        self.heard_ns: list[int] = []  # not yet moved into the histograms
 
 
 class Phase:
-    """What is counted between BeginPhase and PhaseResult: made fresh for each, never reset."""
+    """What is counted between BeginPhase and EndPhase."""
 
     def __init__(self, begin: msg.BeginPhase) -> None:
         self.name = begin.name
         self.start_ns = begin.start_ns
-        self.ledger = Ledger()
+        self.history = History()
         self.latency = Latencies()
         self.ack = Latencies()
         self.send_lateness = Latencies()
@@ -25,85 +37,86 @@ class Phase:
         self.refused: Counter[str] = Counter()
         self.strays = 0
         self.disconnects = 0
-        self.drained = True
+        self.heard = 0  # first deliveries, until the last flush
+        self.repeated = 0  # deliveries to members who had that message already
+        self.untimed = 0  # first deliveries to members who read slowly on purpose
         self.unanswered = 0  # said, but neither acked nor refused yet
         self._open_second(0)
         # Raw nanoseconds since the last flush: an append costs less than a histogram's update.
+        self.fresh: list[Chunk] = []
         self.new_latency_ns: list[int] = []
         self.new_ack_ns: list[int] = []
         self.new_lateness_ns: list[int] = []
+        self.new_lag_ns: list[int] = []
 
     def _open_second(self, second: int) -> None:
         self.second = second
         self.second_latency = Latencies()
-        self.second_said = self.second_acked = self.second_delivered = 0
-        self.deliver_ms: Counter[int] = Counter()
-        self.ack_ms: Counter[int] = Counter()
+        self.second_said = self.second_acked = 0
+        self.second_ack = Latencies()
 
     def flush(self) -> None:
-        """Move the raw latencies into the histograms, as a batch."""
-        latencies, acks, lateness = self.new_latency_ns, self.new_ack_ns, self.new_lateness_ns
-        self.new_latency_ns, self.new_ack_ns, self.new_lateness_ns = [], [], []
+        """Move what is raw into the histograms, as a batch."""
+        latencies = self._fresh_latencies_ns()
+        self.heard += len(latencies)
+        acks, lateness, lags = self.new_ack_ns, self.new_lateness_ns, self.new_lag_ns
+        self.new_ack_ns, self.new_lateness_ns, self.new_lag_ns = [], [], []
         self.second_latency.record_ns(latencies)
-        self.second_delivered += len(latencies)
-        self.ack.record_ns(acks)
+        self.second_ack.record_ns(acks)
         self.send_lateness.record_ns(lateness)
-        self.deliver_ms.update(_locust_ms(latencies))
-        self.ack_ms.update(_locust_ms(acks))
+        self.loop_lag.record_ns(lags)
+
+    def _fresh_latencies_ns(self) -> npt.NDArray[np.int64]:
+        batches = [np.array(self.new_latency_ns, dtype=np.int64)]
+        self.new_latency_ns = []
+        chunks, self.fresh = self.fresh, []
+        for chunk in chunks:
+            heard_ns = np.array(chunk.heard_ns, dtype=np.int64)
+            first_ns, last_ns = chunk.heard_ns[0], chunk.heard_ns[-1]
+            chunk.heard_ns = []
+            for message in chunk.messages:
+                batches.append(heard_ns - message.intended_ns)
+                note_heard(message, first_ns, last_ns)
+        return np.concatenate(batches)
+
+    def progress(self) -> msg.Progress:
+        self.flush()
+        return msg.Progress(heard=self.heard + self.repeated + self.untimed, unanswered=self.unanswered)
 
     def close_second(self, next_second: int) -> msg.Tick:
-        """The counts of the second that was open; its latencies join those of the phase."""
-        latency = self.second_latency.summary()
+        """What the second that was open had; it joins the phase."""
         self.latency.add(self.second_latency)
-        tick = self._tick(latency)
-        self._open_second(next_second)
-        return tick
-
-    def _tick(self, latency: LatencyMs) -> msg.Tick:
-        return msg.Tick(
+        self.ack.add(self.second_ack)
+        tick = msg.Tick(
             phase=self.name,
             second=self.second,
             said=self.second_said,
             acked=self.second_acked,
-            delivered=self.second_delivered,
-            latency_p50_ms=latency.p50,
-            latency_p90_ms=latency.p90,
-            latency_p99_ms=latency.p99,
-            latency_max_ms=latency.max,
-            deliver_ms=dict(self.deliver_ms),
-            ack_ms=dict(self.ack_ms),
+            latency=self.second_latency.pack(),
+            ack=self.second_ack.pack(),
         )
+        self._open_second(next_second)
+        return tick
 
-    def result(self) -> msg.PhaseResult:
-        """Everything that was counted, and the ledger's verdict."""
-        spread = Latencies()
-        spread.record_ns(
-            [
-                message.last_ns - message.first_ns
-                for message in self.ledger.messages.values()
-                if message.first_ns is not None and message.last_ns is not None
-            ]
-        )
-        return msg.PhaseResult(
+    def report(self) -> msg.PhaseReport:
+        """Everything that was counted; call flush and close_second before."""
+        return msg.PhaseReport(
             phase=self.name,
-            verdict=self.ledger.verdict(),
-            latency=self.latency.encode(),
-            ack=self.ack.encode(),
-            spread=spread.encode(),
-            send_lateness=self.send_lateness.encode(),
-            loop_lag=self.loop_lag.encode(),
+            rooms=self.history.report(),
+            latency=self.latency.pack(),
+            ack=self.ack.pack(),
+            send_lateness=self.send_lateness.pack(),
+            loop_lag=self.loop_lag.pack(),
             refused=dict(self.refused),
             strays=self.strays,
             disconnects=self.disconnects,
-            # Encoding keeps the counts of a histogram and nothing beside them.
-            below_zero=sum(each.below_zero for each in (self.latency, self.ack, self.send_lateness)),
-            drained=self.drained,
+            unanswered=self.unanswered,
         )
 
 
-def _locust_ms(latencies_ns: list[int]) -> dict[int, int]:
-    """Whole milliseconds in the steps Locust keeps (1 below 100, 10 below 1000, and so on) -> count."""
-    ms = np.rint(np.asarray(latencies_ns, dtype=np.float64) / 1e6)
-    step = 10.0 ** np.clip(np.floor(np.log10(np.maximum(ms, 1))) - 1, 0, None)
-    values, counts = np.unique((np.rint(ms / step) * step).astype(np.int64), return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+def note_heard(message: Message, first_ns: int, last_ns: int) -> None:
+    """Somebody has heard it at these moments."""
+    if message.first_ns is None or first_ns < message.first_ns:
+        message.first_ns = first_ns
+    if message.last_ns is None or last_ns > message.last_ns:
+        message.last_ns = last_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -47,10 +48,12 @@ class RunningProbe:
                 # Where only fragments are promised, hearing anything in the room is enough.
                 self._missing |= {(member.number, room, "")} if fragments else {(member.number, room, u) for u in urls}
         self._said: dict[int, tuple[str, str]] = {}
+        # Each audience of a run probes for itself, and hears the test messages of the others.
+        self._first_id = PROBE_BASE + (secrets.randbits(31) << 20)
 
     def say_round(self) -> None:
         for (room, url), speaker in self._speakers.items():
-            identity = PROBE_BASE + len(self._said)
+            identity = self._first_id + len(self._said)
             self._said[identity] = (room, url)
             self._unanswered += 1
             speaker.send(wire.Say(room, identity, "can everybody hear me?", time.time_ns()))

@@ -5,6 +5,7 @@
 
 With --host the gateways there are used; without it `chatbench up` is started as a child. There is no warm-up and
 no record: members speak from the moment they joined until Locust stops, then the ledger's verdict is logged.
+Locust's own --processes, --master and --worker spread the members, with an audience for each worker.
 """
 
 from __future__ import annotations
@@ -19,19 +20,20 @@ from typing import Any
 
 import gevent
 import msgspec
-from gevent.event import AsyncResult
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.event import Events
+from locust.runners import WorkerRunner
 
 from harness.errors import ServiceFailed
 from harness.load import messages as msg
-from harness.load.crowd import Crowd, LoadSettings
+from harness.load.coordinator import Coordinator
+from harness.load.crowd import serve_coordinator
+from harness.load.payload import SPREADS
 from harness.measure.histogram import Latencies
 from harness.services.supervise import Child, reason_in, spawn
 
 UP_TIMEOUT_S = 90.0
-ANSWER_TIMEOUT_S = 40.0
 FOREVER_NS = 1 << 62
 
 log = logging.getLogger("chatbench")
@@ -47,31 +49,64 @@ def _add_options(parser: LocustArgumentParser) -> None:
     group = parser.add_argument_group("chatbench", "What --host does not say")
     group.add_argument("--arch", default="plan1", help="architecture to start when there is no --host")
     group.add_argument("--gateways", type=int, default=None, help="gateway processes to start")
-    group.add_argument("--rooms", type=int, default=None, help="rooms; default: the scenario's own")
+    group.add_argument("--rooms", type=int, default=0, help="rooms; 0: the scenario's own")
     group.add_argument("--rate", type=float, default=20.0, help="messages per second of all members together")
-    group.add_argument("--payload", type=int, default=100, help="bytes of a message's text")
+    group.add_argument("--payload", type=int, default=100, help="mean bytes of a message's text")
+    group.add_argument("--payload-sizes", choices=list(SPREADS), default="fixed", help="how sizes spread around it")
     group.add_argument("--seed", type=int, default=1, help="of the load's random choices")
+    for name, default in _scenario_options().items():
+        group.add_argument(f"--{name}", type=type(default), default=default, help="of the scenario")
+
+
+def _scenario_options() -> dict[str, float | str]:
+    """Of every member class there is: Locust has imported the locustfile by now."""
+    from harness.load.member import Member  # noqa: PLC0415 - it imports this module
+
+    options: dict[str, float | str] = {}
+    waiting = [Member]
+    while waiting:
+        member = waiting.pop()
+        options |= member.options
+        waiting += member.__subclasses__()
+    return options
+
+
+def load_of(options: Namespace, members: int, scenario: Any) -> msg.Load:
+    """What those options ask of so many members of that class."""
+    return msg.Load(
+        members=members,
+        rooms=options.rooms or scenario.rooms_for(members),
+        rate_per_s=options.rate,
+        payload_bytes=options.payload,
+        payload_sizes=options.payload_sizes,
+        seed=options.seed,
+        options={name: getattr(options, name) for name in _scenario_options()},
+    )
 
 
 def _on_init(environment: Environment, **_: Any) -> None:
-    Standalone(environment, environment.parsed_options or Namespace())
+    logs = Path(tempfile.mkdtemp(prefix="chatbench-locust-"))
+    if not isinstance(environment.runner, WorkerRunner):
+        Standalone(environment, environment.parsed_options or Namespace(), logs)
+    if not hasattr(environment.runner, "clients"):  # only a master has, and no members
+        serve_coordinator(environment, str(environment.locustfile), logs / "audience.log")
 
 
 class Standalone:
     """Stands in for chatbench run in a Locust process of its own."""
 
-    def __init__(self, environment: Environment, options: Namespace) -> None:
+    def __init__(self, environment: Environment, options: Namespace, logs: Path) -> None:
         self._environment = environment
         self._options = options
-        self._logs = Path(tempfile.mkdtemp(prefix="chatbench-locust-"))
+        self._logs = logs
         self._services: Child | None = None
-        self._crowd: Crowd | None = None
-        self._result: AsyncResult = AsyncResult()
+        self._measuring = False
         try:
             self._urls = environment.host.split(",") if environment.host else self._start_services()
         except ServiceFailed as problem:
             log.error("%s", problem)
             sys.exit(problem.exit_code)
+        self._coordinator = Coordinator(environment, self._on_news)
         environment.events.test_start.add_listener(self._on_start)  # type: ignore[no-untyped-call]  # Locust's
         environment.events.test_stopping.add_listener(self._on_stopping)  # type: ignore[no-untyped-call]  # Locust's
         environment.events.quitting.add_listener(self._on_quitting)  # type: ignore[no-untyped-call]  # Locust's
@@ -94,50 +129,39 @@ class Standalone:
 
     def _on_start(self, **_: Any) -> None:
         """A new audience and ledger for each test; the web UI can start several, one after the other."""
-        if self._crowd is not None:
-            self._crowd.close()
-        assert self._environment.runner is not None
-        members = max(1, self._environment.runner.target_user_count)
-        scenario: Any = self._environment.user_classes[0]
-        load = LoadSettings(
-            members=members,
-            rooms=self._options.rooms or scenario.rooms_for(members),
-            rate_per_s=self._options.rate,
-            payload_bytes=self._options.payload,
-            seed=self._options.seed,
-        )
-        self._result = AsyncResult()
-        self._crowd = Crowd(self._environment, load, self._logs / "audience.log", self._on_news)
-        self._crowd.urls = self._urls
-        self._crowd.begin(msg.BeginPhase(name="measure", start_ns=time.time_ns(), end_ns=FOREVER_NS))
+        runner = self._environment.runner
+        assert runner is not None
+        members = max(1, runner.target_user_count)
+        load = load_of(self._options, members, self._environment.user_classes[0])
+        self._coordinator.assemble(load, self._urls)
+        self._coordinator.begin(msg.BeginPhase(name="measure", start_ns=time.time_ns(), end_ns=FOREVER_NS))
+        self._measuring = True
 
     def _on_stopping(self, **_: Any) -> None:
-        if self._crowd is None or self._result.ready():
+        if not self._measuring:
             return
-        self._crowd.end_now()
-        not_sent = self._crowd.await_end()
+        self._measuring = False
+        self._coordinator.end_now()
         try:
-            result = self._result.get(timeout=ANSWER_TIMEOUT_S)
-        except gevent.Timeout:
-            log.error("the audience gave no result within %g s; its log is in %s", ANSWER_TIMEOUT_S, self._logs)
+            result = self._coordinator.result()
+        except TimeoutError as problem:
+            log.error("%s; logs are in %s", problem, self._logs)
             return
         v = result.verdict
-        latency = Latencies.decode(result.latency).summary()
-        log.info("sent %d, acked %d, not sent %d", v.sent, v.acked, not_sent)
+        latency = Latencies.unpack(result.latency).summary()
+        log.info("sent %d, acked %d, not sent %d", v.sent, v.acked, result.not_sent)
         log.info("deliveries: %d of %d expected; lost %d", v.delivered, v.expected, v.lost)
         log.info("duplicated %d, out of order %d", v.duplicated, v.reordered)
         log.info("delivery latency p50 %s ms, p99 %s ms (no warm-up was discarded)", latency.p50, latency.p99)
+        if result.workers_lost:
+            log.error("%d Locust workers were lost: their members count for nothing", result.workers_lost)
 
     def _on_quitting(self, **_: Any) -> None:
-        if self._crowd is not None:
-            self._crowd.close()
         if self._services is not None:
             self._services.stop(grace_s=15)
 
-    def _on_news(self, news: msg.FromAudience | msg.Failed) -> None:
+    def _on_news(self, news: msg.FromCoordinator | msg.MemberFailed) -> None:
         match news:
-            case msg.PhaseResult():
-                self._result.set(news)
             case msg.Failed():
                 log.error("%s; its log is in %s", news.problem, self._logs)
                 self._environment.process_exit_code = 1

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from hdrh.histogram import HdrHistogram
 
 LATENCY_MAX_US = 600_000_000  # ten minutes; longer ones count as this long
+SIGNIFICANT_DIGITS = 3
+# What three digits are to an HDR histogram: it keeps the 11 highest bits of a value.
+KEPT_BITS = 11
+HALF = 1 << (KEPT_BITS - 1)
+STEPS = (LATENCY_MAX_US.bit_length() - KEPT_BITS + 2) * HALF
 
 
 class LatencyMs(msgspec.Struct, frozen=True):
@@ -25,73 +31,107 @@ class LatencyMs(msgspec.Struct, frozen=True):
 
 
 class Latencies:
-    """A histogram that takes whole batches. Merge histograms with `add`; percentiles are never averaged."""
+    """A histogram that takes whole batches. Merge histograms with `add`; percentiles are never averaged.
+
+    Counts are kept in one array, in the steps of an HDR histogram; the library's own histogram is made of them when it
+    is asked for something, which is rarely.
+    """
 
     def __init__(self) -> None:
-        self._histogram = HdrHistogram(1, LATENCY_MAX_US, 3)
+        self._counts = np.zeros(STEPS, dtype=np.int64)
         self.below_zero = 0  # latencies a stepped clock made negative; they count as 1 us, and the run says so
 
     @property
     def count(self) -> int:
-        return int(self._histogram.get_total_count())
+        return int(self._counts.sum())
 
-    def record_ns(self, latencies_ns: Sequence[int]) -> None:
-        """Record a batch, in nanoseconds; one histogram update per distinct value and not per latency."""
-        if not latencies_ns:
-            return
+    def record_ns(self, latencies_ns: npt.ArrayLike) -> None:
+        """Record a batch, in nanoseconds."""
         in_us = np.asarray(latencies_ns, dtype=np.int64) // 1000
         self.below_zero += int((in_us < 0).sum())
-        in_us = in_us.clip(1, LATENCY_MAX_US)
-        # Values the histogram cannot tell apart are counted before it is asked to: it keeps 11 bits of each.
-        spare_bits = np.maximum(np.floor(np.log2(in_us)).astype(np.int64) - 10, 0)
-        values, counts = np.unique(in_us >> spare_bits << spare_bits, return_counts=True)
-        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-            self._histogram.record_value(value, count)
+        self._record_us(in_us.clip(1, LATENCY_MAX_US))
+
+    def _record_us(self, in_us: npt.NDArray[np.int64], counts: npt.ArrayLike = 1) -> None:
+        spare_bits = np.maximum(np.log2(in_us).astype(np.int64) - KEPT_BITS + 1, 0)
+        np.add.at(self._counts, spare_bits * HALF + (in_us >> spare_bits), counts)
+
+    def recorded_ms(self) -> dict[float, int]:
+        """Milliseconds, as far as they are told apart -> count."""
+        return {value_us / 1000: count for value_us, count in self._recorded_us()}
+
+    def _recorded_us(self) -> Iterator[tuple[int, int]]:
+        (steps,) = self._counts.nonzero()
+        spare_bits = np.maximum(steps // HALF - 1, 0)
+        values = (steps - spare_bits * HALF) << spare_bits
+        return zip(values.tolist(), self._counts[steps].tolist(), strict=True)
 
     def add(self, other: Latencies) -> None:
-        self._histogram.add(other._histogram)
+        self._counts += other._counts
         self.below_zero += other.below_zero
+
+    def _hdr(self) -> HdrHistogram:
+        histogram = HdrHistogram(1, LATENCY_MAX_US, SIGNIFICANT_DIGITS)
+        for value, count in self._recorded_us():
+            histogram.record_value(value, count)
+        return histogram
 
     def percentile_ms(self, percentile: float) -> float | None:
         """The latency that `percentile` (0 to 100) of the recorded ones do not exceed; None if there are none."""
         if self.count == 0:
             return None
-        return float(self._histogram.get_value_at_percentile(percentile)) / 1000
+        return float(self._hdr().get_value_at_percentile(percentile)) / 1000
 
     def summary(self) -> LatencyMs:
         if self.count == 0:
             return LatencyMs()
-        return LatencyMs(
-            p50=self.percentile_ms(50),
-            p90=self.percentile_ms(90),
-            p99=self.percentile_ms(99),
-            p999=self.percentile_ms(99.9),
-            max=float(self._histogram.get_max_value()) / 1000,
-        )
+        histogram = self._hdr()
+        p50, p90, p99, p999 = (float(histogram.get_value_at_percentile(p)) / 1000 for p in (50, 90, 99, 99.9))
+        return LatencyMs(p50=p50, p90=p90, p99=p99, p999=p999, max=float(histogram.get_max_value()) / 1000)
 
     def distribution(self) -> Iterator[tuple[float, float]]:
         """(latency in ms, share of all that were at most that long), one step for each value that was recorded."""
         so_far = 0
-        for step in self._histogram.get_recorded_iterator():
+        histogram, count = self._hdr(), self.count
+        for step in histogram.get_recorded_iterator():
             so_far += step.count_added_in_this_iter_step
-            yield step.value_iterated_to / 1000, so_far / self.count
+            yield step.value_iterated_to / 1000, so_far / count
+
+    def pack(self) -> bytes:
+        """All of it, for another process of chatbench; costs less than `encode`."""
+        (steps,) = self._counts.nonzero()
+        return np.concatenate([[self.below_zero], steps, self._counts[steps]]).astype(np.int64).tobytes()
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Latencies:
+        latencies = cls()
+        below_zero, *rest = np.split(np.frombuffer(packed, dtype=np.int64), [1])
+        steps, counts = rest[0].reshape(2, -1)
+        latencies.below_zero = int(below_zero[0])
+        latencies._counts[steps] = counts
+        return latencies
 
     def encode(self) -> bytes:
         """HdrHistogram's own compressed form, readable by its other implementations."""
-        return bytes(self._histogram.encode())
+        return bytes(self._hdr().encode())
 
     @classmethod
     def decode(cls, encoded: bytes) -> Latencies:
         latencies = cls()
         if encoded:
-            latencies._histogram = HdrHistogram.decode(encoded)
+            steps = [
+                (step.value_iterated_to, step.count_added_in_this_iter_step)
+                for step in HdrHistogram.decode(encoded).get_recorded_iterator()
+            ]
+            values, counts = np.array(steps, dtype=np.int64).reshape(-1, 2).T
+            latencies._record_us(values, counts)
         return latencies
 
     def write_hgrm(self, path: Path) -> None:
         """The percentile distribution in milliseconds, in the text form that HDR plotters read."""
         out = io.BytesIO()
-        self._histogram.output_percentile_distribution(out, 1000.0)
+        histogram = self._hdr()
+        histogram.output_percentile_distribution(out, 1000.0)
         # The library scales every figure to milliseconds but this one.
-        deviation_ms = self._histogram.get_stddev() / 1000
+        deviation_ms = histogram.get_stddev() / 1000
         text = re.sub(r"(StdDeviation +=).*]", rf"\1 {deviation_ms:12.3f}]", out.getvalue().decode())
         path.write_text(text, encoding="utf-8")

@@ -30,6 +30,7 @@ def judge_driver(
     not_sent: int,
     below_zero: int,
     drained: bool,
+    workers_lost: int,
 ) -> DriverVerdict:
     """`cpu_share` is CPU time over wall time of each driver process, by its name for the user."""
     problems = []
@@ -50,6 +51,8 @@ def judge_driver(
         problems.append(
             "deliveries were still arriving when the wait for them ended, so what counts as lost may be late"
         )
+    if workers_lost:
+        problems.append(f"{workers_lost} of its Locust workers ended during the run: their members count for nothing")
     if below_zero:
         problems.append("the clock was stepped back during the run")
     return DriverVerdict(valid=not problems, why="; ".join(problems) or None)

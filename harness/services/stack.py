@@ -19,7 +19,7 @@ class Stack:
 
     def __init__(self, architecture: type[Architecture], topology: Topology, backends: Backends, logs: Path) -> None:
         self._architecture = architecture
-        self._topology = topology
+        self.topology = topology
         self._backends = backends
         self._logs = logs
         self.fleet: Fleet | None = None
@@ -39,10 +39,10 @@ class Stack:
         self._backends.finish()
         services = self._backends.services_for(self._architecture.requires)
         try:
-            self._architecture.provision(services, self._topology)
+            self._architecture.provision(services, self.topology)
         except KafkaException as problem:
             raise ServiceFailed(f"{self._architecture.name} could not make its topics: {problem}") from problem
-        self.fleet = Fleet(self._architecture.name, services, self._topology, self._logs)
+        self.fleet = Fleet(self._architecture.name, services, self.topology, self._logs)
         self.fleet.start()
         self.fleet.wait_ready()
         return self.fleet

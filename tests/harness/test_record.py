@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 
 from harness.config import RunSettings
-from harness.load.messages import Tick
+from harness.load.messages import Second
 from harness.record import Record, read_summary
 from harness.summary import Summary
 
@@ -16,7 +16,7 @@ KEYS = {
     *("spread_ms", "wasted_deliveries_per_message", "not_sent"),
 }
 SUMMARY = Summary(arch="plan1", scenario="big_room", status="incomplete", members=2, gateways=2)
-TICK = Tick(
+TICK = Second(
     phase="measure",
     second=0,
     said=2,
@@ -26,8 +26,6 @@ TICK = Tick(
     latency_p90_ms=2.0,
     latency_p99_ms=2.5,
     latency_max_ms=3.0,
-    deliver_ms={},
-    ack_ms={},
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any, cast
 
 import msgspec
@@ -11,7 +10,8 @@ import msgspec
 from harness import wire
 from harness.load import messages as msg
 from harness.load.audience import REDIRECTS_MAX, Audience, Joining, MemberSocket
-from harness.load.ledger import message_id
+from harness.load.history import message_id
+from harness.load.ledger import Verdict, judge
 
 START_NS = 1_000
 BEGIN = msg.BeginPhase(name="measure", start_ns=START_NS, end_ns=1 << 60)
@@ -30,13 +30,16 @@ class Told:
 class Socket:
     """Stands in for a connected WebSocket."""
 
-    is_disconnected = False
+    is_open = True
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
 
-    def send(self, _kind: object, frame: bytes) -> None:
+    def send(self, frame: bytes) -> None:
         self.sent.append(msgspec.json.decode(frame))
+
+    def close(self) -> None:
+        self.is_open = False
 
 
 class Room:
@@ -45,16 +48,20 @@ class Room:
     def __init__(self, members: int) -> None:
         self.told = Told()
         self.audience = Audience(cast(Any, self.told))
-        self.members = [MemberSocket(self.audience, number, "ws://g") for number in range(members)]
+        self.members = [self.member(number) for number in range(members)]
         for member in self.members:
-            member.transport = cast(Any, Socket())
             self.audience._sockets[member.number, member.url] = member
             self.join(member)
         self.audience._begin(BEGIN)
 
+    def member(self, number: int) -> MemberSocket:
+        member = MemberSocket(self.audience, number, "ws://g")
+        member.connection = cast(Any, Socket())
+        return member
+
     def join(self, member: MemberSocket, room: str = "r") -> None:
         self.audience._joining.setdefault((member.number, room), Joining(START_NS))
-        self.audience.heard(member, wire.encode(wire.Joined(room)), START_NS)
+        self.hear(member, wire.encode(wire.Joined(room)))
 
     def speak(self, sender: int, sequence: int) -> bytes:
         """Returns the frame the members will hear."""
@@ -62,27 +69,39 @@ class Room:
         self.audience._speak(msg.Speak(message_id=identity, room="r", intended_ns=START_NS, text="x"))
         return wire.encode(wire.Chat("r", "g0-1", identity, START_NS, "x"))
 
+    def hear(self, member: MemberSocket, *texts: bytes) -> None:
+        """These frames come together, as they would from a connection."""
+        frames = [b"\x81" + bytes([len(text)]) + text for text in texts]
+        if not member.knows(b"".join(frames)):
+            member.hear(frames, list(texts))
+
     @property
-    def result(self) -> msg.PhaseResult:
+    def report(self) -> msg.PhaseReport:
         assert self.audience._phase is not None
-        return self.audience._phase.result()
+        self.audience._phase.flush()
+        self.audience._phase.close_second(1)
+        return self.audience._phase.report()
+
+    @property
+    def verdict(self) -> Verdict:
+        return judge(self.report.rooms).verdict
 
 
 def test_what_everybody_hears_is_delivered() -> None:
     room = Room(3)
     frame = room.speak(0, 0)
     for member in room.members:
-        room.audience.heard(member, frame, START_NS + 5)
-    room.audience.heard(room.members[0], wire.encode(wire.Ack(message_id(0, 0))), START_NS + 6)
-    room.audience.heard(room.members[0], wire.encode(wire.Ack(message_id(0, 0))), START_NS + 7)
-    verdict = room.result.verdict
+        room.hear(member, frame)
+    room.hear(room.members[0], wire.encode(wire.Ack(message_id(0, 0))))
+    room.hear(room.members[0], wire.encode(wire.Ack(message_id(0, 0))))
+    verdict = room.verdict
     assert (verdict.sent, verdict.acked, verdict.expected, verdict.delivered) == (1, 1, 3, 3)
 
 
 def test_the_wire_carries_the_intended_moment() -> None:
     room = Room(1)
     room.speak(0, 0)
-    socket = cast(Any, room.members[0].transport)
+    socket = cast(Any, room.members[0].connection)
     assert socket.sent == [{"t": "say", "room": "r", "id": 0, "text": "x", "sent": START_NS}]
 
 
@@ -90,52 +109,52 @@ def test_a_copy_is_a_duplicate_for_the_member_who_got_it() -> None:
     room = Room(2)
     frame = room.speak(0, 0)
     for member in (room.members[0], room.members[0], room.members[1]):
-        room.audience.heard(member, frame, START_NS + 5)
-    assert (room.result.verdict.delivered, room.result.verdict.duplicated) == (2, 1)
+        room.hear(member, frame)
+    assert (room.verdict.delivered, room.verdict.duplicated) == (2, 1)
 
 
 def test_a_message_of_another_phase_is_a_stray_and_no_delivery() -> None:
     room = Room(2)
     late = room.speak(0, 0)
-    room.audience._begin(BEGIN)
-    room.audience.heard(room.members[1], late, START_NS + 5)
-    assert (room.result.verdict.delivered, room.result.strays) == (0, 1)
+    room.audience._begin(msg.BeginPhase(name="measure", start_ns=START_NS + 1, end_ns=1 << 60))
+    room.hear(room.members[1], late)
+    assert (room.verdict.delivered, room.report.strays) == (0, 1)
 
 
 def test_a_message_of_a_room_the_member_is_not_in_is_a_stray() -> None:
     room = Room(1)
-    outsider = MemberSocket(room.audience, 9, "ws://g")
-    room.audience.heard(outsider, room.speak(0, 0), START_NS + 5)
-    assert (room.result.verdict.delivered, room.result.strays) == (0, 1)
+    outsider = room.member(9)
+    room.hear(outsider, room.speak(0, 0))
+    assert (room.verdict.delivered, room.report.strays) == (0, 1)
 
 
 def test_joining_twice_is_staying_once() -> None:
     room = Room(1)
     room.join(room.members[0])
-    room.audience.heard(room.members[0], room.speak(0, 0), START_NS + 5)
-    assert (room.result.verdict.expected, room.result.verdict.lost) == (1, 0)
+    room.hear(room.members[0], room.speak(0, 0))
+    assert (room.verdict.expected, room.verdict.lost) == (1, 0)
 
 
 def test_who_is_not_connected_says_nothing_and_it_is_counted() -> None:
     room = Room(2)
-    cast(Any, room.members[0].transport).is_disconnected = True
+    cast(Any, room.members[0].connection).is_open = False
     room.speak(0, 0)
-    assert room.result.verdict.sent == 0
-    assert room.result.refused == {"not_in_the_room": 1}
+    assert room.verdict.sent == 0
+    assert room.report.refused == {"not_in_the_room": 1}
 
 
 def test_a_refused_message_is_counted_by_the_gateways_code() -> None:
     room = Room(1)
     room.speak(0, 0)
     error = wire.encode(wire.Error("not_accepted", "the backend is gone", message_id(0, 0)))
-    room.audience.heard(room.members[0], error, START_NS + 5)
-    assert room.result.refused == {"not_accepted": 1}
-    assert room.result.verdict.acked == 0
+    room.hear(room.members[0], error)
+    assert room.report.refused == {"not_accepted": 1}
+    assert room.verdict.acked == 0
 
 
 def test_a_member_who_is_turned_away_is_told_to_the_driver() -> None:
     room = Room(1)
-    room.audience.heard(room.members[0], wire.encode(wire.Error("too_many_rooms", "x")), START_NS)
+    room.hear(room.members[0], wire.encode(wire.Error("too_many_rooms", "x")))
     assert isinstance(room.told.messages[-1], msg.MemberFailed)
 
 
@@ -143,9 +162,9 @@ def test_who_leaves_while_still_on_the_way_in_does_not_stay() -> None:
     room = Room(1)
     room.audience._joining[0, "s"] = Joining(START_NS)
     room.audience._exit(msg.Exit(member=0, room="s"))
-    room.audience.heard(room.members[0], wire.encode(wire.Joined("s")), START_NS)
+    room.hear(room.members[0], wire.encode(wire.Joined("s")))
     assert "s" not in room.members[0].stays
-    assert cast(Any, room.members[0].transport).sent[-1] == {"t": "leave", "room": "s"}
+    assert cast(Any, room.members[0].connection).sent[-1] == {"t": "leave", "room": "s"}
 
 
 def test_who_is_sent_away_is_owed_nothing_until_it_is_in_again() -> None:
@@ -153,15 +172,15 @@ def test_who_is_sent_away_is_owed_nothing_until_it_is_in_again() -> None:
     moved = room.members[1]
 
     async def redirected() -> None:
-        room.audience.heard(moved, wire.encode(wire.Redirect("r", moved.url)), time.time_ns())
+        room.hear(moved, wire.encode(wire.Redirect("r", moved.url)))
         room.speak(0, 0)
         await asyncio.sleep(0.01)  # the audience asks the gateway it was told
-        assert cast(Any, moved.transport).sent[-1] == {"t": "join", "room": "r"}
-        room.audience.heard(moved, wire.encode(wire.Joined("r")), time.time_ns())
+        assert cast(Any, moved.connection).sent[-1] == {"t": "join", "room": "r"}
+        room.hear(moved, wire.encode(wire.Joined("r")))
 
     asyncio.run(redirected())
-    room.audience.heard(room.members[0], room.speak(0, 1), time.time_ns())
-    verdict = room.result.verdict
+    room.hear(room.members[0], room.speak(0, 1))
+    verdict = room.verdict
     # Both messages are owed to the one who stayed, the second alone to the one who was away.
     assert (verdict.expected, verdict.delivered) == (3, 1)
 
@@ -171,7 +190,7 @@ def test_a_room_that_sends_a_member_round_in_circles_is_told_to_the_driver() -> 
 
     async def redirected_for_ever() -> None:
         for _ in range(REDIRECTS_MAX + 1):
-            room.audience.heard(room.members[0], wire.encode(wire.Redirect("r", "ws://g")), START_NS)
+            room.hear(room.members[0], wire.encode(wire.Redirect("r", "ws://g")))
 
     asyncio.run(redirected_for_ever())
     told = room.told.messages[-1]

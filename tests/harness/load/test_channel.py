@@ -11,17 +11,17 @@ from harness.load.channel import Channel, ChannelClosed
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Channel[msg.FromDriver], socket.socket]]:
+def ends() -> Iterator[tuple[Channel[msg.FromCoordinator], socket.socket]]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        yield Channel(ours, msg.FromDriver), theirs
+        yield Channel(ours, msg.FromCoordinator), theirs
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=20), st.integers(1, 7))
 def test_messages_arrive_whole_and_in_order_however_the_bytes_are_cut(numbers: list[int], cut: int) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        channel: Channel[msg.FromDriver] = Channel(ours, msg.FromDriver)
+        channel: Channel[msg.FromCoordinator] = Channel(ours, msg.FromCoordinator)
         stream = b"".join(msg.pack(msg.Spawned(joined=number)) for number in numbers)
         # Sent beside the reading: a socket's buffer holds only a few hundred such crumbs.
         sender = threading.Thread(target=_send_in_pieces, args=(theirs, stream, cut))
@@ -35,13 +35,13 @@ def _send_in_pieces(sender: socket.socket, stream: bytes, size: int) -> None:
         sender.sendall(stream[start : start + size])
 
 
-def test_no_message_in_time_is_none(ends: tuple[Channel[msg.FromDriver], socket.socket]) -> None:
+def test_no_message_in_time_is_none(ends: tuple[Channel[msg.FromCoordinator], socket.socket]) -> None:
     channel, _theirs = ends
     assert channel.receive(0.01) is None
     assert channel.receive(0) is None
 
 
-def test_half_a_message_is_none_and_not_lost(ends: tuple[Channel[msg.FromDriver], socket.socket]) -> None:
+def test_half_a_message_is_none_and_not_lost(ends: tuple[Channel[msg.FromCoordinator], socket.socket]) -> None:
     channel, theirs = ends
     frame = msg.pack(msg.Probed(problem=None))
     theirs.sendall(frame[:5])
@@ -50,7 +50,9 @@ def test_half_a_message_is_none_and_not_lost(ends: tuple[Channel[msg.FromDriver]
     assert channel.receive(1) == msg.Probed(problem=None)
 
 
-def test_an_end_that_is_gone_is_an_error_and_not_silence(ends: tuple[Channel[msg.FromDriver], socket.socket]) -> None:
+def test_an_end_that_is_gone_is_an_error_and_not_silence(
+    ends: tuple[Channel[msg.FromCoordinator], socket.socket],
+) -> None:
     channel, theirs = ends
     theirs.close()
     with pytest.raises(ChannelClosed):
@@ -59,13 +61,13 @@ def test_an_end_that_is_gone_is_an_error_and_not_silence(ends: tuple[Channel[msg
         channel.send(msg.EndPhase())
 
 
-def test_frames_of_several_senders_do_not_mix(ends: tuple[Channel[msg.FromDriver], socket.socket]) -> None:
+def test_frames_of_several_senders_do_not_mix(ends: tuple[Channel[msg.FromCoordinator], socket.socket]) -> None:
     channel, theirs = ends
     long = msg.Probed(problem="x" * 300_000)  # larger than the socket's buffer
     senders = [threading.Thread(target=channel.send, args=(long,)) for _ in range(4)]
     for sender in senders:
         sender.start()
-    other: Channel[msg.FromDriver] = Channel(theirs, msg.FromDriver)
+    other: Channel[msg.FromCoordinator] = Channel(theirs, msg.FromCoordinator)
     assert [other.receive(10) for _ in senders] == [long] * 4
     for sender in senders:
         sender.join()

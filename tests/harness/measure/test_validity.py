@@ -21,6 +21,7 @@ def judge(**change: Any) -> tuple[bool | None, str | None]:
         "not_sent": 0,
         "below_zero": 0,
         "drained": True,
+        "workers_lost": 0,
     }
     verdict = judge_driver(**(fine | change))
     return verdict.valid, verdict.why
@@ -38,6 +39,7 @@ def test_a_driver_in_time_is_valid() -> None:
         ({"cpu_share": {"audience": 0.97}}, "audience used 97% of a core"),
         ({"not_sent": 50}, "50 of 10050 scheduled messages could not be sent"),
         ({"drained": False}, "still arriving"),
+        ({"workers_lost": 1}, "1 of its Locust workers ended"),
         ({"below_zero": 1}, "clock was stepped back"),
     ],
 )

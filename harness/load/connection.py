@@ -1,0 +1,254 @@
+"""One WebSocket connection to a gateway, made for hearing the same bytes as many others do.
+
+The handshake, what is sent, and control frames are the websockets library's. Chat frames are not parsed one by one:
+whoever listens is first asked whether it knows the bytes just as they came, because all members of a room get the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import cast
+
+from websockets.client import ClientProtocol
+from websockets.frames import CloseCode
+from websockets.protocol import State
+from websockets.uri import parse_uri
+
+FRAME_MAX_BYTES = 16 * 1024 * 1024
+TEXT = 0x81  # a whole text frame: FIN and opcode 1
+CONTROL = range(0x88, 0x8B)  # close, ping, pong
+HEAD_END = b"\r\n\r\n"
+
+
+class BadFrame(Exception):
+    """The gateway sent what no gateway of chatbench's wire sends."""
+
+
+def split_frames(data: bytes) -> tuple[list[tuple[int, int, int]], int]:
+    """The complete frames in these bytes, as (start, start of the payload, end), and where the incomplete rest begins.
+
+    Raises BadFrame for what a gateway may not send: a masked frame, or one beyond FRAME_MAX_BYTES.
+    """
+    frames = []
+    start, size = 0, len(data)
+    while size - start >= 2:
+        length, payload = data[start + 1], start + 2
+        if length == 126:
+            payload, length = start + 4, int.from_bytes(data[start + 2 : start + 4], "big")
+        elif length == 127:
+            payload, length = start + 10, int.from_bytes(data[start + 2 : start + 10], "big")
+        elif length > 127:
+            raise BadFrame("a gateway must not mask its frames")
+        if length > FRAME_MAX_BYTES:
+            raise BadFrame(f"a frame of {length} bytes is beyond the limit of {FRAME_MAX_BYTES}")
+        if payload + length > size:
+            break
+        frames.append((start, payload, payload + length))
+        start = payload + length
+    return frames, start
+
+
+class Connection(asyncio.Protocol):
+    """A client's connection. Make it with `connect`."""
+
+    __slots__ = (
+        "_between_frames",
+        "_closed",
+        "_hear",
+        "_knows",
+        "_opened",
+        "_protocol",
+        "_read_bytes_per_s",
+        "_rest",
+        "_transport",
+    )
+
+    def __init__(
+        self,
+        url: str,
+        knows: Callable[[bytes], bool],
+        hear: Callable[[list[bytes], list[bytes]], None],
+        closed: Callable[[str, int | None], None],
+    ) -> None:
+        self._knows = knows  # asked with all that was read; True: it was complete frames, and has been dealt with
+        self._hear = hear  # told of text frames that came together and were not known: whole frames, their payloads
+        self._closed = closed  # told once, when an open connection ends: why, and the gateway's close code
+        self._protocol = ClientProtocol(parse_uri(url))
+        self._transport: asyncio.Transport | None = None
+        self._rest = b""  # of the handshake, then of an incomplete frame
+        self._between_frames = False
+        self._opened: asyncio.Future[None] | None = None  # while `connect` waits
+        self._read_bytes_per_s: float | None = None
+
+    # --- opening and closing
+
+    async def connect(
+        self, timeout_s: float, local_host: str | None = None, read_bytes_per_s: float | None = None
+    ) -> None:
+        """Returns when the WebSocket is open; raises OSError, TimeoutError or InvalidHandshake.
+
+        `read_bytes_per_s` makes it a slow reader, whose kernel does not read ahead for it either.
+        """
+        loop = asyncio.get_running_loop()
+        self._read_bytes_per_s = read_bytes_per_s
+        self._opened = loop.create_future()
+        uri = self._protocol.uri
+        try:
+            async with asyncio.timeout(timeout_s):
+                if read_bytes_per_s is None:
+                    local = None if local_host is None else (local_host, 0)
+                    await loop.create_connection(lambda: self, uri.host, uri.port, local_addr=local)
+                else:
+                    await loop.create_connection(lambda: self, sock=await _small_socket(uri.host, uri.port))
+                await self._opened
+        except BaseException:
+            if self._transport is not None:
+                self._transport.abort()
+            raise
+        finally:
+            self._opened = None
+
+    def close(self) -> None:
+        """Say goodbye and hang up. `closed` is not told."""
+        self._closed = _nobody
+        if self._transport is not None and not self._transport.is_closing():
+            if self._protocol.state is State.OPEN:
+                self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
+                self._write()
+            self._transport.close()
+
+    @property
+    def is_open(self) -> bool:
+        return self._protocol.state is State.OPEN and self._transport is not None and not self._transport.is_closing()
+
+    def send(self, text: bytes) -> None:
+        """Send one text frame."""
+        self._protocol.send_text(text)
+        self._write()
+
+    def _write(self) -> None:
+        assert self._transport is not None
+        self._transport.write(b"".join(self._protocol.data_to_send()))
+
+    # --- what the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without deriving from it
+        self._protocol.send_request(self._protocol.connect())
+        self._write()
+
+    def data_received(self, data: bytes) -> None:
+        if not (self._between_frames and self._knows(data)):
+            self._read(self._rest + data)
+        if self._read_bytes_per_s is not None:
+            self._pause(len(data) / self._read_bytes_per_s)
+
+    def eof_received(self) -> None:
+        self._protocol.receive_eof()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._protocol.handshake_exc is not None or self._protocol.state is State.CONNECTING:
+            problem = self._protocol.handshake_exc or exc
+            if self._opened is not None and not self._opened.done():
+                self._opened.set_exception(problem or ConnectionError("the gateway hung up during the handshake"))
+            return
+        told = self._protocol.close_rcvd
+        if told is None:
+            self._closed("the gateway dropped the connection", None)
+        else:
+            self._closed(f"closed with {told.code}: {told.reason}", told.code)
+
+    # --- reading
+
+    def _read(self, data: bytes) -> None:
+        if self._protocol.state is State.CONNECTING:
+            data = self._shake_hands(data)
+            if self._protocol.state is State.CONNECTING:
+                return
+        try:
+            frames, end = split_frames(data)
+        except BadFrame as problem:
+            self._fail(str(problem))
+            return
+        self._rest = data[end:]
+        self._between_frames = end == len(data)
+        whole: list[bytes] = []
+        texts: list[bytes] = []
+        for start, payload, end in frames:
+            if data[start] == TEXT:
+                whole.append(data[start:end])
+                texts.append(data[payload:end])
+            elif data[start] in CONTROL:
+                self._obey_control(data[start:end])
+            else:
+                self._fail(f"a frame began with {data[start]:#x}: neither whole text nor control")
+                break
+        if texts:
+            self._hear(whole, texts)
+
+    def _shake_hands(self, data: bytes) -> bytes:
+        """Returns what came after the handshake's answer."""
+        end = data.find(HEAD_END)
+        if end < 0:
+            self._rest = data
+            return b""
+        end += len(HEAD_END)
+        self._protocol.receive_data(data[:end])
+        if self._protocol.state is State.OPEN:
+            self._protocol.events_received()
+            if self._opened is not None and not self._opened.done():
+                self._opened.set_result(None)
+            return data[end:]
+        self._protocol.receive_data(data[end:])
+        self._protocol.receive_eof()
+        assert self._transport is not None
+        self._transport.abort()  # connection_lost says what was wrong with the answer
+        return b""
+
+    def _obey_control(self, frame: bytes) -> None:
+        self._protocol.receive_data(frame)  # a ping is answered with a pong, a close with a close
+        self._protocol.events_received()
+        self._write()
+        if self._protocol.close_expected():
+            assert self._transport is not None
+            self._transport.close()
+
+    def _fail(self, reason: str) -> None:
+        self._rest = b""
+        self._protocol.fail(CloseCode.PROTOCOL_ERROR, reason[:100])
+        self._write()
+        assert self._transport is not None
+        self._transport.close()
+
+    def _pause(self, pause_s: float) -> None:
+        assert self._transport is not None
+        if self._transport.is_closing():
+            return
+        self._transport.pause_reading()
+        asyncio.get_running_loop().call_later(pause_s, self._resume)
+
+    def _resume(self) -> None:
+        assert self._transport is not None
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+
+async def _small_socket(host: str, port: int) -> socket.socket:
+    """A connected socket whose kernel keeps little of what is not read yet."""
+    loop = asyncio.get_running_loop()
+    family, kind, number, _, address = (await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))[0]
+    small = socket.socket(family, kind, number)
+    try:
+        small.setblocking(False)
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # before it connects: it sets the window
+        await loop.sock_connect(small, address)
+    except BaseException:
+        small.close()
+        raise
+    return small
+
+
+def _nobody(_reason: str, _code: int | None) -> None:
+    pass

@@ -1,0 +1,333 @@
+"""All crowds of a test as one: it gives the orders, counts what they tell, and makes one result of their reports.
+
+It lives in Locust's local runner, beside the only crowd, or in the master, above the workers' crowds.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+import gevent
+import locust.stats
+import msgspec
+from locust.env import Environment
+from locust.runners import STATE_MISSING, MasterRunner
+from locust.stats import StatsEntry
+
+from harness.load import messages as msg
+from harness.load.ledger import judge
+from harness.measure.histogram import Latencies
+
+ROW_TYPE = "chat"  # the "method" of all rows in Locust's statistics
+ANSWER_TIMEOUT_S = 30.0
+PROBE_SLACK_S = 10.0
+# A phase is over when nothing is owed any more and it has been quiet for a moment (a duplicate may follow), or when
+# nothing at all has come for longer than any backend here takes, or when it never gets quiet.
+QUIET_S = 0.25
+NOTHING_COMES_S = 2.0
+DRAIN_MAX_S = 10.0
+CHECK_S = 0.02
+Kind = TypeVar("Kind", bound=msg.Struct)
+
+
+class Worker:
+    """One Locust process with a crowd, as seen from here."""
+
+    def __init__(self, identity: str, rank: int) -> None:
+        self.identity = identity
+        self.rank = rank
+        self.assembled: msg.Assembled | None = None
+        self.begin_phase()
+
+    def begin_phase(self) -> None:
+        self.ticks: dict[int, msg.Tick] = {}
+        self.unsaid: msg.Unsaid | None = None
+        self.progress: msg.Progress | None = None
+        self.histories: msg.Histories | None = None
+        self.report: msg.PhaseReport | None = None
+        self.probed: msg.Probed | None = None
+
+
+class Coordinator:
+    """Conducts the crowds of one Environment."""
+
+    def __init__(
+        self, environment: Environment, on_news: Callable[[msg.FromCoordinator | msg.MemberFailed], None]
+    ) -> None:
+        self._environment = environment
+        self._runner = cast(Any, environment.runner)  # what it sends and takes has no types
+        self._on_news = on_news
+        self._decode = msgspec.msgpack.Decoder(msg.FromCrowd).decode
+        self._workers: dict[str, Worker] = {}
+        self._lost = 0
+        self._phase: msg.BeginPhase | None = None
+        self._next_second = 0
+        self.load: msg.Load | None = None
+        self.joined = 0
+        self.failures: list[str] = []
+        self.last_second: msg.Second | None = None
+        self._runner.register_message(msg.NEWS, self._hear)
+        COORDINATORS[environment] = self
+
+    # --- crowds
+
+    def assemble(self, load: msg.Load, urls: list[str]) -> dict[str, int]:
+        """A crowd in each Locust process that is there; returns the processes' pids. Raises TimeoutError."""
+        self.load = load
+        self.joined, self.failures, self._lost, self.last_second = 0, [], 0, None
+        identities = self._identities()
+        self._workers = {identity: Worker(identity, rank) for rank, identity in enumerate(identities)}
+        for worker in self._workers.values():
+            self._send(worker, msg.Assemble(load=load, urls=urls, worker=worker.rank, workers=len(identities)))
+        gevent.spawn(self._watch_workers, self._workers)
+        assembled = self._await(lambda worker: worker.assembled, ANSWER_TIMEOUT_S)
+        if len(assembled) == 1:
+            return assembled[0].pids
+        return {f"{name} {rank}": pid for rank, each in enumerate(assembled, 1) for name, pid in each.pids.items()}
+
+    def _identities(self) -> list[str]:
+        if not isinstance(self._runner, MasterRunner):
+            return ["local"]
+        # Locust's dispatcher hands out users in this order too, so that the numbers of members have no gaps.
+        return sorted(client.id for client in self._runner.clients.ready)
+
+    def _send(self, worker: Worker, order: msg.ToCrowd) -> None:
+        self._runner.send_message(msg.ORDER, msgspec.msgpack.encode(order), client_id=worker.identity)
+
+    def _order(self, order: msg.ToCrowd) -> None:
+        for worker in self._workers.values():
+            self._send(worker, order)
+
+    def _watch_workers(self, workers: dict[str, Worker]) -> None:
+        """Note who is gone, by Locust's own heartbeat, as long as these are the workers of the test."""
+        while isinstance(self._runner, MasterRunner) and workers is self._workers:
+            for identity in list(workers):
+                node = self._runner.clients.get(identity)
+                if node is None or node.state == STATE_MISSING:
+                    del workers[identity]
+                    self._lost += 1
+                    if not workers:
+                        self._on_news(msg.Failed(problem="the last Locust worker is gone"))
+            gevent.sleep(CHECK_S)
+
+    def _await(self, answer: Callable[[Worker], Kind | None], timeout_s: float) -> list[Kind]:
+        """Every worker's answer, of those that are still there; raises TimeoutError."""
+        deadline = time.monotonic() + timeout_s
+        while any(answer(worker) is None for worker in self._workers.values()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"a Locust worker gave no answer within {timeout_s:g} s")
+            gevent.sleep(CHECK_S)
+        return [given for worker in self._workers.values() if (given := answer(worker)) is not None]
+
+    def _hear(self, **given: Any) -> None:
+        carrier = given["msg"]
+        worker = self._workers.get(carrier.node_id)
+        if worker is not None:  # else of an earlier test, or thought lost
+            self._note(worker, self._decode(carrier.data))
+
+    def _note(self, worker: Worker, news: msg.FromCrowd) -> None:
+        match news:
+            case msg.Assembled():
+                worker.assembled = news
+            case msg.Arrivals():
+                self.joined += news.joined
+                self._add_row("connect", _locust_ms(Counter(news.connect_ms)))
+                self._add_row("join", _locust_ms(Counter(news.join_ms)))
+            case msg.MemberFailed():
+                self.failures.append(news.reason)
+                self._on_news(news)
+            case msg.Tick():
+                worker.ticks[news.second] = news
+                self._close_seconds()
+            case msg.Unsaid():
+                worker.unsaid = news
+            case msg.Progress():
+                worker.progress = news
+            case msg.Histories():
+                worker.histories = news
+            case msg.PhaseReport():
+                worker.report = news
+            case msg.Probed():
+                worker.probed = news
+            case msg.Broken() | msg.Failed():
+                self._on_news(news)
+
+    # --- phases
+
+    def probe(self, order: msg.Probe) -> str | None:
+        """Blocks until every member hears what it must; returns what is wrong, or None. Raises TimeoutError."""
+        for worker in self._workers.values():
+            worker.probed = None
+        self._order(order)
+        answers = self._await(lambda worker: worker.probed, order.timeout_s + PROBE_SLACK_S)
+        return next((answer.problem for answer in answers if answer.problem is not None), None)
+
+    def begin(self, phase: msg.BeginPhase) -> None:
+        """Let members speak from the phase's start to its end, with fresh rows in Locust's statistics."""
+        stats = self._environment.stats
+        before = [stats.get(name, ROW_TYPE) for name in ("connect", "join")]
+        stats.clear_all()  # makes every entry anew
+        for entry in before:  # these happen before any phase, and only once
+            if entry.num_requests:
+                stats.get(entry.name, ROW_TYPE).extend(entry)
+                stats.total.extend(entry)
+        for worker in self._workers.values():
+            worker.begin_phase()
+        self._phase, self._next_second = phase, 0
+        if self._environment.shape_class is not None:
+            self._environment.shape_class.reset_time()  # type: ignore[no-untyped-call]  # Locust's
+        self._order(phase)
+
+    def end_now(self) -> None:
+        self._order(msg.CutShort(end_ns=time.time_ns()))
+
+    def result(self) -> msg.PhaseResult:
+        """Blocks until the phase has ended and what is in flight has come, or has been waited for long enough.
+
+        Raises TimeoutError.
+        """
+        phase = self._phase
+        assert phase is not None
+        remaining_s = max(0.0, (phase.end_ns - time.time_ns()) / 1e9)
+        self._await(lambda worker: worker.unsaid, remaining_s + ANSWER_TIMEOUT_S)
+        drained = self._drain()
+        self._order(msg.ClosePhase())
+        reports = self._await(lambda worker: worker.report, ANSWER_TIMEOUT_S)
+        self._close_seconds(last=True)
+        self._phase = None
+        return self._merge(phase, reports, drained)
+
+    def _drain(self) -> bool:
+        """Whether it got quiet."""
+        began = changed = time.monotonic()
+        before: list[msg.Progress] = []
+        owed: bool | None = None
+        while time.monotonic() - began < DRAIN_MAX_S:
+            gevent.sleep(CHECK_S)
+            progress = [worker.progress for worker in self._workers.values() if worker.progress is not None]
+            if progress != before or len(progress) < len(self._workers):
+                before, changed, owed = progress, time.monotonic(), None
+            quiet_s = time.monotonic() - changed
+            if quiet_s > QUIET_S and owed is None:
+                owed = self._something_is_owed()
+            if (owed is False and quiet_s > QUIET_S) or quiet_s > NOTHING_COMES_S:
+                return True
+        return False
+
+    def _something_is_owed(self) -> bool:
+        for worker in self._workers.values():
+            worker.histories = None
+        self._order(msg.Collect())
+        answers = self._await(lambda worker: worker.histories, ANSWER_TIMEOUT_S)
+        if any(answer.unanswered for answer in answers):
+            return True
+        return judge([room for answer in answers for room in answer.rooms]).verdict.lost > 0
+
+    def _merge(self, phase: msg.BeginPhase, reports: list[msg.PhaseReport], drained: bool) -> msg.PhaseResult:
+        judgement = judge([room for report in reports for room in report.rooms])
+        spread = Latencies()
+        spread.record_ns(judgement.spread_ns)
+        refused: Counter[str] = Counter()
+        for report in reports:
+            refused.update(report.refused)
+        lags = [Latencies.unpack(report.loop_lag) for report in reports]
+        return msg.PhaseResult(
+            phase=phase.name,
+            verdict=judgement.verdict,
+            latency=_sum(report.latency for report in reports).pack(),
+            ack=_sum(report.ack for report in reports).pack(),
+            spread=spread.pack(),
+            send_lateness=_sum(report.send_lateness for report in reports).pack(),
+            loop_lag=max(lags, key=lambda lag: lag.percentile_ms(99) or 0.0).pack(),
+            refused=dict(refused),
+            strays=judgement.verdict.strays + sum(report.strays for report in reports),
+            disconnects=sum(report.disconnects for report in reports),
+            drained=drained,
+            not_sent=sum(worker.unsaid.not_sent for worker in self._workers.values() if worker.unsaid is not None),
+            workers_lost=self._lost,
+            locust_stats_csv=self._stats_csv(),
+        )
+
+    # --- seconds, and Locust's statistics
+
+    def _close_seconds(self, *, last: bool = False) -> None:
+        """Tell every second that all workers have told."""
+        while self._workers:
+            newest = min(max(worker.ticks, default=-1) for worker in self._workers.values())
+            if last:
+                newest = max(max(worker.ticks, default=-1) for worker in self._workers.values())
+            if newest < self._next_second or self._phase is None:
+                return
+            second, self._next_second = self._next_second, self._next_second + 1
+            ticks = [worker.ticks.pop(second) for worker in self._workers.values() if second in worker.ticks]
+            if ticks:
+                self._close_second(self._phase.name, second, ticks)
+
+    def _close_second(self, phase: str, second: int, ticks: list[msg.Tick]) -> None:
+        latencies, acks = _sum(tick.latency for tick in ticks), _sum(tick.ack for tick in ticks)
+        self._add_row("say->ack", _locust_ms(acks.recorded_ms()))
+        self._add_row("deliver", _locust_ms(latencies.recorded_ms()))
+        ms = latencies.summary()
+        self.last_second = msg.Second(
+            phase=phase,
+            second=second,
+            said=sum(tick.said for tick in ticks),
+            acked=sum(tick.acked for tick in ticks),
+            delivered=latencies.count,
+            latency_p50_ms=ms.p50,
+            latency_p90_ms=ms.p90,
+            latency_p99_ms=ms.p99,
+            latency_max_ms=ms.max,
+        )
+        self._on_news(self.last_second)
+
+    def _add_row(self, name: str, counts: Counter[int]) -> None:
+        """Add many responses at once, the way Locust merges a worker's report."""
+        if not counts:
+            return
+        stats = self._environment.stats
+        batch = StatsEntry(stats, name, ROW_TYPE)
+        total = counts.total()
+        now = time.time()
+        batch.num_requests = total
+        batch.total_response_time = sum(ms * count for ms, count in counts.items())
+        batch.min_response_time = min(counts)
+        batch.max_response_time = max(counts)
+        batch.response_times = dict(counts)
+        batch.num_reqs_per_sec = {int(now): total}
+        batch.last_request_timestamp = now
+        stats.get(name, ROW_TYPE).extend(batch)
+        stats.total.extend(batch)
+
+    def _stats_csv(self) -> str:
+        out = io.StringIO()
+        percentiles = locust.stats.PERCENTILES_TO_REPORT
+        locust.stats.StatsCSV(self._environment, percentiles).requests_csv(csv.writer(out))
+        return out.getvalue()
+
+
+COORDINATORS: WeakKeyDictionary[Environment, Coordinator] = WeakKeyDictionary()
+
+
+def _sum(packed: Iterable[bytes]) -> Latencies:
+    total = Latencies()
+    for each in packed:
+        total.add(Latencies.unpack(each))
+    return total
+
+
+def _locust_ms(latencies_ms: Mapping[float, int]) -> Counter[int]:
+    """Whole milliseconds in the steps Locust keeps (1 below 100, 10 below 1000, and so on) -> count."""
+    rounded: Counter[int] = Counter()
+    for latency_ms, count in latencies_ms.items():
+        ms, step = round(latency_ms), 1
+        while ms // step >= 100:
+            step *= 10
+        rounded[round(ms / step) * step] += count
+    return rounded

@@ -1,0 +1,72 @@
+"""The driver as chatbench sees it: a process at the other end of a channel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import msgspec
+
+from harness.errors import ServiceFailed, UsageError
+from harness.load import messages as msg
+from harness.load.channel import Channel, ChannelClosed, spawn_peer
+from harness.load.driver_settings import DriverSettings
+from harness.services.supervise import reason_in
+
+Expected = TypeVar("Expected", bound=msg.Struct)
+
+
+class DriverProcess:
+    """Starts with the object. Its methods raise UsageError for a scenario that is at fault, else ServiceFailed."""
+
+    def __init__(self, settings: DriverSettings, check_others: Callable[[], None]) -> None:
+        """`check_others` raises when something else that the load needs has ended."""
+        self._logs = Path(settings.logs)
+        self._check_others = check_others
+        self._channel: Channel[msg.FromCoordinator]
+        self._child, self._channel = spawn_peer(
+            "the driver",
+            "harness.load.driver",
+            self._logs / "driver.log",
+            msg.FromCoordinator,
+            stdin=msgspec.json.encode(settings),
+        )
+
+    def send(self, message: msg.ToCoordinator) -> None:
+        try:
+            self._channel.send(message)
+        except ChannelClosed:
+            self._fail()
+
+    def receive(self, timeout_s: float) -> msg.FromCoordinator | None:
+        """The driver's next message, if one comes in time."""
+        try:
+            news = self._channel.receive(timeout_s)
+        except ChannelClosed:
+            self._fail()
+        if isinstance(news, msg.Broken):
+            raise UsageError(news.problem)
+        if isinstance(news, msg.Failed):
+            raise ServiceFailed(f"{news.problem}; its log is in {self._logs}")
+        self._check_others()
+        return news
+
+    def expect(self, kind: type[Expected], timeout_s: float, what: str) -> Expected:
+        """The next message of that kind; what comes before it is passed over."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            news = self.receive(0.1)
+            if isinstance(news, kind):
+                return news
+        raise ServiceFailed(f"{what} took longer than {timeout_s:g} s; the logs are in {self._logs}")
+
+    def _fail(self) -> NoReturn:
+        audience_log = self._logs / "audience.log"
+        audience = f" (audience: {reason_in(audience_log)})" if audience_log.exists() else ""
+        raise ServiceFailed(f"the driver ended: {reason_in(self._child.log)}{audience}; its logs are in {self._logs}")
+
+    def stop(self) -> None:
+        self._channel.close()  # the driver and its audiences end when it closes
+        self._child.stop(grace_s=3)

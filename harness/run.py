@@ -16,7 +16,7 @@ from architectures.interface import Architecture
 from harness import config
 from harness.config import RunSettings
 from harness.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
-from harness.gateway.settings import GatewayStats
+from harness.gateway.settings import GatewayStats, total
 from harness.load import messages as msg
 from harness.load.driver_process import DriverProcess
 from harness.load.driver_settings import DriverSettings
@@ -219,7 +219,7 @@ class Run:
         rss_bytes = services.rss_bytes()
         with contextlib.suppress(ServiceFailed):
             rss_bytes |= driver.rss_bytes()
-        kafka_after, redis_after = self._read_kafka(), self._read_redis()
+        kafka_after, redis_after, gateways_after = self._read_kafka(), self._read_redis(), self._read_gateways()
         self._measured = Measured(
             result=phase,
             duration_s=seconds[1] - seconds[0],
@@ -228,7 +228,7 @@ class Run:
             rss_bytes=rss_bytes,
             kafka=None if kafka_before is None or kafka_after is None else kafka_after.since(kafka_before),
             redis=None if redis_before is None or redis_after is None else redis_after.since(redis_before),
-            wasted=sum(g.wasted for g in self._read_gateways()) - sum(g.wasted for g in gateways_before),
+            gateways=gateways_after.since(gateways_before),
         )
         self._write_details(phase)
 
@@ -286,7 +286,7 @@ class Run:
             news = self._driver.receive(0.1)
             if isinstance(news, msg.PhaseResult):
                 self._measured = Measured(
-                    news, elapsed_s, cpu_s={}, driver_cpu_s=None, rss_bytes=None, kafka=None, redis=None, wasted=None
+                    news, elapsed_s, cpu_s={}, driver_cpu_s=None, rss_bytes=None, kafka=None, redis=None, gateways=None
                 )
                 self._write_details(news)
                 return
@@ -299,9 +299,9 @@ class Run:
     def _read_redis(self) -> RedisCounters | None:
         return None if self._stack.redis is None else redis_metrics.read_counters(self._stack.redis.url)
 
-    def _read_gateways(self) -> list[GatewayStats]:
+    def _read_gateways(self) -> GatewayStats:
         assert self._stack.fleet is not None
-        return self._stack.fleet.stats()
+        return total(self._stack.fleet.stats())
 
     # --- what is known
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from architectures.interface import Promises
+from harness.gateway.settings import GatewayStats
 from harness.load import messages as msg
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.kafka_metrics import KafkaCounters
@@ -75,6 +76,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     publishes_per_s: float | None = None
     deliveries_per_s: float | None = None
     wasted_deliveries_per_message: float | None = None
+    gateway_counts: dict[str, int] | None = None  # what happened at the gateways, and every drop by its cause
     cpu_us_per_delivery: CpuUsPerDelivery = CpuUsPerDelivery()
     rss_bytes: dict[str, int] | None = None
     kafka: KafkaPerMessage | None = None
@@ -94,7 +96,7 @@ class Measured:
     rss_bytes: dict[str, int] | None
     kafka: KafkaCounters | None
     redis: RedisCounters | None
-    wasted: int | None
+    gateways: GatewayStats | None
 
     def add_to(self, summary: Summary, promises: Promises) -> Summary:
         verdict = self.result.verdict
@@ -123,7 +125,8 @@ class Measured:
             send_lateness_ms=send_lateness.summary(),
             publishes_per_s=_per(verdict.sent, self.duration_s),
             deliveries_per_s=_per(verdict.delivered, self.duration_s),
-            wasted_deliveries_per_message=_per(self.wasted, verdict.sent),
+            wasted_deliveries_per_message=_per(None if self.gateways is None else self.gateways.wasted, verdict.sent),
+            gateway_counts=None if self.gateways is None else self.gateways.counts,
             cpu_us_per_delivery=self._cpu_us_per_delivery(),
             rss_bytes=self.rss_bytes,
             kafka=self._kafka_per_message(),

@@ -14,11 +14,7 @@ class Viewer(Member):
         self.join(f"stage-{self.room_number}")
 
     def rate_per_s(self) -> float:
-        # At least two a room, so that with two gateways somebody talks on each.
-        room_size = self.load.members // self.load.rooms
-        talkers = min(room_size, max(2, room_size // 20))
-        talks = self.place_in_room < talkers
-        return self.load.rate_per_s / self.load.rooms / talkers if talks else 0.0
+        return self.rate_of_few(one_in=20)
 
     @task
     def talk(self) -> None:

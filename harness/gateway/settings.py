@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 import msgspec
 
 from architectures.interface import Services, Topology
@@ -39,6 +42,33 @@ class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
     frames_out: int
     wasted: int  # deliveries of the backend for rooms without a local member
     counts: dict[str, int]
+
+    def since(self, before: GatewayStats) -> GatewayStats:
+        """Members and rooms as they are, counters as they grew."""
+        grown = Counter(self.counts)
+        grown.subtract(before.counts)
+        return GatewayStats(
+            members=self.members,
+            rooms=self.rooms,
+            frames_out=self.frames_out - before.frames_out,
+            wasted=self.wasted - before.wasted,
+            counts={cause: count for cause, count in grown.items() if count},
+        )
+
+
+def total(gateways: Iterable[GatewayStats]) -> GatewayStats:
+    """Of several gateways. A room that is on two counts twice."""
+    stats = list(gateways)
+    counts: Counter[str] = Counter()
+    for each in stats:
+        counts.update(each.counts)
+    return GatewayStats(
+        members=sum(each.members for each in stats),
+        rooms=sum(each.rooms for each in stats),
+        frames_out=sum(each.frames_out for each in stats),
+        wasted=sum(each.wasted for each in stats),
+        counts=dict(counts),
+    )
 
 
 def gateway_url(port: int) -> str:

@@ -82,11 +82,11 @@ class MemberSocket:
     def send(self, frame: wire.ClientFrame) -> None:
         self.connection.send(wire.encode(frame))
 
-    def end_stay(self, room: str, now_ns: int, *, cut_off: bool = False) -> None:
+    def end_stay(self, room: str, now_ns: int, *, behind: bool = False) -> None:
         """Somebody who is not in the room any more is owed nothing from now on."""
         stay = self.stays.pop(room, None)
         if stay is not None:
-            stay.left_ns, stay.cut_off = now_ns, cut_off
+            stay.left_ns, stay.behind = now_ns, stay.behind or behind
 
 
 class Joining:
@@ -214,10 +214,10 @@ class Audience:
             member.connection.close()
         self._arrived.discard(number)
 
-    def _end_stays(self, member: MemberSocket, *, cut_off: bool = False) -> None:
+    def _end_stays(self, member: MemberSocket, *, behind: bool = False) -> None:
         now_ns = time_ns()
         for room in list(member.stays):
-            member.end_stay(room, now_ns, cut_off=cut_off)
+            member.end_stay(room, now_ns, behind=behind)
             del self._whereabouts[member.number, room]
 
     def _speak(self, speak: msg.Speak) -> None:
@@ -387,7 +387,7 @@ class Audience:
         if self._stopping or self._sockets.pop((member.number, member.url), None) is None:
             return
         self._arrived.discard(member.number)
-        self._end_stays(member, cut_off=code == CloseCode.TRY_AGAIN_LATER)
+        self._end_stays(member, behind=code == CloseCode.TRY_AGAIN_LATER)
         if self._phase is not None:
             self._phase.disconnects += 1
         self._tell(msg.MemberFailed(member=member.number, reason=why))

@@ -19,6 +19,7 @@ from websockets.uri import parse_uri
 FRAME_MAX_BYTES = 16 * 1024 * 1024
 TEXT = 0x81  # a whole text frame: FIN and opcode 1
 CONTROL = range(0x88, 0x8B)  # close, ping, pong
+SLOW_READ_S = 0.1
 HEAD_END = b"\r\n\r\n"
 
 
@@ -60,8 +61,8 @@ class Connection(asyncio.Protocol):
         "_knows",
         "_opened",
         "_protocol",
-        "_read_bytes_per_s",
         "_rest",
+        "_slow_reading",
         "_transport",
     )
 
@@ -80,7 +81,7 @@ class Connection(asyncio.Protocol):
         self._rest = b""  # of the handshake, then of an incomplete frame
         self._between_frames = False
         self._opened: asyncio.Future[None] | None = None  # while `connect` waits
-        self._read_bytes_per_s: float | None = None
+        self._slow_reading: asyncio.Task[None] | None = None  # a loop keeps no task alive by itself
 
     # --- opening and closing
 
@@ -92,7 +93,6 @@ class Connection(asyncio.Protocol):
         `read_bytes_per_s` makes it a slow reader, whose kernel does not read ahead for it either.
         """
         loop = asyncio.get_running_loop()
-        self._read_bytes_per_s = read_bytes_per_s
         self._opened = loop.create_future()
         uri = self._protocol.uri
         try:
@@ -109,6 +109,10 @@ class Connection(asyncio.Protocol):
             raise
         finally:
             self._opened = None
+        if read_bytes_per_s is not None and self._transport is not None:
+            self._transport.pause_reading()
+            reader = self._transport.get_extra_info("socket").dup()
+            self._slow_reading = asyncio.create_task(self._read_slowly(reader, read_bytes_per_s))
 
     def close(self) -> None:
         """Say goodbye and hang up. `closed` is not told."""
@@ -142,8 +146,6 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not (self._between_frames and self._knows(data)):
             self._read(self._rest + data)
-        if self._read_bytes_per_s is not None:
-            self._pause(len(data) / self._read_bytes_per_s)
 
     def eof_received(self) -> None:
         self._protocol.receive_eof()
@@ -222,17 +224,22 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self._transport.close()
 
-    def _pause(self, pause_s: float) -> None:
-        assert self._transport is not None
-        if self._transport.is_closing():
-            return
-        self._transport.pause_reading()
-        asyncio.get_running_loop().call_later(pause_s, self._resume)
-
-    def _resume(self) -> None:
-        assert self._transport is not None
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+    async def _read_slowly(self, reader: socket.socket, bytes_per_s: float) -> None:
+        """Instead of the transport, which would take all there is at once."""
+        take = max(1, round(bytes_per_s * SLOW_READ_S))
+        with reader:
+            while self._transport is not None and not self._transport.is_closing():
+                await asyncio.sleep(SLOW_READ_S)
+                try:
+                    data = reader.recv(take)
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    data = b""  # the gateway has reset the connection
+                if data:
+                    self.data_received(data)
+                else:
+                    self._transport.abort()
 
 
 async def _small_socket(host: str, port: int) -> socket.socket:

@@ -98,14 +98,14 @@ class Stream:
 class Stay:
     """One member in one room, from join to leave."""
 
-    __slots__ = ("_entrance", "_last", "cut_off", "joined_ns", "left_ns", "stream", "timed")
+    __slots__ = ("_entrance", "_last", "behind", "joined_ns", "left_ns", "stream", "timed")
 
     def __init__(self, stream: Stream, joined_ns: int, *, timed: bool) -> None:
         self.stream = stream
         self.joined_ns = joined_ns
         self.timed = timed  # False: it reads slowly on purpose, so when it hears says nothing about the gateway
         self.left_ns: int | None = None
-        self.cut_off = False  # the gateway closed the connection because the member read too slowly
+        self.behind = not timed  # it reads too slowly: what it has not heard, it may have not read yet
         self._entrance: Step | None = None  # the step before the first
         self._last: Step | None = None
 
@@ -139,7 +139,7 @@ class Stay:
 class StayReport(msgspec.Struct, frozen=True, array_like=True):
     joined_ns: int
     left_ns: int | None
-    cut_off: bool
+    behind: bool
     trail: int  # its number in RoomReport.trails
 
 
@@ -183,7 +183,7 @@ class RoomHistory:
         messages = self.messages.values()
         numbers: dict[tuple[Step, Step] | None, int] = {}  # members who heard the same share a trail
         stays = [
-            StayReport(stay.joined_ns, stay.left_ns, stay.cut_off, numbers.setdefault(stay.way(), len(numbers)))
+            StayReport(stay.joined_ns, stay.left_ns, stay.behind, numbers.setdefault(stay.way(), len(numbers)))
             for stay in self.stays
         ]
         return RoomReport(

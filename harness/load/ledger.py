@@ -30,7 +30,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     lost_acked: int = 0  # of the lost: the gateway had acked the message
     duplicated: int = 0  # deliveries beyond the first
     reordered: int = 0  # first deliveries that came after a later message of the same sender
-    neither: int = 0  # in flight while the member joined, left or was cut off: owed by nobody, counted nowhere above
+    # In flight while the member joined or left, or not read by one who reads too slowly: counted nowhere above.
+    neither: int = 0
     strays: int = 0  # deliveries of messages that nobody said in that room
 
     def __add__(self, other: Verdict) -> Verdict:
@@ -92,7 +93,7 @@ class _Room:
             known: dict[Any, Verdict] = {}  # most stays are like others of the same trail
             for stay in part.stays:
                 first, end = self._owed(stay)
-                like = (stay.trail, first, end, stay.left_ns, stay.cut_off)
+                like = (stay.trail, first, end, stay.left_ns, stay.behind)
                 if like not in known:
                     known[like] = self._judge(trails[stay.trail], stay, first, end)
                 verdict += known[like]
@@ -110,8 +111,8 @@ class _Room:
         seen[trail.places] = True
         got = seen[first:end]
         missed = ~got
-        if stay.cut_off:
-            in_flight = missed  # the gateway threw away what the member had not read, as it must
+        if stay.behind:
+            in_flight = missed  # unread, and thrown away by the gateway if it closed the connection
         elif stay.left_ns is not None:
             in_flight = missed & (self._settled_ns(first, end) >= stay.left_ns)
         else:

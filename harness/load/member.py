@@ -103,6 +103,13 @@ class Member(User):
     def _place(self) -> int:
         return self.index % self.load.members
 
+    def rate_of_few(self, one_in: int) -> float:
+        """This member's messages per second where only one in so many of its room talks, but always at least two."""
+        # Two, so that with two gateways somebody talks on each.
+        room_size = self.load.members // self.load.rooms
+        talkers = min(room_size, max(2, room_size // one_in))
+        return self.load.rate_per_s / self.load.rooms / talkers if self.place_in_room < talkers else 0.0
+
     def option(self, name: str) -> float:
         """The value of a scenario's own option that is a number."""
         return float(self.load.options[name])
@@ -205,6 +212,11 @@ class Shape(LoadTestShape):
     """A Locust shape that knows the load. Time counts from the beginning of the load, not from the members' joining."""
 
     abstract = True
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since the beginning of the load."""
+        return float(self.get_run_time())  # type: ignore[no-untyped-call]  # Locust's
 
     @property
     def load(self) -> msg.Load:

@@ -24,7 +24,12 @@ def summary_table(summary: Summary) -> Table:
     add("deliveries/s", _x(summary.deliveries_per_s, ",.0f"))
     add("lost (of these acked)", f"{_share(summary.lost, summary.expected)} ({_n(summary.lost_acked)})")
     add("duplicated", _n(summary.duplicated))
-    add("out of order", _n(summary.reordered), end_section=True)
+    add("out of order", _n(summary.reordered))
+    if cut_off := (summary.gateway_counts or {}).get("cut_off_slow"):
+        add("cut off for reading too slowly", f"{_n(cut_off)} members")
+    if summary.neither:
+        add("owed to nobody: joining, leaving, unread", _n(summary.neither))
+    table.add_section()
     valid = summary.driver.valid is not False
     for name, latency in (("delivery", summary.latency_ms), ("ack", summary.ack_ms)):
         figures = " / ".join(_x(value, ",.1f") for value in (latency.p50, latency.p99, latency.p999))

@@ -111,7 +111,7 @@ def test_what_had_settled_before_a_member_left_is_lost_if_it_did_not_arrive() ->
     assert verdict_of(history).lost_acked == 1
 
 
-def test_a_member_who_was_cut_off_for_reading_slowly_is_owed_only_what_it_heard() -> None:
+def test_a_member_who_reads_too_slowly_is_owed_only_what_it_heard() -> None:
     history = History()
     listener, slow = room_of(history, 2)
     for sequence in range(2):
@@ -120,7 +120,7 @@ def test_a_member_who_was_cut_off_for_reading_slowly_is_owed_only_what_it_heard(
         deliver(listener, message, 12)
         if sequence == 0:
             deliver(slow, message, 13)
-    slow.left_ns, slow.cut_off = 50, True
+    slow.left_ns, slow.behind = 50, True
     verdict = verdict_of(history)
     assert (verdict.expected, verdict.delivered, verdict.lost, verdict.neither) == (3, 3, 0, 1)
 

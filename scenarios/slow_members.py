@@ -1,0 +1,33 @@
+"""Some read too slowly: one in ten members takes in fewer bytes a second than the room sends.
+
+Whose chat: everybody's who has members on poor networks.
+What it stresses: the gateways' buffers, and whether the many are held up by the few. What a slow member hears is
+checked but not timed; one who falls too far behind is cut off by the gateway, which is counted. The default load only
+fills buffers; `--payload 4KiB --rate 200` gets members cut off. `--set slow_share=0.3` makes more of them.
+"""
+
+from locust import task
+
+from harness.load.member import Member
+
+
+class Reader(Member):
+    options = {"slow_share": 0.1, "slow_bytes_per_s": 1000.0}
+
+    @property
+    def slow(self) -> bool:
+        share = self.option("slow_share")
+        return int((self.index + 1) * share) > int(self.index * share)
+
+    def on_start(self) -> None:
+        self.join(f"hall-{self.room_number}")
+
+    def read_bytes_per_s(self) -> float | None:
+        return self.option("slow_bytes_per_s") if self.slow else None
+
+    def rate_per_s(self) -> float:
+        return self.rate_of_few(one_in=20)
+
+    @task
+    def talk(self) -> None:
+        self.say(self.text())

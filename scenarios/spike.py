@@ -1,0 +1,36 @@
+"""A goal: for a moment many come, and everybody talks.
+
+Whose chat: a match, an election night, a product launch. Most of the time half of the members are there and one in
+twenty messages of the full rate is said; in the goal's seconds all are there and all talk.
+What it stresses: what was sized for the average. Watch latency in the time line, and how long it takes to calm down.
+`--rate` is the rate of the goal; `--set goal_after_s=10 --set goal_s=10` say when it comes and how long it lasts.
+"""
+
+from locust import task
+
+from harness.load.member import Member, Shape
+
+QUIET = 0.05  # of the goal's rate
+
+
+class Fan(Member):
+    options = {"goal_after_s": 10.0, "goal_s": 10.0}
+
+    def on_start(self) -> None:
+        self.join(f"match-{self.room_number}")
+
+    def activity(self, elapsed_s: float) -> float:
+        began_s = elapsed_s - self.option("goal_after_s")
+        return 1.0 if 0 <= began_s < self.option("goal_s") else QUIET
+
+    @task
+    def talk(self) -> None:
+        self.say(self.text())
+
+
+class Goal(Shape):
+    def tick(self) -> tuple[int, float]:
+        began_s = self.elapsed_s - self.option("goal_after_s")
+        goal = 0 <= began_s < self.option("goal_s")
+        members = self.load.members
+        return (members if goal else members - members // 2), members

@@ -49,6 +49,7 @@ def main(debug: bool) -> None:
     Examples:
       chatbench run --arch plan1
       chatbench compare --scenario many_rooms --gateways 4
+      chatbench ui --arch plan2
       chatbench report results/20261123T150000Z-compare-big_room
       chatbench list
       chatbench doctor
@@ -195,6 +196,7 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
 
     \b
     Examples:
+      chatbench ui --arch plan2
       chatbench report results/20261123T150000Z-compare-big_room
       chatbench report results/*-plan1-big_room results/*-redis-big_room --out results/both
     """
@@ -243,6 +245,41 @@ def up(**given: Any) -> None:
 
     settings = RunSettings(**given)
     stay_up(settings, load_architecture(settings.arch), click.echo)
+
+
+@main.command()
+@ARCH
+@shape_options
+@DEDUP
+@click.option("--rate", "rate_per_s", type=NUMBER, default=20.0, show_default=True, metavar="N", help=RATE_HELP)
+@load_options
+@click.option("--port", type=COUNT, default=8089, show_default=True, metavar="N", help="Of the web UI, on loopback.")
+@click.option("--open", "open_browser", is_flag=True, help="Open it in your browser.")
+def ui(port: int, open_browser: bool, **given: Any) -> None:
+    """Start services and gateways, and Locust's web UI to run tests in, each with a record of its own.
+
+    \b
+    Examples:
+      chatbench ui --arch plan2
+      chatbench ui --arch redis --scenario spike --rate 200 --open
+
+    What is given here are the fields' first values. --duration counts for nothing: a test ends when it is stopped.
+    """
+    from rich.console import Console  # noqa: PLC0415 - as in run
+
+    from harness.config import RunSettings  # noqa: PLC0415
+    from harness.registry import load_architecture  # noqa: PLC0415
+    from harness.report.progress import RunProgress  # noqa: PLC0415
+    from harness.ui import serve_ui  # noqa: PLC0415
+
+    def say(text: str) -> None:
+        click.echo(text)
+        if open_browser and text.startswith("web UI: "):
+            click.launch(text.split()[2])
+
+    settings = RunSettings(**given)
+    with RunProgress(Console(stderr=True)) as progress:
+        serve_ui(settings, load_architecture(settings.arch), port, progress, say)
 
 
 @main.command()

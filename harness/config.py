@@ -54,17 +54,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
     """Raise UsageError for the first setting that cannot be."""
-    _in_range("--members", settings.members, 2, MEMBERS_MAX)
-    if settings.rooms is not None:
-        _in_range("--rooms", settings.rooms, 1, settings.members)
-    _in_range("--rate", settings.rate_per_s, 0.1, RATE_MAX_PER_S)
-    _in_range("--payload", settings.payload_bytes, 1, SIZE_MAX_BYTES)
-    if settings.payload_sizes not in SPREADS:
-        raise UsageError(f"--payload-sizes is {settings.payload_sizes!r}, but it must be one of {', '.join(SPREADS)}")
-    _in_range("--processes", settings.processes, 1, PROCESSES_MAX)
-    parse_options(settings.options)
-    _in_range("--duration", settings.duration_s, 1, DURATION_MAX_S)
-    _in_range("--warmup", settings.warmup_s, 0, DURATION_MAX_S)
+    validate_load(settings)
     gateways = settings.gateway_count(architecture)
     _in_range("--gateways", gateways, 1, GATEWAYS_MAX)
     if settings.partitions is not None:
@@ -77,6 +67,21 @@ def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
         architecture.check(topology(settings, architecture))
     except BadTopology as problem:
         raise UsageError(str(problem)) from problem
+
+
+def validate_load(settings: RunSettings) -> None:
+    """The part of `validate` that is about the load."""
+    _in_range("--members", settings.members, 2, MEMBERS_MAX)
+    if settings.rooms is not None:
+        _in_range("--rooms", settings.rooms, 1, settings.members)
+    _in_range("--rate", settings.rate_per_s, 0.1, RATE_MAX_PER_S)
+    _in_range("--payload", settings.payload_bytes, 1, SIZE_MAX_BYTES)
+    if settings.payload_sizes not in SPREADS:
+        raise UsageError(f"--payload-sizes is {settings.payload_sizes!r}, but it must be one of {', '.join(SPREADS)}")
+    _in_range("--processes", settings.processes, 1, PROCESSES_MAX)
+    parse_options(settings.options)
+    _in_range("--duration", settings.duration_s, 1, DURATION_MAX_S)
+    _in_range("--warmup", settings.warmup_s, 0, DURATION_MAX_S)
     _enough_open_files(settings.members)
 
 

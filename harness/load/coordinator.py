@@ -68,18 +68,31 @@ class Coordinator:
         self._lost = 0
         self._phase: msg.BeginPhase | None = None
         self._next_second = 0
-        self.load: msg.Load | None = None
+        self._load: msg.Load | None = None
+        # What the next test will be, for a shape that is asked for members before the test has begun.
+        self.upcoming: Callable[[], msg.Load] | None = None
         self.joined = 0
         self.failures: list[str] = []
         self.last_second: msg.Second | None = None
         self._runner.register_message(msg.NEWS, self._hear)
         COORDINATORS[environment] = self
 
+    @property
+    def load(self) -> msg.Load:
+        if self._load is None:
+            assert self.upcoming is not None
+            return self.upcoming()
+        return self._load
+
+    def forget(self) -> None:
+        """The test is over; another may come."""
+        self._load = None
+
     # --- crowds
 
     def assemble(self, load: msg.Load, urls: list[str]) -> dict[str, int]:
         """A crowd in each Locust process that is there; returns the processes' pids. Raises TimeoutError."""
-        self.load = load
+        self._load = load
         self.joined, self.failures, self._lost, self.last_second = 0, [], 0, None
         identities = self._identities()
         self._workers = {identity: Worker(identity, rank) for rank, identity in enumerate(identities)}

@@ -212,6 +212,7 @@ class Shape(LoadTestShape):
     """A Locust shape that knows the load. Time counts from the beginning of the load, not from the members' joining."""
 
     abstract = True
+    use_common_options = True  # the number of members is the user's
 
     @property
     def elapsed_s(self) -> float:
@@ -221,9 +222,7 @@ class Shape(LoadTestShape):
     @property
     def load(self) -> msg.Load:
         assert self.runner is not None
-        load = COORDINATORS[self.runner.environment].load
-        assert load is not None
-        return load
+        return COORDINATORS[self.runner.environment].load
 
     def option(self, name: str) -> float:
         """As Member.option."""

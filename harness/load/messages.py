@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from harness.config import RunSettings
 from harness.load.history import RoomReport
 from harness.load.ledger import Verdict
 
@@ -256,16 +257,31 @@ class Spawned(Struct, frozen=True):
 
 
 class Ending(Struct, frozen=True):
-    """The scenario's shape has ended the load before its time."""
+    """The scenario's shape, or the user of the web UI, has ended the load before its time."""
+
+
+class Started(Struct, frozen=True):
+    """The user of the web UI has started a test, with these settings; its members are about to join."""
+
+    settings: RunSettings
+    rooms: int
 
 
 # --- chatbench -> coordinator, beside Probe, BeginPhase and EndPhase
 
 
 class Spawn(Struct, frozen=True):
-    """Connect all members, spread over the gateways."""
+    """Connect all members, spread over the gateways. With the web UI: as soon as the user starts a test."""
 
     urls: list[str]
+
+
+class Recorded(Struct, frozen=True):
+    """What became of the test that was Started."""
+
+    folder: str | None  # None: nothing was measured
+    problem: str | None
+    summary: bytes  # summary.json, or nothing
 
 
 ToAudience = Enter | Exit | HangUp | Speak | Probe | BeginPhase | EndPhase | Collect | ClosePhase
@@ -274,8 +290,8 @@ ToCrowd = Assemble | Probe | BeginPhase | CutShort | Collect | ClosePhase
 FromCrowd = (
     Assembled | Arrivals | MemberFailed | Probed | Tick | Unsaid | Progress | Histories | PhaseReport | Broken | Failed
 )
-ToCoordinator = Spawn | Probe | BeginPhase | EndPhase
-FromCoordinator = Ready | Broken | Failed | Spawned | Probed | Second | Ending | PhaseResult
+ToCoordinator = Spawn | Probe | BeginPhase | EndPhase | Recorded
+FromCoordinator = Ready | Broken | Failed | Started | Spawned | Probed | Second | Ending | PhaseResult
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -44,6 +44,22 @@ def load_scenario(path: Path) -> Scenario:
     return Scenario(path, members, shapes[0] if shapes else None)
 
 
+def load_scenarios(paths: Sequence[str]) -> list[Scenario]:
+    """Several for one Locust process, which tells classes by their names: one with a name that is taken is left out.
+
+    Raises BrokenScenario.
+    """
+    scenarios: list[Scenario] = []
+    taken: set[str] = set()
+    for path in paths:
+        scenario = load_scenario(Path(path))
+        names = {member.__name__ for member in scenario.members}
+        if not names & taken:
+            scenarios.append(scenario)
+            taken |= names
+    return scenarios
+
+
 def chosen_options(defaults: Mapping[str, Option], given: Mapping[str, str]) -> dict[str, Option]:
     """The options with what was given for them; raises BrokenScenario for one that is not there or no number."""
     chosen = dict(defaults)

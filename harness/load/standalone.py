@@ -29,7 +29,6 @@ from harness.errors import ServiceFailed
 from harness.load import messages as msg
 from harness.load.coordinator import Coordinator
 from harness.load.crowd import serve_coordinator
-from harness.load.payload import SPREADS
 from harness.measure.histogram import Latencies
 from harness.services.supervise import Child, reason_in, spawn
 
@@ -46,42 +45,21 @@ def install(events: Events) -> None:
 
 
 def _add_options(parser: LocustArgumentParser) -> None:
-    group = parser.add_argument_group("chatbench", "What --host does not say")
-    group.add_argument("--arch", default="plan1", help="architecture to start when there is no --host")
-    group.add_argument("--gateways", type=int, default=None, help="gateway processes to start")
-    group.add_argument("--rooms", type=int, default=0, help="rooms; 0: the scenario's own")
-    group.add_argument("--rate", type=float, default=20.0, help="messages per second of all members together")
-    group.add_argument("--payload", type=int, default=100, help="mean bytes of a message's text")
-    group.add_argument("--payload-sizes", choices=list(SPREADS), default="fixed", help="how sizes spread around it")
-    group.add_argument("--seed", type=int, default=1, help="of the load's random choices")
-    for name, default in _scenario_options().items():
-        group.add_argument(f"--{name}", type=type(default), default=default, help="of the scenario")
+    # Imported here because a scenario imports Member, which imports this module.
+    from harness.load.load_options import add_load_options  # noqa: PLC0415
 
-
-def _scenario_options() -> dict[str, float | str]:
-    """Of every member class there is: Locust has imported the locustfile by now."""
-    from harness.load.member import Member  # noqa: PLC0415 - it imports this module
-
-    options: dict[str, float | str] = {}
-    waiting = [Member]
-    while waiting:
-        member = waiting.pop()
-        options |= member.options
-        waiting += member.__subclasses__()
-    return options
-
-
-def load_of(options: Namespace, members: int, scenario: Any) -> msg.Load:
-    """What those options ask of so many members of that class."""
-    return msg.Load(
-        members=members,
-        rooms=options.rooms or scenario.rooms_for(members),
-        rate_per_s=options.rate,
-        payload_bytes=options.payload,
-        payload_sizes=options.payload_sizes,
-        seed=options.seed,
-        options={name: getattr(options, name) for name in _scenario_options()},
+    parser.add_argument(
+        "--arch", default="plan1", help="architecture to start when there is no --host", include_in_web_ui=False
     )
+    parser.add_argument("--gateways", type=int, help="gateway processes to start then", include_in_web_ui=False)
+    add_load_options(parser, _scenarios())
+
+
+def _scenarios() -> list[Any]:
+    """Every class of members there is: Locust has imported the locustfile by now."""
+    from harness.load.member import Member  # noqa: PLC0415 - as above
+
+    return [member for member in Member.__subclasses__() if not member.abstract]
 
 
 def _on_init(environment: Environment, **_: Any) -> None:
@@ -107,6 +85,7 @@ class Standalone:
             log.error("%s", problem)
             sys.exit(problem.exit_code)
         self._coordinator = Coordinator(environment, self._on_news)
+        self._coordinator.upcoming = self._load
         environment.events.test_start.add_listener(self._on_start)  # type: ignore[no-untyped-call]  # Locust's
         environment.events.test_stopping.add_listener(self._on_stopping)  # type: ignore[no-untyped-call]  # Locust's
         environment.events.quitting.add_listener(self._on_quitting)  # type: ignore[no-untyped-call]  # Locust's
@@ -129,13 +108,18 @@ class Standalone:
 
     def _on_start(self, **_: Any) -> None:
         """A new audience and ledger for each test; the web UI can start several, one after the other."""
-        runner = self._environment.runner
-        assert runner is not None
-        members = max(1, runner.target_user_count)
-        load = load_of(self._options, members, self._environment.user_classes[0])
-        self._coordinator.assemble(load, self._urls)
+        self._coordinator.assemble(self._load(), self._urls)
         self._coordinator.begin(msg.BeginPhase(name="measure", start_ns=time.time_ns(), end_ns=FOREVER_NS))
         self._measuring = True
+
+    def _load(self) -> msg.Load:
+        from harness.load.load_options import load_of  # noqa: PLC0415 - as above
+
+        scenario: Any = self._environment.user_classes[0]
+        members = self._options.num_users or 1
+        if self._environment.shape_class is None and self._environment.runner is not None:
+            members = max(1, self._environment.runner.target_user_count)
+        return load_of(self._options, members, scenario)
 
     def _on_stopping(self, **_: Any) -> None:
         if not self._measuring:
@@ -147,6 +131,7 @@ class Standalone:
         except TimeoutError as problem:
             log.error("%s; logs are in %s", problem, self._logs)
             return
+        self._coordinator.forget()
         v = result.verdict
         latency = Latencies.unpack(result.latency).summary()
         log.info("sent %d, acked %d, not sent %d", v.sent, v.acked, result.not_sent)

@@ -19,15 +19,21 @@ def free_ports(count: int) -> list[int]:
     for port in random.sample(range(FIRST, LAST), TRIES):
         if len(chosen) == count:
             break
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        chosen.append(port)
+        if is_free(port):
+            chosen.append(port)
     if len(chosen) < count:
         raise ServiceFailed(
             f"found only {len(chosen)} of {count} free ports between {FIRST} and {LAST}; close what uses them"
         )
     return chosen
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens there now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

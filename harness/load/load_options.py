@@ -1,0 +1,37 @@
+"""The load as options of Locust: of its command line, and so fields of its web UI."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable
+
+from locust.argument_parser import LocustArgumentParser
+
+from harness.load import messages as msg
+from harness.load.member import Member
+from harness.load.payload import SPREADS
+
+
+def add_load_options(parser: LocustArgumentParser, scenarios: Iterable[type[Member]]) -> None:
+    """What every scenario takes, and what these take of their own."""
+    parser.add_argument("--rooms", type=int, default=0, help="rooms; 0: the scenario's own number")
+    parser.add_argument("--rate", type=float, default=20.0, help="messages per second of all members together")
+    parser.add_argument("--payload", type=int, default=100, help="mean bytes of a message's text")
+    parser.add_argument("--payload-sizes", choices=list(SPREADS), default="fixed", help="how sizes spread around it")
+    parser.add_argument("--seed", type=int, default=1, help="of the load's random choices")
+    options = {name: (scenario, default) for scenario in scenarios for name, default in scenario.options.items()}
+    for name, (scenario, default) in options.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"of {scenario.__name__}")
+
+
+def load_of(options: Namespace, members: int, scenario: type[Member]) -> msg.Load:
+    """What those options ask of so many members of that scenario."""
+    return msg.Load(
+        members=members,
+        rooms=options.rooms or scenario.rooms_for(members),
+        rate_per_s=options.rate,
+        payload_bytes=options.payload,
+        payload_sizes=options.payload_sizes,
+        seed=options.seed,
+        options={name: getattr(options, name) for name in scenario.options},
+    )

@@ -1,0 +1,115 @@
+"""`chatbench ui`: services and gateways that stay up, Locust's web UI, and a record of each test that is run in it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from architectures.interface import Architecture
+from harness import config
+from harness.config import RunSettings
+from harness.errors import ChatbenchError, Interrupted, UsageError
+from harness.load import messages as msg
+from harness.load.driver_process import DriverProcess
+from harness.load.driver_settings import WebSettings
+from harness.record import Record
+from harness.registry import find_scenario, scenario_files
+from harness.report.html import write_report
+from harness.report.progress import Progress
+from harness.run import READY_TIMEOUT_S, Run, driver_settings, recorded, show_download
+from harness.services.backends import Backends
+from harness.services.ports import is_free
+from harness.services.stack import Stack
+from harness.signals import signals_interrupt, signals_wait
+
+
+def serve_ui(
+    settings: RunSettings,
+    architecture: type[Architecture],
+    port: int,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> None:
+    """Start everything, say where, and record each test until SIGINT or SIGTERM. Raises UsageError or ServiceFailed."""
+    config.validate(settings, architecture)
+    scenario = find_scenario(settings.scenario)
+    config.make_out_dir(settings.out)
+    if not is_free(port):
+        raise UsageError(f"--port is {port}, but something listens there already; name another")
+    config.raise_open_file_limit()
+    logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))
+    backends = Backends(architecture.requires, settings.brokers, logs)
+    stack = Stack(architecture, config.topology(settings, architecture), backends, logs)
+    others = [path for path in scenario_files().values() if path != scenario]
+    web = WebSettings(
+        port=port, arch=settings.arch, scenarios=[str(path) for path in (scenario, *others)], warmup_s=settings.warmup_s
+    )
+    driver: DriverProcess | None = None
+    with signals_interrupt():
+        try:
+            progress.step("start", "driver and services")
+            given = msgspec.structs.replace(driver_settings(settings, scenario, logs), web=web)
+            driver = DriverProcess(given, stack.check)
+            backends.begin(lambda done, total: show_download(progress, done, total))
+            driver.expect(msg.Ready, READY_TIMEOUT_S, "the driver's start")
+            fleet = stack.start()
+            driver.send(msg.Spawn(urls=fleet.urls))
+            say(f"web UI: http://127.0.0.1:{port}\nStart and stop tests there; Ctrl-C ends it here.")
+            recorder = Recorder(settings, architecture, stack, driver, progress)
+            while True:
+                started = driver.receive(0.5)
+                if isinstance(started, msg.Started):
+                    say(recorder.record(started))
+        except Interrupted:
+            shutil.rmtree(logs)  # the way this command ends; after a failure the logs stay
+        finally:
+            with signals_wait():
+                if driver is not None:
+                    driver.stop()
+                stack.stop()
+                backends.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Conducts and records the tests that are started in the web UI."""
+
+    asked: RunSettings
+    architecture: type[Architecture]
+    stack: Stack
+    driver: DriverProcess
+    progress: Progress
+
+    def record(self, started: msg.Started) -> str:
+        """One test, until it has ended; returns what to tell the user."""
+        settings = msgspec.structs.replace(
+            started.settings,
+            gateways=self.asked.gateways,
+            brokers=self.asked.brokers,
+            partitions=self.asked.partitions,
+            dedup=self.asked.dedup,
+            out=self.asked.out,
+        )
+        record = Record(Path(settings.out), settings, Path(settings.scenario).stem)
+        run = Run(self.stack, record, self.architecture, self.progress)
+
+        def go() -> None:
+            run.learn_rooms(started.rooms)
+            run.go(self.driver)
+
+        try:
+            outcome = recorded(run, record, go)
+        except ChatbenchError as problem:
+            kept = record.folder.exists()
+            self.driver.send(msg.Recorded(folder=None, problem=str(problem), summary=b""))
+            return f"{f'record: {record.folder}, failed' if kept else 'not recorded'}: {problem}"
+        self.progress.step("report", "charts and page")
+        write_report([outcome.folder], outcome.folder)
+        summary = (outcome.folder / "summary.json").read_bytes()
+        self.driver.send(msg.Recorded(folder=str(outcome.folder), problem=None, summary=summary))
+        return f"record: {outcome.folder}"

@@ -248,7 +248,8 @@ class Run:
         """Let the members speak for that long, wait for what is in flight, and return what was counted."""
         start_ns = time.time_ns() + LEAD_NS
         end_ns = start_ns + round(duration_s * 1e9)
-        self._progress.step(name, f"{duration_s:g} s", total=duration_s)
+        until = f"{duration_s:g} s" if duration_s < config.DURATION_MAX_S else "until it is stopped"
+        self._progress.step(name, until, total=duration_s)
         self._driver.send(msg.BeginPhase(name=name, start_ns=start_ns, end_ns=end_ns))
         time.sleep(max(0, start_ns - time.time_ns()) / 1e9)
         at_start()

@@ -21,7 +21,7 @@ def add_load_options(parser: LocustArgumentParser, scenarios: Iterable[type[Memb
     parser.add_argument("--seed", type=int, default=1, help="of the load's random choices")
     options = {name: (scenario, default) for scenario in scenarios for name, default in scenario.options.items()}
     for name, (scenario, default) in options.items():
-        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"of {scenario.__name__}")
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"of {scenario.__module__}")
 
 
 def load_of(options: Namespace, members: int, scenario: type[Member]) -> msg.Load:

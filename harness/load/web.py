@@ -74,6 +74,7 @@ class WebDriver:
             match order:
                 case msg.Spawn():
                     self._urls = order.urls
+                    self._environment.host = order.urls[0]  # Locust warns where there is none
                 case msg.Recorded():
                     self._recorded = order
                     self._recorded_at.set()
@@ -207,6 +208,7 @@ class WebDriver:
         }
         app = web.app
         assert app is not None
+        app.jinja_env.policies["json.dumps_kwargs"] = {}  # not sorted by name: the fields keep their order
         app.before_request(self._check_form)
 
         @app.after_request

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,12 +10,8 @@ import matplotlib.image
 import pytest
 
 from harness.report.html import write_report
+from tests.browser import CHROMIUM, FLAGS, OFFLINE, needs_chromium
 from tests.harness.report.records import write_record
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--allow-file-access-from-files"]
-OFFLINE = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the PATH")
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +63,11 @@ def test_a_name_from_a_record_cannot_become_markup(tmp_path: Path) -> None:
 
 def chromium(profile: Path, *arguments: str) -> str:
     assert CHROMIUM is not None
-    command = [CHROMIUM, *QUIET, *OFFLINE, f"--user-data-dir={profile}", *arguments]
+    command = [CHROMIUM, *FLAGS, *OFFLINE, f"--user-data-dir={profile}", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
-@in_a_browser
+@needs_chromium
 @pytest.mark.parametrize("width_px", [360, 1280])
 def test_it_fits_a_phone_and_a_desk(page: Path, tmp_path: Path, width_px: int) -> None:
     frame = tmp_path / "frame.html"
@@ -91,7 +86,7 @@ def test_it_fits_a_phone_and_a_desk(page: Path, tmp_path: Path, width_px: int) -
     assert fit == "true"
 
 
-@in_a_browser
+@needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_follows_the_readers_light_or_dark(page: Path, tmp_path: Path, scheme: str) -> None:
     picture = tmp_path / "page.png"

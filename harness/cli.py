@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from harness.errors import ChatbenchError, ExitCode, Interrupted, UsageError
 from harness.option_file import config_option
 from harness.options import ARCH, DEDUP, RATE_HELP, complete_architecture, load_options, shape_options
-from harness.quantities import COUNT, NUMBER
+from harness.quantities import COUNT, DURATION, NUMBER
 
 
 class Commands(click.Group):
@@ -49,6 +49,7 @@ def main(debug: bool) -> None:
     Examples:
       chatbench run --arch plan1
       chatbench compare --scenario many_rooms --gateways 4
+      chatbench capacity --arch redis
       chatbench ui --arch plan2
       chatbench report results/20261123T150000Z-compare-big_room
       chatbench list
@@ -196,6 +197,7 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
 
     \b
     Examples:
+      chatbench capacity --arch redis
       chatbench ui --arch plan2
       chatbench report results/20261123T150000Z-compare-big_room
       chatbench report results/*-plan1-big_room results/*-redis-big_room --out results/both
@@ -245,6 +247,58 @@ def up(**given: Any) -> None:
 
     settings = RunSettings(**given)
     stay_up(settings, load_architecture(settings.arch), click.echo)
+
+
+@main.command(context_settings={"default_map": {"duration_s": "10s", "warmup_s": "3s"}})
+@ARCH
+@shape_options
+@DEDUP
+@click.option(
+    "--slo", "p99_s", type=DURATION, default="200ms", show_default=True, help="p99 of delivery must stay below."
+)
+@click.option("--from", "start_per_s", type=NUMBER, default=50.0, show_default=True, metavar="N", help="First rate.")
+@click.option(
+    "--precision", type=float, default=0.1, show_default=True, help="How close held and broke must lie, as a share."
+)
+@click.option(
+    "--repeats", type=COUNT, default=3, show_default=True, metavar="N", help="Runs that must hold at the end."
+)
+@load_options
+@click.option("--json", "as_json", is_flag=True, help="Print capacity.json alone on stdout.")
+def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, as_json: bool, **given: Any) -> None:
+    """Find the highest rate at which p99 of delivery stays below --slo, nothing is lost and the driver keeps up.
+
+    \b
+    Examples:
+      chatbench capacity --arch redis
+      chatbench capacity --arch plan2 --scenario many_rooms --gateways 4 --slo 100ms
+
+    The rate is doubled until the objective breaks, then narrowed down, then run again. Exit codes: as for run.
+    """
+    from rich.console import Console  # noqa: PLC0415 - as in run
+
+    from harness.capacity import FOUND, Objective, Plan, find_capacity  # noqa: PLC0415
+    from harness.config import RunSettings  # noqa: PLC0415
+    from harness.registry import load_architecture  # noqa: PLC0415
+    from harness.report.progress import RunProgress  # noqa: PLC0415
+
+    settings = RunSettings(**given)
+    plan = Plan(objective=Objective(p99_ms=p99_s * 1000), start_per_s=start_per_s, precision=precision, repeats=repeats)
+    with RunProgress(Console(stderr=True)) as progress:
+        found, folder = find_capacity(settings, load_architecture(settings.arch), plan, progress)
+        progress.step("report", "chart")
+        from harness.report.charts import hockey_stick  # noqa: PLC0415 - after the runs: it takes a second
+        from harness.report.style import save  # noqa: PLC0415
+        from harness.report.table import capacity_lines, capacity_table  # noqa: PLC0415
+
+        chart = save(hockey_stick(found), folder / "charts", "capacity")
+    if as_json:
+        click.echo((folder / FOUND).read_text(), nl=False)
+        return
+    out = Console()
+    out.print(capacity_table(found))
+    for line in (*capacity_lines(found), f"record: {folder}", f"chart: {chart.with_suffix('.png')}"):
+        out.print(line, highlight=False, soft_wrap=True)
 
 
 @main.command()

@@ -78,6 +78,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     wasted_deliveries_per_message: float | None = None
     gateway_counts: dict[str, int] | None = None  # what happened at the gateways, and every drop by its cause
     cpu_us_per_delivery: CpuUsPerDelivery = CpuUsPerDelivery()
+    cores_used: dict[str, float] | None = None  # CPU time over wall time, by component and by process of the driver
     rss_bytes: dict[str, int] | None = None
     kafka: KafkaPerMessage | None = None
     redis: RedisPerMessage | None = None
@@ -128,6 +129,10 @@ class Measured:
             wasted_deliveries_per_message=_per(None if self.gateways is None else self.gateways.wasted, verdict.sent),
             gateway_counts=None if self.gateways is None else self.gateways.counts,
             cpu_us_per_delivery=self._cpu_us_per_delivery(),
+            cores_used={
+                name: round(used / self.duration_s, 3)
+                for name, used in (self.cpu_s | (self.driver_cpu_s or {})).items()
+            },
             rss_bytes=self.rss_bytes,
             kafka=self._kafka_per_message(),
             redis=self._redis_per_message(),

@@ -11,10 +11,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.capacity import Capacity
 from harness.report.frames import Frames
 from harness.report.style import (
     COMPONENTS,
     DASHES,
+    INK,
     RC,
     SHADE,
     SIZE_INCHES,
@@ -148,6 +150,49 @@ def throughput_and_latency(frames: Frames) -> Figure:
         axes.set_xlabel("deliveries per second")
         axes.set_ylabel("p99 delivery latency, ms")
         label_lines(axes, ends, colours)
+    return figure
+
+
+def hockey_stick(capacity: Capacity) -> Figure:
+    """Latency over the rate that was asked for: flat as long as it is sustained, then straight up."""
+    colour = colours_of([capacity.arch])[capacity.arch]
+    timed = sorted(
+        (each for each in capacity.attempts if each.p99_ms is not None and each.driver_valid),
+        key=lambda each: each.rate_per_s,
+    )
+    with chart() as (figure, axes):
+        for column, dash in (("p99_ms", "-"), ("p50_ms", DASHES[1])):
+            points = pd.DataFrame([(each.rate_per_s, getattr(each, column)) for each in timed], columns=["rate", "ms"])
+            middle = points.groupby("rate")["ms"].median()
+            axes.plot(middle.index, middle, color=colour, linestyle=dash, linewidth=2, label=column.removesuffix("_ms"))
+        for held, face in ((True, colour), (False, "none")):
+            some = [each for each in timed if each.held is held]
+            axes.plot(
+                [each.rate_per_s for each in some],
+                [each.p99_ms or 0 for each in some],
+                "o",
+                color=colour,
+                markerfacecolor=face,
+                markersize=7,
+                label="held" if held else "broke",
+            )
+        axes.axhline(capacity.objective.p99_ms, color=INK, linewidth=1, linestyle=DASHES[2])
+        late = [each.rate_per_s for each in capacity.attempts if not each.driver_valid]
+        if late:
+            axes.plot(late, [capacity.objective.p99_ms] * len(late), "x", color=INK, label="driver not valid")
+        if capacity.rate_per_s is not None:
+            axes.axvline(capacity.rate_per_s, color=INK, linewidth=1)
+            text = f" {capacity.rate_per_s:,g} msg/s"
+            axes.annotate(text, (capacity.rate_per_s, 0.02), xycoords=("data", "axes fraction"), fontweight="bold")
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
+        axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+        log_ms(axes, "y")
+        axes.set_title(f"{capacity.arch}, {capacity.scenario}")
+        axes.set_xlabel("messages per second, asked for")
+        axes.set_ylabel("delivery latency, ms")
+        axes.legend(frameon=False, loc="center left")
     return figure
 
 

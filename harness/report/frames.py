@@ -130,7 +130,7 @@ def frames_of(records: Sequence[RunRecord]) -> Frames:
 def _key(summary: Summary, settings: RunSettings) -> dict[str, Any]:
     """What tells a run from others: its workload, and the architecture in its variant."""
     return {
-        "scenario": summary.scenario,
+        "scenario": summary.scenario + _unusual(_scenario_variant(settings)),
         "members": summary.members,
         "rooms": summary.rooms,
         "gateways": summary.gateways,
@@ -142,12 +142,22 @@ def _key(summary: Summary, settings: RunSettings) -> dict[str, Any]:
 
 def _variant(settings: RunSettings) -> str:
     """How the architecture was set up, where that is not the usual way: two variants are not rounds of one thing."""
-    unusual = [
-        *([] if settings.partitions is None else [f"{settings.partitions} partitions"]),
-        *([] if settings.brokers == 1 else [f"{settings.brokers} brokers"]),
-        *(["dedup"] if settings.dedup else []),
-    ]
-    return f" ({', '.join(unusual)})" if unusual else ""
+    return _unusual(
+        [
+            *([] if settings.partitions is None else [f"{settings.partitions} partitions"]),
+            *([] if settings.brokers == 1 else [f"{settings.brokers} brokers"]),
+            *(["dedup"] if settings.dedup else []),
+        ]
+    )
+
+
+def _scenario_variant(settings: RunSettings) -> list[str]:
+    sizes = [] if settings.payload_sizes == "fixed" else [f"{settings.payload_sizes} sizes"]
+    return [*settings.options, *sizes]
+
+
+def _unusual(parts: list[str]) -> str:
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _run_row(record: RunRecord) -> dict[str, Any]:

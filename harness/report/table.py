@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich import box
 from rich.table import Table
 
+from harness.capacity import Capacity
 from harness.report.comparison import Comparison
 from harness.summary import Summary
 
@@ -50,6 +51,40 @@ def summary_table(summary: Summary) -> Table:
     if summary.redis is not None:
         add("Redis commands per message", _x(summary.redis.commands_per_message, ".4g"))
     return table
+
+
+def capacity_table(capacity: Capacity) -> Table:
+    """Every run that was made on the way, by rate."""
+    title = f"{capacity.arch} · {capacity.scenario} · {capacity.settings.members:,} members"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in ("messages/s", "deliveries/s", "p50 ms", "p99 ms"):
+        table.add_column(column, justify="right")
+    table.add_column("objective")
+    for attempt in sorted(capacity.attempts, key=lambda each: (each.rate_per_s, each.record)):
+        table.add_row(
+            f"{attempt.rate_per_s:,g}",
+            _x(attempt.deliveries_per_s, ",.0f"),
+            *(_x(ms, ",.1f") if attempt.driver_valid else "not valid" for ms in (attempt.p50_ms, attempt.p99_ms)),
+            "held" if attempt.held else f"[red]broke:[/] {attempt.why}",
+        )
+    return table
+
+
+def capacity_lines(capacity: Capacity) -> list[str]:
+    """What was found, with how sure it is, and what was in the way of more."""
+    objective = f"p99 <= {capacity.objective.p99_ms:g} ms, nothing lost, all sent"
+    if capacity.rate_per_s is None:
+        return [f"the objective ({objective}) did not hold at any rate that was tried: {capacity.broke_why}"]
+    sure = f"held in {capacity.held_runs} of {capacity.held_runs} runs"
+    share = f"95 % sure that at least {capacity.held_at_least:.0%} of runs hold"
+    lines = [f"capacity: [bold]{capacity.rate_per_s:,g} messages/s[/] ({objective}; {sure}: {share})"]
+    if capacity.broke_at_per_s is None:
+        return [*lines, "it never broke: more than that was not tried"]
+    lines.append(f"at {capacity.broke_at_per_s:,g} messages/s it broke: {capacity.broke_why}")
+    lines.append(f"saturated there: {', '.join(capacity.saturated) or 'nothing by its CPU time'}")
+    if capacity.limited_by_driver:
+        lines.append("the driver was in the way, so the architecture itself may take more; try --processes 2")
+    return lines
 
 
 def comparison_table(comparison: Comparison) -> Table:

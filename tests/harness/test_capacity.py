@@ -1,0 +1,142 @@
+"""The search for a capacity, on made-up architectures that break where they are told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from harness.capacity import RUNS_MAX, Attempt, Capacity, Objective, bracket, judge_attempt, next_rate, saturated
+from harness.config import RunSettings
+from harness.measure.histogram import LatencyMs
+from harness.measure.validity import DriverVerdict
+from harness.summary import Summary
+
+SUMMARY = Summary(
+    arch="plan1",
+    scenario="big_room",
+    status="complete",
+    members=10,
+    gateways=2,
+    delivered=100,
+    lost=0,
+    latency_ms=LatencyMs(p50=5.0, p99=50.0),
+    driver=DriverVerdict(valid=True, why=None),
+    cores_used={"gateway": 0.4, "kafka": 0.3},
+)
+
+
+def attempt(rate_per_s: float, *, held: bool) -> Attempt:
+    return Attempt(
+        rate_per_s=rate_per_s,
+        held=held,
+        why=None if held else "p99 was 900 ms",
+        p50_ms=5,
+        p99_ms=50,
+        deliveries_per_s=rate_per_s,
+        driver_valid=True,
+        saturated=[],
+        record="r",
+    )
+
+
+def found(holds: Callable[[float, int], bool], start_per_s: float, precision: float, repeats: int) -> list[Attempt]:
+    """Every attempt of a search, where `holds` says what happens at a rate the n-th time it is tried."""
+    attempts: list[Attempt] = []
+    while len(attempts) < RUNS_MAX:
+        rate = next_rate(attempts, start_per_s, precision, repeats)
+        if rate is None:
+            break
+        tried = sum(each.rate_per_s == rate for each in attempts)
+        attempts.append(attempt(rate, held=holds(rate, tried)))
+    return attempts
+
+
+@settings(max_examples=200)
+@given(
+    limit=st.floats(1.0, 500_000.0),
+    start=st.floats(1.0, 100_000.0),
+    precision=st.sampled_from([0.05, 0.1, 0.5]),
+    repeats=st.integers(1, 5),
+)
+def test_it_finds_the_limit_as_closely_as_asked(limit: float, start: float, precision: float, repeats: int) -> None:
+    attempts = found(lambda rate, _tried: rate <= limit, start, precision, repeats)
+    assert len(attempts) < RUNS_MAX
+    good, bad = bracket(attempts)
+    if good is None:
+        assert limit < 2  # the search ends below twice the least rate
+    else:
+        assert good <= limit
+        assert sum(each.rate_per_s == good for each in attempts) >= repeats
+        if bad is not None:
+            assert limit < bad <= good * (1 + precision) * 1.01  # rates have three digits
+
+
+def test_a_rate_that_held_by_luck_is_not_the_capacity() -> None:
+    # 100 is sustained. Above it, up to 150, the first run of a rate holds and the second does not.
+    attempts = found(lambda rate, tried: rate <= 100 or (rate <= 150 and tried == 0), 50, 0.1, 3)
+    good, bad = bracket(attempts)
+    assert good is not None
+    assert bad is not None
+    assert 90 < good <= 100 < bad
+
+
+def test_what_does_not_even_hold_at_one_message_a_second_has_no_capacity() -> None:
+    attempts = found(lambda _rate, _tried: False, 50, 0.1, 3)
+    assert bracket(attempts)[0] is None
+    assert len(attempts) < 10
+
+
+def test_confidence_grows_with_the_runs_that_held() -> None:
+    def of(held_runs: int) -> float:
+        return Capacity(
+            arch="a",
+            scenario="s",
+            objective=Objective(),
+            precision=0.1,
+            rate_per_s=100,
+            held_runs=held_runs,
+            broke_at_per_s=None,
+            broke_why=None,
+            saturated=[],
+            limited_by_driver=False,
+            settings=RunSettings(arch="a"),
+            attempts=[],
+        ).held_at_least
+
+    assert of(1) == pytest.approx(0.05)
+    assert of(3) == pytest.approx(0.368, abs=0.001)
+    assert of(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"latency_ms": LatencyMs(p99=250.0)}, "p99 was 250 ms"),
+        ({"lost": 3}, "3 deliveries were lost"),
+        ({"driver": DriverVerdict(valid=False, why="it was late")}, "the driver was not valid"),
+        ({"delivered": 0}, "nothing was delivered"),
+    ],
+)
+def test_the_objective_is_all_of_it_at_once(change: dict[str, object], why: str) -> None:
+
+    assert judge_attempt(SUMMARY, 10, Objective(p99_ms=200), "r").held
+    broken = judge_attempt(replace(SUMMARY, **change), 10, Objective(p99_ms=200), "r")
+    assert not broken.held
+    assert broken.why == why
+
+
+def test_a_component_is_saturated_when_its_busy_thread_is(monkeypatch: pytest.MonkeyPatch) -> None:
+
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert saturated(SUMMARY) == []
+    # Two gateways share what the component used; a JVM has more than one thread.
+    assert saturated(replace(SUMMARY, cores_used={"gateway": 1.8, "kafka": 1.5})) == ["gateway (90% of a core)"]
+    assert saturated(replace(SUMMARY, cores_used={"gateway": 1.0, "audience": 0.97})) == ["audience (97% of a core)"]
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert saturated(replace(SUMMARY, cores_used={"gateway": 1.0, "kafka": 0.9})) == [
+        "the machine (1.9 of 2 cores, most by gateway)"
+    ]

@@ -71,12 +71,6 @@ class Load:
         return round(self.rate_per_s * self.seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    cpu_us_per_delivery: float
-    heard_share: float  # of what was said to it, half a second after the last message
-
-
 class Audience:
     """chatbench's own, with all its members in the room."""
 
@@ -114,7 +108,7 @@ class Audience:
         self.child.stop()
 
 
-def audience_cost(load: Load) -> Cost:
+def audience_cost(load: Load) -> float:
     audience = Audience(load, "audience", load.members)
     try:
         before = _cpu_s(audience.child.pid)
@@ -126,12 +120,12 @@ def audience_cost(load: Load) -> Cost:
         count = Latencies.unpack(report.latency).count
         if not verdict.expected == verdict.delivered == count > 0:
             sys.exit(f"the audience did not record everything: {verdict}, {count} latencies")
-        return Cost(1e6 * used_s / count, 1.0)
+        return 1e6 * used_s / count
     finally:
         audience.close()
 
 
-def other_cost(client: str, load: Load) -> Cost:
+def other_cost(client: str, load: Load) -> float:
     """Of a client in a process of its own, which says when it has connected, and how much it heard when asked."""
     speaker = Audience(load, "speaker", 1)
     argv = [sys.executable, "-m", f"benchmarks.{client}", load.url, str(load.members)]
@@ -149,7 +143,7 @@ def other_cost(client: str, load: Load) -> Cost:
         finally:
             process.kill()
             speaker.close()
-    return Cost(1e6 * used_s / heard, heard / (load.messages * load.members))
+    return 1e6 * used_s / heard
 
 
 def _cpu_s(pid: int) -> float:
@@ -170,31 +164,30 @@ def main(members: int, rate_per_s: float, seconds: float, rounds: int) -> None:
     table = Table(title=f"{members} members, {rate_per_s:g} messages/s in one room, {rounds} rounds of {seconds:g} s")
     table.add_column("the relay writes")
     table.add_column("receiver")
-    for column in ("CPU us per delivery", "times the audience", "heard in time"):
+    for column in ("CPU us per delivery", "times the audience"):
         table.add_column(column, justify="right")
     with tempfile.TemporaryDirectory() as folder:
         for tick_s, what in ((0.02, "once per 20 ms"), (0.0, "each message at once")):
-            costs: dict[str, list[Cost]] = {"audience": [], **{client: [] for client in OTHERS}}
+            costs: dict[str, list[float]] = {"audience": [], **{client: [] for client in OTHERS}}
             for _ in range(rounds):
                 for receiver, measured in costs.items():
                     with running_relay(tick_s) as url:
                         load = Load(url, Path(folder), members, rate_per_s, seconds)
                         measured.append(audience_cost(load) if receiver == "audience" else other_cost(receiver, load))
-            ours = _mean_us(costs["audience"])
+            ours = _mean(costs["audience"])
             for receiver, measured in costs.items():
                 table.add_row(
                     what,
                     receiver.replace("_", " "),
-                    f"{_mean_us(measured):.2f}",
-                    f"{_mean_us(measured) / ours:.1f}",
-                    f"{min(cost.heard_share for cost in measured):.0%}",
+                    f"{_mean(measured):.2f}",
+                    f"{_mean(measured) / ours:.1f}",
                 )
             table.add_section()
     Console(width=110).print(table)
 
 
-def _mean_us(costs: list[Cost]) -> float:
-    return sum(cost.cpu_us_per_delivery for cost in costs) / len(costs)
+def _mean(costs: list[float]) -> float:
+    return sum(costs) / len(costs)
 
 
 if __name__ == "__main__":

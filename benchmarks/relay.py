@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from harness import wire
 
@@ -19,6 +21,10 @@ async def relay(port: int, tick_s: float) -> None:
     waiting: list[bytes] = []
 
     async def serve_member(member: ServerConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await obey(member)
+
+    async def obey(member: ServerConnection) -> None:
         async for text in member:
             match wire.decode_client_frame(text):
                 case wire.Join(room):

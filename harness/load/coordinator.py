@@ -118,8 +118,8 @@ class Coordinator:
             self._send(worker, order)
 
     def _watch_workers(self, workers: dict[str, Worker]) -> None:
-        """Note who is gone, by Locust's own heartbeat, as long as these are the workers of the test."""
-        while isinstance(self._runner, MasterRunner) and workers is self._workers:
+        """Note who is gone, by Locust's own heartbeat, as long as the test of these workers is on."""
+        while isinstance(self._runner, MasterRunner) and workers is self._workers and self._load is not None:
             for identity in list(workers):
                 node = self._runner.clients.get(identity)
                 if node is None or node.state == STATE_MISSING:

@@ -1,0 +1,80 @@
+"""The same run with one Locust worker and with three; and with one that dies."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from harness.measure.histogram import Latencies
+from harness.registry import scenario_files
+from tests.real.runs import CHATBENCH, run
+
+LOAD = ["--arch", "redis", "--members", "31", "--rate", "60", "--duration", "4s", "--warmup", "1s"]
+EXACT = ("sent", "acked", "not_sent", "expected", "delivered", "lost", "duplicated", "reordered", "neither", "strays")
+
+
+def test_one_worker_and_three_give_the_same_counts(tmp_path: Path) -> None:
+    one, three = (
+        run(tmp_path / processes, *LOAD, "--processes", processes, "--payload-sizes", "lognormal")
+        for processes in ("1", "3")
+    )
+    assert {key: one[key] for key in EXACT} == {key: three[key] for key in EXACT}
+    assert three["delivered"] == three["expected"] == 31 * three["sent"] > 0
+    for record in (one["folder"], three["folder"]):
+        latencies = Latencies.decode((record / "latency.hdr").read_bytes())
+        assert latencies.count == three["delivered"]
+        with (record / "locust_stats.csv").open() as rows:
+            counts = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(rows)}
+        assert counts["deliver"] == three["delivered"]
+        assert counts["say->ack"] == three["acked"]
+        assert counts["connect"] == counts["join"] == 31
+
+
+def test_a_worker_that_dies_is_reported_and_its_members_count_for_nothing(tmp_path: Path) -> None:
+    arguments = ["run", *LOAD, "--duration", "12s", "--processes", "3", "--out", str(tmp_path), "--json"]
+    with subprocess.Popen(
+        [*CHATBENCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        for line in process.stderr:
+            if line.startswith("measure"):
+                break
+        time.sleep(1)
+        workers = [
+            child.pid
+            for child in psutil.Process(process.pid).children(recursive=True)
+            if "harness.load.worker" in child.cmdline()
+        ]
+        assert len(workers) == 3
+        os.kill(workers[0], signal.SIGKILL)
+        summary = json.loads(process.stdout.read())
+    assert process.returncode == 4
+    assert summary["driver"]["valid"] is False
+    assert "1 of its Locust workers ended" in summary["driver"]["why"]
+    # The others heard everything that the others said.
+    assert summary["expected"] > 0
+    assert (summary["lost"], summary["duplicated"], summary["reordered"]) == (0, 0, 0)
+    assert summary["cpu_us_per_delivery"]["driver"] is None
+
+
+def test_locusts_own_processes_each_have_an_audience(tmp_path: Path) -> None:
+    scenario = str(scenario_files()["big_room"])
+    argv = [sys.executable, "-m", "locust", "-f", scenario, "--headless", "-u", "20", "-r", "20", "-t", "4s"]
+    answer = subprocess.run(
+        [*argv, "--processes", "2", "--arch", "direct"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    verdict = re.search(r"deliveries: (\d+) of (\d+) expected; lost (\d+)", answer.stderr)
+    assert verdict is not None, answer.stderr
+    assert int(verdict[1]) == int(verdict[2]) > 0
+    assert int(verdict[3]) == 0

@@ -368,9 +368,10 @@ def list_command() -> None:
         architecture = registry.load_architecture(name)
         needs = [what for what in ("kafka", "redis") if getattr(architecture.requires, what)]
         table.add_row(name, " + ".join(needs) or "-", architecture.summary)
-    scenarios = Table("scenario", "whose chat", box=box.SIMPLE_HEAD, pad_edge=False)
+    scenarios = Table("scenario", "whose chat", "options (--set)", box=box.SIMPLE_HEAD, pad_edge=False)
     for name, path in registry.scenario_files().items():
-        scenarios.add_row(name, registry.scenario_summary(path))
+        options = (f"{option}={default:g}" for option, default in registry.scenario_options(path).items())
+        scenarios.add_row(name, registry.scenario_summary(path), "\n".join(options) or "-")
     out = Console()
     out.print(table)
     out.print(scenarios)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 import scenarios
 from architectures.interface import Architecture
@@ -62,6 +64,16 @@ def scenario_summary(path: Path) -> str:
     """The first line of the locustfile's docstring, read without running the file."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return docstring.partition("\n")[0]
+
+
+def scenario_options(path: Path) -> dict[str, Any]:
+    """The scenario's own options and their defaults, read without running the file; only plain ones can be read so."""
+    options: dict[str, Any] = {}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == "options" for to in node.targets):
+            with contextlib.suppress(ValueError):
+                options |= ast.literal_eval(node.value)
+    return options
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:

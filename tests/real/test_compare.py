@@ -96,7 +96,7 @@ def test_a_report_made_again_from_the_records_is_the_same(campaign: Path, tmp_pa
 
 
 def test_records_from_anywhere_can_be_reported_together(campaign: Path, tmp_path: Path) -> None:
-    one, other = (str(next((campaign / "round-1").glob(f"*-{arch}-big_room"))) for arch in ("plan1", "redis"))
+    one, other = (str(next((campaign / "round-1").glob(f"*Z-{arch}-big_room"))) for arch in ("plan1", "redis"))
     answer = chatbench("report", one, other, "--out", str(tmp_path / "both"))
     assert answer.returncode == 0, answer.stderr
     assert sorted(runs_in(tmp_path / "both")["arch"]) == ["plan1", "redis"]

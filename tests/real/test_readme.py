@@ -41,7 +41,7 @@ def test_the_command_works(command: str) -> None:
 
 def test_the_scenario_shown_runs(tmp_path: Path) -> None:
     (source,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    scenario = tmp_path / "fan.py"
+    scenario = tmp_path / "desk.py"
     scenario.write_text(source)
     arguments = ["--scenario", str(scenario), "--out", str(tmp_path / "out"), "--duration", "3s", "--warmup", "0s"]
     answer = subprocess.run(

@@ -1,0 +1,190 @@
+"""A connection against the websockets library's own server, and its splitting of bytes into frames."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import InvalidHandshake
+from websockets.frames import Frame, Opcode
+
+from harness.load.connection import FRAME_MAX_BYTES, BadFrame, Connection, split_frames
+from harness.services.ports import free_ports
+
+
+def frame_of(text: bytes) -> bytes:
+    return Frame(Opcode.TEXT, text).serialize(mask=False)
+
+
+@given(st.lists(st.binary(max_size=200) | st.just(b"x" * 70_000), max_size=5), st.data())
+def test_frames_are_found_however_the_bytes_are_cut(texts: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(map(frame_of, texts))
+    cut = data.draw(st.integers(0, len(stream)))
+    frames, rest = split_frames(stream[:cut])
+    whole = list(itertools.takewhile(lambda end: end <= cut, itertools.accumulate(len(frame_of(t)) for t in texts)))
+    assert [end for _start, _payload, end in frames] == whole
+    assert rest == (whole[-1] if whole else 0)
+    assert [stream[payload:end] for _start, payload, end in frames] == texts[: len(whole)]
+
+
+@pytest.mark.parametrize(
+    "bad", [Frame(Opcode.TEXT, b"x").serialize(mask=True), b"\x81\x7f" + (FRAME_MAX_BYTES + 1).to_bytes(8, "big")]
+)
+def test_what_no_gateway_may_send_is_refused(bad: bytes) -> None:
+    with pytest.raises(BadFrame):
+        split_frames(bad)
+
+
+class Listener:
+    """Notes what a connection tells, and knows bytes it has been told of."""
+
+    def __init__(self, url: str) -> None:
+        self.known: dict[bytes, int] = {}
+        self.texts: list[bytes] = []
+        self.closed: list[tuple[str, int | None]] = []
+        self.connection = Connection(url, self.knows, self.hear, lambda why, code: self.closed.append((why, code)))
+
+    def knows(self, data: bytes) -> bool:
+        if data in self.known:
+            self.known[data] += 1
+            return True
+        return False
+
+    def hear(self, frames: list[bytes], texts: list[bytes]) -> None:
+        assert list(map(frame_of, texts)) == frames
+        self.texts += texts
+
+
+def against(
+    serve_one: Callable[[ServerConnection], Awaitable[None]], then: Callable[[Listener], Awaitable[None]]
+) -> None:
+    async def run() -> None:
+        (port,) = free_ports(1)
+        async with serve(serve_one, "127.0.0.1", port, compression=None):
+            listener = Listener(f"ws://127.0.0.1:{port}")
+            await then(listener)
+            listener.connection.close()
+
+    asyncio.run(run())
+
+
+async def until(met: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not met():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.01)
+
+
+async def echo(member: ServerConnection) -> None:
+    async for text in member:
+        await member.send(text)
+
+
+def test_what_is_sent_comes_back_and_known_bytes_are_not_taken_apart() -> None:
+    async def talk(listener: Listener) -> None:
+        await listener.connection.connect(5)
+        assert listener.connection.is_open
+        listener.known[frame_of("grüße".encode())] = 0
+        for text in ("first", "grüße", "x" * 100_000):
+            listener.connection.send(text.encode())
+            await asyncio.sleep(0.05)
+        await until(lambda: len(listener.texts) == 2)
+        assert listener.texts == [b"first", b"x" * 100_000]
+        assert list(listener.known.values()) == [1]
+
+    against(echo, talk)
+
+
+def test_a_ping_between_messages_is_answered_and_loses_nothing() -> None:
+    async def ping(member: ServerConnection) -> None:
+        await member.send("before")
+        await (await member.ping())
+        await member.send("after the pong")
+        await member.wait_closed()
+
+    async def listen(listener: Listener) -> None:
+        await listener.connection.connect(5)
+        await until(lambda: listener.texts == [b"before", b"after the pong"])
+
+    against(ping, listen)
+
+
+def test_the_gateways_reason_to_close_is_told() -> None:
+    async def close(member: ServerConnection) -> None:
+        await member.close(1013, "too slow")
+
+    async def listen(listener: Listener) -> None:
+        await listener.connection.connect(5)
+        await until(lambda: listener.closed)
+        assert listener.closed == [("closed with 1013: too slow", 1013)]
+        assert not listener.connection.is_open
+
+    against(close, listen)
+
+
+def test_a_gateway_that_hangs_up_is_told_and_hanging_up_oneself_is_not() -> None:
+    async def hang_up(member: ServerConnection) -> None:
+        member.transport.abort()
+
+    async def listen(listener: Listener) -> None:
+        await listener.connection.connect(5)
+        await until(lambda: listener.closed)
+        assert listener.closed == [("the gateway dropped the connection", None)]
+
+    async def leave(listener: Listener) -> None:
+        await listener.connection.connect(5)
+        listener.connection.close()
+        await asyncio.sleep(0.1)
+        assert listener.closed == []
+
+    against(hang_up, listen)
+    against(echo, leave)
+
+
+def test_a_fragmented_message_ends_the_connection_with_a_reason() -> None:
+    async def fragment(member: ServerConnection) -> None:
+        await member.send(["one ", "message"])
+        await member.wait_closed()
+
+    async def listen(listener: Listener) -> None:
+        await listener.connection.connect(5)
+        await until(lambda: listener.closed)
+        assert listener.texts == []
+
+    against(fragment, listen)
+
+
+def test_who_is_no_websocket_server_is_an_error() -> None:
+    async def run() -> None:
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+            await writer.drain()
+            writer.close()
+
+        (port,) = free_ports(1)
+        async with await asyncio.start_server(refuse, "127.0.0.1", port):
+            with pytest.raises(InvalidHandshake):
+                await Listener(f"ws://127.0.0.1:{port}").connection.connect(5)
+        with pytest.raises(ConnectionRefusedError):
+            await Listener(f"ws://127.0.0.1:{port}").connection.connect(5)
+
+    asyncio.run(run())
+
+
+def test_a_slow_reader_reads_slowly() -> None:
+    async def pour(member: ServerConnection) -> None:
+        for _ in range(100):
+            await member.send("x" * 1000)
+        await member.wait_closed()
+
+    async def listen(listener: Listener) -> None:
+        await listener.connection.connect(5, read_bytes_per_s=20_000)
+        await asyncio.sleep(1)
+        assert 2 <= len(listener.texts) <= 40  # 20 of the 100, and what was read before it slowed down
+
+    against(pour, listen)

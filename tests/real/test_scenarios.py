@@ -1,0 +1,88 @@
+"""Every scenario, on a gateway without a broker: whose chat it is shows in the figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from harness.registry import scenario_files
+from tests.real.runs import chatbench, run
+
+BASE = ["--arch", "direct", "--members", "40", "--rate", "100", "--warmup", "0s"]
+ASKS = {
+    "big_room": [],
+    "many_rooms": [],
+    "zipf_rooms": ["--set", "exponent=1.5", "--payload-sizes", "lognormal"],
+    "spike": ["--set", "goal_after_s=2", "--set", "goal_s=2", "--duration", "6s"],
+    "churn": ["--set", "stay_s=1", "--set", "away_s=0.2", "--set", "storm_s=2"],
+    "slow_members": ["--set", "slow_share=0.2", "--set", "slow_bytes_per_s=500"],
+    "ramp": ["--set", "ramp_s=3", "--set", "slo_ms=1", "--duration", "20s"],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scenarios")
+
+
+@pytest.mark.parametrize("scenario", scenario_files())
+def test_it_runs_and_nothing_is_lost(scenario: str, folder: Path) -> None:
+    summary = run(folder / scenario, *BASE, "--scenario", scenario, *ASKS[scenario])
+    assert summary["status"] == "complete"
+    assert summary["delivered"] == summary["expected"] > 0
+    assert (summary["duplicated"], summary["reordered"]) == (0, 0)
+    seconds = pd.read_csv(summary["folder"] / "timeseries.csv")
+    locust = pd.read_csv(summary["folder"] / "locust_stats.csv").set_index("Name")["Request Count"]
+    match scenario:
+        case "big_room":
+            assert (summary["rooms"], summary["expected"]) == (1, 40 * summary["sent"])
+        case "many_rooms":
+            assert (summary["rooms"], summary["expected"]) == (8, 5 * summary["sent"])
+        case "zipf_rooms":
+            # Evenly spread it would be 10 deliveries a message.
+            assert summary["rooms"] == 4
+            assert summary["expected"] > 15 * summary["sent"]
+        case "spike":
+            said = seconds.set_index("second")["said"]
+            assert said[2:3].sum() > 5 * (said[0:1].sum() + said[4:5].sum())
+            assert locust["connect"] > 40  # half of them came for the goal
+        case "churn":
+            assert locust["connect"] > 60
+            assert summary["neither"] > 0
+        case "slow_members":
+            assert summary["neither"] > 0  # what the slow ones have not read yet
+        case "ramp":
+            assert summary["duration_s"] < 15  # the objective of 1 ms broke
+            assert seconds["said"].iloc[1] < 60  # it did not begin with the full rate
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["--set", "exponents=1"], "has no option 'exponents'; did you mean 'exponent'? known: exponent"),
+        (["--set", "exponent=steep"], "option exponent is 'steep', but it must be a number"),
+        (["--set", "exponent"], "--set is 'exponent', but it must be NAME=VALUE"),
+        (["--payload-sizes", "wild"], "--payload-sizes is 'wild', but it must be one of fixed, exponential, lognormal"),
+        (["--processes", "0"], "--processes is 0"),
+    ],
+)
+def test_what_a_scenario_cannot_be_asked_is_one_sentence(asked: list[str], says: str, tmp_path: Path) -> None:
+    answer = chatbench("run", *BASE, "--scenario", "zipf_rooms", "--out", str(tmp_path), *asked)
+    assert answer.returncode == 2
+    assert says in answer.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_capacity_is_found_with_its_chart_and_every_run(tmp_path: Path) -> None:
+    # An objective that nothing meets is the quickest search; the search itself is tests/harness/test_capacity.py's.
+    arguments = ["--arch", "direct", "--members", "10", "--duration", "1s", "--warmup", "0s", "--slo", "1ms"]
+    answer = chatbench(
+        "capacity", *arguments, "--from", "3", "--precision", "1", "--repeats", "1", "--out", str(tmp_path)
+    )
+    assert answer.returncode == 0, answer.stderr
+    (found,) = tmp_path.glob("*-capacity-direct-big_room")
+    assert (found / "charts" / "capacity.png").stat().st_size > 10_000
+    assert "p99 <= 1 ms, nothing lost, all sent" in answer.stdout
+    assert len(list(found.glob("*/summary.json"))) == answer.stdout.count("held\n") + answer.stdout.count("broke:") > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -63,6 +64,15 @@ class Page:
             f" const found = all.find(each => each.innerText.trim().toLowerCase() === {json.dumps(text.lower())});"
             " if (found) found.click(); return Boolean(found); })()"
         )
+
+    def click_until(self, text: str, script: str) -> None:
+        """Click until the expression is true: a page that has just been drawn may not listen yet."""
+        for _ in range(10):
+            self.click(text)
+            with contextlib.suppress(AssertionError):
+                self.wait_for(script, timeout_s=3)
+                return
+        raise AssertionError(f"{text} was clicked, but {script} did not become true")
 
     def fill(self, field: str, value: str) -> None:
         """Replace what is in the form's field of that name, so that the page's own code hears of it."""

@@ -33,7 +33,9 @@ def test_frames_are_found_however_the_bytes_are_cut(texts: list[bytes], data: st
 
 
 @pytest.mark.parametrize(
-    "bad", [Frame(Opcode.TEXT, b"x").serialize(mask=True), b"\x81\x7f" + (FRAME_MAX_BYTES + 1).to_bytes(8, "big")]
+    "bad",
+    [b"\x81\x81mask?", b"\x81\x7f" + (FRAME_MAX_BYTES + 1).to_bytes(8, "big")],
+    ids=["masked", "too long"],
 )
 def test_what_no_gateway_may_send_is_refused(bad: bytes) -> None:
     with pytest.raises(BadFrame):

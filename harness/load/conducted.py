@@ -35,6 +35,7 @@ class Conducted:
         self._phase_over = Event()
         self._phase_over.set()
         self.broken = False
+        self.ending = False
         self.coordinator = Coordinator(environment, self._on_news)
         environment.events.test_stopping.add_listener(self._on_test_stopping)  # type: ignore[no-untyped-call]  # Locust's
 
@@ -63,7 +64,7 @@ class Conducted:
         """Blocks until enough members have joined, or one could not."""
         coordinator = self.coordinator
         deadline = time.monotonic() + SPAWN_TIMEOUT_S
-        while not enough() and not coordinator.failures and not self.broken:
+        while not enough() and not coordinator.failures and not self.broken and not self.ending:
             if time.monotonic() > deadline:
                 coordinator.failures.append(f"not all had joined within {SPAWN_TIMEOUT_S:g} s")
             self._channel.send(msg.Spawned(joined=coordinator.joined))
@@ -83,6 +84,7 @@ class Conducted:
 
     def _on_test_stopping(self, **_: Any) -> None:
         """The scenario's shape, or the user, has ended the test: so does the phase, with its members still there."""
+        self.ending = True
         self._channel.send(msg.Ending())
         self.coordinator.end_now()
         self._phase_over.wait(ENDING_TIMEOUT_S)

@@ -60,6 +60,8 @@ class DriverProcess:
             news = self.receive(0.1)
             if isinstance(news, kind):
                 return news
+            if isinstance(news, msg.Ending):
+                raise UsageError(f"the load was ended during {what}, before anything was measured")
         raise ServiceFailed(f"{what} took longer than {timeout_s:g} s; the logs are in {self._logs}")
 
     def _fail(self) -> NoReturn:

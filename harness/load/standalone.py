@@ -23,7 +23,7 @@ import msgspec
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.event import Events
-from locust.runners import WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 
 from harness.errors import ServiceFailed
 from harness.load import messages as msg
@@ -66,7 +66,7 @@ def _on_init(environment: Environment, **_: Any) -> None:
     logs = Path(tempfile.mkdtemp(prefix="chatbench-locust-"))
     if not isinstance(environment.runner, WorkerRunner):
         Standalone(environment, environment.parsed_options or Namespace(), logs)
-    if not hasattr(environment.runner, "clients"):  # only a master has, and no members
+    if not isinstance(environment.runner, MasterRunner):  # which has no members of its own
         serve_coordinator(environment, str(environment.locustfile), logs / "audience.log")
 
 

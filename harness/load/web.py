@@ -35,7 +35,7 @@ from harness.load.scenario import Scenario, chosen_options
 
 TAB = "ledger"
 RECORDED_TIMEOUT_S = 60.0
-UNKNOWN = "not measured yet"
+NOT_MEASURED = "not measured"
 
 
 class WebDriver:
@@ -166,11 +166,10 @@ class WebDriver:
 
     def _on_test_start(self, **_: Any) -> None:
         coordinator = self._test.coordinator
-        coordinator.forget()
         self._recorded = None
         self._recorded_at.clear()
         self._said = self._acked = self._delivered = 0
-        self._test.broken = False
+        self._test.broken = self._test.ending = False
         load = coordinator.load
         pids = coordinator.assemble(load, self._urls)
         if self._processes > 1:
@@ -187,6 +186,7 @@ class WebDriver:
     def _on_test_stopping(self, **_: Any) -> None:
         """After Conducted has ended the phase: the test is over for the user when its record is there."""
         self._recorded_at.wait(RECORDED_TIMEOUT_S)
+        self._test.coordinator.forget()
 
     def _note_second(self, second: msg.Second) -> None:
         if second.second == 0:
@@ -252,7 +252,7 @@ COUNTS = (
 
 def _figure(value: float | None) -> str:
     if value is None:
-        return UNKNOWN.removesuffix(" yet")
+        return NOT_MEASURED
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 

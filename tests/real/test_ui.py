@@ -7,6 +7,8 @@ import json
 import re
 import subprocess
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,3 +91,25 @@ def test_a_test_is_started_watched_stopped_and_downloaded_and_the_counts_are_the
     assert float(said["CPU us per delivery, redis"]) == round(summary["cpu_us_per_delivery"]["redis"], 1)
     assert said["record"] == str(record)
     assert (record / "report.html").exists()
+
+
+def post(address: str, path: str, **fields: object) -> None:
+    data = urllib.parse.urlencode(fields).encode()
+    with urllib.request.urlopen(f"{address}/{path}", data=data, timeout=90) as answer:
+        assert json.load(answer)["success"]
+
+
+def test_a_test_stopped_too_early_is_not_recorded_and_the_next_may_be_another_scenario(
+    running: str, tmp_path: Path
+) -> None:
+    post(running, "swarm", user_count=30, spawn_rate=2)
+    time.sleep(2)
+    post(running, "stop")
+    assert list(tmp_path.glob("*/summary.json")) == []
+    post(running, "swarm", user_count=20, spawn_rate=20, scenario="spike", goal_after_s=1, goal_s=1, warmup=0)
+    time.sleep(6)
+    post(running, "stop")
+    (record,) = [path.parent for path in tmp_path.glob("*-redis-spike/summary.json")]
+    summary = json.loads((record / "summary.json").read_text())
+    assert (summary["status"], summary["lost"]) == ("complete", 0)
+    assert counts(record / "locust_stats.csv")["connect"] == 20  # half of them came for the goal

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from harness.errors import ChatbenchError, ExitCode, Interrupted, UsageError
 from harness.option_file import config_option
-from harness.options import ARCH, DEDUP, RATE_HELP, complete_architecture, load_options, shape_options
+from harness.options import ARCH, DEDUP, RATE, RATE_HELP, complete_architecture, load_options, shape_options
 from harness.quantities import COUNT, DURATION, NUMBER
 
 
@@ -61,7 +61,7 @@ def main(debug: bool) -> None:
 @ARCH
 @shape_options
 @DEDUP
-@click.option("--rate", "rate_per_s", type=NUMBER, default=20.0, show_default=True, metavar="N", help=RATE_HELP)
+@RATE
 @load_options
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json alone on stdout.")
 def run(as_json: bool, **given: Any) -> None:
@@ -305,7 +305,7 @@ def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, a
 @ARCH
 @shape_options
 @DEDUP
-@click.option("--rate", "rate_per_s", type=NUMBER, default=20.0, show_default=True, metavar="N", help=RATE_HELP)
+@RATE
 @load_options
 @click.option("--port", type=COUNT, default=8089, show_default=True, metavar="N", help="Of the web UI, on loopback.")
 @click.option("--open", "open_browser", is_flag=True, help="Open it in your browser.")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from harness.option_file import config_option
-from harness.quantities import COUNT, DURATION, SIZE
+from harness.quantities import COUNT, DURATION, NUMBER, SIZE
 
 
 def complete_architecture(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
@@ -105,3 +105,4 @@ load_options = together(
     config_option,
 )
 RATE_HELP = "Messages per second of all members together: 20, 1k."
+RATE = click.option("--rate", "rate_per_s", type=NUMBER, default=20.0, show_default=True, metavar="N", help=RATE_HELP)

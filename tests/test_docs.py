@@ -6,8 +6,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from harness.capacity import FOUND, Capacity
 from harness.registry import architecture_names, scenario_files
 from harness.report.comparison import compare, split_by
 from harness.report.frames import WORKLOAD, frames_of, read_records
@@ -84,3 +86,10 @@ def test_no_committed_file_names_a_package_registry() -> None:
     for name in tracked:
         text = (ROOT / name).read_bytes().decode(errors="ignore")
         assert not any(registry in text for registry in registries), name
+
+
+def test_the_capacity_told_is_the_one_of_the_reference_record() -> None:
+    found = msgspec.json.decode((ROOT / "results" / "reference" / "capacity" / FOUND).read_bytes(), type=Capacity)
+    assert (found.arch, found.rate_per_s, found.held_runs, found.broke_at_per_s) == ("redis", 1230, 3, 1340)
+    assert found.broke_why == "p99 was 346 ms"
+    assert "Redis held 1,230 messages a\nsecond to 100 members in 3 of 3 runs; at 1,340 p99 was 346 ms" in README

@@ -9,7 +9,7 @@ import msgspec
 
 from harness import wire
 from harness.load import messages as msg
-from harness.load.audience import REDIRECTS_MAX, Audience, Joining, MemberSocket
+from harness.load.audience import MEMBERS_PER_ADDRESS, REDIRECTS_MAX, Audience, Joining, MemberSocket, _local_host
 from harness.load.history import message_id
 from harness.load.ledger import Verdict, judge
 
@@ -196,3 +196,20 @@ def test_a_room_that_sends_a_member_round_in_circles_is_told_to_the_driver() -> 
     told = room.told.messages[-1]
     assert isinstance(told, msg.MemberFailed)
     assert "was redirected 31 times" in told.reason
+
+
+def test_very_many_members_come_from_several_addresses_of_this_host() -> None:
+    assert _local_host("ws://127.0.0.1:20001", MEMBERS_PER_ADDRESS - 1) is None
+    assert _local_host("ws://127.0.0.1:20001", MEMBERS_PER_ADDRESS) == "127.0.0.3"
+    assert _local_host("ws://10.0.0.7:20001", 3 * MEMBERS_PER_ADDRESS) is None
+
+
+def test_a_member_who_hangs_up_is_owed_nothing_from_then_on() -> None:
+    room = Room(2)
+    room.hear(room.members[0], room.speak(0, 0))
+    room.audience._hang_up(1)
+    assert not room.members[1].connection.is_open
+    room.hear(room.members[0], room.speak(0, 1))
+    verdict = room.verdict
+    # The first message was owed to both and reached one of them; the second was owed to the one who is left.
+    assert (verdict.expected, verdict.delivered, verdict.lost) == (3, 2, 1)

@@ -190,3 +190,15 @@ def test_a_slow_reader_reads_slowly() -> None:
         assert 2 <= len(listener.texts) <= 40  # 20 of the 100, and what was read before it slowed down
 
     against(pour, listen)
+
+
+def test_it_may_come_from_another_address_of_this_host() -> None:
+    async def tell_address(member: ServerConnection) -> None:
+        await member.send(member.remote_address[0])
+        await member.wait_closed()
+
+    async def listen(listener: Listener) -> None:
+        await listener.connection.connect(5, local_host="127.0.0.3")
+        await until(lambda: listener.texts == [b"127.0.0.3"])
+
+    against(tell_address, listen)

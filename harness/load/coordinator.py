@@ -67,6 +67,7 @@ class Coordinator:
         self._workers: dict[str, Worker] = {}
         self._lost = 0
         self._phase: msg.BeginPhase | None = None
+        self._end_ns = 0
         self._next_second = 0
         self._load: msg.Load | None = None
         # What the next test will be, for a shape that is asked for members before the test has begun.
@@ -192,13 +193,14 @@ class Coordinator:
                 stats.total.extend(entry)
         for worker in self._workers.values():
             worker.begin_phase()
-        self._phase, self._next_second = phase, 0
+        self._phase, self._end_ns, self._next_second = phase, phase.end_ns, 0
         if self._environment.shape_class is not None:
             self._environment.shape_class.reset_time()  # type: ignore[no-untyped-call]  # Locust's
         self._order(phase)
 
     def end_now(self) -> None:
-        self._order(msg.CutShort(end_ns=time.time_ns()))
+        self._end_ns = min(self._end_ns, time.time_ns())
+        self._order(msg.CutShort(end_ns=self._end_ns))
 
     def result(self) -> msg.PhaseResult:
         """Blocks until the phase has ended and what is in flight has come, or has been waited for long enough.
@@ -207,8 +209,9 @@ class Coordinator:
         """
         phase = self._phase
         assert phase is not None
-        remaining_s = max(0.0, (phase.end_ns - time.time_ns()) / 1e9)
-        self._await(lambda worker: worker.unsaid, remaining_s + ANSWER_TIMEOUT_S)
+        while time.time_ns() < self._end_ns:
+            gevent.sleep(CHECK_S)  # end_now may bring it nearer
+        self._await(lambda worker: worker.unsaid, ANSWER_TIMEOUT_S)
         drained = self._drain()
         self._order(msg.ClosePhase())
         reports = self._await(lambda worker: worker.report, ANSWER_TIMEOUT_S)

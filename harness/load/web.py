@@ -208,7 +208,6 @@ class WebDriver:
         }
         app = web.app
         assert app is not None
-        app.jinja_env.policies["json.dumps_kwargs"] = {}  # not sorted by name: the fields keep their order
         app.before_request(self._check_form)
 
         @app.after_request

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -101,9 +102,10 @@ class Coordinator:
             self._send(worker, msg.Assemble(load=load, urls=urls, worker=worker.rank, workers=len(identities)))
         gevent.spawn(self._watch_workers, self._workers)
         assembled = self._await(lambda worker: worker.assembled, ANSWER_TIMEOUT_S)
-        if len(assembled) == 1:
+        if not isinstance(self._runner, MasterRunner):
             return assembled[0].pids
-        return {f"{name} {rank}": pid for rank, each in enumerate(assembled, 1) for name, pid in each.pids.items()}
+        pids = {f"{name} {rank}": pid for rank, each in enumerate(assembled, 1) for name, pid in each.pids.items()}
+        return {**pids, "locust master": os.getpid()}
 
     def _identities(self) -> list[str]:
         if not isinstance(self._runner, MasterRunner):
@@ -232,7 +234,7 @@ class Coordinator:
             quiet_s = time.monotonic() - changed
             if quiet_s > QUIET_S and owed is None:
                 owed = self._something_is_owed()
-            if (owed is False and quiet_s > QUIET_S) or quiet_s > NOTHING_COMES_S:
+            if owed is False or quiet_s > NOTHING_COMES_S:
                 return True
         return False
 

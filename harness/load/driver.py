@@ -9,7 +9,6 @@ from __future__ import annotations
 import locust  # noqa: F401  # isort: skip - for its patches
 
 import logging
-import os
 import signal
 import socket
 import sys
@@ -64,7 +63,6 @@ class Driver:
 
     def __init__(self, settings: DriverSettings, channel: Channel[msg.ToCoordinator]) -> None:
         self._channel = channel
-        self._processes = settings.processes
         scenario = load_scenario(Path(settings.scenario))
         rooms = settings.rooms or scenario.members[0].rooms_for(settings.members)
         self._load = msg.Load(
@@ -77,9 +75,7 @@ class Driver:
             options=chosen_options(scenario.options, settings.options),
         )
         self._environment = start_runner(settings, [scenario])
-        self._environment.shape_class = scenario.shape
-        if scenario.shape is not None:
-            scenario.shape.runner = self._environment.runner
+        scenario.choose_in(self._environment)
         self._test = Conducted(self._environment, channel)
 
     def obey(self) -> None:
@@ -95,8 +91,6 @@ class Driver:
         runner = self._environment.runner
         assert runner is not None
         pids = self._test.coordinator.assemble(self._load, urls)
-        if self._processes > 1:
-            pids["locust master"] = os.getpid()
         if self._environment.shape_class is None:
             gevent.spawn(runner.start, self._load.members, spawn_rate=self._load.members)
         else:

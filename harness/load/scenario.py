@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import locust
+from locust.env import Environment
 from locust.util.load_locustfile import load_locustfile
 
 from harness.errors import where
@@ -28,6 +29,13 @@ class Scenario:
     def options(self) -> dict[str, Option]:
         """The scenario's own options and their defaults."""
         return {name: default for member in self.members for name, default in member.options.items()}
+
+    def choose_in(self, environment: Environment) -> None:
+        """Make its members and its shape those of the next test there; the runner must be there already."""
+        environment.user_classes = list(self.members)
+        environment.shape_class = self.shape
+        if self.shape is not None:
+            self.shape.runner = environment.runner
 
 
 def load_scenario(path: Path) -> Scenario:

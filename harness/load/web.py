@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 from argparse import Namespace
 from typing import Any
@@ -119,11 +118,8 @@ class WebDriver:
 
     def _choose(self, name: str) -> None:
         scenario = self._scenarios[name]
-        self._environment.user_classes = list(scenario.members)
-        self._environment.shape_class = scenario.shape
+        scenario.choose_in(self._environment)
         self._environment.locustfile = scenario.path.name
-        if scenario.shape is not None:
-            scenario.shape.runner = self._runner
 
     def _settings(self) -> RunSettings:
         options = self._options
@@ -172,8 +168,6 @@ class WebDriver:
         self._test.broken = self._test.ending = False
         load = coordinator.load
         pids = coordinator.assemble(load, self._urls)
-        if self._processes > 1:
-            pids["locust master"] = os.getpid()
         self._channel.send(msg.Started(settings=self._settings(), rooms=load.rooms))
         self._test.in_background(self._test.tell_joining, self._all_joined, pids)
 

@@ -7,9 +7,11 @@ from the gateway it arrived at to every gateway that has members of its room.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
+
+Option = float | str
 
 
 class Delivery(NamedTuple):
@@ -36,7 +38,8 @@ class Promises:
     once: bool  # no member gets a message twice
     ordered: bool  # a member gets each sender's messages in the order they were sent
     durable_ack: bool  # an acked message survives the restart of the backend
-    survives: tuple[str, ...] = ()  # faults after which the promises above still hold
+    # Faults in spite of which the promises above hold, as `--fault` names them: "kill:broker", "pause:redis".
+    survives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Topology:
     brokers: int = 1
     partitions: int | None = None  # None: as many as the architecture needs
     dedup: bool = False
+    options: Mapping[str, Option] = field(default_factory=dict)  # of Architecture.options, all of them
 
     def topic(self, suffix: str) -> str:
         """The run's own topic of that name."""
@@ -81,6 +85,8 @@ class Architecture(ABC):
     summary: ClassVar[str]
     requires: ClassVar[Requirements]
     promises: ClassVar[Promises]
+    # Its own options, and what they are where the user does not say so with `--arch-set NAME=VALUE`.
+    options: ClassVar[Mapping[str, Option]] = {}
 
     def __init__(self, services: Services, topology: Topology, gateway: int) -> None:
         """`gateway` is this gateway's index, 0 <= gateway < topology.gateways."""

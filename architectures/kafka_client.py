@@ -25,10 +25,12 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, by its docs
 from confluent_kafka.cimpl import NewTopic
 
-from architectures.interface import Delivery, Refused, Topology
+from architectures.interface import BadTopology, Delivery, Option, Refused, Topology
 
-# An ack must mean something: every in-sync replica has the record, and a retry can neither double nor reorder it.
-ACKED = {"acks": "all", "enable.idempotence": True}
+# Whose word an ack is: of every in-sync replica (and then a retry can neither double nor reorder a record), of the
+# leader alone, or of nobody. Anything but `all` is there to be measured, not to be used.
+ACKS = ("all", "1", "0")
+ACKS_OPTION: dict[str, Option] = {"acks": "all"}
 LINGER_MS = 1
 POLL_S = 0.1
 BATCH_MAX = 500
@@ -59,13 +61,13 @@ def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology
 
     Raises KafkaException when the cluster refuses.
     """
-    replicas = min(3, topology.brokers)
+    replicas, in_sync_min = replication(topology)
     admin = admin_client(bootstrap)
     new = NewTopic(
         topic,
         num_partitions=partitions,
         replication_factor=replicas,
-        config={"min.insync.replicas": str(max(1, replicas - 1))},
+        config={"min.insync.replicas": str(in_sync_min)},
     )
     created: ThreadFuture[None] = admin.create_topics([new], request_timeout=METADATA_TIMEOUT_S)[topic]
     try:
@@ -74,6 +76,12 @@ def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology
         if refused.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise
     ends_of(bootstrap, topic, range(partitions))  # so that whoever meets the topic finds its leaders
+
+
+def replication(topology: Topology) -> tuple[int, int]:
+    """(replicas of each partition, how many of them must be in sync for a write to be taken)."""
+    replicas = min(3, topology.brokers)
+    return replicas, max(1, replicas - 1)
 
 
 def admin_client(bootstrap: str) -> AdminClient:
@@ -86,10 +94,23 @@ def partition_count(topology: Topology) -> int:
     return topology.gateways if topology.partitions is None else topology.partitions
 
 
+def acks_of(topology: Topology) -> str:
+    """The option `acks`; raises BadTopology for a value that Kafka does not know."""
+    acks = topology.options.get("acks", ACKS_OPTION["acks"])
+    if acks not in ACKS:
+        raise BadTopology(f"--arch-set acks is {acks!r}, but it must be one of {', '.join(ACKS)}")
+    return str(acks)
+
+
+def ack_settings(acks: str) -> dict[str, str | bool]:
+    """What the option `acks` means for a producer. Only with every replica's word can it be idempotent."""
+    return {"acks": acks, "enable.idempotence": acks == "all"}
+
+
 class AckedProducer:
     """A producer whose `send` gives a future that resolves when Kafka has acked every copy."""
 
-    def __init__(self, bootstrap: str, client_id: str) -> None:
+    def __init__(self, bootstrap: str, client_id: str, acks: str = "all") -> None:
         self._loop = asyncio.get_running_loop()
         self._producer = Producer(
             {
@@ -98,7 +119,7 @@ class AckedProducer:
                 "linger.ms": LINGER_MS,
                 # Only for records whose partition is left open: keyed by room, they would all land in one.
                 "partitioner": "random",
-                **ACKED,
+                **ack_settings(acks),
             }
         )
         self._settled: list[tuple[_Copies, KafkaError | None]] = []  # touched by the polling thread only

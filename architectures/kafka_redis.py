@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -27,13 +27,16 @@ from architectures.interface import (
     Architecture,
     BadTopology,
     Delivery,
+    Option,
     Promises,
     Requirements,
     Services,
     Topology,
 )
 from architectures.kafka_client import (
+    ACKS_OPTION,
     AckedProducer,
+    acks_of,
     consumer_settings,
     create_topic,
     delivery_of,
@@ -58,9 +61,11 @@ class KafkaRedis(Architecture):
     promises: ClassVar[Promises] = Promises(
         everyone=True, once=True, ordered=True, durable_ack=True, survives=("the crash of a relay",)
     )
+    options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
 
     @classmethod
     def check(cls, topology: Topology) -> None:
+        acks_of(topology)
         if topology.dedup:
             raise BadTopology("kafka-redis always drops what a relay publishes twice; leave --dedup out")
 
@@ -86,7 +91,7 @@ class KafkaRedis(Architecture):
         self._heard_up_to: dict[str, int] = {}  # by room with members here: the offset of its last message
 
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
-        self._producer = AckedProducer(bootstrap, name)
+        self._producer = AckedProducer(bootstrap, name, acks_of(self.topology))
         self._publisher = Publisher(redis_url)
         self._subscriber = Subscriber(redis_url, self._on_messages, failed)
         await self._subscriber.open(self.topology.topic(f"gateway:{self.gateway}"))

@@ -9,7 +9,7 @@ checker sees the loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from confluent_kafka import Consumer, Message
@@ -18,14 +18,17 @@ from architectures.interface import (
     Architecture,
     BadTopology,
     Delivery,
+    Option,
     Promises,
     Requirements,
     Services,
     Topology,
 )
 from architectures.kafka_client import (
+    ACKS_OPTION,
     AckedProducer,
     BatchReader,
+    acks_of,
     consumer_settings,
     create_topic,
     delivery_of,
@@ -39,9 +42,11 @@ class Naive(Architecture):
     summary: ClassVar[str] = "negative control: one consumer group, so each gateway hears only fragments"
     requires: ClassVar[Requirements] = Requirements(kafka=True)
     promises: ClassVar[Promises] = Promises(everyone=False, once=True, ordered=False, durable_ack=True)
+    options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
 
     @classmethod
     def check(cls, topology: Topology) -> None:
+        acks_of(topology)
         if topology.dedup:
             raise BadTopology("naive makes no copies that could be dropped; leave --dedup out")
         if topology.partitions is not None and topology.partitions < topology.gateways:
@@ -77,7 +82,7 @@ class Naive(Architecture):
         )
         consumer.subscribe([self._topic])
         self._reader = BatchReader(consumer, self._on_records, failed)
-        self._producer = AckedProducer(self.services.kafka_bootstrap, name)
+        self._producer = AckedProducer(self.services.kafka_bootstrap, name, acks_of(self.topology))
 
     async def publish(self, room: str, payload: bytes) -> None:
         await self._producer.send(self._topic, None, room.encode(), payload, None)

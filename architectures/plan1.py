@@ -18,7 +18,7 @@ import asyncio
 import itertools
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from confluent_kafka import Consumer, Message
@@ -27,14 +27,17 @@ from architectures.interface import (
     Architecture,
     BadTopology,
     Delivery,
+    Option,
     Promises,
     Requirements,
     Services,
     Topology,
 )
 from architectures.kafka_client import (
+    ACKS_OPTION,
     AckedProducer,
     BatchReader,
+    acks_of,
     assign_from_now,
     consumer_settings,
     create_topic,
@@ -51,9 +54,11 @@ class Plan1(Architecture):
     summary: ClassVar[str] = "Kafka: each message to every partition, one partition per gateway"
     requires: ClassVar[Requirements] = Requirements(kafka=True)
     promises: ClassVar[Promises] = Promises(everyone=True, once=True, ordered=True, durable_ack=True)
+    options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
 
     @classmethod
     def check(cls, topology: Topology) -> None:
+        acks_of(topology)
         if topology.partitions is not None and topology.partitions < topology.gateways:
             raise BadTopology(
                 f"plan1 needs a partition per gateway, but {topology.partitions} partitions leave "
@@ -86,7 +91,7 @@ class Plan1(Architecture):
         consumer = Consumer(consumer_settings(self.services.kafka_bootstrap, name, group=name))
         await asyncio.to_thread(assign_from_now, consumer, self.services.kafka_bootstrap, self._topic, own)
         self._reader = BatchReader(consumer, self._on_records, failed)
-        self._producer = AckedProducer(self.services.kafka_bootstrap, name)
+        self._producer = AckedProducer(self.services.kafka_bootstrap, name, acks_of(self.topology))
 
     async def publish(self, room: str, payload: bytes) -> None:
         message_id = MESSAGE_ID.pack(self._source, next(self._numbers)) if self.topology.dedup else None

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from confluent_kafka import Consumer, Message
@@ -28,6 +28,7 @@ from architectures.interface import (
     BadTopology,
     Delivery,
     Moving,
+    Option,
     Promises,
     Refused,
     Requirements,
@@ -35,8 +36,10 @@ from architectures.interface import (
     Topology,
 )
 from architectures.kafka_client import (
+    ACKS_OPTION,
     AckedProducer,
     BatchReader,
+    acks_of,
     consumer_settings,
     create_topic,
     delivery_of,
@@ -55,9 +58,11 @@ class Plan2(Architecture):
     promises: ClassVar[Promises] = Promises(
         everyone=True, once=True, ordered=True, durable_ack=True, survives=("the loss of a gateway",)
     )
+    options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
 
     @classmethod
     def check(cls, topology: Topology) -> None:
+        acks_of(topology)
         if topology.dedup:
             raise BadTopology("plan2 makes no copies that could be dropped; leave --dedup out")
         if topology.partitions is not None and topology.partitions < topology.gateways:
@@ -95,7 +100,7 @@ class Plan2(Architecture):
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
         consumer = Consumer(consumer_settings(bootstrap, name, group=name))
         self._reader = BatchReader(consumer, self._on_records, failed)
-        self._producer = AckedProducer(bootstrap, name)
+        self._producer = AckedProducer(bootstrap, name, acks_of(self.topology))
         self._ownership = Ownership(
             bootstrap, self.topology, self.gateway, take=self._take, let_go=self._let_go, failed=failed
         )

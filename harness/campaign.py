@@ -19,6 +19,7 @@ from architectures.interface import Architecture, Requirements
 from harness import config
 from harness.config import RunSettings
 from harness.errors import Interrupted, ServiceFailed, UsageError
+from harness.named_options import parse_options
 from harness.record import Record, new_folder, read_manifest, read_summary, record_folders
 from harness.registry import find_scenario, load_architecture
 from harness.report.progress import CampaignProgress
@@ -79,6 +80,10 @@ def check(campaign: Campaign) -> None:
         raise UsageError(f"--rounds is {campaign.rounds}, but it must be between 1 and {ROUNDS_MAX}")
     if len(set(campaign.architectures)) < 2:
         raise UsageError("compare needs at least two different architectures; give --arch twice or more")
+    known = {option for name in campaign.architectures for option in load_architecture(name).options}
+    for given in parse_options("--arch-set", campaign.common.arch_options):
+        if given not in known:
+            raise UsageError(f"--arch-set: none of these architectures has an option {given!r}; leave it out")
     for planned in plan(campaign, Path()):
         config.validate(planned.settings, load_architecture(planned.settings.arch))
 
@@ -95,7 +100,8 @@ def plan(campaign: Campaign, folder: Path) -> Iterator[PlannedRun]:
 
 def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, name: str) -> RunSettings:
     common = campaign.common
-    uses_kafka = load_architecture(name).requires.kafka
+    architecture = load_architecture(name)
+    uses_kafka = architecture.requires.kafka
     return msgspec.structs.replace(
         common,
         arch=name,
@@ -105,6 +111,7 @@ def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, 
         # What only Kafka has is left out where there is none.
         brokers=common.brokers if uses_kafka else 1,
         partitions=common.partitions if uses_kafka else None,
+        arch_options=tuple(given for given in common.arch_options if given.partition("=")[0] in architecture.options),
     )
 
 
@@ -124,8 +131,8 @@ def run_campaign(campaign: Campaign, folder: Path, progress: CampaignProgress) -
             for done, each in enumerate(to_run, start=len(planned) - len(to_run)):
                 progress.run(done, each.name)
                 out = config.make_out_dir(each.settings.out)
-                record = Record(out, each.settings, scenario.stem)
                 architecture = architectures[each.settings.arch]
+                record = Record(out, each.settings, scenario.stem, architecture)
                 outcomes.append(run_on(backends, record, architecture, scenario, progress))
         except ServiceFailed as problem:
             raise ServiceFailed(f"{problem}; go on with: chatbench compare --resume {folder}") from problem

@@ -154,7 +154,7 @@ def find_capacity(
                 here = msgspec.structs.replace(
                     settings, rate_per_s=rate_per_s, seed=settings.seed + len(attempts), out=str(folder)
                 )
-                record = Record(folder, here, scenario.stem)
+                record = Record(folder, here, scenario.stem, architecture)
                 outcome = run_on(backends, record, architecture, scenario, progress)
                 attempts.append(judge_attempt(outcome.summary, rate_per_s, plan.objective, record.folder.name))
                 found = _capacity(settings, plan, attempts, scenario.stem)

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from harness.errors import ChatbenchError, ExitCode, Interrupted, UsageError
 from harness.option_file import config_option
-from harness.options import ARCH, DEDUP, RATE, RATE_HELP, complete_architecture, load_options, shape_options
+from harness.options import ARCH, ARCH_SET, DEDUP, RATE, RATE_HELP, complete_architecture, load_options, shape_options
 from harness.quantities import COUNT, DURATION, NUMBER
 
 
@@ -61,6 +61,7 @@ def main(debug: bool) -> None:
 @ARCH
 @shape_options
 @DEDUP
+@ARCH_SET
 @RATE
 @load_options
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json alone on stdout.")
@@ -123,6 +124,7 @@ THE_FOUR = ("plan1", "plan2", "redis", "kafka-redis")
 )
 @click.option("--rounds", type=COUNT, default=3, show_default=True, metavar="N", help="How often each is run.")
 @shape_options
+@ARCH_SET
 @click.option(
     "--rate",
     "rates_per_s",
@@ -232,6 +234,7 @@ def _report(folders: Sequence[Path], out: Path) -> None:
 @ARCH
 @shape_options
 @DEDUP
+@ARCH_SET
 @config_option
 def up(**given: Any) -> None:
     """Start services and gateways, print the gateways' addresses as JSON, and stay until interrupted.
@@ -253,6 +256,7 @@ def up(**given: Any) -> None:
 @ARCH
 @shape_options
 @DEDUP
+@ARCH_SET
 @click.option(
     "--slo", "p99_s", type=DURATION, default="200ms", show_default=True, help="p99 of delivery must stay below."
 )
@@ -305,6 +309,7 @@ def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, a
 @ARCH
 @shape_options
 @DEDUP
+@ARCH_SET
 @RATE
 @load_options
 @click.option("--port", type=COUNT, default=8089, show_default=True, metavar="N", help="Of the web UI, on loopback.")
@@ -363,15 +368,17 @@ def list_command() -> None:
 
     from harness import registry  # noqa: PLC0415
 
-    table = Table("architecture", "needs", "how a message gets there", box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = ("architecture", "needs", "how a message gets there", "options (--arch-set)")
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
     for name in registry.architecture_names():
         architecture = registry.load_architecture(name)
         needs = [what for what in ("kafka", "redis") if getattr(architecture.requires, what)]
-        table.add_row(name, " + ".join(needs) or "-", architecture.summary)
+        options = "\n".join(f"{option}={default}" for option, default in architecture.options.items())
+        table.add_row(name, " + ".join(needs) or "-", architecture.summary, options or "-")
     scenarios = Table("scenario", "whose chat", "options (--set)", box=box.SIMPLE_HEAD, pad_edge=False)
     for name, path in registry.scenario_files().items():
-        options = (f"{option}={default:g}" for option, default in registry.scenario_options(path).items())
-        scenarios.add_row(name, registry.scenario_summary(path), "\n".join(options) or "-")
+        options = "\n".join(f"{option}={default:g}" for option, default in registry.scenario_options(path).items())
+        scenarios.add_row(name, registry.scenario_summary(path), options or "-")
     out = Console()
     out.print(table)
     out.print(scenarios)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import resource
 import secrets
-from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from architectures.interface import Architecture, BadTopology, Topology
+from architectures.interface import Architecture, BadTopology, Option, Topology
 from harness.errors import UsageError
 from harness.load.payload import SIZE_MAX_BYTES, SPREADS
+from harness.named_options import BadOption, choose_options, parse_options
 
 MEMBERS_MAX = 100_000
 GATEWAYS_MAX = 64
@@ -36,6 +36,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     payload_bytes: int = 100
     payload_sizes: str = "fixed"
     options: tuple[str, ...] = ()  # of the scenario, each as NAME=VALUE
+    arch_options: tuple[str, ...] = ()  # of the architecture, as options
     processes: int = 1  # Locust processes that hold members
     duration_s: float = 30.0
     warmup_s: float = 10.0
@@ -79,21 +80,10 @@ def validate_load(settings: RunSettings) -> None:
     if settings.payload_sizes not in SPREADS:
         raise UsageError(f"--payload-sizes is {settings.payload_sizes!r}, but it must be one of {', '.join(SPREADS)}")
     _in_range("--processes", settings.processes, 1, PROCESSES_MAX)
-    parse_options(settings.options)
+    parse_options("--set", settings.options)
     _in_range("--duration", settings.duration_s, 1, DURATION_MAX_S)
     _in_range("--warmup", settings.warmup_s, 0, DURATION_MAX_S)
     _enough_open_files(settings.members)
-
-
-def parse_options(given: Iterable[str]) -> dict[str, str]:
-    """A scenario's own options from NAME=VALUE; raises UsageError. Whether it has them, the scenario says."""
-    options = {}
-    for option in given:
-        name, equals, value = option.partition("=")
-        if not (name and equals):
-            raise UsageError(f"--set is {option!r}, but it must be NAME=VALUE, as in --set exponent=1.2")
-        options[name] = value
-    return options
 
 
 def topology(settings: RunSettings, architecture: type[Architecture]) -> Topology:
@@ -103,7 +93,16 @@ def topology(settings: RunSettings, architecture: type[Architecture]) -> Topolog
         brokers=settings.brokers,
         partitions=settings.partitions,
         dedup=settings.dedup,
+        options=architecture_options(settings, architecture),
     )
+
+
+def architecture_options(settings: RunSettings, architecture: type[Architecture]) -> dict[str, Option]:
+    """All of the architecture's options, chosen or default; raises UsageError."""
+    try:
+        return choose_options(architecture.options, parse_options("--arch-set", settings.arch_options))
+    except BadOption as problem:
+        raise UsageError(f"--arch-set: {settings.arch} {problem}") from problem
 
 
 def make_out_dir(out: str) -> Path:

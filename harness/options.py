@@ -46,6 +46,13 @@ shape_options = together(
     click.option("--brokers", type=COUNT, default=1, show_default=True, metavar="N", help="Kafka brokers, 1 or 3."),
     click.option("--partitions", type=COUNT, metavar="N", help="Kafka partitions.  [default: one per gateway]"),
 )
+ARCH_SET = click.option(
+    "--arch-set",
+    "arch_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the architecture's own; `chatbench list` names them.",
+)
 DEDUP = click.option("--dedup", is_flag=True, help="plan1: drop copies that come by several partitions.")
 load_options = together(
     click.option(

@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 import psutil
 
-from harness.config import RunSettings
+from architectures.interface import Architecture, Topology
+from architectures.kafka_client import ack_settings, acks_of, replication
+from harness.config import RunSettings, topology
 from harness.load.messages import Second
 from harness.services.jars import KAFKA_VERSION
 from harness.summary import Summary
@@ -36,7 +38,7 @@ TIMESERIES_COLUMNS = (
 class Record:
     """The folder of one run."""
 
-    def __init__(self, out: Path, settings: RunSettings, scenario: str) -> None:
+    def __init__(self, out: Path, settings: RunSettings, scenario: str, architecture: type[Architecture]) -> None:
         """Make the folder, with a manifest and a summary that says `incomplete` until finish() replaces it."""
         self.settings = settings
         self.scenario = scenario
@@ -45,7 +47,7 @@ class Record:
         self.logs.mkdir()
         self.charts = self.folder / "charts"
         self.charts.mkdir()
-        self._write("manifest.json", msgspec.json.format(msgspec.json.encode(_manifest(settings))))
+        self._write("manifest.json", msgspec.json.format(msgspec.json.encode(_manifest(settings, architecture))))
         self.timeseries = self.folder / "timeseries.csv"
         with self.timeseries.open("w", newline="") as out_file:
             csv.writer(out_file).writerow(TIMESERIES_COLUMNS)
@@ -105,7 +107,7 @@ def new_folder(out: Path, name: str) -> Path:
     raise FileExistsError(f"{out / stamp}-{name} and 999 more exist")
 
 
-def _manifest(settings: RunSettings) -> dict[str, Any]:
+def _manifest(settings: RunSettings, architecture: type[Architecture]) -> dict[str, Any]:
     memory = psutil.virtual_memory()
     return {
         "chatbench": version("chatbench"),
@@ -113,6 +115,7 @@ def _manifest(settings: RunSettings) -> dict[str, Any]:
         "command": ["chatbench", *sys.argv[1:]],
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": msgspec.to_builtins(settings),
+        "architecture": _describe(architecture, topology(settings, architecture)),
         "host": {
             "system": platform.platform(),
             "cpu": _cpu_model(),
@@ -126,6 +129,16 @@ def _manifest(settings: RunSettings) -> dict[str, Any]:
             "hosts": "all processes share one host: compare runs with each other, do not read the figures as absolute",
         },
     }
+
+
+def _describe(architecture: type[Architecture], shape: Topology) -> dict[str, Any]:
+    """Its options as they were, defaults too; and what its acks mean, if they are Kafka's."""
+    described: dict[str, Any] = {"options": dict(shape.options)}
+    if architecture.requires.kafka and "acks" in shape.options:
+        replicas, in_sync_min = replication(shape)
+        described["kafka_producer"] = ack_settings(acks_of(shape))
+        described["kafka_topics"] = {"replication.factor": replicas, "min.insync.replicas": in_sync_min}
+    return described
 
 
 def _package_versions() -> dict[str, str]:

@@ -25,6 +25,7 @@ from harness.measure.histogram import Latencies
 from harness.measure.kafka_metrics import KafkaCounters
 from harness.measure.redis_metrics import RedisCounters
 from harness.measure.resources import Processes
+from harness.named_options import parse_options
 from harness.record import Record
 from harness.registry import find_scenario
 from harness.report.progress import Progress
@@ -55,7 +56,7 @@ def run_once(settings: RunSettings, architecture: type[Architecture], progress: 
     config.validate(settings, architecture)
     scenario = find_scenario(settings.scenario)
     config.raise_open_file_limit()
-    record = Record(config.make_out_dir(settings.out), settings, scenario.stem)
+    record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
     backends = Backends(architecture.requires, settings.brokers, record.logs)
     with signals_interrupt():
         try:
@@ -113,7 +114,7 @@ def driver_settings(settings: RunSettings, scenario: Path, logs: Path) -> Driver
         payload_bytes=settings.payload_bytes,
         payload_sizes=settings.payload_sizes,
         seed=settings.seed,
-        options=config.parse_options(settings.options),
+        options=parse_options("--set", settings.options),
         processes=settings.processes,
         logs=str(logs),
     )

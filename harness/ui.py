@@ -93,9 +93,10 @@ class Recorder:
             brokers=self.asked.brokers,
             partitions=self.asked.partitions,
             dedup=self.asked.dedup,
+            arch_options=self.asked.arch_options,
             out=self.asked.out,
         )
-        record = Record(Path(settings.out), settings, Path(settings.scenario).stem)
+        record = Record(Path(settings.out), settings, Path(settings.scenario).stem, self.architecture)
         run = Run(self.stack, record, self.architecture, self.progress)
 
         def go() -> None:

@@ -28,6 +28,7 @@ from locust import LoadTestShape, User, constant
 from locust.env import Environment
 from locust.exception import StopUser
 
+from architectures.interface import Option
 from harness.load import messages as msg
 from harness.load import standalone
 from harness.load.coordinator import COORDINATORS
@@ -37,7 +38,6 @@ from harness.load.payload import draw_bytes
 
 NEVER_NS = 1 << 62
 TURNS_SKIPPED_MAX = 100_000  # who has been so inactive for so long stays silent
-Option = float | str
 
 
 class Member(User):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,10 @@ import locust
 from locust.env import Environment
 from locust.util.load_locustfile import load_locustfile
 
+from architectures.interface import Option
 from harness.errors import where
-from harness.load.member import Member, Option
+from harness.load.member import Member
+from harness.named_options import BadOption, choose_options
 
 
 class BrokenScenario(Exception):
@@ -69,20 +70,8 @@ def load_scenarios(paths: Sequence[str]) -> list[Scenario]:
 
 
 def chosen_options(defaults: Mapping[str, Option], given: Mapping[str, str]) -> dict[str, Option]:
-    """The options with what was given for them; raises BrokenScenario for one that is not there or no number."""
-    chosen = dict(defaults)
-    for name, value in given.items():
-        if name not in defaults:
-            raise BrokenScenario(f"the scenario has no option {name!r}; {_known(name, list(defaults))}")
-        try:
-            chosen[name] = type(defaults[name])(value)
-        except ValueError as problem:
-            raise BrokenScenario(f"the scenario's option {name} is {value!r}, but it must be a number") from problem
-    return chosen
-
-
-def _known(name: str, names: Sequence[str]) -> str:
-    if not names:
-        return "it has none of its own"
-    near = difflib.get_close_matches(name, names, n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(names)}"
+    """As choose_options; raises BrokenScenario."""
+    try:
+        return choose_options(defaults, given)
+    except BadOption as problem:
+        raise BrokenScenario(f"the scenario {problem}") from problem

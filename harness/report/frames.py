@@ -147,6 +147,7 @@ def _variant(settings: RunSettings) -> str:
             *([] if settings.partitions is None else [f"{settings.partitions} partitions"]),
             *([] if settings.brokers == 1 else [f"{settings.brokers} brokers"]),
             *(["dedup"] if settings.dedup else []),
+            *settings.arch_options,
         ]
     )
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import msgspec
 
+from architectures.plan1 import Plan1
 from harness.config import RunSettings
 from harness.load.messages import Second
 from harness.record import Record, read_summary
@@ -30,7 +31,7 @@ TICK = Second(
 
 
 def new_record(out: Path) -> Record:
-    return Record(out, RunSettings(arch="plan1"), "big_room")
+    return Record(out, RunSettings(arch="plan1"), "big_room", Plan1)
 
 
 def test_the_summary_has_the_keys_of_the_contract_from_the_first_moment(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_it_runs_and_nothing_is_lost(scenario: str, folder: Path) -> None:
     ("asked", "says"),
     [
         (["--set", "exponents=1"], "has no option 'exponents'; did you mean 'exponent'? known: exponent"),
-        (["--set", "exponent=steep"], "option exponent is 'steep', but it must be a number"),
+        (["--set", "exponent=steep"], "an option exponent, but it must be a number, not 'steep'"),
         (["--set", "exponent"], "--set is 'exponent', but it must be NAME=VALUE"),
         (["--payload-sizes", "wild"], "--payload-sizes is 'wild', but it must be one of fixed, exponential, lognormal"),
         (["--processes", "0"], "--processes is 0"),

@@ -1,0 +1,44 @@
+"""NAME=VALUE: options that a scenario or an architecture has of its own."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+from architectures.interface import Option
+from harness.errors import UsageError
+
+
+class BadOption(Exception):
+    """There is no such option, or it cannot be that; the text goes on a sentence that begins with whose it is."""
+
+
+def parse_options(flag: str, given: Iterable[str]) -> dict[str, str]:
+    """Raises UsageError for what is not NAME=VALUE."""
+    options = {}
+    for option in given:
+        name, equals, value = option.partition("=")
+        if not (name and equals):
+            raise UsageError(f"{flag} is {option!r}, but it must be NAME=VALUE, as in {flag} exponent=1.2")
+        options[name] = value
+    return options
+
+
+def choose_options(defaults: Mapping[str, Option], given: Mapping[str, str]) -> dict[str, Option]:
+    """The options with what was given for them; raises BadOption."""
+    chosen = dict(defaults)
+    for name, value in given.items():
+        if name not in defaults:
+            raise BadOption(f"has no option {name!r}; {_known(name, list(defaults))}")
+        try:
+            chosen[name] = type(defaults[name])(value)
+        except ValueError as problem:
+            raise BadOption(f"has an option {name}, but it must be a number, not {value!r}") from problem
+    return chosen
+
+
+def _known(name: str, names: list[str]) -> str:
+    if not names:
+        return "it has none of its own"
+    near = difflib.get_close_matches(name, names, n=1)
+    return (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(names)}"

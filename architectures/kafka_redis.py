@@ -11,15 +11,21 @@ Between the two stands a relay in every gateway. The relays are one consumer gro
 one of them, in order. A relay stores its position only after Redis has taken the batch; whoever takes over after a
 crash resumes there and publishes some messages again. Each carries its offset, and a room's offsets only grow, so
 a gateway recognises what it has heard already.
+
+That Redis has taken a message does not mean that every gateway has it: when Redis dies, what it had not passed on dies
+with it. So when it is back, the relays wait until all gateways listen again, and begin a little before the break.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import ClassVar
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, ClassVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -29,6 +35,7 @@ from architectures.interface import (
     Delivery,
     Option,
     Promises,
+    Refused,
     Requirements,
     Services,
     Topology,
@@ -52,6 +59,11 @@ OFFSET = struct.Struct(">Q")  # before each payload on its way through Redis
 COMMIT_EVERY_MS = 500
 NOTHING_HEARD = -1
 GROUP_TIMEOUT_S = 30.0
+REDIS_AGAIN_S = 0.05
+ALL_LISTEN_MAX_S = 5.0
+BEFORE_THE_BREAK_S = 1.0  # longer than Redis keeps what it has been given and not passed on
+PLACES_EVERY_S = 0.1
+PLACES_MAX = 400  # of a partition: 40 s, more than a relay waits for Redis
 
 
 class KafkaRedis(Architecture):
@@ -59,7 +71,7 @@ class KafkaRedis(Architecture):
     summary: ClassVar[str] = "Kafka as the log, relayed once per partition into a Redis channel per room"
     requires: ClassVar[Requirements] = Requirements(kafka=True, redis=True)
     promises: ClassVar[Promises] = Promises(
-        everyone=True, once=True, ordered=True, durable_ack=True, survives=("the crash of a relay",)
+        everyone=True, once=True, ordered=True, durable_ack=True, survives=("kill:gateway",)
     )
     options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
 
@@ -91,9 +103,13 @@ class KafkaRedis(Architecture):
         self._heard_up_to: dict[str, int] = {}  # by room with members here: the offset of its last message
 
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
+        self._everybody_listens = asyncio.Event()
+        self._everybody_listens.set()
         self._producer = AckedProducer(bootstrap, name, acks_of(self.topology))
         self._publisher = Publisher(redis_url)
-        self._subscriber = Subscriber(redis_url, self._on_messages, failed)
+        self._subscriber = Subscriber(
+            redis_url, self._on_messages, failed, self._everybody_listens.clear, self._redis_is_back
+        )
         await self._subscriber.open(self.topology.topic(f"gateway:{self.gateway}"))
         relay = Consumer(
             {
@@ -112,14 +128,37 @@ class KafkaRedis(Architecture):
         partition = partition_of(room, self._partitions)
         await self._producer.send(self._topic, (partition,), room.encode(), payload, None)
 
-    async def _publish_batch(self, records: Sequence[Message]) -> None:
-        """Returns when Redis has published all of them, in order."""
-        published = []
-        for record in records:
-            room, payload = delivery_of(record)
-            _partition, offset = place_of(record)
-            published.append(self._publisher.publish(self._prefix + room, OFFSET.pack(offset) + payload))
-        await asyncio.gather(*published)
+    async def _publish_batch(self, records: Sequence[Message]) -> bool:
+        """Returns when Redis has published all of them, in order; False if the relay must begin further back."""
+        while True:
+            if not self._everybody_listens.is_set():
+                await self._everybody_listens.wait()
+                return False
+            published = []
+            for record in records:
+                room, payload = delivery_of(record)
+                _partition, offset = place_of(record)
+                published.append(self._publisher.publish(self._prefix + room, OFFSET.pack(offset) + payload))
+            answers = await asyncio.gather(*published, return_exceptions=True)
+            problems = [answer for answer in answers if answer is not None]
+            if not problems:
+                return True
+            if not all(isinstance(problem, Refused) for problem in problems):
+                raise problems[0]
+            await asyncio.sleep(REDIS_AGAIN_S)
+
+    def _redis_is_back(self, broke_s: float) -> None:
+        self._resuming = asyncio.create_task(self._resume(broke_s))
+
+    async def _resume(self, broke_s: float) -> None:
+        """Nothing is published before all listen: who hears a later message takes an earlier one for a repetition."""
+        channels = [self.topology.topic(f"gateway:{index}") for index in range(self.topology.gateways)]
+        with contextlib.suppress(TimeoutError):  # a gateway that is dead will not listen again
+            async with asyncio.timeout(ALL_LISTEN_MAX_S):
+                while not await self._publisher.all_subscribed(channels):  # noqa: ASYNC110 - Redis tells only who asks
+                    await asyncio.sleep(REDIS_AGAIN_S)
+        self._relay.rewind(broke_s - BEFORE_THE_BREAK_S)
+        self._everybody_listens.set()
 
     def _on_messages(self, messages: Sequence[tuple[str, bytes]]) -> None:
         new = []
@@ -153,12 +192,15 @@ class KafkaRedis(Architecture):
 
 
 class Relay:
-    """A thread that reads a batch, waits until it is handed over, stores its position, and only then reads on."""
+    """A thread that reads a batch, waits until it is handed over, stores its position, and only then reads on.
+
+    What `hand_over` says was not handed over is read again, after a `rewind`.
+    """
 
     def __init__(
         self,
         consumer: Consumer,
-        hand_over: Callable[[Sequence[Message]], Awaitable[None]],
+        hand_over: Callable[[Sequence[Message]], Coroutine[Any, Any, bool]],
         failed: Callable[[BaseException], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -166,6 +208,10 @@ class Relay:
         self._hand_over = hand_over
         self._failed = failed
         self._closing = threading.Event()
+        self._rewind_to_s: float | None = None
+        # By partition, at moments of time.monotonic(): the first offset that was not handed over yet.
+        self._places: defaultdict[int, deque[tuple[float, TopicPartition]]]
+        self._places = defaultdict(lambda: deque(maxlen=PLACES_MAX))
         self._thread = threading.Thread(target=self._run, name="kafka-relay", daemon=True)
         self._in_the_group = asyncio.Event()
 
@@ -182,15 +228,39 @@ class Relay:
     def _run(self) -> None:
         try:
             while not self._closing.is_set():
+                self._go_back()
                 records = poll_batch(self._consumer)
                 if records:
-                    asyncio.run_coroutine_threadsafe(self._handed_over(records), self._loop).result()
-                    self._store_position(records)
+                    self._note_places(records)
+                    if asyncio.run_coroutine_threadsafe(self._hand_over(records), self._loop).result():
+                        self._store_position(records)
         except BaseException as problem:  # noqa: BLE001 - whatever ended the thread must end the gateway too
             self._loop.call_soon_threadsafe(self._failed, problem)
 
-    async def _handed_over(self, records: Sequence[Message]) -> None:
-        await self._hand_over(records)
+    def rewind(self, moment_s: float) -> None:
+        """Hand over again everything that was handed over since that moment of time.monotonic()."""
+        self._rewind_to_s = moment_s
+
+    def _note_places(self, records: Sequence[Message]) -> None:
+        now_s = time.monotonic()
+        for record in reversed(records):  # so that the first of each partition is noted last, and stands
+            partition, offset = place_of(record)
+            places = self._places[partition]
+            if places and places[-1][0] == now_s:
+                places.pop()
+            elif places and now_s - places[-1][0] < PLACES_EVERY_S:
+                continue
+            places.append((now_s, TopicPartition(record.topic() or "", partition, offset)))
+
+    def _go_back(self) -> None:
+        moment_s, self._rewind_to_s = self._rewind_to_s, None
+        if moment_s is None:
+            return
+        mine = {place.partition for place in self._consumer.assignment()}
+        for partition, places in self._places.items():
+            since = [place for noted_s, place in places if noted_s >= moment_s - PLACES_EVERY_S]
+            if since and partition in mine:
+                self._consumer.seek(since[0])
 
     def _store_position(self, records: Sequence[Message]) -> None:
         last = {record.partition(): record for record in records}

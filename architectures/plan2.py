@@ -56,7 +56,7 @@ class Plan2(Architecture):
     summary: ClassVar[str] = "Kafka: one partition per room, served by the gateway that owns it; others redirect"
     requires: ClassVar[Requirements] = Requirements(kafka=True)
     promises: ClassVar[Promises] = Promises(
-        everyone=True, once=True, ordered=True, durable_ack=True, survives=("the loss of a gateway",)
+        everyone=True, once=True, ordered=True, durable_ack=True, survives=("kill:gateway",)
     )
     options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from architectures.interface import Refused
 PIPELINE_MAX = 500
 WAITING_MAX = 10_000
 BATCH_MAX = 500
+COME_BACK_EVERY_S = 0.05
+AWAY_MAX_S = 30.0  # a Redis that is away for longer is gone for good
 
 
 def connect(url: str) -> redis.asyncio.Redis:
@@ -60,6 +63,14 @@ class Publisher:
                 else:
                     done.set_exception(refused)
 
+    async def all_subscribed(self, channels: Sequence[str]) -> bool:
+        """Whether somebody listens to each of these channels; False if Redis does not answer."""
+        try:
+            listening = await self._client.pubsub_numsub(*channels)
+        except (RedisError, OSError):
+            return False
+        return all(count > 0 for _channel, count in listening)
+
     async def _execute(self, messages: Sequence[tuple[str, bytes]]) -> Refused | None:
         pipeline = self._client.pipeline(transaction=False)
         for channel, payload in messages:
@@ -80,50 +91,91 @@ class Publisher:
 
 
 class Subscriber:
-    """Reads the channels it is subscribed to and hands over batches of (channel, payload)."""
+    """Reads the channels it is subscribed to and hands over batches of (channel, payload).
+
+    When Redis goes away it comes back and subscribes again. What was published meanwhile is gone, so `resumed` is told.
+    """
 
     def __init__(
         self,
         url: str,
         deliver: Callable[[Sequence[tuple[str, bytes]]], None],
         failed: Callable[[BaseException], None],
+        broke: Callable[[], None] = lambda: None,
+        resumed: Callable[[float], None] = lambda _broke_s: None,
     ) -> None:
+        """`broke` is told at once, and `resumed` when all is subscribed again, with the break's time.monotonic()."""
         self._client = connect(url)
         self._pubsub = self._client.pubsub()
         self._deliver = deliver
         self._failed = failed
+        self._broke = broke
+        self._resumed = resumed
+        self._own_channel = ""
+        self._channels: dict[str, None] = {}
         self._confirming: dict[str, asyncio.Future[None]] = {}
+        self._changing = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
 
     async def open(self, own_channel: str) -> None:
         """Subscribe to a channel nobody else uses: a connection without any cannot be read from."""
+        self._own_channel = own_channel
         await self._pubsub.subscribe(own_channel)
         self._reading = asyncio.create_task(self._read())
 
     async def subscribe(self, channel: str) -> None:
         """Returns when Redis has confirmed it: from then on every message of the channel arrives."""
-        confirmed = self._confirming[channel] = asyncio.get_running_loop().create_future()
-        await self._pubsub.subscribe(channel)
+        async with self._changing:
+            confirmed = self._confirming[channel] = asyncio.get_running_loop().create_future()
+            self._channels[channel] = None
+            with contextlib.suppress(RedisError, OSError):  # whoever reads sees that too, and subscribes to all again
+                await self._pubsub.subscribe(channel)
         await confirmed
 
     async def unsubscribe(self, channel: str) -> None:
-        await self._pubsub.unsubscribe(channel)
+        async with self._changing:
+            self._channels.pop(channel, None)
+            with contextlib.suppress(RedisError, OSError):  # as in subscribe
+                await self._pubsub.unsubscribe(channel)
 
     async def _read(self) -> None:
         try:
             while True:
-                batch: list[tuple[str, bytes]] = []
-                self._take(await self._pubsub.get_message(timeout=None), batch)
-                while len(batch) < BATCH_MAX:
-                    message = await self._pubsub.get_message(timeout=0)
-                    if message is None:
-                        break
-                    self._take(message, batch)
-                if batch:
-                    self._deliver(batch)
+                try:
+                    await self._read_on()
+                except (RedisError, OSError) as problem:
+                    await self._come_back(problem)
         except (RedisError, OSError) as problem:
-            # What was published meanwhile is gone: to reconnect in silence would hide the gap.
             self._failed(problem)
+
+    async def _read_on(self) -> None:
+        while True:
+            batch: list[tuple[str, bytes]] = []
+            self._take(await self._pubsub.get_message(timeout=None), batch)
+            while len(batch) < BATCH_MAX:
+                message = await self._pubsub.get_message(timeout=0)
+                if message is None:
+                    break
+                self._take(message, batch)
+            if batch:
+                self._deliver(batch)
+
+    async def _come_back(self, problem: Exception) -> None:
+        """Subscribe to everything on a new connection; raises `problem` when Redis stays away."""
+        broke_s = time.monotonic()
+        self._broke()
+        async with self._changing:
+            while True:
+                await asyncio.sleep(COME_BACK_EVERY_S)
+                with contextlib.suppress(RedisError, OSError):
+                    await self._pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py's
+                    self._pubsub = self._client.pubsub()
+                    # Its own channel last: who finds it subscribed knows that the rooms are.
+                    await self._pubsub.subscribe(*self._channels, self._own_channel)
+                    break
+                if time.monotonic() - broke_s > AWAY_MAX_S:
+                    raise problem
+        self._resumed(broke_s)
 
     def _take(self, message: Mapping[str, Any] | None, batch: list[tuple[str, bytes]]) -> None:
         if message is None:

@@ -19,6 +19,7 @@ from architectures.interface import Architecture, Requirements
 from harness import config
 from harness.config import RunSettings
 from harness.errors import Interrupted, ServiceFailed, UsageError
+from harness.faults import needs_proxies
 from harness.named_options import parse_options
 from harness.record import Record, new_folder, read_manifest, read_summary, record_folders
 from harness.registry import find_scenario, load_architecture
@@ -124,7 +125,8 @@ def run_campaign(campaign: Campaign, folder: Path, progress: CampaignProgress) -
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     config.raise_open_file_limit()
-    backends = Backends(_all_of(architectures), campaign.common.brokers, logs)
+    proxied = needs_proxies(config.parse_faults(campaign.common))
+    backends = Backends(_all_of(architectures), campaign.common.brokers, logs, proxied=proxied)
     outcomes = []
     with signals_interrupt():
         try:

@@ -12,7 +12,17 @@ from click.core import ParameterSource
 
 from harness.errors import ChatbenchError, ExitCode, Interrupted, UsageError
 from harness.option_file import config_option
-from harness.options import ARCH, ARCH_SET, DEDUP, RATE, RATE_HELP, complete_architecture, load_options, shape_options
+from harness.options import (
+    ARCH,
+    ARCH_SET,
+    DEDUP,
+    FAULT,
+    RATE,
+    RATE_HELP,
+    complete_architecture,
+    load_options,
+    shape_options,
+)
 from harness.quantities import COUNT, DURATION, NUMBER
 
 
@@ -63,6 +73,7 @@ def main(debug: bool) -> None:
 @DEDUP
 @ARCH_SET
 @RATE
+@FAULT
 @load_options
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json alone on stdout.")
 def run(as_json: bool, **given: Any) -> None:
@@ -74,6 +85,8 @@ def run(as_json: bool, **given: Any) -> None:
       chatbench run --arch plan1 --members 1k --rate 20 --duration 1m
       chatbench run --arch plan1 --gateways 2 --partitions 4 --dedup
       chatbench run --arch naive --gateways 4 --duration 10s --json
+      chatbench run --arch plan2 --fault kill:gateway@10s
+      chatbench run --arch plan1 --brokers 3 --fault pause:broker:3s@5s --fault kill:gateway@15s
 
     Exit codes: 0 ran, 2 usage, 3 a service failed, 4 the driver was not valid, 130 interrupted.
     """
@@ -125,6 +138,7 @@ THE_FOUR = ("plan1", "plan2", "redis", "kafka-redis")
 @click.option("--rounds", type=COUNT, default=3, show_default=True, metavar="N", help="How often each is run.")
 @shape_options
 @ARCH_SET
+@FAULT
 @click.option(
     "--rate",
     "rates_per_s",

@@ -11,6 +11,7 @@ import msgspec
 
 from architectures.interface import Architecture, BadTopology, Option, Topology
 from harness.errors import UsageError
+from harness.faults import Fault, check_fault, parse_fault
 from harness.load.payload import SIZE_MAX_BYTES, SPREADS
 from harness.named_options import BadOption, choose_options, parse_options
 
@@ -44,6 +45,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     brokers: int = 1
     partitions: int | None = None
     dedup: bool = False
+    faults: tuple[str, ...] = ()  # as harness.faults writes them
     seed: int = 1
     out: str = "results"
 
@@ -64,6 +66,8 @@ def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
         raise UsageError(f"--brokers is {settings.brokers}, but it must be 1 or 3")
     if settings.brokers != 1 and not architecture.requires.kafka:
         raise UsageError(f"--brokers is {settings.brokers}, but {settings.arch} uses no Kafka; leave it out")
+    for fault in parse_faults(settings):
+        check_fault(fault, architecture, gateways, settings.brokers)
     try:
         architecture.check(topology(settings, architecture))
     except BadTopology as problem:
@@ -84,6 +88,11 @@ def validate_load(settings: RunSettings) -> None:
     _in_range("--duration", settings.duration_s, 1, DURATION_MAX_S)
     _in_range("--warmup", settings.warmup_s, 0, DURATION_MAX_S)
     _enough_open_files(settings.members)
+
+
+def parse_faults(settings: RunSettings) -> list[Fault]:
+    """The faults that were asked for; raises UsageError."""
+    return [parse_fault(spec, settings.duration_s) for spec in settings.faults]
 
 
 def topology(settings: RunSettings, architecture: type[Architecture]) -> Topology:

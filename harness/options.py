@@ -53,6 +53,14 @@ ARCH_SET = click.option(
     metavar="NAME=VALUE",
     help="An option of the architecture's own; `chatbench list` names them.",
 )
+FAULT = click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="WHAT[@WHEN]",
+    help="Break something meanwhile: kill:gateway@10s, kill:broker, restart:redis, pause:redis:5s, pause:gateway, "
+    "cut:gateway-broker:5s, slow:members, ...",
+)
 DEDUP = click.option("--dedup", is_flag=True, help="plan1: drop copies that come by several partitions.")
 load_options = together(
     click.option(

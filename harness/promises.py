@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from architectures.interface import Promises
 from harness.load.ledger import Verdict
+
+RESTARTS = {"restart:broker", "restart:redis", "kill:broker"}  # of a backend: what a durable ack is about
 
 
 class PromiseCheck(msgspec.Struct, frozen=True):
@@ -16,15 +20,30 @@ class PromiseCheck(msgspec.Struct, frozen=True):
     evidence: str
 
 
-def check_promises(promises: Promises, verdict: Verdict) -> list[PromiseCheck]:
-    """Only what was promised is judged; a promise this run did not test says so."""
-    v = verdict
+def check_promises(promises: Promises, verdict: Verdict, faults: Sequence[str] = ()) -> list[PromiseCheck]:
+    """Only what was promised is judged; a promise this run did not test says so.
+
+    `faults` are the kinds that came in the run. Under one that it does not promise to survive, an architecture has
+    promised nothing, whatever was seen.
+    """
+    beyond = [fault for fault in faults if fault not in promises.survives]
+    checks = [_under(beyond, check) for check in _always(promises, verdict)]
+    broken = [check for check in checks if check.held is False]
+    if promises.durable_ack:
+        checks.append(_durable_ack(verdict, faults))
+    checks += [_survives(fault, faults, beyond, broken) for fault in promises.survives]
+    return checks
+
+
+def _always(promises: Promises, v: Verdict) -> list[PromiseCheck]:
+    lost_acked = v.lost_acked - v.lost_in_break
+    in_break = f", and {v.lost_in_break} more on their way to members whose connection broke" if v.lost_in_break else ""
     counted = (
         (
             promises.everyone,
             "everyone: an acked message reaches every member of the room",
-            v.lost_acked,
-            f"{v.lost_acked} of {v.expected} deliveries lost though acked",
+            lost_acked,
+            f"{lost_acked} of {v.expected} deliveries lost though acked{in_break}",
         ),
         (
             promises.once,
@@ -39,20 +58,32 @@ def check_promises(promises: Promises, verdict: Verdict) -> list[PromiseCheck]:
             f"{v.reordered} of {v.delivered} deliveries out of order",
         ),
     )
-    checks = [
+    return [
         PromiseCheck(promise, violations == 0 if v.expected else None, evidence)
         for promised, promise, violations, evidence in counted
         if promised
     ]
-    if promises.durable_ack:
-        checks.append(
-            PromiseCheck(
-                "durable ack: an acked message survives the restart of the backend",
-                None,
-                "not tested: nothing was restarted in this run",
-            )
-        )
-    checks += [
-        PromiseCheck(f"survives {fault}", None, "not tested: this run had no fault") for fault in promises.survives
-    ]
-    return checks
+
+
+def _under(beyond: Sequence[str], check: PromiseCheck) -> PromiseCheck:
+    if not beyond:
+        return check
+    return PromiseCheck(check.promise, None, f"not promised under {', '.join(beyond)}: {check.evidence}")
+
+
+def _durable_ack(v: Verdict, faults: Sequence[str]) -> PromiseCheck:
+    promise = "durable ack: an acked message survives the restart of the backend"
+    tested = [fault for fault in faults if fault in RESTARTS]
+    if not tested:
+        return PromiseCheck(promise, None, "not tested: nothing was restarted in this run")
+    lost_acked = v.lost_acked - v.lost_in_break
+    return PromiseCheck(promise, lost_acked == 0, f"{', '.join(tested)}: {lost_acked} deliveries lost though acked")
+
+
+def _survives(fault: str, faults: Sequence[str], beyond: Sequence[str], broken: Sequence[PromiseCheck]) -> PromiseCheck:
+    promise = f"survives {fault}: all of the above holds in spite of it"
+    if fault not in faults:
+        return PromiseCheck(promise, None, "not tested: it did not come in this run")
+    if beyond:
+        return PromiseCheck(promise, None, f"not told apart from {', '.join(beyond)}")
+    return PromiseCheck(promise, not broken, "; ".join(check.evidence for check in broken) or "all of it held")

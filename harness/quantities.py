@@ -21,6 +21,14 @@ def _in_units(text: str, units: dict[str, float] | dict[str, int]) -> float:
     return float(written[1]) * units[written[2].lower()]
 
 
+def parse_duration(text: str) -> float:
+    """Seconds; raises ValueError."""
+    try:
+        return _in_units(text, SECONDS)
+    except KeyError as unit:
+        raise ValueError(text) from unit
+
+
 class Duration(click.ParamType[float]):
     """Seconds: 30s, 2m, 1.5h, 500ms, or a bare number of seconds."""
 
@@ -28,8 +36,8 @@ class Duration(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
-            return _in_units(str(value), SECONDS)
-        except (ValueError, KeyError):
+            return parse_duration(str(value))
+        except ValueError:
             self.fail(f"{value!r} is no duration; write it like 30s, 2m or 500ms", param, ctx)
 
 

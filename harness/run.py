@@ -5,7 +5,6 @@ services and driver up -> members join -> probe -> warm-up -> measure -> drain -
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import time
 from collections.abc import Callable
@@ -16,7 +15,9 @@ from architectures.interface import Architecture
 from harness import config
 from harness.config import RunSettings
 from harness.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
+from harness.faults import needs_proxies
 from harness.gateway.settings import GatewayStats, total
+from harness.injector import Injector
 from harness.load import messages as msg
 from harness.load.driver_process import DriverProcess
 from harness.load.driver_settings import DriverSettings
@@ -37,8 +38,10 @@ from harness.summary import Measured, Summary
 READY_TIMEOUT_S = 60.0
 SPAWN_TIMEOUT_S = 120.0
 PROBE_TIMEOUT_S = 30.0
-PHASE_SLACK_S = 30.0  # beyond a phase's own end: late sends, the drain, the verdict
+PHASE_SLACK_S = 30.0  # beyond a phase's own end and its patience: late sends, the drain, the verdict
+FAULT_PATIENCE_S = 8.0  # what was under way when something broke may come after longer than usual
 PARTIAL_RESULT_TIMEOUT_S = 6.0
+SLOW_ONE_IN = 10  # members whom `slow:members` stops from reading
 LEAD_NS = 100_000_000  # a phase begins this long after it is announced, when everybody has heard of it
 
 
@@ -57,7 +60,8 @@ def run_once(settings: RunSettings, architecture: type[Architecture], progress: 
     scenario = find_scenario(settings.scenario)
     config.raise_open_file_limit()
     record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
-    backends = Backends(architecture.requires, settings.brokers, record.logs)
+    proxied = needs_proxies(config.parse_faults(settings))
+    backends = Backends(architecture.requires, settings.brokers, record.logs, proxied=proxied)
     with signals_interrupt():
         try:
             return run_on(backends, record, architecture, scenario, progress)
@@ -155,6 +159,7 @@ class Run:
         self._driver_pids: dict[str, int] = {}
         self._rooms: int | None = None
         self._measured: Measured | None = None
+        self._injector: Injector | None = None
         self.load_began = False
 
     def learn_rooms(self, rooms: int) -> None:
@@ -212,24 +217,27 @@ class Run:
 
         def sample_cpu() -> None:
             cpu.append(services.cpu_s())
-            with contextlib.suppress(ServiceFailed):  # a Locust worker is gone: PhaseResult says so
-                driver_cpu.append(driver.cpu_s())
+            driver_cpu.append(driver.cpu_s())
             seconds.append(time.monotonic())
 
         phase = self._run_phase("measure", self._settings.duration_s, at_start=sample_cpu, at_end=sample_cpu)
-        rss_bytes = services.rss_bytes()
-        with contextlib.suppress(ServiceFailed):
-            rss_bytes |= driver.rss_bytes()
+        rss_bytes = services.rss_bytes() | driver.rss_bytes()
         kafka_after, redis_after, gateways_after = self._read_kafka(), self._read_redis(), self._read_gateways()
         self._measured = Measured(
             result=phase,
             duration_s=seconds[1] - seconds[0],
             cpu_s=_used(cpu),
-            driver_cpu_s=_used(driver_cpu) if len(driver_cpu) == 2 else None,
+            driver_cpu_s=_used(driver_cpu) if driver_cpu[0].keys() == driver_cpu[1].keys() else None,
             rss_bytes=rss_bytes,
             kafka=None if kafka_before is None or kafka_after is None else kafka_after.since(kafka_before),
             redis=None if redis_before is None or redis_after is None else redis_after.since(redis_before),
-            gateways=gateways_after.since(gateways_before),
+            gateways=total(
+                stats.since(gateways_before[pid]) if pid in gateways_before else stats
+                for pid, stats in gateways_after.items()
+            ),
+            gateways_gone=not gateways_before.keys() <= gateways_after.keys(),
+            happened=[] if self._injector is None else self._injector.happened(),
+            ended=[] if self._stack.fleet is None else self._stack.fleet.endings(),
         )
         self._write_details(phase)
 
@@ -251,15 +259,17 @@ class Run:
         end_ns = start_ns + round(duration_s * 1e9)
         until = f"{duration_s:g} s" if duration_s < config.DURATION_MAX_S else "until it is stopped"
         self._progress.step(name, until, total=duration_s)
-        self._driver.send(msg.BeginPhase(name=name, start_ns=start_ns, end_ns=end_ns))
+        injector = self._arm_faults(start_ns) if name == "measure" else None
+        patience_s = msg.PATIENCE_S if injector is None else FAULT_PATIENCE_S
+        self._driver.send(msg.BeginPhase(name=name, start_ns=start_ns, end_ns=end_ns, patience_s=patience_s))
         time.sleep(max(0, start_ns - time.time_ns()) / 1e9)
         at_start()
         said = delivered = 0
         ended = False
-        deadline = time.monotonic() + duration_s + PHASE_SLACK_S
+        deadline = time.monotonic() + duration_s + patience_s + PHASE_SLACK_S
         try:
             while time.monotonic() < deadline:
-                news = self._driver.receive(0.1)
+                news = self._driver.receive(0.1 if injector is None else injector.work())
                 if not ended and (time.time_ns() >= end_ns or isinstance(news, msg.Ending)):
                     ended = True
                     at_end()
@@ -280,6 +290,19 @@ class Run:
             raise
         raise ServiceFailed(f"the {name} did not end; the driver's logs are in {self._record.logs}")
 
+    def _arm_faults(self, start_ns: int) -> Injector | None:
+        faults = config.parse_faults(self._settings)
+        if not faults:
+            return None
+        self._injector = Injector(
+            faults,
+            self._stack,
+            slow_down=lambda lasts_s: self._driver.send(msg.SlowDown(one_in=SLOW_ONE_IN, lasts_s=lasts_s)),
+            began=lambda at_ns: self._driver.send(msg.FaultBegan(at_ns=at_ns)),
+        )
+        self._injector.arm(start_ns)
+        return self._injector
+
     def _keep_partial(self, elapsed_s: float) -> None:
         """Ask for what was counted until the interruption."""
         self._driver.send(msg.EndPhase())
@@ -294,16 +317,24 @@ class Run:
                 return
 
     def _read_kafka(self) -> KafkaCounters | None:
-        if self._stack.kafka is None:
+        """None without Kafka, or with a broker that was killed: its counters ended with it."""
+        kafka = self._stack.kafka
+        if kafka is None or self._was_killed("broker"):
             return None
-        return kafka_metrics.read_counters(self._stack.kafka.brokers, self._stack.topology.run_id)
+        return kafka_metrics.read_counters(kafka.brokers, self._stack.topology.run_id)
 
     def _read_redis(self) -> RedisCounters | None:
-        return None if self._stack.redis is None else redis_metrics.read_counters(self._stack.redis.url)
+        """As _read_kafka."""
+        redis = self._stack.redis
+        return None if redis is None or self._was_killed("redis") else redis_metrics.read_counters(redis.url)
 
-    def _read_gateways(self) -> GatewayStats:
+    def _was_killed(self, target: str) -> bool:
+        happened = [] if self._injector is None else self._injector.happened()
+        return any(each.fault.kind in {f"kill:{target}", f"restart:{target}"} for each in happened)
+
+    def _read_gateways(self) -> dict[int, GatewayStats]:
         assert self._stack.fleet is not None
-        return total(self._stack.fleet.stats())
+        return self._stack.fleet.stats()
 
     # --- what is known
 
@@ -322,4 +353,4 @@ class Run:
 
 def _used(samples: list[dict[str, float]]) -> dict[str, float]:
     before, after = samples
-    return {name: used - before[name] for name, used in after.items()}
+    return {name: used - before[name] for name, used in after.items() if name in before}

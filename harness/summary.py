@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from architectures.interface import Promises
+from harness.faults import Happened
 from harness.gateway.settings import GatewayStats
 from harness.load import messages as msg
 from harness.measure.histogram import Latencies, LatencyMs
@@ -45,6 +47,16 @@ class RedisPerMessage(msgspec.Struct, frozen=True):
     commands_per_message: float | None
 
 
+class FaultSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault that was asked for and came. None: not within the measurement, or too little was said to tell."""
+
+    fault: str  # kill:gateway
+    began_s: float  # since the measurement began
+    ended_s: float | None  # None: it was for good
+    first_delivery_ms: float | None  # since it began, as Recovery
+    normal_ms: float | None
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """summary.json. None is written as null and means: not measured."""
 
@@ -69,6 +81,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     neither: int | None = None
     strays: int | None = None
     disconnects: int | None = None
+    away_ms: LatencyMs = LatencyMs()  # members who lost their place in a room: until they were in again
+    away_at_end: int | None = None  # who never were
+    lost_in_break: int | None = None  # of lost_acked: on their way to a member just as its connection broke
+    faults: list[FaultSeen] = []
+    ended: list[str] = []  # gateways that ended by themselves, under faults
     latency_ms: LatencyMs = LatencyMs()
     ack_ms: LatencyMs = LatencyMs()
     spread_ms: SpreadMs = SpreadMs()
@@ -98,6 +115,9 @@ class Measured:
     kafka: KafkaCounters | None
     redis: RedisCounters | None
     gateways: GatewayStats | None
+    gateways_gone: bool = False  # some ended, and what they had counted with them
+    happened: Sequence[Happened] = ()
+    ended: Sequence[str] = ()
 
     def add_to(self, summary: Summary, promises: Promises) -> Summary:
         verdict = self.result.verdict
@@ -120,13 +140,20 @@ class Measured:
             neither=verdict.neither,
             strays=self.result.strays,
             disconnects=self.result.disconnects,
+            away_ms=Latencies.unpack(self.result.away).summary(),
+            away_at_end=self.result.away_at_end,
+            lost_in_break=verdict.lost_in_break,
+            faults=self._faults(),
+            ended=list(self.ended),
             latency_ms=latency.summary(),
             ack_ms=ack.summary(),
             spread_ms=SpreadMs(p50=spread.p50, p99=spread.p99, max=spread.max),
             send_lateness_ms=send_lateness.summary(),
             publishes_per_s=_per(verdict.sent, self.duration_s),
             deliveries_per_s=_per(verdict.delivered, self.duration_s),
-            wasted_deliveries_per_message=_per(None if self.gateways is None else self.gateways.wasted, verdict.sent),
+            wasted_deliveries_per_message=_per(
+                None if self.gateways is None or self.gateways_gone else self.gateways.wasted, verdict.sent
+            ),
             gateway_counts=None if self.gateways is None else self.gateways.counts,
             cpu_us_per_delivery=self._cpu_us_per_delivery(),
             cores_used={
@@ -136,7 +163,7 @@ class Measured:
             rss_bytes=self.rss_bytes,
             kafka=self._kafka_per_message(),
             redis=self._redis_per_message(),
-            promises=check_promises(promises, verdict),
+            promises=check_promises(promises, verdict, [each.fault.kind for each in self.happened]),
             driver=judge_driver(
                 send_lateness=send_lateness,
                 loop_lag=Latencies.unpack(self.result.loop_lag),
@@ -148,6 +175,18 @@ class Measured:
                 workers_lost=self.result.workers_lost,
             ),
         )
+
+    def _faults(self) -> list[FaultSeen]:
+        return [
+            FaultSeen(
+                fault=each.fault.kind,
+                began_s=each.began_s,
+                ended_s=each.ended_s,
+                first_delivery_ms=recovery.first_delivery_ms,
+                normal_ms=recovery.normal_ms,
+            )
+            for each, recovery in zip(self.happened, self.result.recoveries, strict=False)
+        ]
 
     def _cpu_us_per_delivery(self) -> CpuUsPerDelivery:
         def cost(cpu_s: float | None) -> float | None:

@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Coroutine, Iterable
+from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,6 +37,8 @@ FLUSH_S = 0.1
 PROGRESS_S = 0.05
 LAG_PROBE_S = 0.02
 PROBE_ROUND_S = 0.25
+BACKOFF_FIRST_S = 0.2
+BACKOFF_MAX_S = 3.0
 REDIRECTS_MAX = 30
 REDIRECT_PAUSE_S = 0.05
 # Linux has 28,232 ports for clients of one address; the rest is for the members' second connections, and for others.
@@ -47,13 +50,13 @@ time_ns = time.time_ns
 class MemberSocket:
     """One member's connection to one gateway."""
 
-    __slots__ = ("asked", "audience", "connection", "number", "slow", "stays", "url")
+    __slots__ = ("asked", "audience", "connection", "number", "read_bytes_per_s", "stays", "url")
 
-    def __init__(self, audience: Audience, number: int, url: str, *, slow: bool = False) -> None:
+    def __init__(self, audience: Audience, number: int, url: str, read_bytes_per_s: float | None = None) -> None:
         self.audience = audience
         self.number = number
         self.url = url
-        self.slow = slow
+        self.read_bytes_per_s = read_bytes_per_s  # None: as fast as it comes
         self.stays: dict[str, Stay | None] = {}  # rooms it is in; None while no phase is counted
         self.asked: set[str] = set()  # rooms it has asked for and got no answer yet
         self.connection = Connection(url, self.knows, self.hear, self.closed)
@@ -82,21 +85,23 @@ class MemberSocket:
     def send(self, frame: wire.ClientFrame) -> None:
         self.connection.send(wire.encode(frame))
 
-    def end_stay(self, room: str, now_ns: int, *, behind: bool = False) -> None:
+    def end_stay(self, room: str, now_ns: int, *, broken: bool = False, behind: bool = False) -> None:
         """Somebody who is not in the room any more is owed nothing from now on."""
         stay = self.stays.pop(room, None)
         if stay is not None:
-            stay.left_ns, stay.behind = now_ns, stay.behind or behind
+            stay.left_ns, stay.broken, stay.behind = now_ns, broken, stay.behind or behind
 
 
 class Joining:
     """A member on the way into a room, which may lead past several gateways."""
 
-    __slots__ = ("asked_ns", "connect_ms", "read_bytes_per_s", "redirects")
+    __slots__ = ("asked_ns", "attempts", "away", "connect_ms", "read_bytes_per_s", "redirects")
 
-    def __init__(self, asked_ns: int, read_bytes_per_s: float | None = None) -> None:
+    def __init__(self, asked_ns: int, read_bytes_per_s: float | None = None, *, away: bool = False) -> None:
         self.asked_ns = asked_ns
         self.read_bytes_per_s = read_bytes_per_s
+        self.away = away  # it was in, and tries to get in again until it is
+        self.attempts = 0
         self.connect_ms: float | None = None  # how long the member's first connection took
         self.redirects = 0
 
@@ -107,11 +112,13 @@ class Audience:
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         # A member has a connection to each gateway that serves one of its rooms: mostly one, several under plan2.
+        self._urls: list[str] = []
         self._sockets: dict[tuple[int, str], MemberSocket] = {}  # by member and gateway
         self._whereabouts: dict[tuple[int, str], MemberSocket] = {}  # by member and room: where it is joined
         self._joining: dict[tuple[int, str], Joining] = {}  # by member and room
         self._arrived: set[int] = set()  # members whose first connection was counted
         self._connecting = asyncio.Semaphore(CONNECTING_MAX)
+        self._random = Random(0)  # of backoffs alone
         self._one_at_a_time: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)  # a member's connecting
         self.known: dict[bytes, tuple[Chunk, ...]] = {}  # by all the bytes that were read at once
         self._phase: Phase | None = None
@@ -149,12 +156,16 @@ class Audience:
         match order:
             case msg.Speak():
                 self._speak(order)
+            case msg.Gateways():
+                self._urls = order.urls
             case msg.Enter():
                 self._spawn(self._enter(order))
             case msg.Exit():
                 self._exit(order)
             case msg.HangUp():
                 self._hang_up(order.member)
+            case msg.SlowDown():
+                self._spawn(self._slow_down(order))
             case msg.Probe():
                 self._spawn(self._run_probe(order))
             case msg.BeginPhase():
@@ -175,10 +186,25 @@ class Audience:
         try:
             member = await self._connected(number, url, self._joining[number, room])
         except Exception as problem:  # noqa: BLE001 - whatever kept the member out is told to the driver
-            self._tell(msg.MemberFailed(member=number, reason=f"{type(problem).__name__}: {problem}"))
+            self._kept_out(number, room, f"{type(problem).__name__}: {problem}")
             return
         member.asked.add(room)
         member.send(wire.Join(room))
+
+    def _kept_out(self, number: int, room: str, reason: str) -> None:
+        """The member did not get in. Who was in before tries again, as a good client does."""
+        joining = self._joining.get((number, room))
+        if joining is not None and joining.away:
+            self._spawn(self._come_back(number, room, joining))
+        else:
+            self._tell(msg.MemberFailed(member=number, reason=reason))
+
+    async def _come_back(self, number: int, room: str, joining: Joining) -> None:
+        joining.attempts += 1
+        joining.redirects = 0
+        await asyncio.sleep(backoff_s(joining.attempts, self._random))
+        if self._joining.get((number, room)) is joining:  # else it has left, or hung up, meanwhile
+            await self._ask(number, self._urls[(number + joining.attempts) % len(self._urls)], room)
 
     async def _connected(self, number: int, url: str, joining: Joining) -> MemberSocket:
         async with self._one_at_a_time[number]:
@@ -186,8 +212,7 @@ class Audience:
             if member is not None:
                 return member
             began_ns = time_ns()
-            slow = joining.read_bytes_per_s is not None
-            member = MemberSocket(self, number, url, slow=slow)
+            member = MemberSocket(self, number, url, joining.read_bytes_per_s)
             async with self._connecting:
                 await member.connection.connect(
                     CONNECT_TIMEOUT_S, _local_host(url, number), read_bytes_per_s=joining.read_bytes_per_s
@@ -214,11 +239,22 @@ class Audience:
             member.connection.close()
         self._arrived.discard(number)
 
-    def _end_stays(self, member: MemberSocket, *, behind: bool = False) -> None:
+    def _end_stays(self, member: MemberSocket, *, broken: bool = False, behind: bool = False) -> None:
         now_ns = time_ns()
         for room in list(member.stays):
-            member.end_stay(room, now_ns, behind=behind)
+            member.end_stay(room, now_ns, broken=broken, behind=behind)
             del self._whereabouts[member.number, room]
+
+    async def _slow_down(self, order: msg.SlowDown) -> None:
+        slow = [member for member in self._sockets.values() if member.number % order.one_in == 0]
+        for member in slow:
+            for stay in member.stays.values():
+                if stay is not None:
+                    stay.timed, stay.behind = False, True
+            member.connection.read_nothing()
+        await asyncio.sleep(order.lasts_s)
+        for member in slow:
+            member.connection.read_again()
 
     def _speak(self, speak: msg.Speak) -> None:
         phase = self._phase
@@ -335,7 +371,12 @@ class Audience:
 
     def _refused(self, member: MemberSocket, code: str, reason: str, identity: int | None) -> None:
         if identity is None:
-            self._tell(msg.MemberFailed(member=member.number, reason=f"{code}: {reason}"))
+            # Such an answer names no room: it is about one of those asked for, and asking twice does no harm.
+            asked, member.asked = member.asked, set()
+            for room in asked:
+                self._kept_out(member.number, room, f"{code}: {reason}")
+            if not asked:
+                self._tell(msg.MemberFailed(member=member.number, reason=f"{code}: {reason}"))
         elif self._phase is not None:
             self._phase.unanswered -= 1
             self._phase.refused[code] += 1
@@ -350,27 +391,29 @@ class Audience:
         if room not in member.stays:  # joining twice is staying once
             self._whereabouts[member.number, room] = member
             member.stays[room] = self._enter_history(member, room, now_ns)
+        if joining.away and self._phase is not None:
+            self._phase.away.record_ns([now_ns - joining.asked_ns])
         join_ms = (now_ns - joining.asked_ns) / 1e6
         self._tell(msg.Entered(member=member.number, room=room, connect_ms=joining.connect_ms, join_ms=join_ms))
 
     def _enter_history(self, member: MemberSocket, room: str, now_ns: int) -> Stay | None:
         if self._phase is None:
             return None
-        return self._phase.history.enter(room, member.url, now_ns, timed=not member.slow)
+        return self._phase.history.enter(room, member.url, now_ns, timed=member.read_bytes_per_s is None)
 
     def _redirected(self, member: MemberSocket, room: str, url: str, now_ns: int) -> None:
         """The room is served elsewhere: ask there. Until then the member is not in it, and is owed nothing."""
         member.asked.discard(room)
         if self._whereabouts.pop((member.number, room), None) is not None:  # it was in, and the room has moved
             member.end_stay(room, now_ns)
-            self._joining[member.number, room] = Joining(now_ns)
+            self._joining[member.number, room] = Joining(now_ns, member.read_bytes_per_s, away=True)
         joining = self._joining.get((member.number, room))
         if joining is None:  # it has left meanwhile
             return
         joining.redirects += 1
         if joining.redirects > REDIRECTS_MAX:
             reason = f"{room} was redirected {joining.redirects} times, at last from {member.url} to {url}"
-            self._tell(msg.MemberFailed(member=member.number, reason=reason))
+            self._kept_out(member.number, room, reason)
             return
         self._spawn(self._follow(member, url, room, joining.redirects))
 
@@ -387,10 +430,14 @@ class Audience:
         if self._stopping or self._sockets.pop((member.number, member.url), None) is None:
             return
         self._arrived.discard(member.number)
-        self._end_stays(member, behind=code == CloseCode.TRY_AGAIN_LATER)
+        for room in member.stays:
+            self._joining[member.number, room] = Joining(time_ns(), member.read_bytes_per_s, away=True)
+        rooms = [*member.stays, *member.asked]
+        self._end_stays(member, broken=True, behind=code == CloseCode.TRY_AGAIN_LATER)
         if self._phase is not None:
             self._phase.disconnects += 1
-        self._tell(msg.MemberFailed(member=member.number, reason=why))
+        for room in rooms:
+            self._kept_out(member.number, room, why)
 
     # --- phases
 
@@ -421,7 +468,7 @@ class Audience:
         if phase is not None:
             phase.flush()
             self._tell(phase.close_second(phase.second + 1))
-            self._tell(phase.report())
+            self._tell(phase.report(sum(joining.away for joining in self._joining.values())))
 
     async def flush_regularly(self) -> None:
         """Move raw latencies into histograms in batches, and tell the driver of each second."""
@@ -457,6 +504,14 @@ class Audience:
                 await probe.all_answered.wait()
         self._probe = None
         self._tell(msg.Probed(problem=probe.problem()))
+
+
+def backoff_s(attempt: int, random: Random) -> float:
+    """How long to wait before the attempt, from 1: up to twice as long each time, and everybody for another while.
+
+    Source: Brooker, Exponential Backoff and Jitter, 2015 ("full jitter").
+    """
+    return random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(attempt - 1, 30)))
 
 
 def _local_host(url: str, number: int) -> str | None:

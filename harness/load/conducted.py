@@ -49,6 +49,10 @@ class Conducted:
                 self.in_background(self._finish_phase)
             case msg.EndPhase():
                 self.coordinator.end_now()
+            case msg.SlowDown():
+                self.coordinator.slow_down(order)
+            case msg.FaultBegan():
+                self.coordinator.note_fault(order.at_ns)
 
     def in_background(self, work: Callable[..., None], *arguments: Any) -> None:
         def run() -> None:

@@ -123,6 +123,15 @@ class Connection(asyncio.Protocol):
                 self._write()
             self._transport.close()
 
+    def read_nothing(self) -> None:
+        """Until read_again."""
+        if self._transport is not None and self.is_open:
+            self._transport.pause_reading()
+
+    def read_again(self) -> None:
+        if self._transport is not None and self.is_open:
+            self._transport.resume_reading()
+
     @property
     def is_open(self) -> bool:
         return self._protocol.state is State.OPEN and self._transport is not None and not self._transport.is_closing()

@@ -23,16 +23,16 @@ from locust.stats import StatsEntry
 
 from harness.load import messages as msg
 from harness.load.ledger import judge
+from harness.load.recovery import recovery
 from harness.measure.histogram import Latencies
 
 ROW_TYPE = "chat"  # the "method" of all rows in Locust's statistics
 ANSWER_TIMEOUT_S = 30.0
 PROBE_SLACK_S = 10.0
 # A phase is over when nothing is owed any more and it has been quiet for a moment (a duplicate may follow), or when
-# nothing at all has come for longer than any backend here takes, or when it never gets quiet.
+# nothing at all has come for as long as its patience lasts, or when it never gets quiet.
 QUIET_S = 0.25
-NOTHING_COMES_S = 2.0
-DRAIN_MAX_S = 10.0
+DRAIN_MAX_S = 10.0  # beyond its patience
 CHECK_S = 0.02
 Kind = TypeVar("Kind", bound=msg.Struct)
 
@@ -69,6 +69,7 @@ class Coordinator:
         self._lost = 0
         self._phase: msg.BeginPhase | None = None
         self._end_ns = 0
+        self._faults_ns: list[int] = []
         self._next_second = 0
         self._load: msg.Load | None = None
         # What the next test will be, for a shape that is asked for members before the test has begun.
@@ -196,6 +197,7 @@ class Coordinator:
         for worker in self._workers.values():
             worker.begin_phase()
         self._phase, self._end_ns, self._next_second = phase, phase.end_ns, 0
+        self._faults_ns = []
         if self._environment.shape_class is not None:
             self._environment.shape_class.reset_time()  # type: ignore[no-untyped-call]  # Locust's
         self._order(phase)
@@ -203,6 +205,12 @@ class Coordinator:
     def end_now(self) -> None:
         self._end_ns = min(self._end_ns, time.time_ns())
         self._order(msg.CutShort(end_ns=self._end_ns))
+
+    def slow_down(self, order: msg.SlowDown) -> None:
+        self._order(order)
+
+    def note_fault(self, at_ns: int) -> None:
+        self._faults_ns.append(at_ns)
 
     def result(self) -> msg.PhaseResult:
         """Blocks until the phase has ended and what is in flight has come, or has been waited for long enough.
@@ -214,19 +222,19 @@ class Coordinator:
         while time.time_ns() < self._end_ns:
             gevent.sleep(CHECK_S)  # end_now may bring it nearer
         self._await(lambda worker: worker.unsaid, ANSWER_TIMEOUT_S)
-        drained = self._drain()
+        drained = self._drain(phase.patience_s)
         self._order(msg.ClosePhase())
         reports = self._await(lambda worker: worker.report, ANSWER_TIMEOUT_S)
         self._close_seconds(last=True)
         self._phase = None
         return self._merge(phase, reports, drained)
 
-    def _drain(self) -> bool:
+    def _drain(self, patience_s: float) -> bool:
         """Whether it got quiet."""
         began = changed = time.monotonic()
         before: list[msg.Progress] = []
         owed: bool | None = None
-        while time.monotonic() - began < DRAIN_MAX_S:
+        while time.monotonic() - began < patience_s + DRAIN_MAX_S:
             gevent.sleep(CHECK_S)
             progress = [worker.progress for worker in self._workers.values() if worker.progress is not None]
             if progress != before or len(progress) < len(self._workers):
@@ -234,7 +242,7 @@ class Coordinator:
             quiet_s = time.monotonic() - changed
             if quiet_s > QUIET_S and owed is None:
                 owed = self._something_is_owed()
-            if owed is False or quiet_s > NOTHING_COMES_S:
+            if owed is False or quiet_s > patience_s:
                 return True
         return False
 
@@ -266,6 +274,9 @@ class Coordinator:
             refused=dict(refused),
             strays=judgement.verdict.strays + sum(report.strays for report in reports),
             disconnects=sum(report.disconnects for report in reports),
+            away=_sum(report.away for report in reports).pack(),
+            away_at_end=sum(report.away_at_end for report in reports),
+            recoveries=[recovery(judgement.fates, at_ns, phase.start_ns, self._end_ns) for at_ns in self._faults_ns],
             drained=drained,
             not_sent=sum(worker.unsaid.not_sent for worker in self._workers.values() if worker.unsaid is not None),
             workers_lost=self._lost,

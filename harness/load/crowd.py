@@ -66,6 +66,7 @@ class Crowd:
         # Every member speaks a slice of the same noise: making text costs nothing at run time.
         letters = Random(order.load.seed).choices(string.ascii_letters + string.digits + " ", k=BABBLE_BYTES)
         self.babble = "".join(letters)
+        self.ask_audience(msg.Gateways(urls=order.urls))
         CROWDS[environment] = self
         gevent.spawn(self._listen)
         gevent.spawn(self._tell_arrivals)
@@ -83,7 +84,7 @@ class Crowd:
                 self._begin(order)
             case msg.CutShort():
                 self.end_ns = min(self.end_ns, order.end_ns)
-            case msg.Probe() | msg.Collect() | msg.ClosePhase():
+            case msg.Probe() | msg.SlowDown() | msg.Collect() | msg.ClosePhase():
                 self.ask_audience(order)
 
     def ask_audience(self, message: msg.ToAudience) -> None:

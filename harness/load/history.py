@@ -98,7 +98,7 @@ class Stream:
 class Stay:
     """One member in one room, from join to leave."""
 
-    __slots__ = ("_entrance", "_last", "behind", "joined_ns", "left_ns", "stream", "timed")
+    __slots__ = ("_entrance", "_last", "behind", "broken", "joined_ns", "left_ns", "stream", "timed")
 
     def __init__(self, stream: Stream, joined_ns: int, *, timed: bool) -> None:
         self.stream = stream
@@ -106,6 +106,7 @@ class Stay:
         self.timed = timed  # False: it reads slowly on purpose, so when it hears says nothing about the gateway
         self.left_ns: int | None = None
         self.behind = not timed  # it reads too slowly: what it has not heard, it may have not read yet
+        self.broken = False  # it did not leave: its connection broke
         self._entrance: Step | None = None  # the step before the first
         self._last: Step | None = None
 
@@ -141,6 +142,7 @@ class StayReport(msgspec.Struct, frozen=True, array_like=True):
     left_ns: int | None
     behind: bool
     trail: int  # its number in RoomReport.trails
+    broken: bool
 
 
 class RoomReport(msgspec.Struct, frozen=True, array_like=True):
@@ -183,7 +185,13 @@ class RoomHistory:
         messages = self.messages.values()
         numbers: dict[tuple[Step, Step] | None, int] = {}  # members who heard the same share a trail
         stays = [
-            StayReport(stay.joined_ns, stay.left_ns, stay.behind, numbers.setdefault(stay.way(), len(numbers)))
+            StayReport(
+                stay.joined_ns,
+                stay.left_ns,
+                stay.behind,
+                numbers.setdefault(stay.way(), len(numbers)),
+                stay.broken,
+            )
             for stay in self.stays
         ]
         return RoomReport(

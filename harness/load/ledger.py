@@ -5,9 +5,10 @@ A pure function of these reports: the verdict is the same whether one audience o
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,6 +29,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int = 0  # of the expected
     lost: int = 0  # of the expected
     lost_acked: int = 0  # of the lost: the gateway had acked the message
+    # Of the lost and acked: on their way to a member just as its connection broke, which nobody can call back.
+    lost_in_break: int = 0
     duplicated: int = 0  # deliveries beyond the first
     reordered: int = 0  # first deliveries that came after a later message of the same sender
     # In flight while the member joined or left, or not read by one who reads too slowly: counted nowhere above.
@@ -38,10 +41,29 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         mine, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
         return Verdict(**{name: mine[name] + theirs[name] for name in mine})
 
+    def __mul__(self, times: int) -> Verdict:
+        return Verdict(**{name: times * count for name, count in msgspec.structs.asdict(self).items()})
 
-class Judgement(msgspec.Struct, frozen=True):
+
+@dataclass(frozen=True, slots=True)
+class RoomFates:
+    """What became of each message of a room, in the order they were sent."""
+
+    sent_ns: Integers
+    first_ns: Integers  # first and last delivery to anybody; NEVER_NS and -1: there was none
+    last_ns: Integers
+    lost: Integers  # deliveries that were owed and did not come
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
     verdict: Verdict
-    spread_ns: list[int]  # of each message that anybody heard: from its first to its last recipient
+    fates: list[RoomFates]
+
+    @property
+    def spread_ns(self) -> list[int]:
+        """Of each message that anybody heard: from its first to its last recipient."""
+        return [spread for room in self.fates for spread in (room.last_ns - room.first_ns)[room.last_ns >= 0].tolist()]
 
 
 def judge(reports: Sequence[RoomReport]) -> Judgement:
@@ -49,12 +71,8 @@ def judge(reports: Sequence[RoomReport]) -> Judgement:
     rooms: defaultdict[str, list[RoomReport]] = defaultdict(list)
     for report in reports:
         rooms[report.room].append(report)
-    verdict, spread_ns = Verdict(), []
-    for parts in rooms.values():
-        room = _Room(parts)
-        verdict += room.verdict()
-        spread_ns += room.spread_ns()
-    return Judgement(verdict, spread_ns)
+    judged = [_Room(parts).judge() for parts in rooms.values()]
+    return Judgement(sum((verdict for verdict, _ in judged), Verdict()), [fates for _, fates in judged])
 
 
 class _Room:
@@ -79,56 +97,53 @@ class _Room:
                     self._first_ns[place] = min(self._first_ns[place], first_ns)
                     self._last_ns[place] = max(self._last_ns[place], last_ns)
 
-    def spread_ns(self) -> list[int]:
-        heard = self._last_ns >= 0
-        spread: list[int] = (self._last_ns - self._first_ns)[heard].tolist()
-        return spread
-
-    def verdict(self) -> Verdict:
+    def judge(self) -> tuple[Verdict, RoomFates]:
         verdict = Verdict(sent=len(self._place), acked=int((self._acked_ns != NEVER_NS).sum()))
+        lost = np.zeros(len(self._place), dtype=np.int64)
         for part in self._parts:
             places = np.array([self._place.get(identity, -1) for identity in part.identities], dtype=np.int64)
             identities = np.array(part.identities, dtype=np.int64)
             trails = [_Trail(np.array(trail, dtype=np.int64), places, identities) for trail in part.trails]
-            known: dict[Any, Verdict] = {}  # most stays are like others of the same trail
-            for stay in part.stays:
-                first, end = self._owed(stay)
-                like = (stay.trail, first, end, stay.left_ns, stay.behind)
-                if like not in known:
-                    known[like] = self._judge(trails[stay.trail], stay, first, end)
-                verdict += known[like]
-        return verdict
+            # Most stays are like others of the same trail.
+            for stay, count in Counter(self._owed(each) for each in part.stays).items():
+                of_one, missed = self._judge(trails[stay.trail], stay)
+                verdict += of_one * count
+                lost[stay.first : stay.end] += missed * count
+        return verdict, RoomFates(self._sent_ns, self._first_ns, self._last_ns, lost)
 
-    def _owed(self, stay: StayReport) -> tuple[int, int]:
-        """The messages sent while the member was in the room: [first, end) in the order of sending."""
-        first = int(np.searchsorted(self._sent_ns, stay.joined_ns, side="left"))
-        if stay.left_ns is None:
-            return first, len(self._sent_ns)
-        return first, max(first, int(np.searchsorted(self._sent_ns, stay.left_ns, side="right")))
+    def _owed(self, stay: StayReport) -> _Owed:
+        first, end = int(np.searchsorted(self._sent_ns, stay.joined_ns, side="left")), len(self._sent_ns)
+        if stay.left_ns is not None:
+            end = max(first, int(np.searchsorted(self._sent_ns, stay.left_ns, side="right")))
+        return _Owed(stay.trail, first, end, stay.left_ns, stay.behind, stay.broken)
 
-    def _judge(self, trail: _Trail, stay: StayReport, first: int, end: int) -> Verdict:
+    def _judge(self, trail: _Trail, stay: _Owed) -> tuple[Verdict, npt.NDArray[np.bool_]]:
+        """The verdict, and which of the messages owed were lost."""
         seen = np.zeros(len(self._sent_ns), dtype=bool)
         seen[trail.places] = True
-        got = seen[first:end]
+        got = seen[stay.first : stay.end]
         missed = ~got
         if stay.behind:
             in_flight = missed  # unread, and thrown away by the gateway if it closed the connection
         elif stay.left_ns is not None:
-            in_flight = missed & (self._settled_ns(first, end) >= stay.left_ns)
+            in_flight = missed & (self._settled_ns(stay.first, stay.end) >= stay.left_ns)
         else:
             in_flight = np.zeros_like(missed)
         lost = missed & ~in_flight
+        lost_acked = lost & (self._acked_ns[stay.first : stay.end] != NEVER_NS)
         delivered, neither = int(got.sum()), int(in_flight.sum())
-        return Verdict(
+        verdict = Verdict(
             expected=delivered + int(lost.sum()),
             delivered=delivered,
             lost=int(lost.sum()),
-            lost_acked=int((lost & (self._acked_ns[first:end] != NEVER_NS)).sum()),
+            lost_acked=int(lost_acked.sum()),
+            lost_in_break=int(lost_acked[_after_last(got) :].sum()) if stay.broken else 0,
             duplicated=trail.duplicated,
             reordered=trail.reordered,
             neither=neither + int(seen.sum()) - delivered,
             strays=trail.strays,
         )
+        return verdict, lost
 
     def _settled_ns(self, first: int, end: int) -> Integers:
         """When each was last seen to move; never, if it was neither acked nor delivered, so may still be under way."""
@@ -136,6 +151,23 @@ class _Room:
         settled: Integers = np.where(acked_ns == NEVER_NS, last_ns, np.maximum(acked_ns, last_ns))
         settled[settled < 0] = NEVER_NS
         return settled
+
+
+class _Owed(NamedTuple):
+    """A stay, and the messages that were sent during it: [first, end) in the order of sending."""
+
+    trail: int
+    first: int
+    end: int
+    left_ns: int | None
+    behind: bool
+    broken: bool
+
+
+def _after_last(got: npt.NDArray[np.bool_]) -> int:
+    """The place after the last one that was got: from there on it may have been on its way."""
+    (places,) = got.nonzero()
+    return int(places[-1]) + 1 if len(places) else 0
 
 
 class _Trail:

@@ -16,8 +16,10 @@ import msgspec
 from harness.config import RunSettings
 from harness.load.history import RoomReport
 from harness.load.ledger import Verdict
+from harness.load.recovery import Recovery
 
 LENGTH = struct.Struct(">I")
+PATIENCE_S = 2.0  # longer than anything is under way where nothing is broken
 # The types of Locust's messages that carry ours from a coordinator to its crowds, and back.
 ORDER = "chatbench-order"
 NEWS = "chatbench-news"
@@ -29,6 +31,12 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 # --- crowd -> audience
+
+
+class Gateways(Struct, frozen=True):
+    """Where members can connect: those who lose their gateway come back by way of another."""
+
+    urls: list[str]
 
 
 class Enter(Struct, frozen=True):
@@ -51,6 +59,13 @@ class HangUp(Struct, frozen=True):
     member: int
 
 
+class SlowDown(Struct, frozen=True):
+    """One in so many members reads nothing for so long. Also chatbench -> coordinator."""
+
+    one_in: int
+    lasts_s: float
+
+
 class Speak(Struct, frozen=True):
     message_id: int
     room: str
@@ -71,6 +86,7 @@ class BeginPhase(Struct, frozen=True):
     name: str
     start_ns: int
     end_ns: int
+    patience_s: float = PATIENCE_S  # when it has ended and nothing has come for so long, nothing more will
 
 
 class EndPhase(Struct, frozen=True):
@@ -143,6 +159,8 @@ class PhaseReport(Struct, frozen=True):
     refused: dict[str, int]  # error frames, by code
     strays: int  # chat frames of another phase, or of rooms the member is not in
     disconnects: int
+    away: bytes  # a packed histogram: from a member's losing its place in a room to being in again
+    away_at_end: int  # stays that were lost and not taken up again
     unanswered: int
 
 
@@ -227,6 +245,9 @@ class PhaseResult(Struct, frozen=True):
     refused: dict[str, int]
     strays: int
     disconnects: int
+    away: bytes  # a packed histogram, as in PhaseReport
+    away_at_end: int
+    recoveries: list[Recovery]  # from each fault that was told, in that order
     drained: bool  # False: deliveries were still arriving when the wait for them ended
     not_sent: int = 0
     workers_lost: int = 0  # their members count for nothing
@@ -267,7 +288,13 @@ class Started(Struct, frozen=True):
     rooms: int
 
 
-# --- chatbench -> coordinator, beside Probe, BeginPhase and EndPhase
+# --- chatbench -> coordinator, beside Probe, BeginPhase, EndPhase and SlowDown
+
+
+class FaultBegan(Struct, frozen=True):
+    """Say in PhaseResult how the load recovered from it."""
+
+    at_ns: int
 
 
 class Spawn(Struct, frozen=True):
@@ -284,13 +311,13 @@ class Recorded(Struct, frozen=True):
     summary: bytes  # summary.json, or nothing
 
 
-ToAudience = Enter | Exit | HangUp | Speak | Probe | BeginPhase | EndPhase | Collect | ClosePhase
+ToAudience = Gateways | Enter | Exit | HangUp | SlowDown | Speak | Probe | BeginPhase | EndPhase | Collect | ClosePhase
 FromAudience = Entered | MemberFailed | Probed | Tick | Progress | Histories | PhaseReport
-ToCrowd = Assemble | Probe | BeginPhase | CutShort | Collect | ClosePhase
+ToCrowd = Assemble | Probe | SlowDown | BeginPhase | CutShort | Collect | ClosePhase
 FromCrowd = (
     Assembled | Arrivals | MemberFailed | Probed | Tick | Unsaid | Progress | Histories | PhaseReport | Broken | Failed
 )
-ToCoordinator = Spawn | Probe | BeginPhase | EndPhase | Recorded
+ToCoordinator = Spawn | Probe | BeginPhase | EndPhase | SlowDown | FaultBegan | Recorded
 FromCoordinator = Ready | Broken | Failed | Started | Spawned | Probed | Second | Ending | PhaseResult
 
 _encode = msgspec.msgpack.Encoder().encode

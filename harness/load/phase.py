@@ -34,6 +34,7 @@ class Phase:
         self.ack = Latencies()
         self.send_lateness = Latencies()
         self.loop_lag = Latencies()
+        self.away = Latencies()
         self.refused: Counter[str] = Counter()
         self.strays = 0
         self.disconnects = 0
@@ -98,7 +99,7 @@ class Phase:
         self._open_second(next_second)
         return tick
 
-    def report(self) -> msg.PhaseReport:
+    def report(self, away_at_end: int = 0) -> msg.PhaseReport:
         """Everything that was counted; call flush and close_second before."""
         return msg.PhaseReport(
             phase=self.name,
@@ -110,6 +111,8 @@ class Phase:
             refused=dict(self.refused),
             strays=self.strays,
             disconnects=self.disconnects,
+            away=self.away.pack(),
+            away_at_end=away_at_end,
             unanswered=self.unanswered,
         )
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 import psutil
-
-from harness.errors import ServiceFailed
 
 
 class Processes:
@@ -16,22 +15,21 @@ class Processes:
         self._processes = {name: [psutil.Process(pid) for pid in ids] for name, ids in pids.items() if ids}
 
     def cpu_s(self) -> dict[str, float]:
-        """CPU seconds used so far, by component. A component without processes is left out, not 0.
+        """CPU seconds used so far, by component; one without processes, or with one that has ended, is left out.
 
-        Raises ServiceFailed when a process has ended: its CPU time ended with it, so no figure would be true.
+        The CPU time of a process ends with it, so no figure of its component would be true.
         """
         used = {}
         for name, processes in self._processes.items():
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 times = [process.cpu_times() for process in processes]
-            except psutil.Error as problem:
-                raise ServiceFailed(f"a process of {name} ended during the run: {problem}") from problem
-            used[name] = sum(time.user + time.system for time in times)
+                used[name] = sum(time.user + time.system for time in times)
         return used
 
     def rss_bytes(self) -> dict[str, int]:
-        """Resident memory now, by component."""
-        try:
-            return {name: sum(p.memory_info().rss for p in each) for name, each in self._processes.items()}
-        except psutil.Error as problem:
-            raise ServiceFailed(f"a process ended during the run: {problem}") from problem
+        """Resident memory now, by component, as cpu_s."""
+        resident = {}
+        for name, processes in self._processes.items():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                resident[name] = sum(process.memory_info().rss for process in processes)
+        return resident

@@ -9,7 +9,10 @@ from pathlib import Path
 from architectures.interface import Requirements, Services
 from harness.services.jars import ensure_jars
 from harness.services.kafka import Kafka
-from harness.services.redis import RedisServer, start_redis
+from harness.services.ports import free_ports
+from harness.services.proxy import start_proxy
+from harness.services.redis import START_TIMEOUT_S, RedisServer, start_redis, url_of
+from harness.services.supervise import Child, wait_until_listening
 from harness.services.workdir import make_workdir
 
 
@@ -19,14 +22,19 @@ class Backends:
     Between `begin` and `finish` a JVM is busy and the caller may do something else.
     """
 
-    def __init__(self, requires: Requirements, brokers: int, logs: Path) -> None:
+    def __init__(self, requires: Requirements, brokers: int, logs: Path, *, proxied: bool = False) -> None:
+        """`proxied`: gateways reach them through proxies, so that the way between can be cut."""
         self._requires = requires
         self._brokers = brokers
         self._logs = logs
+        self._proxied = proxied
         self._workdir: Path | None = None
         self._finished = False
+        self._redis_proxy_port = 0
         self.kafka: Kafka | None = None
         self.redis: RedisServer | None = None
+        self.kafka_proxy: Child | None = None
+        self.redis_proxy: Child | None = None
 
     def begin(self, on_download: Callable[[int, int], None]) -> None:
         """Download what is missing, and begin to start."""
@@ -35,33 +43,59 @@ class Backends:
         self._workdir = make_workdir()
         if self._requires.kafka:
             jars = ensure_jars(on_download)
-            self.kafka = Kafka(jars, self._brokers, self._workdir, self._logs)
+            self.kafka = Kafka(jars, self._brokers, self._workdir, self._logs, proxied=self._proxied)
             self.kafka.format()
         if self._requires.redis:
             self.redis = start_redis(self._workdir, self._logs / "redis.log")
 
     def finish(self) -> None:
-        """Wait until they answer."""
-        if self.kafka is not None and not self._finished:
-            self.kafka.start()
+        """Wait until they answer. What an earlier run killed is started again."""
+        if self.kafka is not None:
+            if not self._finished:
+                self.kafka.start()
+            for index, child in enumerate(self.kafka.children):
+                if not child.is_running:
+                    self.kafka.start_again(index)
             self.kafka.wait_ready()
+        if self.redis is not None and not self.redis.child.is_running:
+            self.redis.start_again()
+            wait_until_listening(self.redis.child, self.redis.port, START_TIMEOUT_S)
+        if self._proxied and not self._finished:
+            self._start_proxies()
         self._finished = True
+
+    def _start_proxies(self) -> None:
+        log = self._logs / "proxy.log"
+        if self.kafka is not None:
+            ways = [(broker.proxy_port, broker.proxied_port) for broker in self.kafka.brokers]
+            self.kafka_proxy = start_proxy("the proxy before Kafka", ways, log)
+        if self.redis is not None:
+            (self._redis_proxy_port,) = free_ports(1)
+            self.redis_proxy = start_proxy("the proxy before Redis", [(self._redis_proxy_port, self.redis.port)], log)
 
     def services_for(self, requires: Requirements) -> Services:
         """Where they are, for an architecture that requires these and no others."""
-        return Services(
-            kafka_bootstrap=self.kafka.bootstrap if requires.kafka and self.kafka is not None else None,
-            redis_url=self.redis.url if requires.redis and self.redis is not None else None,
-        )
+        kafka_bootstrap = redis_url = None
+        if requires.kafka and self.kafka is not None:
+            kafka_bootstrap = self.kafka.proxied_bootstrap if self._proxied else self.kafka.bootstrap
+        if requires.redis and self.redis is not None:
+            redis_url = url_of(self._redis_proxy_port) if self._proxied else self.redis.url
+        return Services(kafka_bootstrap, redis_url)
 
     def check(self) -> None:
-        """Raise ServiceFailed if any of their processes has ended."""
+        """Raise ServiceFailed if any of their processes has ended by itself."""
         if self.kafka is not None:
             self.kafka.check()
         if self.redis is not None:
             self.redis.child.check()
+        for proxy in (self.kafka_proxy, self.redis_proxy):
+            if proxy is not None:
+                proxy.check()
 
     def stop(self) -> None:
+        for proxy in (self.kafka_proxy, self.redis_proxy):
+            if proxy is not None:
+                proxy.kill()
         if self.redis is not None:
             self.redis.stop()
         if self.kafka is not None:

@@ -29,28 +29,33 @@ class Fleet:
         self._logs = logs
         self._ports = tuple(free_ports(topology.gateways))
         self.children: list[Child] = []
+        self._may_end = False
 
     @property
     def urls(self) -> list[str]:
         return [gateway_url(port) for port in self._ports]
 
     def start(self) -> None:
-        for index in range(self._topology.gateways):
-            settings = GatewaySettings(
-                arch=self._arch,
-                services=self._services,
-                topology=self._topology,
-                index=index,
-                ports=self._ports,
-            )
-            self.children.append(
-                spawn(
-                    f"gateway {index}",
-                    [sys.executable, "-m", "harness.gateway"],
-                    self._logs / f"gateway-{index}.log",
-                    stdin=msgspec.json.encode(settings),
-                )
-            )
+        self.children = [self._spawn(index) for index in range(self._topology.gateways)]
+
+    def start_again(self, index: int) -> None:
+        """After the gateway's process was killed: at the same address."""
+        self.children[index] = self._spawn(index)
+
+    def _spawn(self, index: int) -> Child:
+        settings = GatewaySettings(
+            arch=self._arch,
+            services=self._services,
+            topology=self._topology,
+            index=index,
+            ports=self._ports,
+        )
+        return spawn(
+            f"gateway {index}",
+            [sys.executable, "-m", "harness.gateway"],
+            self._logs / f"gateway-{index}.log",
+            stdin=msgspec.json.encode(settings),
+        )
 
     def wait_ready(self) -> None:
         """Return when every gateway serves; raises ServiceFailed otherwise."""
@@ -66,27 +71,39 @@ class Fleet:
                 time.sleep(0.02)
 
     def check(self) -> None:
-        """Raise ServiceFailed if a gateway has ended."""
-        for child in self.children:
-            child.check()
+        """Raise ServiceFailed if a gateway has ended by itself, unless it may."""
+        if not self._may_end:
+            for child in self.children:
+                child.check()
 
-    def stats(self) -> list[GatewayStats]:
-        """Counters of every gateway; raises ServiceFailed if one does not answer."""
-        answers = []
+    def let_end(self) -> None:
+        """From now on a gateway may end: what it does under a fault is what is to be seen."""
+        self._may_end = True
+
+    def endings(self) -> list[str]:
+        """How and why gateways have ended that nobody killed."""
+        return [ending for child in self.children if (ending := child.ending()) is not None]
+
+    def stats(self) -> dict[int, GatewayStats]:
+        """Counters of every gateway that is there, by its process id; raises ServiceFailed if one does not answer."""
+        answers = {}
         for port, child in zip(self._ports, self.children, strict=True):
+            if self._may_end and not child.is_running:
+                continue
             stats = _stats_of(port, ANSWER_TIMEOUT_S)
             if stats is None:
                 child.check()
                 raise ServiceFailed(
                     f"{child.name} did not answer within {ANSWER_TIMEOUT_S:g} s; use a lower --rate, or see {child.log}"
                 )
-            answers.append(stats)
+            answers[child.pid] = stats
         return answers
 
     def stop(self) -> None:
         for child in self.children:  # ask all before waiting for one
-            if child.process.poll() is None:
+            if child.is_running:
                 child.process.terminate()
+                child.resume()
         for child in self.children:
             child.stop()
 

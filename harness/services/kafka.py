@@ -7,6 +7,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -51,6 +52,9 @@ class Broker:
     port: int
     controller_port: int
     metrics_port: int
+    # Where gateways that go through a proxy are listened for, and where the proxy is that leads there.
+    proxied_port: int
+    proxy_port: int
     log_dir: Path  # Kafka's word for where its records are
     properties: Path
     log: Path  # what the process prints
@@ -62,17 +66,20 @@ class Kafka:
     The steps are apart so that the caller can do something else while a JVM is busy.
     """
 
-    def __init__(self, jars: Jars, brokers: int, workdir: Path, logs: Path) -> None:
-        ports = free_ports(3 * brokers)
+    def __init__(self, jars: Jars, brokers: int, workdir: Path, logs: Path, *, proxied: bool = False) -> None:
+        """`proxied`: the brokers also serve clients that come through a proxy, and send them nowhere else."""
+        ports = free_ports(5 * brokers)
         self._jars = jars
         self._rules = workdir / "jmx-exporter.yaml"
         self._rules.write_text(EXPORTER_RULES)
         self.brokers = [
             Broker(
                 node=node,
-                port=ports[3 * i],
-                controller_port=ports[3 * i + 1],
-                metrics_port=ports[3 * i + 2],
+                port=ports[5 * i],
+                controller_port=ports[5 * i + 1],
+                metrics_port=ports[5 * i + 2],
+                proxied_port=ports[5 * i + 3],
+                proxy_port=ports[5 * i + 4],
                 log_dir=workdir / f"kafka-{node}",
                 properties=workdir / f"kafka-{node}.properties",
                 log=logs / f"kafka-{node}.log",
@@ -80,13 +87,17 @@ class Kafka:
             for i, node in enumerate(range(1, brokers + 1))
         ]
         for broker in self.brokers:
-            broker.properties.write_text(_server_properties(broker, self.brokers))
+            broker.properties.write_text(_server_properties(broker, self.brokers, proxied=proxied))
         self._formatters: list[Child] = []
         self.children: list[Child] = []
 
     @property
     def bootstrap(self) -> str:
         return ",".join(f"127.0.0.1:{broker.port}" for broker in self.brokers)
+
+    @property
+    def proxied_bootstrap(self) -> str:
+        return ",".join(f"127.0.0.1:{broker.proxy_port}" for broker in self.brokers)
 
     def format(self) -> None:
         """Begin to format each broker's folder; all must carry the same cluster id."""
@@ -112,18 +123,16 @@ class Kafka:
                 raise ServiceFailed(f"{formatter.name} hangs; its log is {formatter.log}") from late
             if code != 0:
                 formatter.check()
-        for broker in self.brokers:
-            agent = f"-javaagent:{self._jars.agent}=127.0.0.1:{broker.metrics_port}:{self._rules}"
-            self.children.append(
-                spawn(
-                    f"kafka broker {broker.node}",
-                    [
-                        *(str(JAVA), *JVM, agent),
-                        *("-cp", self._jars.class_path, "kafka.Kafka", str(broker.properties)),
-                    ],
-                    broker.log,
-                )
-            )
+        self.children = [self._spawn(broker) for broker in self.brokers]
+
+    def start_again(self, index: int) -> None:
+        """After the broker's process was killed: on what it left on disk."""
+        self.children[index] = self._spawn(self.brokers[index])
+
+    def _spawn(self, broker: Broker) -> Child:
+        agent = f"-javaagent:{self._jars.agent}=127.0.0.1:{broker.metrics_port}:{self._rules}"
+        jvm = (str(JAVA), *JVM, agent, "-cp", self._jars.class_path)
+        return spawn(f"kafka broker {broker.node}", [*jvm, "kafka.Kafka", str(broker.properties)], broker.log)
 
     def wait_ready(self) -> None:
         """Return when every broker serves and knows all the others; raises ServiceFailed otherwise."""
@@ -158,11 +167,11 @@ class Kafka:
             child.kill()
 
 
-def _server_properties(broker: Broker, cluster: list[Broker]) -> str:
+def _server_properties(broker: Broker, cluster: list[Broker], *, proxied: bool) -> str:
     replicas = len(cluster)
     in_sync_min = max(1, replicas - 1)
     voters = ",".join(f"{each.node}@127.0.0.1:{each.controller_port}" for each in cluster)
-    settings = {
+    settings: dict[str, Any] = {
         "process.roles": "broker,controller",
         "node.id": broker.node,
         "controller.quorum.voters": voters,
@@ -183,4 +192,8 @@ def _server_properties(broker: Broker, cluster: list[Broker]) -> str:
         # The broker waits 3 s for more members of a new group by default, which only delays the start here.
         "group.initial.rebalance.delay.ms": 0,
     }
+    if proxied:
+        settings["listeners"] += f",PROXIED://127.0.0.1:{broker.proxied_port}"
+        settings["advertised.listeners"] += f",PROXIED://127.0.0.1:{broker.proxy_port}"
+        settings["listener.security.protocol.map"] += ",PROXIED:PLAINTEXT"
     return "".join(f"{key}={value}\n" for key, value in settings.items())

@@ -13,10 +13,19 @@ from harness.services.supervise import Child, spawn, wait_until_listening
 START_TIMEOUT_S = 15.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RedisServer:
     child: Child
-    url: str
+    port: int
+    workdir: Path
+
+    @property
+    def url(self) -> str:
+        return url_of(self.port)
+
+    def start_again(self) -> None:
+        """After its process was killed: at the same address, with nothing it knew."""
+        self.child = _spawn(self.port, self.workdir, self.child.log)
 
     def stop(self) -> None:
         self.child.stop()
@@ -38,11 +47,19 @@ def find_server() -> Path:
 def start_redis(workdir: Path, log: Path) -> RedisServer:
     """Start a server on loopback that keeps nothing on disk, and wait until it answers."""
     (port,) = free_ports(1)
-    argv = [str(find_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(workdir)]
-    child = spawn("redis", [*argv, "--save", "", "--appendonly", "no"], log)
+    child = _spawn(port, workdir, log)
     try:
         wait_until_listening(child, port, START_TIMEOUT_S)
     except BaseException:
         child.kill()
         raise
-    return RedisServer(child, f"redis://127.0.0.1:{port}/0")
+    return RedisServer(child, port, workdir)
+
+
+def url_of(port: int) -> str:
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def _spawn(port: int, workdir: Path, log: Path) -> Child:
+    argv = [str(find_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(workdir)]
+    return spawn("redis", [*argv, "--save", "", "--appendonly", "no"], log)

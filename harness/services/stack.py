@@ -20,24 +20,24 @@ class Stack:
     def __init__(self, architecture: type[Architecture], topology: Topology, backends: Backends, logs: Path) -> None:
         self._architecture = architecture
         self.topology = topology
-        self._backends = backends
+        self.backends = backends
         self._logs = logs
         self.fleet: Fleet | None = None
 
     @property
     def kafka(self) -> Kafka | None:
         """None if this architecture uses none, even where one runs for others."""
-        return self._backends.kafka if self._architecture.requires.kafka else None
+        return self.backends.kafka if self._architecture.requires.kafka else None
 
     @property
     def redis(self) -> RedisServer | None:
         """As `kafka`."""
-        return self._backends.redis if self._architecture.requires.redis else None
+        return self.backends.redis if self._architecture.requires.redis else None
 
     def start(self) -> Fleet:
         """Wait for the backends, provision the architecture, and start its gateways."""
-        self._backends.finish()
-        services = self._backends.services_for(self._architecture.requires)
+        self.backends.finish()
+        services = self.backends.services_for(self._architecture.requires)
         try:
             self._architecture.provision(services, self.topology)
         except KafkaException as problem:
@@ -49,7 +49,7 @@ class Stack:
 
     def check(self) -> None:
         """Raise ServiceFailed if any process of the stack has ended."""
-        self._backends.check()
+        self.backends.check()
         if self.fleet is not None:
             self.fleet.check()
 

@@ -29,22 +29,43 @@ class Child:
         self.name = name
         self.process = process
         self.log = log
+        self._killed = False
 
     @property
     def pid(self) -> int:
         return self.process.pid
 
     def check(self) -> None:
-        """Raise ServiceFailed if the process has ended."""
+        """Raise ServiceFailed if the process has ended, and not because of `kill`."""
+        if (how := self.ending()) is not None:
+            raise ServiceFailed(f"{how}; its log is {self.log}")
+
+    def ending(self) -> str | None:
+        """How and why it ended; None while it runs, or if it was `kill` that ended it."""
         code = self.process.poll()
-        if code is not None:
-            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            raise ServiceFailed(f"{self.name} {how}: {reason_in(self.log)}; its log is {self.log}")
+        if code is None or self._killed:
+            return None
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"{self.name} {how}: {reason_in(self.log)}"
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def pause(self) -> None:
+        """Make it stand still, with all its connections open, until `resume`."""
+        if self.is_running:
+            self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self.is_running:
+            self.process.send_signal(signal.SIGCONT)
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         """Ask it to end, wait, and end it. Returns when it is gone."""
-        if self.process.poll() is None:
+        if self.is_running:
             self.process.terminate()
+            self.resume()  # who stands still cannot end
             try:
                 self.process.wait(grace_s)
             except subprocess.TimeoutExpired:
@@ -52,7 +73,8 @@ class Child:
         self.process.wait()
 
     def kill(self) -> None:
-        """End it at once, for a process that has nothing to save."""
+        """End it at once: a process that has nothing to save, or a fault that is wanted."""
+        self._killed = True
         self.process.kill()
         self.process.wait()
 

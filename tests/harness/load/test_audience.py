@@ -185,12 +185,13 @@ def test_who_is_sent_away_is_owed_nothing_until_it_is_in_again() -> None:
     assert (verdict.expected, verdict.delivered) == (3, 1)
 
 
-def test_a_room_that_sends_a_member_round_in_circles_is_told_to_the_driver() -> None:
+def test_a_room_that_sends_a_newcomer_round_in_circles_is_told_to_the_driver() -> None:
     room = Room(1)
+    room.audience._joining[0, "s"] = Joining(START_NS)
 
     async def redirected_for_ever() -> None:
         for _ in range(REDIRECTS_MAX + 1):
-            room.hear(room.members[0], wire.encode(wire.Redirect("r", "ws://g")))
+            room.hear(room.members[0], wire.encode(wire.Redirect("s", "ws://g")))
 
     asyncio.run(redirected_for_ever())
     told = room.told.messages[-1]

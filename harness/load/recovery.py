@@ -1,0 +1,76 @@
+"""What a fault did to the deliveries after it, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from harness.load.ledger import NEVER_NS, Integers, RoomFates
+
+# Normal is: of what is said within so long, nearly everything reaches its last recipient within twice the 99th
+# percentile of before the fault, nothing is lost, and not much less is said than before.
+WINDOW_NS = 2_000_000_000
+ABNORMAL_SHARE_MAX = 0.05
+SLOWER_MAX = 2.0
+SAID_SHARE_MIN = 0.5
+MESSAGES_BEFORE_MIN = 20  # fewer say nothing about what is normal
+
+
+class Recovery(msgspec.Struct, frozen=True):
+    """Both from the moment of the fault. None: not within the measurement, or too little was said to tell."""
+
+    first_delivery_ms: float | None  # until every room in which something was said since has heard something of it
+    normal_ms: float | None  # until latency was as before; 0: it never was otherwise
+
+
+def recovery(fates: Sequence[RoomFates], fault_ns: int, start_ns: int, end_ns: int) -> Recovery:
+    """`start_ns` and `end_ns`: when members spoke."""
+    first_ns = _first_delivery_ns(fates, fault_ns)
+    normal_ns = _normal_ns(fates, fault_ns, start_ns, end_ns)
+    return Recovery(
+        first_delivery_ms=None if first_ns is None else round((first_ns - fault_ns) / 1e6, 1),
+        normal_ms=None if normal_ns is None else round((normal_ns - fault_ns) / 1e6, 1),
+    )
+
+
+def _first_delivery_ns(fates: Sequence[RoomFates], fault_ns: int) -> int | None:
+    rooms = [room.first_ns[room.sent_ns >= fault_ns] for room in fates]
+    firsts = [int(first_ns.min()) for first_ns in rooms if len(first_ns)]
+    last = max(firsts, default=NEVER_NS)
+    return None if last == NEVER_NS else last
+
+
+def _normal_ns(fates: Sequence[RoomFates], fault_ns: int, start_ns: int, end_ns: int) -> int | None:
+    """The first moment since the fault from which a whole window is normal."""
+    if not fates:
+        return None
+    sent_ns = np.concatenate([room.sent_ns for room in fates])
+    order = np.argsort(sent_ns, kind="stable")
+    sent_ns = sent_ns[order]
+    last_ns = np.concatenate([room.last_ns for room in fates])[order]
+    missed = (np.concatenate([room.lost for room in fates])[order] > 0) | (last_ns < 0)
+    took_ns = last_ns - sent_ns
+    before = sent_ns < fault_ns
+    if (before & ~missed).sum() < MESSAGES_BEFORE_MIN:
+        return None
+    usual_ns = SLOWER_MAX * np.percentile(took_ns[before & ~missed], 99)
+    said_min = SAID_SHARE_MIN * before.sum() / (fault_ns - start_ns) * WINDOW_NS
+
+    candidates = np.concatenate([[fault_ns], sent_ns[~before]])
+    candidates = candidates[candidates + WINDOW_NS <= end_ns]
+    begin, end = np.searchsorted(sent_ns, candidates), np.searchsorted(sent_ns, candidates + WINDOW_NS)
+    said = end - begin
+    slow = _counted(took_ns > usual_ns, begin, end)
+    lost = _counted(missed, begin, end)
+    normal = candidates[(said >= said_min) & (slow <= ABNORMAL_SHARE_MAX * said) & (lost == 0)]
+    return int(normal[0]) if len(normal) else None
+
+
+def _counted(marked: npt.NDArray[np.bool_], begin: Integers, end: Integers) -> Integers:
+    """How many are marked in each [begin, end)."""
+    until = np.concatenate([[0], np.cumsum(marked)])
+    counts: Integers = until[end] - until[begin]
+    return counts

@@ -71,7 +71,14 @@ class KafkaRedis(Architecture):
     summary: ClassVar[str] = "Kafka as the log, relayed once per partition into a Redis channel per room"
     requires: ClassVar[Requirements] = Requirements(kafka=True, redis=True)
     promises: ClassVar[Promises] = Promises(
-        everyone=True, once=True, ordered=True, durable_ack=True, survives=("kill:gateway",)
+        everyone=True,
+        once=True,
+        ordered=True,
+        durable_ack=True,
+        survives=(
+            *("kill:gateway", "restart:gateway", "restart:redis", "pause:redis", "slow:members"),
+            *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
+        ),
     )
     options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
 

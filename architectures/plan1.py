@@ -53,7 +53,16 @@ class Plan1(Architecture):
     name: ClassVar[str] = "plan1"
     summary: ClassVar[str] = "Kafka: each message to every partition, one partition per gateway"
     requires: ClassVar[Requirements] = Requirements(kafka=True)
-    promises: ClassVar[Promises] = Promises(everyone=True, once=True, ordered=True, durable_ack=True)
+    promises: ClassVar[Promises] = Promises(
+        everyone=True,
+        once=True,
+        ordered=True,
+        durable_ack=True,
+        survives=(
+            *("kill:gateway", "restart:gateway", "pause:gateway", "slow:members"),
+            *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
+        ),
+    )
     options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
 
     @classmethod

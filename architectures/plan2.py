@@ -56,7 +56,14 @@ class Plan2(Architecture):
     summary: ClassVar[str] = "Kafka: one partition per room, served by the gateway that owns it; others redirect"
     requires: ClassVar[Requirements] = Requirements(kafka=True)
     promises: ClassVar[Promises] = Promises(
-        everyone=True, once=True, ordered=True, durable_ack=True, survives=("kill:gateway",)
+        everyone=True,
+        once=True,
+        ordered=True,
+        durable_ack=True,
+        survives=(
+            *("kill:gateway", "restart:gateway", "pause:gateway", "slow:members"),
+            *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
+        ),
     )
     options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
 

@@ -5,6 +5,7 @@
 A gateway subscribes to a room's channel when its first local member joins and unsubscribes when the last one has
 left, so Redis copies a message only to gateways that want it. Nothing is stored: what is published while a gateway
 is not connected is gone, and an ack means that Redis has written the message to its subscribers' buffers, no more.
+A gateway that stands still or is cut off loses nothing as long as what waits for it fits there (32 MB, by default).
 """
 
 from __future__ import annotations
@@ -28,7 +29,13 @@ class RedisPubSub(Architecture):
     name: ClassVar[str] = "redis"
     summary: ClassVar[str] = "Redis pub/sub: a channel per room, subscribed to where the room has members"
     requires: ClassVar[Requirements] = Requirements(redis=True)
-    promises: ClassVar[Promises] = Promises(everyone=True, once=True, ordered=True, durable_ack=False)
+    promises: ClassVar[Promises] = Promises(
+        everyone=True,
+        once=True,
+        ordered=True,
+        durable_ack=False,
+        survives=("kill:gateway", "restart:gateway", "pause:redis", "slow:members"),
+    )
 
     @classmethod
     def check(cls, topology: Topology) -> None:

@@ -60,6 +60,7 @@ def main(debug: bool) -> None:
       chatbench run --arch plan1
       chatbench compare --scenario many_rooms --gateways 4
       chatbench capacity --arch redis
+      chatbench faults --arch plan2
       chatbench ui --arch plan2
       chatbench report results/20261123T150000Z-compare-big_room
       chatbench list
@@ -205,6 +206,66 @@ def _refuse_beside_resume(context: click.Context) -> None:
         raise UsageError(f"--resume goes on as it was asked for then, so leave {options} out")
 
 
+@main.command(context_settings={"default_map": {"duration_s": "20s", "warmup_s": "3s", "brokers": 3}})
+@click.option(
+    "--arch",
+    "architectures",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_architecture,
+    help=f"Several are taken.  [default: {', '.join(THE_FOUR)}]",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="WHAT[@WHEN]",
+    help="Several are taken.  [default: all that there are]",
+)
+@shape_options
+@ARCH_SET
+@RATE
+@load_options
+def faults(architectures: tuple[str, ...], faults: tuple[str, ...], **given: Any) -> None:
+    """Run every architecture under every fault, and say what it promised and what was seen.
+
+    \b
+    Examples:
+      chatbench faults
+      chatbench faults --arch redis --arch kafka-redis --fault restart:redis --fault pause:redis:3s
+
+    All of it takes some 20 minutes: 20 s a cell, and 40 s where something is killed. Exit code 5: a promise was broken.
+    """
+    from rich import box  # noqa: PLC0415 - as in run
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from harness import fault_matrix  # noqa: PLC0415
+    from harness.config import RunSettings  # noqa: PLC0415
+    from harness.report.progress import CampaignProgress  # noqa: PLC0415
+
+    names = architectures or THE_FOUR
+    common = RunSettings(arch=names[0], **given)
+    cells = fault_matrix.plan(common, names, faults or fault_matrix.FAULTS)
+    with CampaignProgress(Console(stderr=True), len(cells)) as progress:
+        matrix, folder = fault_matrix.run_matrix(cells, common, progress)
+    (folder / "faults.md").write_text(fault_matrix.markdown(matrix), encoding="utf-8")
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    head, *body = fault_matrix.rows(matrix)
+    table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in body:
+        table.add_row(*row)
+    console.print(table)
+    for cell in matrix.cells:
+        if cell.why:
+            console.print(f"{cell.arch}, {cell.fault}: {cell.why}", highlight=False, soft_wrap=True)
+    console.print(f"records: {folder}\ntable: {folder / 'faults.md'}", highlight=False, soft_wrap=True)
+    if any(cell.held is False for cell in matrix.cells):
+        sys.exit(ExitCode.BROKEN_PROMISE)
+
+
 @main.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write.  [default: the first DIR]")
@@ -213,8 +274,6 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
 
     \b
     Examples:
-      chatbench capacity --arch redis
-      chatbench ui --arch plan2
       chatbench report results/20261123T150000Z-compare-big_room
       chatbench report results/*-plan1-big_room results/*-redis-big_room --out results/both
     """

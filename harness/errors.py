@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     SERVICE_FAILED = 3
     DRIVER_NOT_VALID = 4
+    BROKEN_PROMISE = 5
     INTERRUPTED = 130
 
 

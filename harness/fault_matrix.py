@@ -1,0 +1,232 @@
+"""`chatbench faults`: every architecture under every fault, what it promised against what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from architectures.interface import Architecture, Requirements
+from harness import config
+from harness.config import RunSettings
+from harness.errors import Interrupted, ServiceFailed, UsageError
+from harness.faults import check_fault, needs_proxies, parse_fault
+from harness.record import Record, new_folder
+from harness.registry import find_scenario, load_architecture
+from harness.report.progress import CampaignProgress
+from harness.run import run_on
+from harness.services.backends import Backends
+from harness.signals import signals_interrupt, signals_wait
+from harness.summary import Summary
+
+FOUND = "faults.json"
+FAULTS = (
+    *("kill:gateway", "pause:gateway", "kill:broker", "pause:broker", "cut:gateway-broker"),
+    *("restart:redis", "pause:redis", "cut:gateway-redis", "slow:members"),
+)
+# What was killed is only missed when timeouts have passed: 9 s until a dead broker's partitions get new leaders.
+KILL_TAKES_LONGER = 2.0
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """One architecture under one fault."""
+
+    arch: str
+    fault: str
+    promised: bool  # that its promises hold in spite of it
+    held: bool | None  # None: not promised, or the run could not tell
+    why: str | None  # of a promise that was broken, or of a run that could not tell
+    lost_acked: int | None = None  # though acked, and not just on its way to a connection that broke
+    lost_in_break: int | None = None
+    lost_unacked: int | None = None
+    refused: int | None = None  # messages that were answered with an error, or had nobody to take them
+    duplicated: int | None = None
+    reordered: int | None = None
+    away_max_ms: float | None = None
+    first_delivery_ms: float | None = None
+    normal_ms: float | None = None
+    record: str | None = None
+
+
+class Matrix(msgspec.Struct, frozen=True, kw_only=True):
+    """faults.json."""
+
+    settings: RunSettings
+    cells: list[Cell]
+
+
+def plan(common: RunSettings, architectures: tuple[str, ...], faults: tuple[str, ...]) -> list[RunSettings]:
+    """A run for each cell that there is; raises UsageError if there is none, or one cannot be."""
+    cells = []
+    for name in architectures:
+        architecture = load_architecture(name)
+        for fault in faults:
+            settings = _settings(common, architecture, fault)
+            if _applies(fault, settings, architecture):
+                config.validate(settings, architecture)
+                cells.append(settings)
+    if not cells:
+        raise UsageError(
+            f"none of {', '.join(faults)} can befall {', '.join(architectures)}; see chatbench faults --help"
+        )
+    # Proxies stand between gateways and backends only where something is cut: those runs come last, on backends of
+    # their own.
+    return sorted(cells, key=lambda settings: needs_proxies(config.parse_faults(settings)))
+
+
+def _settings(common: RunSettings, architecture: type[Architecture], fault: str) -> RunSettings:
+    longer = KILL_TAKES_LONGER if fault.startswith("kill:") else 1.0
+    return msgspec.structs.replace(
+        common,
+        arch=architecture.name,
+        faults=(fault,),
+        duration_s=longer * common.duration_s,
+        brokers=common.brokers if architecture.requires.kafka else 1,
+        partitions=common.partitions if architecture.requires.kafka else None,
+    )
+
+
+def _applies(fault: str, settings: RunSettings, architecture: type[Architecture]) -> bool:
+    parsed = parse_fault(fault, settings.duration_s)
+    try:
+        check_fault(parsed, architecture, settings.gateway_count(architecture), settings.brokers)
+    except UsageError:
+        return False
+    return True
+
+
+def run_matrix(cells: list[RunSettings], common: RunSettings, progress: CampaignProgress) -> tuple[Matrix, Path]:
+    """Run them all; returns what was seen and the folder it is recorded in. A run that fails is a cell that says so."""
+    scenario = find_scenario(common.scenario)
+    folder = new_folder(config.make_out_dir(common.out), f"faults-{scenario.stem}")
+    logs = folder / "logs"
+    logs.mkdir()
+    config.raise_open_file_limit()
+    matrix = Matrix(settings=common, cells=[])
+    backends: Backends | None = None
+    proxied = False
+    with signals_interrupt():
+        try:
+            for done, settings in enumerate(cells):
+                architecture = load_architecture(settings.arch)
+                progress.run(done, f"{settings.arch}, {settings.faults[0]}")
+                cuts = needs_proxies(config.parse_faults(settings))
+                if backends is None or cuts != proxied:
+                    if backends is not None:
+                        backends.stop()
+                    backends, proxied = Backends(_required(cells), common.brokers, logs, proxied=cuts), cuts
+                record = Record(folder, settings, scenario.stem, architecture)
+                try:
+                    outcome = run_on(backends, record, architecture, scenario, progress)
+                except ServiceFailed as problem:
+                    cell = _failed(settings, architecture, str(problem))
+                    backends.stop()
+                    backends = None
+                else:
+                    cell = judge_cell(outcome.summary, settings, architecture, record.folder.name)
+                matrix.cells.append(cell)
+                (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(matrix)))
+        except Interrupted:
+            raise Interrupted(str(folder)) from None
+        finally:
+            if backends is not None:
+                with signals_wait():
+                    backends.stop()
+    return matrix, folder
+
+
+def _required(cells: list[RunSettings]) -> Requirements:
+    every = [load_architecture(settings.arch).requires for settings in cells]
+    return Requirements(kafka=any(each.kafka for each in every), redis=any(each.redis for each in every))
+
+
+def _kind(settings: RunSettings) -> str:
+    return config.parse_faults(settings)[0].kind
+
+
+def _failed(settings: RunSettings, architecture: type[Architecture], why: str) -> Cell:
+    kind = _kind(settings)
+    promised = kind in architecture.promises.survives
+    return Cell(arch=settings.arch, fault=kind, promised=promised, held=None, why=f"the run failed: {why}")
+
+
+def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Architecture], record: str) -> Cell:
+    """What was promised against what was seen."""
+    kind = _kind(settings)
+    promised = kind in architecture.promises.survives
+    held, why = None, None
+    if not summary.faults:
+        why = "not tested: the fault did not come"
+    elif not summary.driver.valid:
+        why = f"the driver was not valid: {summary.driver.why}"
+    elif promised:
+        check = next(each for each in summary.promises if each.promise.startswith(f"survives {kind}:"))
+        held, why = check.held, None if check.held else check.evidence
+    seen = summary.faults[0] if summary.faults else None
+    lost_acked, in_break = summary.lost_acked or 0, summary.lost_in_break or 0
+    return Cell(
+        arch=settings.arch,
+        fault=kind,
+        promised=promised,
+        held=held,
+        why="; ".join([*([why] if why else []), *summary.ended]) or None,
+        lost_acked=lost_acked - in_break,
+        lost_in_break=in_break,
+        lost_unacked=(summary.lost or 0) - lost_acked,
+        refused=sum((summary.refused or {}).values()),
+        duplicated=summary.duplicated,
+        reordered=summary.reordered,
+        away_max_ms=summary.away_ms.max,
+        first_delivery_ms=seen.first_delivery_ms if seen else None,
+        normal_ms=seen.normal_ms if seen else None,
+        record=record,
+    )
+
+
+def rows(matrix: Matrix) -> Iterator[tuple[str, ...]]:
+    """The table, its head first."""
+    yield (
+        *("architecture", "fault", "promised", "verdict", "lost though acked", "lost in a broken connection"),
+        *("lost, never acked", "not taken", "twice", "out of order", "away at most", "heard again", "normal again"),
+    )
+    for cell in matrix.cells:
+        yield (
+            cell.arch,
+            cell.fault,
+            "yes" if cell.promised else "no",
+            verdict_of(cell),
+            *(_count(getattr(cell, name)) for name in ("lost_acked", "lost_in_break", "lost_unacked", "refused")),
+            *(_count(getattr(cell, name)) for name in ("duplicated", "reordered")),
+            "-" if cell.away_max_ms is None else _seconds(cell.away_max_ms),
+            _seconds(cell.first_delivery_ms),
+            "undisturbed" if cell.normal_ms == 0 else _seconds(cell.normal_ms),
+        )
+
+
+def verdict_of(cell: Cell) -> str:
+    match cell.held, cell.lost_acked:
+        case True, _:
+            return "held"
+        case False, _:
+            return "BROKEN"
+        case None, None:
+            return "failed"
+        case _ if cell.promised:
+            return "not told"
+        case _:
+            return "not promised"
+
+
+def _count(value: int | None) -> str:
+    return "?" if value is None else f"{value:,}"
+
+
+def _seconds(ms: float | None) -> str:
+    return "not seen" if ms is None else f"{ms / 1000:.1f} s"
+
+
+def markdown(matrix: Matrix) -> str:
+    head, *body = rows(matrix)
+    lines = [head, tuple("---" for _ in head), *body]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

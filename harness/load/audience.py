@@ -300,8 +300,8 @@ class Audience:
             if repeated[message] > 0:
                 repeated[message] -= 1
                 continue
-            note_heard(message, now_ns, now_ns)
             if stay.timed:
+                note_heard(message, now_ns, now_ns)
                 phase.new_latency_ns.append(now_ns - message.intended_ns)
             else:
                 phase.untimed += 1

@@ -308,21 +308,27 @@ def _report(folders: Sequence[Path], out: Path) -> None:
 @shape_options
 @DEDUP
 @ARCH_SET
+@click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where gateways listen.")
+@click.option("--origin", "origins", multiple=True, metavar="URL", help="Pages that may connect, beside this host's.")
 @config_option
-def up(**given: Any) -> None:
+def up(bind: str, origins: tuple[str, ...], **given: Any) -> None:
     """Start services and gateways, print the gateways' addresses as JSON, and stay until interrupted.
 
+    With CHATBENCH_TOKEN set, gateways serve only who shows it (`Authorization: Bearer ...`, or `?token=...`), as
+    members of a scenario do where it is set as well. It is needed where others can reach them.
+
     \b
-    Example:
+    Examples:
       chatbench up --arch plan1
+      CHATBENCH_TOKEN=$(openssl rand -hex 16) chatbench up --arch plan1 --bind 192.168.1.20
       locust -f scenarios/big_room.py --host ws://127.0.0.1:20001,ws://127.0.0.1:20002
     """
     from harness.config import RunSettings  # noqa: PLC0415 - as in run
     from harness.registry import load_architecture  # noqa: PLC0415
-    from harness.up import stay_up  # noqa: PLC0415
+    from harness.up import exposure_of, stay_up  # noqa: PLC0415
 
     settings = RunSettings(**given)
-    stay_up(settings, load_architecture(settings.arch), click.echo)
+    stay_up(settings, load_architecture(settings.arch), exposure_of(bind, origins), click.echo)
 
 
 @main.command(context_settings={"default_map": {"duration_s": "10s", "warmup_s": "3s"}})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import shutil
 import tempfile
 import time
@@ -13,13 +15,27 @@ import msgspec
 from architectures.interface import Architecture
 from harness import config
 from harness.config import RunSettings
-from harness.errors import Interrupted
+from harness.errors import Interrupted, UsageError
+from harness.gateway.settings import TOKEN_VARIABLE, Exposure
 from harness.services.backends import Backends
 from harness.services.stack import Stack
 from harness.signals import signals_interrupt, signals_wait
 
 
-def stay_up(settings: RunSettings, architecture: type[Architecture], say: Callable[[str], None]) -> None:
+def exposure_of(bind: str, origins: tuple[str, ...]) -> Exposure:
+    """With the token of the environment, which neither a record nor the list of processes shows; raises UsageError."""
+    try:
+        exposure = Exposure(bind=bind, origins=origins, token=os.environ.get(TOKEN_VARIABLE))
+    except ValueError as problem:
+        raise UsageError(f"--bind {bind}: {problem}; set {TOKEN_VARIABLE}, and an IP address for --bind") from problem
+    if ipaddress.ip_address(bind).is_unspecified:
+        raise UsageError(f"--bind {bind} is no address that members could be sent to; name one of this host")
+    return exposure
+
+
+def stay_up(
+    settings: RunSettings, architecture: type[Architecture], exposure: Exposure, say: Callable[[str], None]
+) -> None:
     """Start everything, say {"gateways": [url, ...]} in one line, and wait for SIGINT or SIGTERM.
 
     Raises UsageError or ServiceFailed; everything is stopped when it returns or raises.
@@ -28,7 +44,7 @@ def stay_up(settings: RunSettings, architecture: type[Architecture], say: Callab
     config.raise_open_file_limit()
     logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))
     backends = Backends(architecture.requires, settings.brokers, logs)
-    stack = Stack(architecture, config.topology(settings, architecture), backends, logs)
+    stack = Stack(architecture, config.topology(settings, architecture), backends, logs, exposure=exposure)
     with signals_interrupt():
         try:
             backends.begin(lambda _done, _total: None)

@@ -7,18 +7,17 @@ import itertools
 import logging
 import signal
 import sys
-from http import HTTPStatus
 
 import msgspec
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.http11 import Request, Response
 
+from harness.gateway.door import Door, listening_socket
 from harness.gateway.session import Hall, Session, cut_off_slow
 from harness.gateway.settings import GatewaySettings, GatewayStats
 from harness.registry import load_architecture
 
-STATS_PATH = "/stats"
+CLOSE_MAX_S = 1.0
 BACKLOG = 4096  # a whole audience connects at once
 
 
@@ -37,21 +36,23 @@ async def run_gateway(settings: GatewaySettings) -> None:
     async def serve_member(connection: ServerConnection) -> None:
         await Session(hall, connection, f"g{settings.index}-{next(numbers)}").serve()
 
-    def answer_stats(connection: ServerConnection, request: Request) -> Response | None:
-        if request.path != STATS_PATH:
-            return None
-        return connection.respond(HTTPStatus.OK, msgspec.json.encode(_stats(hall)).decode())
-
+    door = Door(
+        settings.exposure,
+        members_max=settings.limits.members_max,
+        members=lambda: len(hall.sessions),
+        counts=hall.counts,
+        stats=lambda: msgspec.json.encode(_stats(hall)),
+    )
     try:
         async with serve(
             serve_member,
-            "127.0.0.1",
-            settings.ports[settings.index],
-            process_request=answer_stats,
+            sock=listening_socket(settings.exposure.bind, settings.ports[settings.index], settings.limits),
+            process_request=door.answer,
+            open_timeout=settings.limits.handshake_max_s,
+            close_timeout=CLOSE_MAX_S,  # a flood before the answer to a close would hold the connection for longer
             compression=None,  # nothing a chat message gains is worth a deflate per member
             max_size=settings.limits.message_max_bytes,
-            # Unread bytes of a member are bounded by cut_off_slow; a keepalive would only add load to measure.
-            ping_interval=None,
+            ping_interval=None,  # the kernel asks: see listening_socket
             backlog=BACKLOG,
         ):
             await ended

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 from websockets.asyncio.server import ServerConnection, broadcast
@@ -23,6 +24,8 @@ CLOSED_BY_PROTOCOL: dict[int, str] = {
     CloseCode.INVALID_DATA: "bad_utf8",
     CloseCode.MESSAGE_TOO_BIG: "message_too_big",
 }
+
+Member = TypeVar("Member")
 
 ROOM_LOCKS = 256
 MOVING_CHECK_S = 0.02
@@ -87,6 +90,8 @@ class Session:
         self._rooms: set[str] = set()
         self._publishing: set[asyncio.Task[None]] = set()
         self._may_publish = asyncio.Semaphore(hall.limits.publishing_per_member_max)
+        self._joins_left = float(hall.limits.joins_burst)
+        self._joins_left_s = time.monotonic()
 
     async def serve(self) -> None:
         hall = self._hall
@@ -98,6 +103,8 @@ class Session:
         except ConnectionClosed as closed:
             if closed.sent is not None and closed.sent.code in CLOSED_BY_PROTOCOL:
                 hall.counts[f"closed_{CLOSED_BY_PROTOCOL[closed.sent.code]}"] += 1
+            elif closed.sent is None and closed.rcvd is None:
+                hall.counts["vanished"] += 1  # reset, or silent for too long
         finally:
             hall.sessions.pop(self._connection, None)
             for room in list(self._rooms):
@@ -119,7 +126,18 @@ class Session:
             case wire.Leave():
                 return await self._leave(said.room)
 
+    def _may_join(self) -> bool:
+        """A token bucket: each join of a room may be work for the backend."""
+        limits, now_s = self._hall.limits, time.monotonic()
+        earned = limits.joins_per_s * (now_s - self._joins_left_s)
+        self._joins_left = min(limits.joins_burst, self._joins_left + earned) - 1
+        self._joins_left_s = now_s
+        return self._joins_left >= 0
+
     async def _join(self, room: str) -> bool:
+        if not self._may_join():
+            reason = f"a member may join {self._hall.limits.joins_per_s:g} rooms a second"
+            return await self._close(CloseCode.POLICY_VIOLATION, "too_many_joins", reason)
         if room not in self._rooms:
             limit = self._hall.limits.rooms_per_member_max
             if len(self._rooms) >= limit:
@@ -205,17 +223,28 @@ class Session:
 
 
 async def cut_off_slow(hall: Hall) -> None:
-    """Close every member whose unread bytes pass the limit, so that memory stays bounded. Runs until cancelled."""
+    """Close members whose unread bytes pass a limit, so that memory stays bounded. Runs until cancelled."""
     closing: dict[ServerConnection, asyncio.Task[None]] = {}
     while True:
         await asyncio.sleep(hall.limits.slow_check_s)
         for member in [member for member, task in closing.items() if task.done()]:
             del closing[member]
-        for member in hall.sessions:
-            unread_bytes = member.transport.get_write_buffer_size()
-            if unread_bytes > hall.limits.send_buffer_max_bytes and member not in closing:
-                hall.counts["cut_off_slow"] += 1
-                closing[member] = asyncio.create_task(_cut_off(member))
+        unread = {m: m.transport.get_write_buffer_size() for m in hall.sessions if m not in closing}
+        for member in too_slow(unread, hall.limits):
+            hall.counts["cut_off_slow"] += 1
+            closing[member] = asyncio.create_task(_cut_off(member))
+
+
+def too_slow(unread: Mapping[Member, int], limits: Limits) -> list[Member]:
+    """Who has more unread bytes than one may; and of the rest, as many as all together have too many, worst first."""
+    slow = []
+    total_bytes = sum(unread.values())
+    for member, unread_bytes in sorted(unread.items(), key=lambda item: item[1], reverse=True):
+        if unread_bytes <= limits.send_buffer_max_bytes and total_bytes <= limits.send_buffers_max_bytes:
+            break
+        slow.append(member)
+        total_bytes -= unread_bytes
+    return slow
 
 
 async def _cut_off(member: ServerConnection) -> None:

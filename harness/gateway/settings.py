@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
 
 from architectures.interface import Services, Topology
+
+LOOPBACK = "127.0.0.1"
+TOKEN_CHARS_MIN = 16
+TOKEN_VARIABLE = "CHATBENCH_TOKEN"  # noqa: S105 - the name of a variable, not a token
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,9 +21,32 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     message_max_bytes: int = 128 * 1024
     rooms_per_member_max: int = 100
     publishing_per_member_max: int = 256
-    send_buffer_max_bytes: int = 8 * 1024 * 1024
+    joins_per_s: float = 50.0  # of one member, in the long run
+    joins_burst: int = 200
+    members_max: int = 100_000
+    send_buffer_max_bytes: int = 8 * 1024 * 1024  # unread, of one member
+    send_buffers_max_bytes: int = 256 * 1024 * 1024  # of all members together
+    handshake_max_s: float = 10.0
+    silent_max_s: int = 60  # a peer whose kernel does not answer for so long is gone
     slow_check_s: float = 0.1
     moving_max_s: float = 15.0  # how long a join waits for a room that is between two gateways
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """Who can reach a gateway, and who may."""
+
+    bind: str = LOOPBACK
+    origins: tuple[str, ...] = ()  # web pages that may connect, beside those of this host
+    token: str | None = None  # what every client must show; needed off loopback
+
+    def __post_init__(self) -> None:
+        if self.token is not None and len(self.token) < TOKEN_CHARS_MIN:
+            raise ValueError(f"a token must have at least {TOKEN_CHARS_MIN} characters")
+        if self.token is None and not ipaddress.ip_address(self.bind).is_loopback:
+            raise ValueError(f"a gateway on {self.bind}, which others can reach, needs a token")
+
+    def __repr__(self) -> str:  # so that no log and no traceback holds the token
+        return f"Exposure(bind={self.bind!r}, origins={self.origins!r}, token={'set' if self.token else None})"
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,10 +56,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     ports: tuple[int, ...]  # of all gateways, by index
     limits: Limits = Limits()
+    exposure: Exposure = Exposure()
 
     @property
     def peers(self) -> tuple[str, ...]:
-        return tuple(gateway_url(port) for port in self.ports)
+        return tuple(gateway_url(port, self.exposure.bind) for port in self.ports)
 
 
 class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,5 +100,5 @@ def total(gateways: Iterable[GatewayStats]) -> GatewayStats:
     )
 
 
-def gateway_url(port: int) -> str:
-    return f"ws://127.0.0.1:{port}"
+def gateway_url(port: int, host: str = LOOPBACK) -> str:
+    return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"

@@ -11,10 +11,11 @@ import msgspec
 
 from architectures.interface import Services, Topology
 from harness.errors import ServiceFailed
-from harness.gateway.settings import GatewaySettings, GatewayStats, gateway_url
+from harness.gateway.settings import Exposure, GatewaySettings, GatewayStats, Limits, gateway_url
 from harness.services.ports import free_ports
 from harness.services.supervise import Child, reason_in, spawn
 
+LOCAL, USUAL = Exposure(), Limits()
 START_TIMEOUT_S = 45.0
 ANSWER_TIMEOUT_S = 30.0  # a gateway under more load than it can carry answers late
 
@@ -22,18 +23,29 @@ ANSWER_TIMEOUT_S = 30.0  # a gateway under more load than it can carry answers l
 class Fleet:
     """All gateways of a run: `start`, `wait_ready`, then `stop`."""
 
-    def __init__(self, arch: str, services: Services, topology: Topology, logs: Path) -> None:
+    def __init__(
+        self,
+        arch: str,
+        services: Services,
+        topology: Topology,
+        logs: Path,
+        *,
+        exposure: Exposure = LOCAL,
+        limits: Limits = USUAL,
+    ) -> None:
         self._arch = arch
         self._services = services
         self._topology = topology
         self._logs = logs
-        self._ports = tuple(free_ports(topology.gateways))
+        self._exposure = exposure
+        self._limits = limits
+        self._ports = tuple(free_ports(topology.gateways, exposure.bind))
         self.children: list[Child] = []
         self._may_end = False
 
     @property
     def urls(self) -> list[str]:
-        return [gateway_url(port) for port in self._ports]
+        return [gateway_url(port, self._exposure.bind) for port in self._ports]
 
     def start(self) -> None:
         self.children = [self._spawn(index) for index in range(self._topology.gateways)]
@@ -49,6 +61,8 @@ class Fleet:
             topology=self._topology,
             index=index,
             ports=self._ports,
+            exposure=self._exposure,
+            limits=self._limits,
         )
         return spawn(
             f"gateway {index}",
@@ -61,7 +75,7 @@ class Fleet:
         """Return when every gateway serves; raises ServiceFailed otherwise."""
         deadline = time.monotonic() + START_TIMEOUT_S
         for port, child in zip(self._ports, self.children, strict=True):
-            while _stats_of(port, timeout_s=1) is None:
+            while self._stats_of(port, timeout_s=1) is None:
                 child.check()
                 if time.monotonic() > deadline:
                     raise ServiceFailed(
@@ -90,7 +104,7 @@ class Fleet:
         for port, child in zip(self._ports, self.children, strict=True):
             if self._may_end and not child.is_running:
                 continue
-            stats = _stats_of(port, ANSWER_TIMEOUT_S)
+            stats = self._stats_of(port, ANSWER_TIMEOUT_S)
             if stats is None:
                 child.check()
                 raise ServiceFailed(
@@ -99,6 +113,17 @@ class Fleet:
             answers[child.pid] = stats
         return answers
 
+    def _stats_of(self, port: int, timeout_s: float) -> GatewayStats | None:
+        connection = http.client.HTTPConnection(self._exposure.bind, port, timeout=timeout_s)
+        headers = {} if self._exposure.token is None else {"Authorization": f"Bearer {self._exposure.token}"}
+        try:
+            connection.request("GET", "/stats", headers=headers)
+            return msgspec.json.decode(connection.getresponse().read(), type=GatewayStats)
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
     def stop(self) -> None:
         for child in self.children:  # ask all before waiting for one
             if child.is_running:
@@ -106,14 +131,3 @@ class Fleet:
                 child.resume()
         for child in self.children:
             child.stop()
-
-
-def _stats_of(port: int, timeout_s: float) -> GatewayStats | None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
-    try:
-        connection.request("GET", "/stats")
-        return msgspec.json.decode(connection.getresponse().read(), type=GatewayStats)
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import sys
 
 from harness.errors import ServiceFailed
 
@@ -13,13 +14,17 @@ FIRST, LAST = 20_000, 32_000
 TRIES = 200
 
 
-def free_ports(count: int) -> list[int]:
+# Held until this process ends: see _reserve.
+_reservations: list[socket.socket] = []
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     """That many different ports nobody listens on now; raises ServiceFailed when there are none."""
     chosen: list[int] = []
     for port in random.sample(range(FIRST, LAST), TRIES):
         if len(chosen) == count:
             break
-        if is_free(port):
+        if is_free(port, host) and _reserve(port):
             chosen.append(port)
     if len(chosen) < count:
         raise ServiceFailed(
@@ -28,12 +33,29 @@ def free_ports(count: int) -> list[int]:
     return chosen
 
 
-def is_free(port: int) -> bool:
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
     """Whether nobody listens there now."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError:
             return False
+    return True
+
+
+def _reserve(port: int) -> bool:
+    """Keep other runs of chatbench from choosing it before somebody here listens on it, or between two who do.
+
+    By a name of Linux's abstract socket namespace: nothing on disk, and gone with this process however it ends.
+    """
+    if sys.platform != "linux":
+        return True
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0chatbench-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _reservations.append(name)
     return True

@@ -8,8 +8,9 @@ from confluent_kafka import KafkaException
 
 from architectures.interface import Architecture, Topology
 from harness.errors import ServiceFailed
+from harness.gateway.settings import Exposure
 from harness.services.backends import Backends
-from harness.services.fleet import Fleet
+from harness.services.fleet import LOCAL, Fleet
 from harness.services.kafka import Kafka
 from harness.services.redis import RedisServer
 
@@ -17,11 +18,20 @@ from harness.services.redis import RedisServer
 class Stack:
     """`start`, then `stop`. The backends are the caller's: other runs may stand on them before and after."""
 
-    def __init__(self, architecture: type[Architecture], topology: Topology, backends: Backends, logs: Path) -> None:
+    def __init__(
+        self,
+        architecture: type[Architecture],
+        topology: Topology,
+        backends: Backends,
+        logs: Path,
+        *,
+        exposure: Exposure = LOCAL,
+    ) -> None:
         self._architecture = architecture
         self.topology = topology
         self.backends = backends
         self._logs = logs
+        self._exposure = exposure
         self.fleet: Fleet | None = None
 
     @property
@@ -42,7 +52,7 @@ class Stack:
             self._architecture.provision(services, self.topology)
         except KafkaException as problem:
             raise ServiceFailed(f"{self._architecture.name} could not make its topics: {problem}") from problem
-        self.fleet = Fleet(self._architecture.name, services, self.topology, self._logs)
+        self.fleet = Fleet(self._architecture.name, services, self.topology, self._logs, exposure=self._exposure)
         self.fleet.start()
         self.fleet.wait_ready()
         return self.fleet

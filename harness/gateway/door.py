@@ -1,0 +1,100 @@
+"""Who may connect to a gateway, asked before the WebSocket is opened."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import socket
+import sys
+from collections import Counter
+from collections.abc import Callable
+from http import HTTPStatus
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
+
+from harness.gateway.settings import Exposure, Limits
+
+STATS_PATH = "/stats"
+KEEPALIVE_PROBES = 3
+
+
+class Door:
+    """Answers those who may not come in, and those who only ask for counters; the others get no answer here."""
+
+    def __init__(
+        self,
+        exposure: Exposure,
+        members_max: int,
+        members: Callable[[], int],
+        counts: Counter[str],
+        stats: Callable[[], bytes],
+    ) -> None:
+        self._exposure = exposure
+        self._members_max = members_max
+        self._members = members
+        self._counts = counts
+        self._stats = stats
+
+    def answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        """None: the WebSocket may be opened."""
+        if not self._shows_token(request):
+            return self._refuse(connection, HTTPStatus.UNAUTHORIZED, "token", "show the token of this gateway")
+        if not self._comes_from_here(request):
+            return self._refuse(connection, HTTPStatus.FORBIDDEN, "origin", "pages of this origin may not connect")
+        if request.path.partition("?")[0] == STATS_PATH:
+            return connection.respond(HTTPStatus.OK, self._stats().decode())
+        if self._members() >= self._members_max:
+            return self._refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, "full", "come again later")
+        return None
+
+    def _refuse(self, connection: ServerConnection, status: HTTPStatus, cause: str, advice: str) -> Response:
+        self._counts[f"refused_{cause}"] += 1
+        return connection.respond(status, f"{advice}\n")
+
+    def _shows_token(self, request: Request) -> bool:
+        """In a header, or, since a browser cannot set one here, as ?token= in the address."""
+        token = self._exposure.token
+        if token is None:
+            return True
+        shown = [header.removeprefix("Bearer ") for header in request.headers.get_all("Authorization")]
+        shown += parse_qs(request.path.partition("?")[2]).get("token", [])
+        # In constant time: how long the answer takes must not tell how much of a guess was right.
+        return any([hmac.compare_digest(each.encode(), token.encode()) for each in shown])  # noqa: C419 - each of them
+
+    def _comes_from_here(self, request: Request) -> bool:
+        """Only browsers tell an origin. Without the check, any page could talk to a gateway on its reader's machine."""
+        origins = request.headers.get_all("Origin")
+        return all(origin in self._exposure.origins or _is_of_this_host(origin) for origin in origins)
+
+
+def _is_of_this_host(origin: str) -> bool:
+    try:
+        host = urlsplit(origin).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listening_socket(bind: str, port: int, limits: Limits) -> socket.socket:
+    """Bound, and set so that the kernel finds out about peers that vanished: connections inherit it, at no cost.
+
+    A keepalive of WebSocket pings would find them too, but as load of its own beside the load that is measured.
+    """
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if sys.platform == "linux":
+            interval_s = max(1, limits.silent_max_s // (2 * KEEPALIVE_PROBES))
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, limits.silent_max_s // 2))
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval_s)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * limits.silent_max_s)
+        listener.bind((bind, port))
+    except BaseException:
+        listener.close()
+        raise
+    return listener

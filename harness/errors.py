@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     SERVICE_FAILED = 3
     DRIVER_NOT_VALID = 4
-    BROKEN_PROMISE = 5
+    CHECK_FAILED = 5  # a promise was broken, or a calibration did not hold
     INTERRUPTED = 130
 
 

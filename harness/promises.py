@@ -11,6 +11,8 @@ from harness.load.ledger import Verdict
 
 RESTARTS = {"restart:broker", "restart:redis", "kill:broker"}  # of a backend: what a durable ack is about
 
+SURVIVES = "survives {}: all of the above holds in spite of it"
+
 
 class PromiseCheck(msgspec.Struct, frozen=True):
     """One entry of `promises` in summary.json (contract). held is None where this run could not tell."""
@@ -31,7 +33,10 @@ def check_promises(promises: Promises, verdict: Verdict, faults: Sequence[str] =
     broken = [check for check in checks if check.held is False]
     if promises.durable_ack:
         checks.append(_durable_ack(verdict, faults))
-    checks += [_survives(fault, faults, beyond, broken) for fault in promises.survives]
+    tested = [fault for fault in promises.survives if fault in faults]
+    checks += [_survives(fault, beyond, broken) for fault in tested]
+    if untested := ", ".join(fault for fault in promises.survives if fault not in faults):
+        checks.append(PromiseCheck(SURVIVES.format(untested), None, "not tested: none of it came in this run"))
     return checks
 
 
@@ -80,10 +85,8 @@ def _durable_ack(v: Verdict, faults: Sequence[str]) -> PromiseCheck:
     return PromiseCheck(promise, lost_acked == 0, f"{', '.join(tested)}: {lost_acked} deliveries lost though acked")
 
 
-def _survives(fault: str, faults: Sequence[str], beyond: Sequence[str], broken: Sequence[PromiseCheck]) -> PromiseCheck:
-    promise = f"survives {fault}: all of the above holds in spite of it"
-    if fault not in faults:
-        return PromiseCheck(promise, None, "not tested: it did not come in this run")
+def _survives(fault: str, beyond: Sequence[str], broken: Sequence[PromiseCheck]) -> PromiseCheck:
+    promise = SURVIVES.format(fault)
     if beyond:
         return PromiseCheck(promise, None, f"not told apart from {', '.join(beyond)}")
     return PromiseCheck(promise, not broken, "; ".join(check.evidence for check in broken) or "all of it held")

@@ -12,7 +12,7 @@ CONFIDENCE = 0.95
 
 
 class Ratio(msgspec.Struct, frozen=True):
-    """`value` times, and a 95 % bootstrap interval from `low` to `high`; both are None where there was one round."""
+    """`value` times, and a bootstrap interval from `low` to `high`; both are None where there was one round."""
 
     value: float
     low: float | None
@@ -20,7 +20,9 @@ class Ratio(msgspec.Struct, frozen=True):
     rounds: int
 
 
-def ratio_of(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio | None:
+def ratio_of(
+    numerators: Sequence[float], denominators: Sequence[float], confidence: float = CONFIDENCE
+) -> Ratio | None:
     """The geometric mean of the rounds' ratios, with a percentile bootstrap interval over the rounds.
 
     The sequences are paired: both values of a round were measured one after the other. None where there are no
@@ -38,5 +40,5 @@ def ratio_of(numerators: Sequence[float], denominators: Sequence[float]) -> Rati
     # The same draws every time: a report made again from the same records says the same.
     draws = np.random.default_rng(len(pairs)).integers(0, len(pairs), size=(RESAMPLES, len(pairs)))
     means = logs[draws].mean(axis=1)
-    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Ratio(value, float(np.exp(low)), float(np.exp(high)), len(pairs))

@@ -154,7 +154,7 @@ def test_who_connects_and_says_nothing_is_hung_up_on(limited: Fleet) -> None:
 
 
 def test_who_vanishes_without_a_goodbye_is_noticed(limited: Fleet) -> None:
-    """A peer that is gone sends nothing, not even a reset; with TCP_REPAIR the kernel forgets a connection like that."""
+    """A peer that is gone sends nothing, not even a reset: with TCP_REPAIR the kernel forgets a connection so."""
 
     async def scenario() -> None:
         connection = await connect(limited.urls[0], compression=None)

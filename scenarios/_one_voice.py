@@ -1,0 +1,24 @@
+"""One member speaks, the others listen: for `chatbench selftest`, where it must be known what is said when."""
+
+import time
+
+from locust import task
+
+from harness.load.member import Member
+
+
+class Voice(Member):
+    options = {"burn_ms": 0.0}  # CPU time that the driver wastes on each message, to starve it on purpose
+
+    def rate_per_s(self) -> float:
+        return self.load.rate_per_s if self.index == 0 else 0.0
+
+    def on_start(self) -> None:
+        self.join("calibration")
+
+    @task
+    def talk(self) -> None:
+        self.say(self.text())
+        wasted_until_s = time.process_time() + self.option("burn_ms") / 1000
+        while time.process_time() < wasted_until_s:
+            pass

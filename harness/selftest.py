@@ -5,6 +5,7 @@ Each truth is computed here from nothing but what was asked for, and how many me
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -30,9 +31,7 @@ COUNT_RULES = {"drop_every": 10.0, "repeat_every": 7.0, "swap_every": 9.0, "refu
 DELAYS_MS = (20.0, 200.0)
 DELAY_ERROR_MAX_MS, DELAY_ERROR_MAX = 1.0, 0.01
 STALL_MS, STALL_AT, STALL_RATE_PER_S, STALL_RUN_S = 500.0, 400, 400.0, 8.0
-STALL_ERROR_MAX = (
-    0.1  # the model counts arrivals, which are a Poisson process: +-3 sigma are 9 % at the 99th percentile
-)
+STALL_ERROR_MAX_MS = 5.0  # beyond the chance in the model
 ROUNDS = 10
 # Wider than the 95 % of reports: two intervals that each miss the truth once in a hundred times.
 SAME_CONFIDENCE = 0.99
@@ -101,6 +100,11 @@ def stalled_ms(percentile: float, said: int, rate_per_s: float, stall_ms: float)
     """
     later = said * (1 - percentile / 100)
     return max(0.0, stall_ms - 1000 * later / rate_per_s)
+
+
+def stall_chance_ms(percentile: float, said: int, rate_per_s: float) -> float:
+    """Three sigma of stalled_ms: what it counts are the arrivals of a Poisson process."""
+    return 3000 * math.sqrt(said * (1 - percentile / 100)) / rate_per_s
 
 
 def run_selftest(out: str, progress: Progress) -> Iterator[Check]:
@@ -214,7 +218,8 @@ def _stall(bench: _Bench) -> Iterator[Check]:
     for percentile, reported in ((99.0, summary.latency_ms.p99), (99.9, summary.latency_ms.p999)):
         truth = stalled_ms(percentile, summary.sent, STALL_RATE_PER_S, STALL_MS)
         what = f"p{percentile:g}, gateway stalled {STALL_MS:g} ms"
-        yield _ms(what, truth, reported, STALL_ERROR_MAX * truth, (summary,))
+        chance_ms = stall_chance_ms(percentile, summary.sent, STALL_RATE_PER_S)
+        yield _ms(what, truth, reported, STALL_ERROR_MAX_MS + chance_ms, (summary,))
 
 
 def _ms(what: str, injected: float, reported: float | None, allowed: float, runs: Sequence[Summary]) -> Check:

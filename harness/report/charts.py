@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -102,6 +102,7 @@ def latency_over_time(frames: Frames) -> Figure:
     names = architectures(frames.seconds)
     colours, dashes = colours_of(architectures(frames.runs)), dash_of(architectures(frames.runs))
     seconds = frames.seconds
+    end_s = 0.0
     with chart() as (figure, axes):
         warmup = seconds.loc[seconds["phase"] == "warm-up", "second_of_load"]
         if len(warmup):
@@ -116,11 +117,13 @@ def latency_over_time(frames: Frames) -> Figure:
                 ha="center",
                 fontsize=10,
             )
+        _mark_faults(axes, frames.faults, end_s, colours)
         ends = {}
         for name in names:
             p99 = seconds[seconds["arch"] == name].groupby("second_of_load")["latency_p99_ms"].median().dropna()
             if len(p99) == 0:
                 continue
+            p99 = p99.reindex(range(int(p99.index[0]), int(p99.index[-1]) + 1))  # a second of silence is a gap
             axes.plot(p99.index + 0.5, p99, color=colours[name], linestyle=dashes[name], linewidth=2)
             ends[name] = (float(p99.index[-1]) + 0.5, float(p99.iloc[-1]))
         log_ms(axes, "y")
@@ -130,6 +133,28 @@ def latency_over_time(frames: Frames) -> Figure:
         axes.set_ylabel("p99 delivery latency, ms")
         label_lines(axes, ends, colours)
     return figure
+
+
+def _mark_faults(axes: Axes, faults: pd.DataFrame, measured_from_s: float, colours: Mapping[str, str]) -> None:
+    """When something broke and for how long, and with a triangle in its colour when each was normal again."""
+    for kind, seen in faults.groupby("fault", sort=False):
+        began_s = measured_from_s + float(seen["began_s"].median())
+        ended_s = measured_from_s + seen["ended_s"].median()
+        axes.axvline(began_s, color=INK, linewidth=1.2, linestyle=DASHES[2])
+        if not pd.isna(ended_s):
+            axes.axvspan(began_s, ended_s, color=INK, alpha=0.08, linewidth=0, zorder=0)
+        place = (began_s, 1.0)
+        axes.annotate(
+            f" {kind}", place, xycoords=("data", "axes fraction"), va="top", xytext=(2, -2), textcoords="offset points"
+        )
+        for place_of_name, (name, own) in enumerate(seen.groupby("arch")):
+            normal_s = began_s + own["normal_ms"].median() / 1000
+            height = 0.03 + 0.05 * place_of_name
+            axes.plot(
+                normal_s, height, "<", color=colours[str(name)], transform=axes.get_xaxis_transform(), clip_on=False
+            )
+    if len(faults):
+        axes.annotate("< normal again", (1, 0.03), xycoords="axes fraction", ha="right", fontsize=10)
 
 
 def throughput_and_latency(frames: Frames) -> Figure:

@@ -102,10 +102,27 @@ def _rows(frames: Frames, names: list[str], baseline: str | None) -> Iterator[Ro
         yield Row(label, [_count(sums, name, column) for name in names])
     for column, label in (("lost", "lost"), ("duplicated", "duplicated"), ("reordered", "out of order")):
         yield Row(label, [_fault(sums, name, column) for name in names])
+    yield from _fault_rows(frames.faults, names)
     means = complete.groupby("arch")[[metric.column for metric in METRICS]].mean()
     for metric in METRICS:
         if metric.column in means and means[metric.column].notna().any():
             yield Row(_label(metric), [_metric(frames, means, metric, name, baseline) for name in names])
+
+
+def _fault_rows(faults: pd.DataFrame, names: list[str]) -> Iterator[Row]:
+    """For each fault that came, how soon it was over for whom: the longest of the rounds."""
+    for kind, seen in faults.groupby("fault", sort=False):
+        for column, label in (("first_delivery_ms", "heard again"), ("normal_ms", "normal again")):
+            yield Row(
+                f"{label} after {kind}, s",
+                [_longest(seen.loc[seen["arch"] == name, column]) for name in names],
+            )
+
+
+def _longest(ms: pd.Series[float]) -> Cell:
+    if ms.empty:
+        return Cell(NOTHING)
+    return Cell("not seen", mood="bad") if ms.isna().any() else Cell(f"{ms.max() / 1000:,.1f}")
 
 
 def _label(metric: Metric) -> str:

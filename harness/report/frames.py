@@ -17,7 +17,7 @@ from harness.errors import UsageError
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.ratio import ratio_of
 from harness.record import Manifest, read_manifest, read_summary, record_folders
-from harness.summary import SpreadMs, Summary
+from harness.summary import FaultSeen, SpreadMs, Summary
 
 # What makes runs comparable: the same load on as many gateways.
 WORKLOAD = ("scenario", "members", "rooms", "gateways", "rate_per_s", "payload_bytes")
@@ -55,13 +55,15 @@ class Frames:
     """Tidy: a row is one observation, a column one quantity with its unit in its name. Missing: not measured.
 
     runs: a run. seconds: a second of a run. latency: a step of a latency distribution, all rounds merged.
-    promises: a promise of a run. ratios: an architecture over another by one metric, with its interval.
+    promises: a promise of a run. faults: a fault that came in a run.
+    ratios: an architecture over another by one metric, with its interval.
     """
 
     runs: pd.DataFrame
     seconds: pd.DataFrame
     latency: pd.DataFrame
     promises: pd.DataFrame
+    faults: pd.DataFrame
     ratios: pd.DataFrame
 
     def write(self, folder: Path) -> None:
@@ -121,6 +123,14 @@ def frames_of(records: Sequence[RunRecord]) -> Frames:
             ],
             columns=[*WORKLOAD, "arch", "round", "promise", "held", "evidence"],
         ),
+        faults=pd.DataFrame(
+            [
+                {**record.key, "round": record.round, **msgspec.structs.asdict(seen)}
+                for record in records
+                for seen in record.summary.faults
+            ],
+            columns=[*WORKLOAD, "arch", "round", *FaultSeen.__struct_fields__],
+        ),
         ratios=pd.DataFrame(
             _ratio_rows(runs), columns=[*WORKLOAD, "metric", "arch", "over", "ratio", "low", "high", "rounds"]
         ),
@@ -154,7 +164,7 @@ def _variant(settings: RunSettings) -> str:
 
 def _scenario_variant(settings: RunSettings) -> list[str]:
     sizes = [] if settings.payload_sizes == "fixed" else [f"{settings.payload_sizes} sizes"]
-    return [*settings.options, *sizes]
+    return [*settings.options, *sizes, *settings.faults]
 
 
 def _unusual(parts: list[str]) -> str:

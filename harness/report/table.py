@@ -28,6 +28,18 @@ def summary_table(summary: Summary) -> Table:
     add("out of order", _n(summary.reordered))
     if cut_off := (summary.gateway_counts or {}).get("cut_off_slow"):
         add("cut off for reading too slowly", f"{_n(cut_off)} members")
+    if summary.lost_in_break:
+        add("  lost in a connection that broke", _n(summary.lost_in_break))
+    for fault in summary.faults:
+        add(
+            f"{fault.fault}: heard again / normal again after",
+            f"{_after(fault.first_delivery_ms)} / {_after(fault.normal_ms)}",
+        )
+    if summary.disconnects:
+        away = "nobody came back" if summary.away_ms.max is None else f"away for {_after(summary.away_ms.max)} at most"
+        add("connections that broke", f"{_n(summary.disconnects)}, {away}")
+    if summary.away_at_end:
+        add("members still away at the end", _n(summary.away_at_end))
     if summary.neither:
         add("owed to nobody: joining, leaving, unread", _n(summary.neither))
     table.add_section()
@@ -51,6 +63,10 @@ def summary_table(summary: Summary) -> Table:
     if summary.redis is not None:
         add("Redis commands per message", _x(summary.redis.commands_per_message, ".4g"))
     return table
+
+
+def _after(ms: float | None) -> str:
+    return "not seen" if ms is None else f"{ms / 1000:,.1f} s"
 
 
 def capacity_table(capacity: Capacity) -> Table:
@@ -102,6 +118,7 @@ def comparison_table(comparison: Comparison) -> Table:
 def verdict_lines(summary: Summary) -> list[str]:
     """Below the table: promises that did not hold, and a driver that was not valid."""
     lines = [f"promise broken: {check.promise} ({check.evidence})" for check in summary.promises if check.held is False]
+    lines += [f"under the fault: {ending}" for ending in summary.ended]
     if summary.driver.valid is False:
         lines.append(f"not valid, the driver was the bottleneck: {summary.driver.why}")
     return lines

@@ -54,9 +54,11 @@ def _normal_ns(fates: Sequence[RoomFates], fault_ns: int, start_ns: int, end_ns:
     missed = (np.concatenate([room.lost for room in fates])[order] > 0) | (last_ns < 0)
     took_ns = last_ns - sent_ns
     before = sent_ns < fault_ns
-    if (before & ~missed).sum() < MESSAGES_BEFORE_MIN:
+    # What was under way when it broke is no example of what was usual.
+    usual = before & ~missed & (last_ns < fault_ns)
+    if usual.sum() < MESSAGES_BEFORE_MIN:
         return None
-    usual_ns = SLOWER_MAX * np.percentile(took_ns[before & ~missed], 99)
+    usual_ns = SLOWER_MAX * np.percentile(took_ns[usual], 99)
     said_min = SAID_SHARE_MIN * before.sum() / (fault_ns - start_ns) * WINDOW_NS
 
     candidates = np.concatenate([[fault_ns], sent_ns[~before]])

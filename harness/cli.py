@@ -246,8 +246,8 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], **given: Any
       chatbench faults
       chatbench faults --arch redis --arch kafka-redis --fault restart:redis --fault pause:redis:3s
 
-    50 messages a second in 10 rooms on three brokers, if not said otherwise: 20 s a cell, 40 s where something is killed,
-    some 15 minutes in all. Exit code 5: a promise was broken.
+    If not said otherwise: 50 messages a second in 10 rooms, three brokers, 20 s a cell and 40 s where something is
+    killed; some 15 minutes in all. Exit code 5: a promise was broken.
     """
     from rich import box  # noqa: PLC0415 - as in run
     from rich.console import Console  # noqa: PLC0415

@@ -72,7 +72,10 @@ def parse_fault(spec: str, duration_s: float) -> Fault:
 
 def _duration(spec: str, text: str) -> float:
     try:
-        return parse_duration(text)
+        seconds = parse_duration(text)
+        if not seconds >= 0:
+            raise ValueError(text)
+        return seconds
     except ValueError as problem:
         raise UsageError(
             f"--fault is {spec!r}, but {text!r} is no duration; write it as in pause:redis:5s@10s"

@@ -35,6 +35,9 @@ TIMESERIES_COLUMNS = (
 )
 
 
+RESERVE_BYTES = 32 * 1024  # kept for the last summary
+
+
 class Record:
     """The folder of one run."""
 
@@ -45,6 +48,8 @@ class Record:
         self.folder = new_folder(out, f"{settings.arch}-{scenario}")
         self.logs = self.folder / "logs"
         self.logs.mkdir()
+        self._reserve = self.folder / ".reserve"
+        self._reserve.write_bytes(bytes(RESERVE_BYTES))
         self.charts = self.folder / "charts"
         self.charts.mkdir()
         self._write("manifest.json", msgspec.json.format(msgspec.json.encode(_manifest(settings, architecture))))
@@ -65,8 +70,18 @@ class Record:
     def _write(self, name: str, content: bytes) -> None:
         """Replace the file in one step: whoever reads it, at whatever moment, finds the old or the new one."""
         partial = self.folder / f".{name}.partial"
-        partial.write_bytes(content)
+        try:
+            partial.write_bytes(content)
+        except OSError:
+            if not self._reserve.exists():
+                raise
+            self._reserve.unlink()  # on a full disk: room enough to say that it is
+            partial.write_bytes(content)
         partial.replace(self.folder / name)
+
+    def close(self) -> None:
+        """Nothing more will be written."""
+        self._reserve.unlink(missing_ok=True)
 
 
 def read_summary(folder: Path) -> Summary:

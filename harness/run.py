@@ -5,6 +5,8 @@ services and driver up -> members join -> probe -> warm-up -> measure -> drain -
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import shutil
 import time
 from collections.abc import Callable
@@ -42,6 +44,7 @@ PHASE_SLACK_S = 30.0  # beyond a phase's own end and its patience: late sends, t
 FAULT_PATIENCE_S = 8.0  # what was under way when something broke may come after longer than usual
 PARTIAL_RESULT_TIMEOUT_S = 6.0
 SLOW_ONE_IN = 10  # members whom `slow:members` stops from reading
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 LEAD_NS = 100_000_000  # a phase begins this long after it is announced, when everybody has heard of it
 
 
@@ -127,6 +130,13 @@ def driver_settings(settings: RunSettings, scenario: Path, logs: Path) -> Driver
 def recorded(run: Run, record: Record, go: Callable[[], None]) -> Outcome:
     """Do `go`, and write down how it ended, whatever happens."""
     try:
+        return _recorded(run, record, go)
+    finally:
+        record.close()
+
+
+def _recorded(run: Run, record: Record, go: Callable[[], None]) -> Outcome:
+    try:
         record.write_summary(run.summary("incomplete", "the run was killed before it could finish its record"))
         go()
     except UsageError as problem:
@@ -138,6 +148,13 @@ def recorded(run: Run, record: Record, go: Callable[[], None]) -> Outcome:
     except ChatbenchError as problem:
         record.write_summary(run.summary("failed", str(problem)))
         raise
+    except OSError as problem:
+        if problem.errno not in DISK_ERRORS:
+            raise
+        why = f"the record cannot be written: {problem}"
+        with contextlib.suppress(OSError):  # then it stays `incomplete`, which can be read as well
+            record.write_summary(run.summary("failed", why))
+        raise ServiceFailed(f"{why}; free some space, or use --out on another disk") from problem
     except Interrupted:
         with signals_wait():
             record.write_summary(run.summary("interrupted", "SIGINT or SIGTERM"))

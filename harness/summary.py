@@ -171,6 +171,7 @@ class Measured:
                 sent=verdict.sent,
                 not_sent=self.result.not_sent,
                 below_zero=latency.below_zero + ack.below_zero + send_lateness.below_zero,
+                clock_stepped_ns=self.result.clock_stepped_ns,
                 drained=self.result.drained,
                 workers_lost=self.result.workers_lost,
             ),

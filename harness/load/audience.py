@@ -29,6 +29,7 @@ from harness.load.connection import Connection
 from harness.load.history import Message, Stay, sender_of
 from harness.load.phase import Chunk, Phase, note_heard
 from harness.load.probe import PROBE_BASE, RunningProbe
+from harness.measure.clock import ClockWatch
 
 CONNECTING_MAX = 200
 CONNECT_TIMEOUT_S = 20.0
@@ -483,12 +484,15 @@ class Audience:
                 self._tell(phase.close_second(second))
 
     async def watch_loop_lag(self) -> None:
-        """How late the loop itself is: the lateness of a timer that has nothing to wait for."""
+        """How late the loop itself is, by a timer that has nothing to wait for; and whether the clock is stepped."""
+        clock = ClockWatch()
         while True:
             due = time.monotonic_ns() + int(LAG_PROBE_S * 1e9)
             await asyncio.sleep(LAG_PROBE_S)
+            lag_ns, stepped_ns = max(0, time.monotonic_ns() - due), clock.stepped_ns()
             if self._phase is not None:
-                self._phase.new_lag_ns.append(max(0, time.monotonic_ns() - due))
+                self._phase.new_lag_ns.append(lag_ns)
+                self._phase.clock_stepped_ns += stepped_ns
 
     # --- probing
 

@@ -271,6 +271,7 @@ class Coordinator:
             spread=spread.pack(),
             send_lateness=_sum(report.send_lateness for report in reports).pack(),
             loop_lag=max(lags, key=lambda lag: lag.percentile_ms(99) or 0.0).pack(),
+            clock_stepped_ns=max(report.clock_stepped_ns for report in reports),
             refused=dict(refused),
             strays=judgement.verdict.strays + sum(report.strays for report in reports),
             disconnects=sum(report.disconnects for report in reports),

@@ -156,6 +156,7 @@ class PhaseReport(Struct, frozen=True):
     ack: bytes
     send_lateness: bytes
     loop_lag: bytes
+    clock_stepped_ns: int
     refused: dict[str, int]  # error frames, by code
     strays: int  # chat frames of another phase, or of rooms the member is not in
     disconnects: int
@@ -242,6 +243,7 @@ class PhaseResult(Struct, frozen=True):
     spread: bytes
     send_lateness: bytes
     loop_lag: bytes  # of the audience that lagged most
+    clock_stepped_ns: int
     refused: dict[str, int]
     strays: int
     disconnects: int

@@ -35,6 +35,7 @@ class Phase:
         self.send_lateness = Latencies()
         self.loop_lag = Latencies()
         self.away = Latencies()
+        self.clock_stepped_ns = 0
         self.refused: Counter[str] = Counter()
         self.strays = 0
         self.disconnects = 0
@@ -108,6 +109,7 @@ class Phase:
             ack=self.ack.pack(),
             send_lateness=self.send_lateness.pack(),
             loop_lag=self.loop_lag.pack(),
+            clock_stepped_ns=self.clock_stepped_ns,
             refused=dict(self.refused),
             strays=self.strays,
             disconnects=self.disconnects,

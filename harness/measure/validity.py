@@ -29,6 +29,7 @@ def judge_driver(
     sent: int,
     not_sent: int,
     below_zero: int,
+    clock_stepped_ns: int,
     drained: bool,
     workers_lost: int,
 ) -> DriverVerdict:
@@ -53,6 +54,8 @@ def judge_driver(
         )
     if workers_lost:
         problems.append(f"{workers_lost} of its Locust workers ended during the run: their members count for nothing")
-    if below_zero:
-        problems.append("the clock was stepped back during the run")
+    if clock_stepped_ns:
+        problems.append(f"the clock was stepped by {clock_stepped_ns / 1e6:,.0f} ms during the run")
+    elif below_zero:
+        problems.append("something arrived before it was sent: the clock was stepped back during the run")
     return DriverVerdict(valid=not problems, why="; ".join(problems) or None)

@@ -110,11 +110,10 @@ def latency_over_time(frames: Frames) -> Figure:
             axes.axvspan(0, end_s, color=SHADE, zorder=0)
             axes.annotate(
                 "warm-up, discarded",
-                (end_s / 2, 0),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 5),
+                (0, 0),
+                xycoords="axes fraction",
+                xytext=(5, 5),
                 textcoords="offset points",
-                ha="center",
                 fontsize=10,
             )
         _mark_faults(axes, frames.faults, end_s, colours)

@@ -47,3 +47,34 @@ def test_a_run_without_deliveries_proves_nothing() -> None:
 
 def test_what_is_not_promised_is_not_judged() -> None:
     assert check_promises(Promises(everyone=False, once=False, ordered=False, durable_ack=False), CLEAN) == []
+
+
+BROKE = msgspec.structs.replace(CLEAN, lost=5, lost_acked=5, lost_in_break=3)
+
+
+def survived(verdict: Verdict, *faults: str) -> dict[str, bool | None]:
+    return {check.promise.partition(":")[0]: check.held for check in check_promises(ALL, verdict, faults)}
+
+
+def test_under_a_fault_it_promised_to_survive_everything_still_counts() -> None:
+    told = {check.promise: check.held for check in check_promises(ALL, CLEAN, ["kill:gateway"])}
+    assert told["survives kill:gateway: all of the above holds in spite of it"] is True
+    told = {check.promise: check.held for check in check_promises(ALL, BROKE, ["kill:gateway"])}
+    assert told["survives kill:gateway: all of the above holds in spite of it"] is False
+
+
+def test_what_was_lost_with_a_broken_connection_alone_breaks_no_promise() -> None:
+    in_break = msgspec.structs.replace(CLEAN, lost=5, lost_acked=5, lost_in_break=5)
+    assert False not in survived(in_break, "kill:gateway").values()
+
+
+def test_under_another_fault_nothing_was_promised_and_the_evidence_stays() -> None:
+    checks = check_promises(ALL, BROKE, ["restart:redis"])
+    assert checks[0].held is None
+    assert checks[0].evidence.startswith("not promised under restart:redis: 2 of 100 deliveries lost though acked")
+
+
+def test_a_durable_ack_is_tested_by_a_restart_of_the_backend() -> None:
+    assert survived(CLEAN, "restart:broker")["durable ack"] is True
+    assert survived(BROKE, "restart:broker")["durable ack"] is False
+    assert survived(BROKE, "pause:gateway")["durable ack"] is None

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 from typing import Any, cast
 
 import msgspec
 
 from harness import wire
 from harness.load import messages as msg
-from harness.load.audience import MEMBERS_PER_ADDRESS, REDIRECTS_MAX, Audience, Joining, MemberSocket, _local_host
+from harness.load.audience import (
+    BACKOFF_FIRST_S,
+    BACKOFF_MAX_S,
+    MEMBERS_PER_ADDRESS,
+    REDIRECTS_MAX,
+    Audience,
+    Joining,
+    MemberSocket,
+    _local_host,
+    backoff_s,
+)
 from harness.load.history import message_id
 from harness.load.ledger import Verdict, judge
 
@@ -197,6 +208,56 @@ def test_a_room_that_sends_a_newcomer_round_in_circles_is_told_to_the_driver() -
     told = room.told.messages[-1]
     assert isinstance(told, msg.MemberFailed)
     assert "was redirected 31 times" in told.reason
+
+
+def test_who_loses_its_gateway_comes_back_by_way_of_the_next() -> None:
+    room = Room(2)
+    audience, lost = room.audience, room.members[1]
+    asked: list[tuple[int, str, str]] = []
+
+    async def note(number: int, url: str, name: str) -> None:
+        asked.append((number, url, name))
+
+    async def broken() -> None:
+        audience._urls = ["ws://a", "ws://b", "ws://c"]
+        audience._ask = note  # type: ignore[method-assign, assignment]  # there is no gateway to ask here
+        audience.disconnected(lost, "reset", None)
+        room.speak(0, 0)
+        await asyncio.sleep(BACKOFF_FIRST_S + 0.1)
+
+    asyncio.run(broken())
+    assert asked == [(1, "ws://c", "r")]
+    assert not any(isinstance(told, msg.MemberFailed) for told in room.told.messages)
+    report = audience._phase.report(1) if audience._phase else None
+    assert report is not None
+    assert (report.disconnects, report.away_at_end) == (1, 1)
+    assert room.verdict.expected == 1, "who is away is owed nothing"
+
+
+def test_who_hangs_up_while_away_stays_away() -> None:
+    room = Room(1)
+    asked: list[int] = []
+
+    async def note(number: int, _url: str, _room: str) -> None:
+        asked.append(number)
+
+    async def broken() -> None:
+        room.audience._urls = ["ws://a"]
+        room.audience._ask = note  # type: ignore[method-assign, assignment]  # as above
+        room.audience.disconnected(room.members[0], "reset", None)
+        room.audience._hang_up(0)
+        await asyncio.sleep(BACKOFF_FIRST_S + 0.1)
+
+    asyncio.run(broken())
+    assert asked == []
+
+
+def test_attempts_to_come_back_grow_rarer_and_differ() -> None:
+    random = Random(1)
+    waits = {attempt: [backoff_s(attempt, random) for _ in range(300)] for attempt in (1, 2, 3, 10, 10_000)}
+    for attempt, least_max in ((1, 0.2), (2, 0.4), (3, 0.8), (10, BACKOFF_MAX_S), (10_000, BACKOFF_MAX_S)):
+        assert 0.9 * least_max < max(waits[attempt]) <= least_max
+        assert min(waits[attempt]) < 0.1 * least_max
 
 
 def test_very_many_members_come_from_several_addresses_of_this_host() -> None:

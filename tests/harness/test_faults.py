@@ -1,0 +1,80 @@
+"""What may be broken, as it is written on a command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from architectures.interface import Architecture
+from architectures.kafka_redis import KafkaRedis
+from architectures.plan1 import Plan1
+from architectures.redis_pubsub import RedisPubSub
+from harness.errors import UsageError
+from harness.faults import TARGETS, Fault, check_fault, needs_proxies, parse_fault
+
+
+@pytest.mark.parametrize(
+    ("spec", "fault"),
+    [
+        ("kill:gateway@10s", Fault("kill", "gateway", None, 10.0)),
+        ("kill:broker", Fault("kill", "broker", None, 10.0)),
+        ("restart:redis", Fault("restart", "redis", 0.0, 10.0)),
+        ("restart:redis:2s@500ms", Fault("restart", "redis", 2.0, 0.5)),
+        ("pause:redis:5s", Fault("pause", "redis", 5.0, 10.0)),
+        ("pause:gateway", Fault("pause", "gateway", 5.0, 10.0)),
+        ("cut:gateway-broker:1.5s@3", Fault("cut", "gateway-broker", 1.5, 3.0)),
+        ("slow:members", Fault("slow", "members", 5.0, 10.0)),
+    ],
+)
+def test_a_fault_is_what_and_for_how_long_and_when(spec: str, fault: Fault) -> None:
+    assert parse_fault(spec, duration_s=30.0) == fault
+    assert parse_fault(str(fault), duration_s=30.0) == fault
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("kill", "must be one of kill:gateway"),
+        ("kill:member", "must be one of"),
+        ("explode:gateway", "must be one of"),
+        ("slow:gateway", "must be one of"),
+        ("kill:gateway:5s", "what is killed stays so; use restart:gateway"),
+        ("pause:redis:soon", "'soon' is no duration"),
+        ("pause:redis@later", "'later' is no duration"),
+        ("pause:redis:30s", "would not be over"),
+        ("kill:gateway@30s", "would not be over"),
+        ("pause:redis:-5s", "'-5s' is no duration"),
+    ],
+)
+def test_what_cannot_be_is_told_with_what_would_be_right(spec: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        parse_fault(spec, duration_s=30.0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "architecture", "gateways", "brokers", "says"),
+    [
+        ("pause:redis", Plan1, 2, 1, "plan1 has no redis"),
+        ("cut:gateway-broker", RedisPubSub, 2, 1, "redis has no broker"),
+        ("kill:broker", Plan1, 2, 1, "use --brokers 3, or restart:broker"),
+        ("kill:gateway", Plan1, 1, 1, "use --gateways 2, or restart:gateway"),
+    ],
+)
+def test_where_there_is_nothing_to_break_or_nothing_would_be_left(
+    spec: str, architecture: type[Architecture], gateways: int, brokers: int, says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        check_fault(parse_fault(spec, 30.0), architecture, gateways, brokers)
+
+
+def test_every_fault_can_befall_something() -> None:
+    for action, targets in TARGETS.items():
+        for target in targets:
+            fault = parse_fault(f"{action}:{target}", 30.0)
+            check_fault(fault, KafkaRedis, gateways=2, brokers=3)
+            assert needs_proxies([fault]) == (action == "cut")
+
+
+def test_every_promise_to_survive_names_a_fault_that_there_is() -> None:
+    for architecture in (Plan1, RedisPubSub, KafkaRedis):
+        for kind in architecture.promises.survives:
+            assert parse_fault(kind, 30.0).kind == kind

@@ -67,9 +67,8 @@ def plan(common: RunSettings, architectures: tuple[str, ...], faults: tuple[str,
                 config.validate(settings, architecture)
                 cells.append(settings)
     if not cells:
-        raise UsageError(
-            f"none of {', '.join(faults)} can befall {', '.join(architectures)}; see chatbench faults --help"
-        )
+        asked = f"{', '.join(faults)} with {', '.join(architectures)}"
+        raise UsageError(f"there is nothing to break for {asked}; leave --fault or --arch out for all")
     # Proxies stand between gateways and backends only where something is cut: those runs come last, on backends of
     # their own.
     return sorted(cells, key=lambda settings: needs_proxies(config.parse_faults(settings)))

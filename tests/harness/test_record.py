@@ -89,7 +89,17 @@ def test_two_records_of_the_same_second_do_not_meet(tmp_path: Path) -> None:
     assert len(folders) == 5
 
 
-def test_no_partial_file_is_left_behind(tmp_path: Path) -> None:
+def test_no_hidden_file_is_left_behind(tmp_path: Path) -> None:
     record = new_record(tmp_path)
     record.write_summary(SUMMARY)
+    record.close()
     assert not list(record.folder.glob(".*"))
+
+
+def test_what_an_ack_means_is_in_the_record(tmp_path: Path) -> None:
+    manifest = msgspec.json.decode((new_record(tmp_path).folder / "manifest.json").read_bytes())
+    assert manifest["architecture"] == {
+        "options": {"acks": "all"},
+        "kafka_producer": {"acks": "all", "enable.idempotence": True},
+        "kafka_topics": {"replication.factor": 1, "min.insync.replicas": 1},
+    }

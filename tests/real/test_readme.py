@@ -14,11 +14,12 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # The one line that only makes sense before there is a clone.
 BEFORE_THE_CLONE = "git clone REPOSITORY chatbench && cd chatbench"
+TESTED_ELSEWHERE = "chatbench selftest"  # test_selftest.py: what it answers depends on the machine
 COMMANDS = [
     line
     for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
     for line in block.splitlines()
-    if line != BEFORE_THE_CLONE
+    if line not in (BEFORE_THE_CLONE, TESTED_ELSEWHERE)
 ]
 # A busy machine may make the driver late: exit 4 is an honest answer and no fault of the README.
 ANSWERED = (0, 4)

@@ -223,3 +223,27 @@ def test_counts_are_those_of_a_simple_model_however_many_audiences_hold_the_memb
         duplicated=truth.duplicated(),
         reordered=truth.reordered(senders),
     )
+
+
+def test_the_end_of_what_a_broken_connection_carried_is_lost_in_the_break_but_a_gap_before_it_is_not() -> None:
+    history = History()
+    staying, broken = room_of(history, 2)
+    for sequence in range(6):
+        message = say(history, 0, sequence, at=10 + sequence)
+        history.ack(message, 12 + sequence)
+        deliver(staying, message, 13 + sequence)
+        if sequence in (0, 2, 3):  # 1 is a gap; 4 and 5 were still on their way
+            deliver(broken, message, 13 + sequence)
+    broken.left_ns, broken.broken = 100, True
+    verdict = verdict_of(history)
+    assert (verdict.lost, verdict.lost_acked, verdict.lost_in_break) == (3, 3, 2)
+
+
+def test_of_one_who_left_by_itself_nothing_is_lost_in_a_break() -> None:
+    history = History()
+    staying, leaving = room_of(history, 2)
+    message = say(history, 0, 0, at=10)
+    history.ack(message, 11)
+    deliver(staying, message, 12)
+    leaving.left_ns = 100
+    assert (verdict_of(history).lost_acked, verdict_of(history).lost_in_break) == (1, 0)

@@ -20,6 +20,7 @@ def judge(**change: Any) -> tuple[bool | None, str | None]:
         "sent": 10_000,
         "not_sent": 0,
         "below_zero": 0,
+        "clock_stepped_ns": 0,
         "drained": True,
         "workers_lost": 0,
     }
@@ -41,6 +42,7 @@ def test_a_driver_in_time_is_valid() -> None:
         ({"drained": False}, "still arriving"),
         ({"workers_lost": 1}, "1 of its Locust workers ended"),
         ({"below_zero": 1}, "clock was stepped back"),
+        ({"clock_stepped_ns": 3_000_000_000, "below_zero": 9}, "clock was stepped by 3,000 ms"),
     ],
 )
 def test_a_driver_that_was_the_bottleneck_says_why(change: dict[str, Any], says: str) -> None:

@@ -264,6 +264,7 @@ class Audience:
         member = self._whereabouts.get((sender_of(speak.message_id), speak.room))
         if member is None or not member.connection.is_open:
             phase.refused["not_in_the_room"] += 1
+            phase.not_taken_ns.append(speak.intended_ns)
             return
         now_ns = time_ns()
         phase.history.say(speak.message_id, speak.room, speak.intended_ns, now_ns)

@@ -259,6 +259,7 @@ class Coordinator:
         judgement = judge([room for report in reports for room in report.rooms])
         spread = Latencies()
         spread.record_ns(judgement.spread_ns)
+        not_taken_ns = [at_ns for report in reports for at_ns in report.not_taken_ns]
         refused: Counter[str] = Counter()
         for report in reports:
             refused.update(report.refused)
@@ -277,7 +278,10 @@ class Coordinator:
             disconnects=sum(report.disconnects for report in reports),
             away=_sum(report.away for report in reports).pack(),
             away_at_end=sum(report.away_at_end for report in reports),
-            recoveries=[recovery(judgement.fates, at_ns, phase.start_ns, self._end_ns) for at_ns in self._faults_ns],
+            recoveries=[
+                recovery(judgement.fates, not_taken_ns, at_ns, (phase.start_ns, self._end_ns))
+                for at_ns in self._faults_ns
+            ],
             drained=drained,
             not_sent=sum(worker.unsaid.not_sent for worker in self._workers.values() if worker.unsaid is not None),
             workers_lost=self._lost,

@@ -162,6 +162,7 @@ class PhaseReport(Struct, frozen=True):
     disconnects: int
     away: bytes  # a packed histogram: from a member's losing its place in a room to being in again
     away_at_end: int  # stays that were lost and not taken up again
+    not_taken_ns: list[int]  # when somebody was to speak who was not in the room
     unanswered: int
 
 

@@ -36,6 +36,7 @@ class Phase:
         self.loop_lag = Latencies()
         self.away = Latencies()
         self.clock_stepped_ns = 0
+        self.not_taken_ns: list[int] = []  # when somebody was to speak who was not in the room
         self.refused: Counter[str] = Counter()
         self.strays = 0
         self.disconnects = 0
@@ -115,6 +116,7 @@ class Phase:
             disconnects=self.disconnects,
             away=self.away.pack(),
             away_at_end=away_at_end,
+            not_taken_ns=self.not_taken_ns,
             unanswered=self.unanswered,
         )
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from harness.load.ledger import NEVER_NS, Integers, RoomFates
 
-# Normal is: of what is said within so long, nearly everything reaches its last recipient within twice the 99th
-# percentile of before the fault, nothing is lost, and not much less is said than before.
+# Normal is: nothing is lost any more, and of what is said within so long nearly everything reaches its last recipient
+# within twice the 99th percentile of before the fault, and not much less is said than before.
 WINDOW_NS = 2_000_000_000
 ABNORMAL_SHARE_MAX = 0.05
 SLOWER_MAX = 2.0
@@ -26,10 +26,12 @@ class Recovery(msgspec.Struct, frozen=True):
     normal_ms: float | None  # until latency was as before; 0: it never was otherwise
 
 
-def recovery(fates: Sequence[RoomFates], fault_ns: int, start_ns: int, end_ns: int) -> Recovery:
-    """`start_ns` and `end_ns`: when members spoke."""
+def recovery(
+    fates: Sequence[RoomFates], not_taken_ns: Sequence[int], fault_ns: int, spoken_ns: tuple[int, int]
+) -> Recovery:
+    """`not_taken_ns`: when somebody was to speak who was away. `spoken_ns`: from when to when members spoke."""
     first_ns = _first_delivery_ns(fates, fault_ns)
-    normal_ns = _normal_ns(fates, fault_ns, start_ns, end_ns)
+    normal_ns = _normal_ns([*fates, _never_said(not_taken_ns)], fault_ns, *spoken_ns)
     return Recovery(
         first_delivery_ms=None if first_ns is None else round((first_ns - fault_ns) / 1e6, 1),
         normal_ms=None if normal_ns is None else round((normal_ns - fault_ns) / 1e6, 1),
@@ -43,10 +45,15 @@ def _first_delivery_ns(fates: Sequence[RoomFates], fault_ns: int) -> int | None:
     return None if last == NEVER_NS else last
 
 
+def _never_said(not_taken_ns: Sequence[int]) -> RoomFates:
+    """As if it had been said, and had reached nobody."""
+    count = len(not_taken_ns)
+    at_ns = np.array(not_taken_ns, dtype=np.int64)
+    return RoomFates(at_ns, np.full(count, NEVER_NS), np.full(count, -1), np.ones(count, dtype=np.int64))
+
+
 def _normal_ns(fates: Sequence[RoomFates], fault_ns: int, start_ns: int, end_ns: int) -> int | None:
-    """The first moment since the fault from which a whole window is normal."""
-    if not fates:
-        return None
+    """The first moment since the fault and the last loss from which a whole window is normal."""
     sent_ns = np.concatenate([room.sent_ns for room in fates])
     order = np.argsort(sent_ns, kind="stable")
     sent_ns = sent_ns[order]
@@ -62,12 +69,11 @@ def _normal_ns(fates: Sequence[RoomFates], fault_ns: int, start_ns: int, end_ns:
     said_min = SAID_SHARE_MIN * before.sum() / (fault_ns - start_ns) * WINDOW_NS
 
     candidates = np.concatenate([[fault_ns], sent_ns[~before]])
-    candidates = candidates[candidates + WINDOW_NS <= end_ns]
+    candidates = candidates[(candidates + WINDOW_NS <= end_ns) & (candidates > sent_ns[missed].max(initial=0))]
     begin, end = np.searchsorted(sent_ns, candidates), np.searchsorted(sent_ns, candidates + WINDOW_NS)
     said = end - begin
     slow = _counted(took_ns > usual_ns, begin, end)
-    lost = _counted(missed, begin, end)
-    normal = candidates[(said >= said_min) & (slow <= ABNORMAL_SHARE_MAX * said) & (lost == 0)]
+    normal = candidates[(said >= said_min) & (slow <= ABNORMAL_SHARE_MAX * said)]
     return int(normal[0]) if len(normal) else None
 
 

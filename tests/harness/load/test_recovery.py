@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -27,8 +29,8 @@ def room(silent: tuple[int, int] = (0, 0), lost: tuple[int, int] = (0, 0), every
     )
 
 
-def of(*rooms: RoomFates) -> Recovery:
-    return recovery(rooms, FAULT_NS, 0, END_NS)
+def of(*rooms: RoomFates, not_taken_ns: Sequence[int] = ()) -> Recovery:
+    return recovery(rooms, not_taken_ns, FAULT_NS, (0, END_NS))
 
 
 def test_what_nobody_felt_is_over_at_once() -> None:
@@ -67,9 +69,14 @@ def test_silence_because_nobody_can_speak_is_not_normal() -> None:
     assert of(mute).normal_ms == pytest.approx(4000, abs=1100)  # half of the usual messages within two seconds
 
 
+def test_as_long_as_somebody_who_is_away_cannot_speak_it_is_not_normal() -> None:
+    seen = of(room(), not_taken_ns=[FAULT_NS + 1 * S, FAULT_NS + 4 * S])
+    assert seen == Recovery(first_delivery_ms=5.0, normal_ms=4050.0)
+
+
 def test_a_few_messages_say_nothing_about_what_is_normal() -> None:
     assert of(room(every_ns=S)).normal_ms is None
 
 
 def test_nothing_said_is_nothing_seen() -> None:
-    assert recovery([], FAULT_NS, 0, END_NS) == Recovery(None, None)
+    assert of() == Recovery(None, None)

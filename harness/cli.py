@@ -249,9 +249,7 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], **given: Any
     If not said otherwise: 50 messages a second in 10 rooms, three brokers, 20 s a cell and 40 s where something is
     killed; some 15 minutes in all. Exit code 5: a promise was broken.
     """
-    from rich import box  # noqa: PLC0415 - as in run
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415 - as in run
 
     from harness import fault_matrix  # noqa: PLC0415
     from harness.config import RunSettings  # noqa: PLC0415
@@ -262,15 +260,13 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], **given: Any
     cells = fault_matrix.plan(common, names, faults or fault_matrix.FAULTS)
     with CampaignProgress(Console(stderr=True), len(cells)) as progress:
         matrix, folder = fault_matrix.run_matrix(cells, common, progress)
+    from harness.report.table import faults_table  # noqa: PLC0415 - after the runs: it takes a second
+
     (folder / "faults.md").write_text(fault_matrix.markdown(matrix), encoding="utf-8")
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
-    head, *body = fault_matrix.rows(matrix)
-    table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False)
-    for row in body:
-        table.add_row(*row)
-    console.print(table)
+    console.print(faults_table(matrix))
     for cell in matrix.cells:
         if cell.why:
             console.print(f"{cell.arch}, {cell.fault}: {cell.why}", highlight=False, soft_wrap=True)
@@ -447,9 +443,7 @@ def selftest(out: str, as_json: bool) -> None:
     Takes less than two minutes. Exit codes: 0 all held, 5 a figure was wrong, 4 the machine was too busy to tell.
     """
     import msgspec  # noqa: PLC0415 - as in run
-    from rich import box  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
 
     from harness.report.progress import RunProgress  # noqa: PLC0415
     from harness.selftest import run_selftest  # noqa: PLC0415
@@ -459,11 +453,9 @@ def selftest(out: str, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(checks).decode())
     else:
-        table = Table("figure", "injected", "reported", "error", "allowed", "", box=box.SIMPLE_HEAD, pad_edge=False)
-        marks = {True: "[green]held[/]", False: "[red]WRONG[/]", None: "[yellow]too busy to tell[/]"}
-        for check in checks:
-            table.add_row(*list(msgspec.structs.asdict(check).values())[:-1], marks[check.held])
-        Console(width=None if sys.stdout.isatty() else 120).print(table)
+        from harness.report.table import selftest_table  # noqa: PLC0415 - after the runs: it takes a second
+
+        Console(width=None if sys.stdout.isatty() else 120).print(selftest_table(checks))
     if any(check.held is False for check in checks):
         sys.exit(ExitCode.CHECK_FAILED)
     if any(check.held is None for check in checks):

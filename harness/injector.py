@@ -54,6 +54,13 @@ class Injector:
             return 0.1
         return min(0.1, max(0.001, (self._pending[0].at_ns - time.time_ns()) / 1e9))
 
+    def mend(self) -> None:
+        """End what is still to end, and begin nothing more: the load is over, perhaps before its time."""
+        self._pending.clear()
+        for fault in self._began_ns.keys() - self._ended_ns.keys():
+            if fault.lasts_s is not None:
+                self._end(fault)
+
     def happened(self) -> list[Happened]:
         def since(moment_ns: int | None) -> float | None:
             return None if moment_ns is None else round((moment_ns - self._start_ns) / 1e9, 3)

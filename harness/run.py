@@ -290,6 +290,8 @@ class Run:
                 if not ended and (time.time_ns() >= end_ns or isinstance(news, msg.Ending)):
                     ended = True
                     at_end()
+                    if injector is not None:
+                        injector.mend()
                 match news:
                     case msg.Second():
                         self._record.add_second(news)

@@ -127,12 +127,12 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def read_nothing(self) -> None:
-        """Until read_again."""
-        if self._transport is not None and self.is_open:
+        """Until read_again. Who reads slowly on purpose goes on doing that."""
+        if self._transport is not None and self.is_open and self._slow_reading is None:
             self._transport.pause_reading()
 
     def read_again(self) -> None:
-        if self._transport is not None and self.is_open:
+        if self._transport is not None and self.is_open and self._slow_reading is None:
             self._transport.resume_reading()
 
     @property

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.table import Table
 
 from harness.capacity import Capacity
+from harness.fault_matrix import Matrix, rows
 from harness.report.comparison import Comparison
+from harness.selftest import Check
 from harness.summary import Summary
 
 NOT_MEASURED = "not measured"
@@ -83,6 +87,26 @@ def capacity_table(capacity: Capacity) -> Table:
             *(_x(ms, ",.1f") if attempt.driver_valid else "not valid" for ms in (attempt.p50_ms, attempt.p99_ms)),
             "held" if attempt.held else f"[red]broke:[/] {attempt.why}",
         )
+    return table
+
+
+def faults_table(matrix: Matrix) -> Table:
+    """A row for each architecture under each fault."""
+    head, *body = rows(matrix)
+    table = Table(*head, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for row in body:
+        table.add_row(*row, style="red" if "BROKEN" in row else None)
+    return table
+
+
+def selftest_table(checks: Sequence[Check]) -> Table:
+    """A row for each figure that was checked against a truth."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in ("figure", "injected", "reported", "error", "allowed", ""):
+        table.add_column(column, justify="right" if column in {"injected", "reported", "error"} else "left")
+    marks = {True: "[green]held[/]", False: "[red]WRONG[/]", None: "[yellow]too busy to tell[/]"}
+    for check in checks:
+        table.add_row(check.what, check.injected, check.reported, check.error, check.allowed, marks[check.held])
     return table
 
 

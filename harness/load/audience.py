@@ -25,8 +25,8 @@ from websockets.frames import CloseCode
 
 from harness import wire
 from harness.load import messages as msg
-from harness.load.connection import Connection
 from harness.load.history import Message, Stay, sender_of
+from harness.load.member_socket import Joining, MemberSocket, backoff_s
 from harness.load.phase import Chunk, Phase, note_heard
 from harness.load.probe import PROBE_BASE, RunningProbe
 from harness.measure.clock import ClockWatch
@@ -38,73 +38,12 @@ FLUSH_S = 0.1
 PROGRESS_S = 0.05
 LAG_PROBE_S = 0.02
 PROBE_ROUND_S = 0.25
-BACKOFF_FIRST_S = 0.2
-BACKOFF_MAX_S = 3.0
 REDIRECTS_MAX = 30
 REDIRECT_PAUSE_S = 0.05
 # Linux has 28,232 ports for clients of one address; the rest is for the members' second connections, and for others.
 MEMBERS_PER_ADDRESS = 20_000
 
 time_ns = time.time_ns
-
-
-class MemberSocket:
-    """One member's connection to one gateway."""
-
-    __slots__ = ("asked", "audience", "connection", "number", "read_bytes_per_s", "stays", "url")
-
-    def __init__(self, audience: Audience, number: int, url: str, read_bytes_per_s: float | None = None) -> None:
-        self.audience = audience
-        self.number = number
-        self.url = url
-        self.read_bytes_per_s = read_bytes_per_s  # None: as fast as it comes
-        self.stays: dict[str, Stay | None] = {}  # rooms it is in; None while no phase is counted
-        self.asked: set[str] = set()  # rooms it has asked for and got no answer yet
-        self.connection = Connection(url, self.knows, self.hear, self.closed)
-
-    @property
-    def rooms(self) -> Iterable[str]:
-        return self.stays
-
-    def knows(self, data: bytes) -> bool:
-        """Deal with these bytes if they have been seen before."""
-        audience = self.audience
-        chunks = audience.known.get(data)
-        if chunks is None:
-            return False
-        now_ns = time_ns()
-        for chunk in chunks:
-            audience.heard(self, chunk, now_ns)
-        return True
-
-    def hear(self, frames: list[bytes], texts: list[bytes]) -> None:
-        self.audience.decode(self, frames, texts, time_ns())
-
-    def closed(self, why: str, code: int | None) -> None:
-        self.audience.disconnected(self, why, code)
-
-    def send(self, frame: wire.ClientFrame) -> None:
-        self.connection.send(wire.encode(frame))
-
-    def end_stay(self, room: str, now_ns: int, *, broken: bool = False, behind: bool = False) -> None:
-        """Somebody who is not in the room any more is owed nothing from now on."""
-        stay = self.stays.pop(room, None)
-        if stay is not None:
-            stay.left_ns, stay.broken, stay.behind = now_ns, broken, stay.behind or behind
-
-
-class Joining:
-    """A member on the way into a room, which may lead past several gateways."""
-
-    __slots__ = ("asked_ns", "attempts", "away", "connect_ms", "read_bytes_per_s", "redirects")
-
-    def __init__(self, asked_ns: int, read_bytes_per_s: float | None = None, *, away: bool = False) -> None:
-        self.asked_ns = asked_ns
-        self.read_bytes_per_s = read_bytes_per_s
-        self.away = away  # it was in, and tries to get in again until it is
-        self.attempts = 0
-        self.connect_ms: float | None = None  # how long the member's first connection took
-        self.redirects = 0
 
 
 class Audience:
@@ -509,14 +448,6 @@ class Audience:
                 await probe.all_answered.wait()
         self._probe = None
         self._tell(msg.Probed(problem=probe.problem()))
-
-
-def backoff_s(attempt: int, random: Random) -> float:
-    """How long to wait before the attempt, from 1: up to twice as long each time, and everybody for another while.
-
-    Source: Brooker, Exponential Backoff and Jitter, 2015 ("full jitter").
-    """
-    return random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(attempt - 1, 30)))
 
 
 def _local_host(url: str, number: int) -> str | None:

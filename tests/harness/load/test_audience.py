@@ -10,19 +10,10 @@ import msgspec
 
 from harness import wire
 from harness.load import messages as msg
-from harness.load.audience import (
-    BACKOFF_FIRST_S,
-    BACKOFF_MAX_S,
-    MEMBERS_PER_ADDRESS,
-    REDIRECTS_MAX,
-    Audience,
-    Joining,
-    MemberSocket,
-    _local_host,
-    backoff_s,
-)
+from harness.load.audience import MEMBERS_PER_ADDRESS, REDIRECTS_MAX, Audience, _local_host
 from harness.load.history import message_id
 from harness.load.ledger import Verdict, judge
+from harness.load.member_socket import BACKOFF_FIRST_S, BACKOFF_MAX_S, Joining, MemberSocket, backoff_s
 
 START_NS = 1_000
 BEGIN = msg.BeginPhase(name="measure", start_ns=START_NS, end_ns=1 << 60)

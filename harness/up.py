@@ -25,12 +25,17 @@ from harness.signals import signals_interrupt, signals_wait
 def exposure_of(bind: str, origins: tuple[str, ...]) -> Exposure:
     """With the token of the environment, which neither a record nor the list of processes shows; raises UsageError."""
     try:
-        exposure = Exposure(bind=bind, origins=origins, token=os.environ.get(TOKEN_VARIABLE))
+        unspecified = ipaddress.ip_address(bind).is_unspecified
     except ValueError as problem:
-        raise UsageError(f"--bind {bind}: {problem}; set {TOKEN_VARIABLE}, and an IP address for --bind") from problem
-    if ipaddress.ip_address(bind).is_unspecified:
+        raise UsageError(
+            f"--bind is {bind!r}, but it must be an IP address of this host, as in 192.168.1.20"
+        ) from problem
+    if unspecified:
         raise UsageError(f"--bind {bind} is no address that members could be sent to; name one of this host")
-    return exposure
+    try:
+        return Exposure(bind=bind, origins=origins, token=os.environ.get(TOKEN_VARIABLE))
+    except ValueError as problem:
+        raise UsageError(f"--bind {bind}: {problem}; set one in {TOKEN_VARIABLE}") from problem
 
 
 def stay_up(

@@ -10,7 +10,10 @@ import msgspec
 import pytest
 
 from harness.capacity import FOUND, Capacity
-from harness.registry import architecture_names, scenario_files
+from harness.fault_matrix import Matrix, markdown
+from harness.faults import TARGETS
+from harness.record import read_summary
+from harness.registry import architecture_names, load_architecture, scenario_files
 from harness.report.comparison import compare, split_by
 from harness.report.frames import WORKLOAD, frames_of, read_records
 
@@ -68,7 +71,9 @@ def test_the_reference_comparison_shows_what_is_claimed_of_the_four() -> None:
         assert disk["plan1"] == pytest.approx(gateways * disk["plan2"], rel=0.1)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/comparison.md", "CONTRIBUTING.md", "docs/map.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/comparison.md", "docs/faults.md", "CONTRIBUTING.md", "docs/map.md"]
+)
 def test_links_inside_the_project_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
@@ -86,6 +91,23 @@ def test_no_committed_file_names_a_package_registry() -> None:
     for name in tracked:
         text = (ROOT / name).read_bytes().decode(errors="ignore")
         assert not any(registry in text for registry in registries), name
+
+
+def test_the_matrix_of_faults_shown_is_the_reference_and_holds_every_promise() -> None:
+    folder = ROOT / "results" / "reference" / "faults"
+    matrix = msgspec.json.decode((folder / "faults.json").read_bytes(), type=Matrix)
+    table = markdown(matrix)
+    assert (folder / "faults.md").read_text(encoding="utf-8") == table
+    text = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    assert table in text
+    assert len(matrix.cells) == 27
+    for cell in matrix.cells:
+        assert cell.held is (True if cell.promised else None), cell
+        assert cell.promised == (cell.fault in load_architecture(cell.arch).promises.survives), "as declared today"
+        summary = read_summary(folder / str(cell.record))
+        assert summary.faults[0].normal_ms == cell.normal_ms
+    for action, targets in TARGETS.items():
+        assert all(f"`{action}:{target}`" in text for target in targets)
 
 
 def test_the_capacity_told_is_the_one_of_the_reference_record() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,3 +104,28 @@ def test_ports_that_one_run_has_chosen_no_other_chooses() -> None:
     for other in others:
         other.communicate("\n", timeout=30)
     assert len(set.union(*chosen)) == 400, "nobody listens on any of them yet"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
+def test_killed_while_a_part_stands_still_it_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    asked = ["--arch", "redis", *SMALL_LOAD, "--duration", "60s", "--fault", "pause:gateway:30s@1s"]
+    with subprocess.Popen([*CHATBENCH, "run", *asked, "--out", str(tmp_path)], stderr=subprocess.PIPE) as run:
+        deadline = time.monotonic() + RUN_TIMEOUT_S
+        while not any(_stands_still(child) for child in psutil.Process(run.pid).children(recursive=True)):
+            assert time.monotonic() < deadline, "nothing was paused"
+            time.sleep(0.02)
+        children = psutil.Process(run.pid).children(recursive=True)
+        run.send_signal(number)
+        run.wait(RUN_TIMEOUT_S)
+    _gone, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive
+    (folder,) = tmp_path.iterdir()
+    summary = msgspec.json.decode((folder / "summary.json").read_bytes())
+    assert summary["status"] == ("incomplete" if number is signal.SIGKILL else "interrupted")
+
+
+def _stands_still(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_STOPPED)
+    except psutil.NoSuchProcess:
+        return False

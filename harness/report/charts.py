@@ -153,7 +153,7 @@ def _mark_faults(axes: Axes, faults: pd.DataFrame, measured_from_s: float, colou
                 normal_s, height, "<", color=colours[str(name)], transform=axes.get_xaxis_transform(), clip_on=False
             )
     if len(faults):
-        axes.annotate("< normal again", (1, 0.03), xycoords="axes fraction", ha="right", fontsize=10)
+        axes.annotate("◀ normal again", (0.98, 0.98), xycoords="axes fraction", ha="right", va="top", fontsize=10)
 
 
 def throughput_and_latency(frames: Frames) -> Figure:

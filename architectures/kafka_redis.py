@@ -112,11 +112,11 @@ class KafkaRedis(Architecture):
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
         self._everybody_listens = asyncio.Event()
         self._everybody_listens.set()
+        self._resuming: asyncio.Task[None] | None = None
+        self._closing = False
         self._producer = AckedProducer(bootstrap, name, acks_of(self.topology))
         self._publisher = Publisher(redis_url)
-        self._subscriber = Subscriber(
-            redis_url, self._on_messages, failed, self._everybody_listens.clear, self._redis_is_back
-        )
+        self._subscriber = Subscriber(redis_url, self._on_messages, failed, self._redis_is_gone, self._redis_is_back)
         await self._subscriber.open(self.topology.topic(f"gateway:{self.gateway}"))
         relay = Consumer(
             {
@@ -137,7 +137,7 @@ class KafkaRedis(Architecture):
 
     async def _publish_batch(self, records: Sequence[Message]) -> bool:
         """Returns when Redis has published all of them, in order; False if the relay must begin further back."""
-        while True:
+        while not self._closing:
             if not self._everybody_listens.is_set():
                 await self._everybody_listens.wait()
                 return False
@@ -153,6 +153,12 @@ class KafkaRedis(Architecture):
             if not all(isinstance(problem, Refused) for problem in problems):
                 raise problems[0]
             await asyncio.sleep(REDIS_AGAIN_S)
+        return False
+
+    def _redis_is_gone(self) -> None:
+        self._everybody_listens.clear()
+        if self._resuming is not None:  # it is gone for the second time
+            self._resuming.cancel()
 
     def _redis_is_back(self, broke_s: float) -> None:
         self._resuming = asyncio.create_task(self._resume(broke_s))
@@ -193,6 +199,8 @@ class KafkaRedis(Architecture):
 
     async def close(self) -> None:
         await self._producer.close()
+        self._closing = True
+        self._everybody_listens.set()  # what waits for a Redis that is gone need not wait any more
         await self._relay.close()
         await self._publisher.close()
         await self._subscriber.close()
@@ -238,9 +246,12 @@ class Relay:
                 self._go_back()
                 records = poll_batch(self._consumer)
                 if records:
-                    self._note_places(records)
+                    polled_s = time.monotonic()
+                    self._note_places(records, polled_s)
                     if asyncio.run_coroutine_threadsafe(self._hand_over(records), self._loop).result():
                         self._store_position(records)
+                    else:  # back to this batch at least, however long it waited
+                        self._rewind_to_s = min(polled_s, self._rewind_to_s or polled_s)
         except BaseException as problem:  # noqa: BLE001 - whatever ended the thread must end the gateway too
             self._loop.call_soon_threadsafe(self._failed, problem)
 
@@ -248,8 +259,7 @@ class Relay:
         """Hand over again everything that was handed over since that moment of time.monotonic()."""
         self._rewind_to_s = moment_s
 
-    def _note_places(self, records: Sequence[Message]) -> None:
-        now_s = time.monotonic()
+    def _note_places(self, records: Sequence[Message], now_s: float) -> None:
         for record in reversed(records):  # so that the first of each partition is noted last, and stands
             partition, offset = place_of(record)
             places = self._places[partition]

@@ -36,7 +36,7 @@ def summary_table(summary: Summary) -> Table:
         add("  lost in a connection that broke", _n(summary.lost_in_break))
     for fault in summary.faults:
         add(
-            f"{fault.fault}: heard again / normal again after",
+            f"{fault.fault}: heard / normal again after",
             f"{_after(fault.first_delivery_ms)} / {_after(fault.normal_ms)}",
         )
     if summary.disconnects:

@@ -72,7 +72,7 @@ def test_reading_from_now_misses_nothing_that_comes_after(kafka: Kafka) -> None:
 
 def test_a_port_in_use_is_told_in_one_sentence(kafka: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = kafka.brokers[0]
-    ports = [taken.port, taken.controller_port, taken.metrics_port]
+    ports = [taken.port, taken.controller_port, taken.metrics_port, taken.proxied_port, taken.proxy_port]
     monkeypatch.setattr(kafka_service, "free_ports", lambda _count: ports)
     second = Kafka(ensure_jars(lambda _done, _total: None), 1, tmp_path, tmp_path)
     try:

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import redis.asyncio
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from architectures.interface import Refused
 
 PIPELINE_MAX = 500
 WAITING_MAX = 10_000
-BATCH_MAX = 500
+ANSWER_MAX_S = 5.0  # redis-py's own default
 COME_BACK_EVERY_S = 0.05
+NEVER_AGAIN = Retry(NoBackoff(), 0)
 AWAY_MAX_S = 30.0  # a Redis that is away for longer is gone for good
 
 
-def connect(url: str) -> redis.asyncio.Redis:
-    """One connection that never retries: a PUBLISH sent twice would be a duplicate, a silent re-SUBSCRIBE a gap."""
-    return redis.asyncio.Redis.from_url(url, single_connection_client=True, retry=Retry(NoBackoff(), 0))
+def connection_to(url: str) -> AbstractConnection:
+    """One connection that never retries: a PUBLISH sent twice would be a duplicate, a silent re-SUBSCRIBE a gap.
+
+    Of redis-py's layers only this lowest one is used. Client, pipeline and PubSub above it take some 100 us of CPU for
+    each round trip that brings one message (timeouts, retries, a dict per message), as much as ten deliveries.
+    """
+    pool = redis.asyncio.ConnectionPool.from_url(url, retry=NEVER_AGAIN, protocol=2, socket_timeout=None)
+    connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's
+    return connection
 
 
 class Publisher:
@@ -35,7 +43,8 @@ class Publisher:
     """
 
     def __init__(self, url: str) -> None:
-        self._client = connect(url)
+        self._url = url
+        self._connection = connection_to(url)
         self._waiting: asyncio.Queue[tuple[str, bytes, asyncio.Future[None]]] = asyncio.Queue(WAITING_MAX)
         self._sending = asyncio.create_task(self._send())
 
@@ -53,8 +62,8 @@ class Publisher:
             batch = [await self._waiting.get()]
             while len(batch) < PIPELINE_MAX and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            refused = await self._execute([(channel, payload) for channel, payload, _done in batch])
-            for _channel, _payload, done in batch:
+            answers = await self._execute([("PUBLISH", channel, payload) for channel, payload, _done in batch])
+            for (_channel, _payload, done), refused in zip(batch, answers, strict=True):
                 self._waiting.task_done()
                 if done.done():  # its sender is gone
                     continue
@@ -63,23 +72,34 @@ class Publisher:
                 else:
                     done.set_exception(refused)
 
+    async def _execute(self, commands: Sequence[tuple[str, str, bytes]]) -> list[Refused | None]:
+        """Of each command, why it was refused, if it was."""
+        connection = self._connection
+        answers: list[Refused | None] = []
+        try:
+            async with asyncio.timeout(ANSWER_MAX_S):
+                await connection.connect()  # type: ignore[no-untyped-call]  # redis-py's; does nothing while connected
+                await connection.send_packed_command(connection.pack_commands(commands))
+                while len(answers) < len(commands):
+                    try:
+                        await connection.read_response(timeout=math.inf)
+                        answers.append(None)
+                    except ResponseError as problem:  # of this command alone; the next answer follows
+                        answers.append(_refused(problem))
+        except (RedisError, OSError) as problem:  # OSError: also a time-out
+            await connection.disconnect(nowait=True)
+            refused = _refused(problem)
+            answers += [refused] * (len(commands) - len(answers))
+        return answers
+
     async def all_subscribed(self, channels: Sequence[str]) -> bool:
         """Whether somebody listens to each of these channels; False if Redis does not answer."""
         try:
-            listening = await self._client.pubsub_numsub(*channels)
+            async with redis.asyncio.Redis.from_url(self._url, retry=NEVER_AGAIN) as client:
+                listening = await client.pubsub_numsub(*channels)
         except (RedisError, OSError):
             return False
         return all(count > 0 for _channel, count in listening)
-
-    async def _execute(self, messages: Sequence[tuple[str, bytes]]) -> Refused | None:
-        pipeline = self._client.pipeline(transaction=False)
-        for channel, payload in messages:
-            pipeline.publish(channel, payload)
-        try:
-            await pipeline.execute()
-        except (RedisError, OSError) as problem:
-            return Refused(f"Redis did not accept the message: {problem}")
-        return None
 
     async def close(self) -> None:
         """Send what is waiting, then disconnect."""
@@ -87,7 +107,11 @@ class Publisher:
         self._sending.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._sending
-        await self._client.aclose()
+        await self._connection.disconnect()
+
+
+def _refused(problem: Exception) -> Refused:
+    return Refused(f"Redis did not accept the message: {problem or type(problem).__name__}")
 
 
 class Subscriber:
@@ -105,8 +129,7 @@ class Subscriber:
         resumed: Callable[[float], None] = lambda _broke_s: None,
     ) -> None:
         """`broke` is told at once, and `resumed` when all is subscribed again, with the break's time.monotonic()."""
-        self._client = connect(url)
-        self._pubsub = self._client.pubsub()
+        self._connection = connection_to(url)
         self._deliver = deliver
         self._failed = failed
         self._broke = broke
@@ -114,13 +137,15 @@ class Subscriber:
         self._own_channel = ""
         self._channels: dict[str, None] = {}
         self._confirming: dict[str, asyncio.Future[None]] = {}
+        self._batch: list[tuple[str, bytes]] = []
         self._changing = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
 
     async def open(self, own_channel: str) -> None:
         """Subscribe to a channel nobody else uses: a connection without any cannot be read from."""
         self._own_channel = own_channel
-        await self._pubsub.subscribe(own_channel)
+        await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
+        await self._connection.send_command("SUBSCRIBE", own_channel)
         self._reading = asyncio.create_task(self._read())
 
     async def subscribe(self, channel: str) -> None:
@@ -129,14 +154,14 @@ class Subscriber:
             confirmed = self._confirming[channel] = asyncio.get_running_loop().create_future()
             self._channels[channel] = None
             with contextlib.suppress(RedisError, OSError):  # whoever reads sees that too, and subscribes to all again
-                await self._pubsub.subscribe(channel)
+                await self._connection.send_command("SUBSCRIBE", channel)
         await confirmed
 
     async def unsubscribe(self, channel: str) -> None:
         async with self._changing:
             self._channels.pop(channel, None)
             with contextlib.suppress(RedisError, OSError):  # as in subscribe
-                await self._pubsub.unsubscribe(channel)
+                await self._connection.send_command("UNSUBSCRIBE", channel)
 
     async def _read(self) -> None:
         try:
@@ -150,15 +175,24 @@ class Subscriber:
 
     async def _read_on(self) -> None:
         while True:
-            batch: list[tuple[str, bytes]] = []
-            self._take(await self._pubsub.get_message(timeout=None), batch)
-            while len(batch) < BATCH_MAX:
-                message = await self._pubsub.get_message(timeout=0)
-                if message is None:
-                    break
-                self._take(message, batch)
-            if batch:
-                self._deliver(batch)
+            self._take(await self._connection.read_response(disable_decoding=True, timeout=math.inf))
+
+    def _take(self, reply: list[bytes]) -> None:
+        kind, channel, told = reply
+        if kind == b"message":
+            if not self._batch:
+                # Reading goes on without a pause while anything has arrived: then this is called, and has all of it.
+                asyncio.get_running_loop().call_soon(self._hand_over)
+            self._batch.append((channel.decode(), told))
+        elif kind == b"subscribe" and (confirmed := self._confirming.pop(channel.decode(), None)) is not None:
+            confirmed.set_result(None)
+
+    def _hand_over(self) -> None:
+        batch, self._batch = self._batch, []
+        try:
+            self._deliver(batch)
+        except Exception as problem:  # noqa: BLE001 - a gateway that delivers no more must not look like silence
+            self._failed(problem)
 
     async def _come_back(self, problem: Exception) -> None:
         """Subscribe to everything on a new connection; raises `problem` when Redis stays away."""
@@ -168,28 +202,19 @@ class Subscriber:
             while True:
                 await asyncio.sleep(COME_BACK_EVERY_S)
                 with contextlib.suppress(RedisError, OSError):
-                    await self._pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py's
-                    self._pubsub = self._client.pubsub()
-                    # Its own channel last: who finds it subscribed knows that the rooms are.
-                    await self._pubsub.subscribe(*self._channels, self._own_channel)
+                    async with asyncio.timeout(ANSWER_MAX_S):
+                        await self._connection.disconnect(nowait=True)
+                        await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
+                        # Its own channel last: who finds it subscribed knows that the rooms are.
+                        await self._connection.send_command("SUBSCRIBE", *self._channels, self._own_channel)
                     break
                 if time.monotonic() - broke_s > AWAY_MAX_S:
                     raise problem
         self._resumed(broke_s)
-
-    def _take(self, message: Mapping[str, Any] | None, batch: list[tuple[str, bytes]]) -> None:
-        if message is None:
-            return
-        kind, channel = message["type"], message["channel"].decode()
-        if kind == "message":
-            batch.append((channel, message["data"]))
-        elif kind == "subscribe" and (confirmed := self._confirming.pop(channel, None)) is not None:
-            confirmed.set_result(None)
 
     async def close(self) -> None:
         if self._reading is not None:
             self._reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reading
-        await self._pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py's
-        await self._client.aclose()
+        await self._connection.disconnect()

@@ -9,7 +9,7 @@ import time
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks.receiving import ROOM
+from benchmarks.one_room import ROOM
 from harness import wire
 
 

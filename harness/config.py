@@ -19,6 +19,7 @@ MEMBERS_MAX = 100_000
 GATEWAYS_MAX = 64
 PROCESSES_MAX = 64
 PARTITIONS_MAX = 1_000
+TICK_MAX_S = 1.0
 RATE_MAX_PER_S = 1_000_000.0
 DURATION_MAX_S = 24 * 3600.0
 BROKER_COUNTS = (1, 3)
@@ -45,6 +46,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     brokers: int = 1
     partitions: int | None = None
     dedup: bool = False
+    tick_s: float | None = None  # of the gateways' writing; None: adapts to their load
     faults: tuple[str, ...] = ()  # as harness.faults writes them
     seed: int = 1
     out: str = "results"
@@ -66,6 +68,8 @@ def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
         raise UsageError(f"--brokers is {settings.brokers}, but it must be 1 or 3")
     if settings.brokers != 1 and not architecture.requires.kafka:
         raise UsageError(f"--brokers is {settings.brokers}, but {settings.arch} uses no Kafka; leave it out")
+    if settings.tick_s is not None:
+        _in_range("--tick", settings.tick_s, 0, TICK_MAX_S)
     for fault in parse_faults(settings):
         check_fault(fault, architecture, gateways, settings.brokers)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from harness.option_file import config_option
-from harness.quantities import COUNT, DURATION, NUMBER, SIZE
+from harness.quantities import ADAPTIVE, COUNT, DURATION, NUMBER, SIZE, TICK
 
 
 def complete_architecture(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
@@ -45,6 +45,16 @@ shape_options = together(
     click.option("--gateways", type=COUNT, metavar="N", help="Gateway processes.  [default: 2; direct: 1]"),
     click.option("--brokers", type=COUNT, default=1, show_default=True, metavar="N", help="Kafka brokers, 1 or 3."),
     click.option("--partitions", type=COUNT, metavar="N", help="Kafka partitions.  [default: one per gateway]"),
+    click.option(
+        "--tick",
+        "tick_s",
+        type=TICK,
+        default=ADAPTIVE,
+        show_default=True,
+        metavar="HOW LONG",
+        help="What a gateway gathers in a busy room before it writes to the members: 0 for nothing, 20ms, or adaptive, "
+        "from 2 to 50 ms as the gateway's CPU fills.",
+    ),
 )
 ARCH_SET = click.option(
     "--arch-set",

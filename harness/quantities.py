@@ -10,6 +10,7 @@ import click
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 COUNTS = {"": 1, "k": 1_000, "m": 1_000_000}
 BYTES = {"": 1, "b": 1, "kb": 1_000, "mb": 1_000_000, "kib": 1 << 10, "mib": 1 << 20, "k": 1 << 10, "m": 1 << 20}
+ADAPTIVE = "adaptive"
 WRITTEN = re.compile(r"\s*(-?[0-9][0-9_.]*(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 
 
@@ -39,6 +40,20 @@ class Duration(click.ParamType[float]):
             return parse_duration(str(value))
         except ValueError:
             self.fail(f"{value!r} is no duration; write it like 30s, 2m or 500ms", param, ctx)
+
+
+class Tick(click.ParamType["float | None"]):
+    """Seconds, or None for `adaptive`."""
+
+    name = "tick"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        if value is None or value == ADAPTIVE:
+            return None
+        try:
+            return parse_duration(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no tick; write it like 20ms or 0, or {ADAPTIVE}", param, ctx)
 
 
 class Number(click.ParamType[float]):
@@ -75,3 +90,4 @@ COUNT = Whole("number", COUNTS, "100, 1k or 2.5k")
 SIZE = Whole("size", BYTES, "100, 4KiB or 4kB")
 NUMBER = Number()
 DURATION = Duration()
+TICK = Tick()

@@ -81,7 +81,9 @@ def run_on(
     progress: Progress,
 ) -> Outcome:
     """Run and record on backends that may be running already, and are left running. Call it in signals_interrupt."""
-    stack = Stack(architecture, config.topology(record.settings, architecture), backends, record.logs)
+    settings = record.settings
+    topology = config.topology(settings, architecture)
+    stack = Stack(architecture, topology, backends, record.logs, tick_s=settings.tick_s)
     run = Run(stack, record, architecture, progress)
 
     def start_and_go() -> None:

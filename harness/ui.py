@@ -44,7 +44,7 @@ def serve_ui(
     config.raise_open_file_limit()
     logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))
     backends = Backends(architecture.requires, settings.brokers, logs)
-    stack = Stack(architecture, config.topology(settings, architecture), backends, logs)
+    stack = Stack(architecture, config.topology(settings, architecture), backends, logs, tick_s=settings.tick_s)
     others = [path for path in scenario_files().values() if path != scenario]
     web = WebSettings(
         port=port, arch=settings.arch, scenarios=[str(path) for path in (scenario, *others)], warmup_s=settings.warmup_s
@@ -94,6 +94,7 @@ class Recorder:
             partitions=self.asked.partitions,
             dedup=self.asked.dedup,
             arch_options=self.asked.arch_options,
+            tick_s=self.asked.tick_s,
             out=self.asked.out,
         )
         record = Record(Path(settings.out), settings, Path(settings.scenario).stem, self.architecture)

@@ -49,7 +49,8 @@ def stay_up(
     config.raise_open_file_limit()
     logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))
     backends = Backends(architecture.requires, settings.brokers, logs)
-    stack = Stack(architecture, config.topology(settings, architecture), backends, logs, exposure=exposure)
+    topology = config.topology(settings, architecture)
+    stack = Stack(architecture, topology, backends, logs, exposure=exposure, tick_s=settings.tick_s)
     with signals_interrupt():
         try:
             backends.begin(lambda _done, _total: None)

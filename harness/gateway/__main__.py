@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import logging
 import signal
@@ -13,24 +14,29 @@ import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 
 from harness.gateway.door import Door, listening_socket
+from harness.gateway.pace import adapt
 from harness.gateway.session import Hall, Session, cut_off_slow
 from harness.gateway.settings import GatewaySettings, GatewayStats
 from harness.registry import load_architecture
 
 CLOSE_MAX_S = 1.0
 BACKLOG = 4096  # a whole audience connects at once
+# What a message leaves behind is freed without it, and each collection walks all that members have made lately.
+COLLECT_AFTER = 50_000
 
 
 async def run_gateway(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT, or until the architecture reports that its backend is gone."""
     architecture = load_architecture(settings.arch)(settings.services, settings.topology, settings.index)
-    hall = Hall(settings.index, settings.peers, architecture, settings.limits)
+    hall = Hall(settings, architecture)
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _end, ended, None)
 
     await architecture.open(hall.rooms.deliver, lambda problem: _end(ended, problem), hall.moved)
-    sweeper = asyncio.create_task(cut_off_slow(hall))
+    helpers = [asyncio.create_task(cut_off_slow(hall))]
+    if settings.tick_s is None:
+        helpers.append(asyncio.create_task(adapt(hall.rooms)))
     numbers = itertools.count(1)
 
     async def serve_member(connection: ServerConnection) -> None:
@@ -56,8 +62,10 @@ async def run_gateway(settings: GatewaySettings) -> None:
             backlog=BACKLOG,
         ):
             await ended
+            hall.rooms.write_all()
     finally:
-        sweeper.cancel()
+        for helper in helpers:
+            helper.cancel()
         await architecture.close()
 
 
@@ -75,6 +83,7 @@ def _stats(hall: Hall) -> GatewayStats:
         members=len(hall.sessions),
         rooms=len(hall.rooms),
         frames_out=hall.rooms.frames_out,
+        writes=hall.rooms.writes,
         wasted=hall.rooms.wasted,
         counts=dict(hall.counts),
     )
@@ -83,6 +92,7 @@ def _stats(hall: Hall) -> GatewayStats:
 def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=GatewaySettings)
+    gc.set_threshold(COLLECT_AFTER)
     try:
         uvloop.run(run_gateway(settings))
     except Exception as problem:

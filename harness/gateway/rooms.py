@@ -1,55 +1,123 @@
-"""Rooms and their local members, and the fan-out of one payload to all of them."""
+"""Rooms and their local members, and the fan-out of what is said in a room to all of them."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 
-from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.asyncio.server import ServerConnection
 
 from architectures.interface import Delivery
+from harness.gateway.frames import framed, write
+
+WAITING_MAX_BYTES = 64 * 1024  # of one room; what is more is written at once
 
 
-class Rooms:
-    """Who of this gateway's members is in which room."""
+class Room:
+    """The local members of one room, and the frames that wait to be written to all of them."""
+
+    __slots__ = ("members", "waiting", "waiting_bytes", "written_s")
 
     def __init__(self) -> None:
         # A dict is used as an ordered set: members are served in the order they joined, the same for every
         # architecture.
-        self._members: dict[str, dict[ServerConnection, None]] = {}
+        self.members: dict[ServerConnection, None] = {}
+        self.waiting: list[bytes] = []
+        self.waiting_bytes = 0
+        self.written_s = 0.0
+
+
+class Rooms:
+    """Who of this gateway's members is in which room, and what they are about to get.
+
+    A room that was quiet for a tick is written to at once. In a busy one, what comes within a tick of the last write
+    waits until the tick is over, and goes out in one write per member. `tick_s` may change at any time.
+    """
+
+    def __init__(self, tick_s: float) -> None:
+        self.tick_s = tick_s
+        self._rooms: dict[str, Room] = {}
+        self._late: dict[Room, None] = {}  # rooms in which something waits for the timer
+        self._timer: asyncio.TimerHandle | None = None
         self.frames_out = 0
+        self.writes = 0
         self.wasted = 0  # deliveries of rooms without a local member
 
-    def add(self, room: str, member: ServerConnection) -> bool:
+    def add(self, name: str, member: ServerConnection) -> bool:
         """Returns whether this is the room's first local member."""
-        members = self._members.setdefault(room, {})
-        members[member] = None
-        return len(members) == 1
+        room = self._rooms.get(name)
+        if room is None:
+            room = self._rooms[name] = Room()
+        self._write(room)  # what waits came before the member did
+        room.members[member] = None
+        return len(room.members) == 1
 
-    def discard(self, room: str, member: ServerConnection) -> bool:
+    def discard(self, name: str, member: ServerConnection) -> bool:
         """Returns whether that was the room's last local member."""
-        members = self._members.get(room)
-        if members is None or member not in members:
+        room = self._rooms.get(name)
+        if room is None or member not in room.members:
             return False
-        del members[member]
-        if members:
+        self._write(room)  # what waits came before the member left
+        del room.members[member]
+        if room.members:
             return False
-        del self._members[room]
+        del self._rooms[name]
         return True
 
-    def remove(self, room: str) -> list[ServerConnection]:
-        """Empty the room; returns who was in it."""
-        return list(self._members.pop(room, ()))
+    def remove(self, name: str) -> list[ServerConnection]:
+        """Empty the room; returns who was in it, and has got everything."""
+        room = self._rooms.pop(name, None)
+        if room is None:
+            return []
+        self._write(room)
+        return list(room.members)
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self._rooms)
 
     def deliver(self, batch: Sequence[Delivery]) -> None:
-        """Write each payload, a finished frame, to every local member of its room."""
-        for room, payload in batch:
-            members = self._members.get(room)
-            if members is None:
+        """Write each payload, a finished text, to every local member of its room, at once or within a tick."""
+        spoken: dict[Room, None] = {}
+        for name, payload in batch:
+            room = self._rooms.get(name)
+            if room is None:
                 self.wasted += 1
+                continue
+            frame = framed(payload)
+            room.waiting.append(frame)
+            room.waiting_bytes += len(frame)
+            spoken[room] = None
+        now_s = time.monotonic()
+        for room in spoken:
+            wait_s = room.written_s + self.tick_s - now_s
+            if wait_s <= 0 or room.waiting_bytes >= WAITING_MAX_BYTES:
+                self._write(room)
             else:
-                self.frames_out += len(members)
-                # Writes without waiting for anybody; what bounds a slow member's buffer is session.cut_off_slow.
-                broadcast(members, payload, text=True)
+                self._write_later(room, wait_s)
+
+    def write_all(self) -> None:
+        """Write what waits anywhere."""
+        late, self._late = self._late, {}
+        for room in late:
+            self._write(room)
+
+    def _write_later(self, room: Room, wait_s: float) -> None:
+        self._late[room] = None
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        # All rooms, also those whose tick is not quite over: one timer a tick, however many rooms there are.
+        self._timer = None
+        self.write_all()
+
+    def _write(self, room: Room) -> None:
+        if not room.waiting:
+            return
+        frames, room.waiting, room.waiting_bytes = room.waiting, [], 0
+        room.written_s = time.monotonic()
+        together = frames[0] if len(frames) == 1 else b"".join(frames)
+        written = write(room.members, together)
+        self.frames_out += len(frames) * written
+        self.writes += written

@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
-from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
 from architectures.interface import Architecture, Moving, Refused
 from harness import wire
+from harness.gateway.frames import framed, write
 from harness.gateway.rooms import Rooms
-from harness.gateway.settings import Limits
+from harness.gateway.settings import GatewaySettings, Limits
 
 # What the WebSocket library itself closes a connection for, before a frame gets here.
 CLOSED_BY_PROTOCOL: dict[int, str] = {
@@ -34,12 +35,12 @@ MOVING_CHECK_S = 0.02
 class Hall:
     """What all sessions of a gateway share."""
 
-    def __init__(self, gateway: int, peers: tuple[str, ...], architecture: Architecture, limits: Limits) -> None:
-        self.gateway = gateway
-        self.peers = peers  # URLs of all gateways, by index
+    def __init__(self, settings: GatewaySettings, architecture: Architecture) -> None:
+        self.gateway = settings.index
+        self.peers = settings.peers  # URLs of all gateways, by index
         self.architecture = architecture
-        self.limits = limits
-        self.rooms = Rooms()
+        self.limits = settings.limits
+        self.rooms = Rooms(settings.tick_s or 0.0)
         self.sessions: dict[ServerConnection, Session] = {}
         self.counts: Counter[str] = Counter()  # what happened, and every drop by its cause
         self._changes = [asyncio.Lock() for _ in range(ROOM_LOCKS)]
@@ -66,8 +67,8 @@ class Hall:
             for member in members:
                 if (session := self.sessions.get(member)) is not None:  # else it is just leaving
                     session.forget(room)
-            # As deliveries are written: so it comes after every one of the room.
-            broadcast(members, wire.encode(wire.Redirect(room, self.peers[self.gateway])), text=True)
+            redirect = framed(wire.encode(wire.Redirect(room, self.peers[self.gateway])))
+            write(members, redirect)
 
     async def exit(self, room: str, member: ServerConnection) -> None:
         """Remove the member; the architecture hears when the room's last local member has left."""
@@ -149,14 +150,14 @@ class Session:
             except Moving:
                 self._rooms.discard(room)
                 self._hall.counts["refused_moving"] += 1
-                await self._send(wire.Error("moving", f"no gateway serves {room!r} at the moment; join it again later"))
+                self._send(wire.Error("moving", f"no gateway serves {room!r} at the moment; join it again later"))
                 return True
             if server != self._hall.gateway:
                 self._rooms.discard(room)
                 self._hall.counts["redirected"] += 1
-                await self._send(wire.Redirect(room, self._hall.peers[server]))
+                self._send(wire.Redirect(room, self._hall.peers[server]))
                 return True
-        await self._send(wire.Joined(room))
+        self._send(wire.Joined(room))
         return True
 
     async def _enter(self, room: str) -> int:
@@ -183,7 +184,7 @@ class Session:
     async def _say(self, said: wire.Say) -> bool:
         if said.room not in self._rooms:
             self._hall.counts["refused_not_joined"] += 1
-            await self._send(wire.Error("not_joined", f"join {said.room!r} before you speak there", said.id))
+            self._send(wire.Error("not_joined", f"join {said.room!r} before you speak there", said.id))
             return True
         chat = wire.encode(wire.Chat(said.room, self._name, said.id, said.sent, said.text))
         # Reading stops while too many of this member's messages wait for the backend: that is the backpressure.
@@ -204,20 +205,18 @@ class Session:
             await self._hall.architecture.publish(room, chat)
         except Refused as refused:
             counts["refused_by_backend"] += 1
-            await self._send(wire.Error("not_accepted", str(refused), message_id))
+            self._send(wire.Error("not_accepted", str(refused), message_id))
         else:
             counts["acked"] += 1
-            await self._send(wire.Ack(message_id))
+            self._send(wire.Ack(message_id))
 
-    async def _send(self, frame: wire.GatewayFrame) -> None:
-        try:
-            await self._connection.send(wire.encode(frame), text=True)
-        except ConnectionClosed:
+    def _send(self, frame: wire.GatewayFrame) -> None:
+        if not write((self._connection,), framed(wire.encode(frame))):
             self._hall.counts["unsent_member_gone"] += 1
 
     async def _close(self, code: CloseCode, name: str, reason: str) -> bool:
         self._hall.counts[f"closed_{name}"] += 1
-        await self._send(wire.Error(name, reason))
+        self._send(wire.Error(name, reason))
         await self._connection.close(code, reason[:100])
         return False
 

@@ -57,6 +57,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     ports: tuple[int, ...]  # of all gateways, by index
     limits: Limits = Limits()
     exposure: Exposure = Exposure()
+    tick_s: float | None = None  # how long a busy room's messages wait for others; None: that adapts to the load
 
     @property
     def peers(self) -> tuple[str, ...]:
@@ -69,6 +70,7 @@ class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
     members: int
     rooms: int
     frames_out: int
+    writes: int  # which carried them: one takes all that a room has for a member
     wasted: int  # deliveries of the backend for rooms without a local member
     counts: dict[str, int]
 
@@ -80,6 +82,7 @@ class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
             members=self.members,
             rooms=self.rooms,
             frames_out=self.frames_out - before.frames_out,
+            writes=self.writes - before.writes,
             wasted=self.wasted - before.wasted,
             counts={cause: count for cause, count in grown.items() if count},
         )
@@ -95,6 +98,7 @@ def total(gateways: Iterable[GatewayStats]) -> GatewayStats:
         members=sum(each.members for each in stats),
         rooms=sum(each.rooms for each in stats),
         frames_out=sum(each.frames_out for each in stats),
+        writes=sum(each.writes for each in stats),
         wasted=sum(each.wasted for each in stats),
         counts=dict(counts),
     )

@@ -32,13 +32,16 @@ class Fleet:
         *,
         exposure: Exposure = LOCAL,
         limits: Limits = USUAL,
+        tick_s: float | None = None,
     ) -> None:
+        """`tick_s` as in GatewaySettings."""
         self._arch = arch
         self._services = services
         self._topology = topology
         self._logs = logs
         self._exposure = exposure
         self._limits = limits
+        self._tick_s = tick_s
         self._ports = tuple(free_ports(topology.gateways, exposure.bind))
         self.children: list[Child] = []
         self._may_end = False
@@ -63,6 +66,7 @@ class Fleet:
             ports=self._ports,
             exposure=self._exposure,
             limits=self._limits,
+            tick_s=self._tick_s,
         )
         return spawn(
             f"gateway {index}",

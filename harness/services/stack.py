@@ -26,12 +26,15 @@ class Stack:
         logs: Path,
         *,
         exposure: Exposure = LOCAL,
+        tick_s: float | None = None,
     ) -> None:
+        """`tick_s` as in GatewaySettings."""
         self._architecture = architecture
         self.topology = topology
         self.backends = backends
         self._logs = logs
         self._exposure = exposure
+        self._tick_s = tick_s
         self.fleet: Fleet | None = None
 
     @property
@@ -52,7 +55,14 @@ class Stack:
             self._architecture.provision(services, self.topology)
         except KafkaException as problem:
             raise ServiceFailed(f"{self._architecture.name} could not make its topics: {problem}") from problem
-        self.fleet = Fleet(self._architecture.name, services, self.topology, self._logs, exposure=self._exposure)
+        self.fleet = Fleet(
+            self._architecture.name,
+            services,
+            self.topology,
+            self._logs,
+            exposure=self._exposure,
+            tick_s=self._tick_s,
+        )
         self.fleet.start()
         self.fleet.wait_ready()
         return self.fleet

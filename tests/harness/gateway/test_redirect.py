@@ -8,11 +8,12 @@ from typing import Any, cast
 import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection
+from websockets.protocol import State
 
 from architectures.direct import Direct
 from architectures.interface import Moving, Services, Topology
 from harness.gateway.session import Hall, Session
-from harness.gateway.settings import Limits
+from harness.gateway.settings import GatewaySettings, Limits
 
 
 class OwnedElsewhere(Direct):
@@ -32,35 +33,44 @@ class Between(Direct):
         return 0
 
 
+USUAL = Limits()
+
+
+def settings(ports: tuple[int, ...], limits: Limits = USUAL) -> GatewaySettings:
+    topology = Topology(run_id="r", gateways=len(ports))
+    return GatewaySettings(arch="direct", services=Services(), topology=topology, index=0, ports=ports, limits=limits)
+
+
 class Peer:
     """Stands in for the member's socket."""
 
-    close_code = None
+    state = State.OPEN
 
     def __init__(self, *frames: dict[str, Any]) -> None:
         self._frames = [msgspec.json.encode(frame).decode() for frame in frames]
         self.heard: list[dict[str, Any]] = []
+        self.transport = self.protocol = self
 
     async def __aiter__(self) -> Any:
         for frame in self._frames:
             yield frame
 
-    async def send(self, frame: bytes, *, text: bool) -> None:
-        assert text
-        self.heard.append(msgspec.json.decode(frame))
+    def write(self, frame: bytes) -> None:
+        assert frame[0] == 0x81  # a whole text
+        self.heard.append(msgspec.json.decode(frame[2:]))
 
 
 def test_a_foreign_room_is_answered_with_its_owners_address() -> None:
     async def scenario() -> list[dict[str, Any]]:
         architecture = OwnedElsewhere(Services(), Topology(run_id="r", gateways=2), gateway=0)
-        hall = Hall(0, ("ws://zero", "ws://one"), architecture, Limits())
+        hall = Hall(settings(ports=(1, 2)), architecture)
         peer = Peer({"t": "join", "room": "theirs"}, {"t": "join", "room": "ours"})
         await Session(hall, cast(ServerConnection, peer), "m").serve()
         assert len(hall.rooms) == 0
         return peer.heard
 
     assert asyncio.run(scenario()) == [
-        {"t": "redirect", "room": "theirs", "url": "ws://one"},
+        {"t": "redirect", "room": "theirs", "url": "ws://127.0.0.1:2"},
         {"t": "joined", "room": "ours"},
     ]
 
@@ -80,7 +90,7 @@ def test_a_join_waits_while_the_room_moves_but_not_for_ever(questions: int, answ
     async def scenario() -> list[dict[str, Any]]:
         architecture = Between(Services(), Topology(run_id="r", gateways=1), gateway=0)
         architecture.questions = questions
-        hall = Hall(0, ("ws://zero",), architecture, Limits(moving_max_s=0.3))
+        hall = Hall(settings(ports=(1,), limits=Limits(moving_max_s=0.3)), architecture)
         peer = Peer({"t": "join", "room": "r"})
         await Session(hall, cast(ServerConnection, peer), "m").serve()
         assert len(hall.rooms) == 0

@@ -1,6 +1,6 @@
-"""A gateway reduced to its writing: each message goes to every member, as a frame encoded once.
+"""The least that a gateway on uvloop can do: a frame encoded once, and one write per member, at once or once per tick.
 
-`python -m benchmarks.relay PORT TICK_S`: with a tick, what came within it is written together, as a busy gateway does.
+`python -m benchmarks.bare_writes TICK_S PORT`. No rooms, limits, counters or checks: what it costs is the kernel's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from harness import wire
+from harness.gateway.frames import framed
 
 
 async def relay(port: int, tick_s: float) -> None:
@@ -31,7 +32,7 @@ async def relay(port: int, tick_s: float) -> None:
                     members.append(member)
                     await member.send(wire.encode(wire.Joined(room)), text=True)
                 case wire.Say(room, identity, said, sent):
-                    waiting.append(_frame(wire.encode(wire.Chat(room, "g", identity, sent, said))))
+                    waiting.append(framed(wire.encode(wire.Chat(room, "g0-1", identity, sent, said))))
                     await member.send(wire.encode(wire.Ack(identity)), text=True)
                     if tick_s == 0:
                         flush()
@@ -48,10 +49,5 @@ async def relay(port: int, tick_s: float) -> None:
             flush()
 
 
-def _frame(text: bytes) -> bytes:
-    size = len(text)
-    return (bytes([0x81, size]) if size < 126 else bytes([0x81, 126]) + size.to_bytes(2, "big")) + text
-
-
 if __name__ == "__main__":
-    uvloop.run(relay(int(sys.argv[1]), float(sys.argv[2])))
+    uvloop.run(relay(int(sys.argv[2]), float(sys.argv[1])))

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from architectures.interface import Architecture
@@ -91,7 +92,7 @@ def run_on(
         try:
             progress.step("start", "driver and services")
             driver = DriverProcess(driver_settings(record.settings, scenario, record.logs), stack.check)
-            backends.begin(lambda done, total: show_download(progress, done, total))
+            backends.begin(partial(show_first_use, progress))
             ready = driver.expect(msg.Ready, READY_TIMEOUT_S, "the driver's start")
             run.learn_rooms(ready.rooms)
             stack.start()
@@ -107,10 +108,11 @@ def run_on(
     return recorded(run, record, start_and_go)
 
 
-def show_download(progress: Progress, done: int, total: int) -> None:
-    detail = f"{done} of {total} jars of Kafka, once"
+def show_first_use(progress: Progress, what: str, done: int, total: int) -> None:
+    """What is done once, at the first run of all."""
+    detail = f"{what}: {done} of {total}"
     if done == 0:
-        progress.step("download", detail, total=total)
+        progress.step("once", detail, total=total)
     progress.update(done, detail)
 
 

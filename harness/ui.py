@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,7 @@ from harness.record import Record
 from harness.registry import find_scenario, scenario_files
 from harness.report.html import write_report
 from harness.report.progress import Progress
-from harness.run import READY_TIMEOUT_S, Run, driver_settings, recorded, show_download
+from harness.run import READY_TIMEOUT_S, Run, driver_settings, recorded, show_first_use
 from harness.services.backends import Backends
 from harness.services.ports import is_free
 from harness.services.stack import Stack
@@ -55,7 +56,7 @@ def serve_ui(
             progress.step("start", "driver and services")
             given = msgspec.structs.replace(driver_settings(settings, scenario, logs), web=web)
             driver = DriverProcess(given, stack.check)
-            backends.begin(lambda done, total: show_download(progress, done, total))
+            backends.begin(partial(show_first_use, progress))
             driver.expect(msg.Ready, READY_TIMEOUT_S, "the driver's start")
             fleet = stack.start()
             driver.send(msg.Spawn(urls=fleet.urls))

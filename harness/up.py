@@ -53,7 +53,7 @@ def stay_up(
     stack = Stack(architecture, topology, backends, logs, exposure=exposure, tick_s=settings.tick_s)
     with signals_interrupt():
         try:
-            backends.begin(lambda _done, _total: None)
+            backends.begin(lambda _what, _done, _total: None)
             fleet = stack.start()
             say(msgspec.json.encode({"gateways": fleet.urls, "logs": str(logs)}).decode())
             while True:

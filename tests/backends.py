@@ -14,7 +14,7 @@ from harness.services.backends import Backends
 def running_backends(logs: Path) -> Iterator[Backends]:
     backends = Backends(Requirements(kafka=True, redis=True), 1, logs)
     try:
-        backends.begin(lambda _done, _total: None)
+        backends.begin(lambda _what, _done, _total: None)
         backends.finish()
         yield backends
     finally:

@@ -10,7 +10,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from harness.errors import ServiceFailed
-from harness.services.kafka import Broker
+from harness.services.broker import Broker
 
 
 class KafkaCounters(msgspec.Struct, frozen=True):

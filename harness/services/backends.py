@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from architectures.interface import Requirements, Services
-from harness.services.jars import ensure_jars
+from harness.services.installation import Progress, ensure_installation
 from harness.services.kafka import Kafka
 from harness.services.ports import free_ports
 from harness.services.proxy import start_proxy
@@ -36,23 +35,21 @@ class Backends:
         self.kafka_proxy: Child | None = None
         self.redis_proxy: Child | None = None
 
-    def begin(self, on_download: Callable[[int, int], None]) -> None:
-        """Download what is missing, and begin to start."""
+    def begin(self, on_progress: Progress) -> None:
+        """Download and prepare what is missing, and begin to start."""
         if self._workdir is not None:
             return
         self._workdir = make_workdir()
         if self._requires.kafka:
-            jars = ensure_jars(on_download)
-            self.kafka = Kafka(jars, self._brokers, self._workdir, self._logs, proxied=self._proxied)
-            self.kafka.format()
+            installation = ensure_installation(on_progress)
+            self.kafka = Kafka(installation, self._brokers, self._workdir, self._logs, proxied=self._proxied)
+            self.kafka.start()
         if self._requires.redis:
             self.redis = start_redis(self._workdir, self._logs / "redis.log")
 
     def finish(self) -> None:
         """Wait until they answer. What an earlier run killed is started again."""
         if self.kafka is not None:
-            if not self._finished:
-                self.kafka.start()
             for index, child in enumerate(self.kafka.children):
                 if not child.is_running:
                     self.kafka.start_again(index)

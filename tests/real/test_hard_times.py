@@ -14,7 +14,7 @@ import pytest
 
 from harness.errors import ServiceFailed
 from harness.services import kafka
-from harness.services.jars import ensure_jars
+from harness.services.installation import ensure_installation
 from harness.services.ports import free_ports
 from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S
 
@@ -57,10 +57,8 @@ def test_a_broker_that_never_gets_ready_is_given_up_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka, "START_TIMEOUT_S", 3.0)
-    broker = kafka.Kafka(ensure_jars(lambda _done, _total: None), 1, tmp_path, tmp_path)
+    broker = kafka.Kafka(ensure_installation(lambda _what, _done, _total: None), 1, tmp_path, tmp_path)
     try:
-        broker.format()
-        broker._formatters[0].process.wait(60)
         broker.start()
         broker.children[0].pause()  # a real broker, which stands still before it serves
         with pytest.raises(ServiceFailed, match=r"did not accept connections .* within 3 s.*; its log is"):

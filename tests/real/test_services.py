@@ -12,8 +12,9 @@ from architectures.interface import Topology
 from architectures.kafka_client import assign_from_now, consumer_settings, create_topic
 from harness.errors import ServiceFailed
 from harness.measure.kafka_metrics import read_counters
+from harness.services import broker
 from harness.services import kafka as kafka_service
-from harness.services.jars import ensure_jars
+from harness.services.installation import ensure_installation
 from harness.services.kafka import Kafka
 from harness.services.redis import start_redis
 
@@ -21,13 +22,12 @@ from harness.services.redis import start_redis
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Kafka:
     workdir = tmp_path_factory.mktemp("kafka")
-    return Kafka(ensure_jars(lambda _done, _total: None), 1, workdir, workdir)
+    return Kafka(ensure_installation(lambda _what, _done, _total: None), 1, workdir, workdir)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def running(kafka: Kafka) -> object:
     try:
-        kafka.format()
         kafka.start()
         kafka.wait_ready()
         yield
@@ -74,9 +74,8 @@ def test_a_port_in_use_is_told_in_one_sentence(kafka: Kafka, tmp_path: Path, mon
     taken = kafka.brokers[0]
     ports = [taken.port, taken.controller_port, taken.metrics_port, taken.proxied_port, taken.proxy_port]
     monkeypatch.setattr(kafka_service, "free_ports", lambda _count: ports)
-    second = Kafka(ensure_jars(lambda _done, _total: None), 1, tmp_path, tmp_path)
+    second = Kafka(ensure_installation(lambda _what, _done, _total: None), 1, tmp_path, tmp_path)
     try:
-        second.format()
         second.start()
         second.children[0].process.wait(60)
         with pytest.raises(ServiceFailed) as failed:
@@ -88,10 +87,9 @@ def test_a_port_in_use_is_told_in_one_sentence(kafka: Kafka, tmp_path: Path, mon
 
 
 def test_a_jvm_that_does_not_come_up_is_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_service, "JVM", ("-Xmx1k",))
-    broken = Kafka(ensure_jars(lambda _done, _total: None), 1, tmp_path, tmp_path)
+    monkeypatch.setattr(broker, "JVM", ("-Xmx1k",))
+    broken = Kafka(ensure_installation(lambda _what, _done, _total: None), 1, tmp_path, tmp_path)
     try:
-        broken.format()
         broken.start()
         with pytest.raises(ServiceFailed) as failed:
             broken.wait_ready()

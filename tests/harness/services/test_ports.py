@@ -12,6 +12,8 @@ def test_ports_are_different_and_can_be_bound() -> None:
     assert len(set(chosen)) == 20
     for port in chosen:
         with socket.socket() as one:
+            # As every service does: what an earlier one has left in TIME_WAIT is no obstacle.
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind(("127.0.0.1", port))
 
 

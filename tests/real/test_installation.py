@@ -1,0 +1,59 @@
+"""What is prepared at Kafka's first start, and of what use it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ServiceFailed
+from harness.services import installation
+from harness.services.installation import ensure_installation
+from harness.services.jars import cache_dir
+from harness.services.kafka import Kafka
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """With the jars that are there already, and nothing prepared."""
+    ensure_installation(lambda _what, _done, _total: None)
+    jars = cache_dir()
+    monkeypatch.setenv("CHATBENCH_CACHE", str(tmp_path))
+    shutil.copytree(jars, cache_dir(), ignore=shutil.ignore_patterns(".*"))
+    return tmp_path
+
+
+def test_it_is_done_once_and_the_jvm_takes_it(own_cache: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    first = ensure_installation(lambda what, done, _total: told.append(f"{what} {done}"))
+    assert told == ["rehearsal of Kafka's start 0", "rehearsal of Kafka's start 1"]
+    assert ensure_installation(lambda *_news: pytest.fail("done already")) == first
+    assert [each.name for each in own_cache.glob("prepared/.*")] == []
+
+    (flag,) = first.jvm
+    installed = dataclasses.replace(first, jvm=(flag, "-XX:AOTMode=on"))  # with which the JVM refuses what is of no use
+    kafka = Kafka(installed, 1, tmp_path, tmp_path)
+    kafka.start()
+    try:
+        kafka.wait_ready()
+    finally:
+        kafka.stop()
+
+
+def test_other_jars_are_prepared_anew(own_cache: Path) -> None:
+    first = ensure_installation(lambda _what, _done, _total: None)
+    jar = next(own_cache.rglob("kafka-clients-*.jar"))
+    jar.touch()
+    assert ensure_installation(lambda _what, _done, _total: None).formatted != first.formatted
+
+
+def test_a_first_start_that_fails_is_one_sentence_and_leaves_nothing(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "FORMATTER", "kafka.tools.NoSuchTool")
+    with pytest.raises(ServiceFailed, match=r"kafka's formatter ended with exit code 1: .*; its log is") as failed:
+        ensure_installation(lambda _what, _done, _total: None)
+    assert "\n" not in str(failed.value)
+    assert [each.name for each in own_cache.glob("prepared/*")] == ["rehearsal.log"]

@@ -31,7 +31,7 @@ from architectures.interface import BadTopology, Delivery, Option, Refused, Topo
 # leader alone, or of nobody. Anything but `all` is there to be measured, not to be used.
 ACKS = ("all", "1", "0")
 ACKS_OPTION: dict[str, Option] = {"acks": "all"}
-LINGER_MS = 1
+LINGER_MS = 1.0
 POLL_S = 0.1
 BATCH_MAX = 500
 HANDED_BATCHES_MAX = 8

@@ -93,6 +93,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     publishes_per_s: float | None = None
     deliveries_per_s: float | None = None
     wasted_deliveries_per_message: float | None = None
+    frames_per_write: float | None = None  # how many of a room's messages one write to a member carried
     gateway_counts: dict[str, int] | None = None  # what happened at the gateways, and every drop by its cause
     cpu_us_per_delivery: CpuUsPerDelivery = CpuUsPerDelivery()
     cores_used: dict[str, float] | None = None  # CPU time over wall time, by component and by process of the driver
@@ -154,6 +155,7 @@ class Measured:
             wasted_deliveries_per_message=_per(
                 None if self.gateways is None or self.gateways_gone else self.gateways.wasted, verdict.sent
             ),
+            frames_per_write=None if self.gateways is None else _per(self.gateways.frames_out, self.gateways.writes),
             gateway_counts=None if self.gateways is None else self.gateways.counts,
             cpu_us_per_delivery=self._cpu_us_per_delivery(),
             cores_used={

@@ -1,0 +1,293 @@
+"""What the way through a backend costs in time: one member hears itself, against the bare client library.
+
+    python -m benchmarks.backends
+    python -m benchmarks.backends --rate 100 --seconds 5 --rounds 3
+    python -m benchmarks.backends --settings
+
+The bare round trip is what the library does by itself in one process: send, and be called back with what was sent;
+librdkafka with the linger that is used here, and with none; redis-py's asyncio client. Against it stand the architecture
+alone, from its `publish` to its `deliver` in one process, and the whole way of a member who hears itself: a WebSocket to
+a gateway process and back, two more processes to wake. All take turns within one run, at an even rate.
+
+With --settings: Kafka alone, by this project's own producer and reader, at several rates and values of `linger.ms`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import redis.asyncio
+import uvloop
+from confluent_kafka import Consumer, Message, Producer
+from rich.console import Console
+from rich.table import Table
+
+from architectures import kafka_client
+from architectures.interface import Delivery, Requirements, Services, Topology
+from benchmarks.one_room import ROOM, Audience, Job, cpu_s, mean
+from harness.registry import load_architecture
+from harness.services.backends import Backends
+from harness.services.fleet import Fleet
+
+BOTH = Requirements(kafka=True, redis=True)
+TOPIC, CHANNEL = "bare", "bare"
+SETTINGS_S = 5.0
+Figures = dict[str, float]
+
+
+@contextmanager
+def kafka_and_redis() -> Iterator[Backends]:
+    with tempfile.TemporaryDirectory() as logs:
+        backends = Backends(BOTH, 1, Path(logs))
+        try:
+            backends.begin(lambda what, done, total: print(f"{what}: {done} of {total}"))
+            backends.finish()
+            yield backends
+        finally:
+            backends.stop()
+
+
+# --- the ways
+
+
+def through_gateway(arch: str, services: Services, job: Job) -> float:
+    """Median latency in ms, from the moment a message is due to its delivery, with one gateway."""
+    topology = Topology(run_id=f"{arch}-{time.time_ns()}", gateways=1)
+    architecture = load_architecture(arch)
+    architecture.provision(services, topology)
+    with tempfile.TemporaryDirectory() as logs:
+        fleet = Fleet(arch, services, topology, Path(logs))
+        fleet.start()
+        try:
+            fleet.wait_ready()
+            with Audience(fleet.urls[0], 1) as audience:
+                audience.say(Job(1, job.rate_per_s, 1))  # first of all, connections are made
+                audience.latencies()
+                audience.say(job)
+                median_ms = audience.latencies().summary().p50
+        finally:
+            fleet.stop()
+    assert median_ms is not None
+    return median_ms
+
+
+def alone(arch: str, services: Services, job: Job) -> float:
+    """Median ms from `publish` to `deliver` of one architecture, in this process."""
+    topology = Topology(run_id=f"{arch}-{time.time_ns()}", gateways=1)
+    load_architecture(arch).provision(services, topology)
+    taken_ms: list[float] = []
+
+    def deliver(batch: Sequence[Delivery]) -> None:
+        now_ns = time.time_ns()
+        taken_ms.extend((now_ns - int(payload)) / 1e6 for _room, payload in batch)
+
+    async def scenario() -> None:
+        architecture = load_architecture(arch)(services, topology, 0)
+        await architecture.open(deliver, _raise, lambda _rooms: None)
+        await architecture.join(ROOM)
+        publishing = set()
+        start_s = time.monotonic()
+        for number in range(round(job.rate_per_s * (job.seconds + 1))):
+            await asyncio.sleep(max(0, start_s + number / job.rate_per_s - time.monotonic()))
+            publishing.add(asyncio.create_task(architecture.publish(ROOM, b"%d" % time.time_ns())))
+        await asyncio.gather(*publishing)
+        await asyncio.sleep(0.2)
+        await architecture.close()
+
+    uvloop.run(scenario())
+    return _median(taken_ms[round(job.rate_per_s) :])
+
+
+def _raise(problem: BaseException) -> None:
+    raise problem
+
+
+def bare_kafka(linger_ms: float, services: Services, job: Job) -> float:
+    """Median ms from produce to the record, in one process, with a thread for each of producer and consumer."""
+    bootstrap = services.kafka_bootstrap
+    assert bootstrap is not None
+    kafka_client.create_topic(bootstrap, TOPIC, 1, Topology(run_id="bare", gateways=1))
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": linger_ms, "acks": "all"})
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": TOPIC, "fetch.wait.max.ms": 100})
+    kafka_client.assign_from_now(consumer, bootstrap, TOPIC, [0])
+    taken_ms: list[float] = []
+    count = round(job.rate_per_s * (job.seconds + 1))
+
+    def read() -> None:
+        while len(taken_ms) < count:
+            record = consumer.poll(1)
+            value = None if record is None else record.value()
+            if isinstance(value, bytes):
+                taken_ms.append((time.time_ns() - int(value)) / 1e6)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    start_s = time.monotonic()
+    for number in range(count):
+        time.sleep(max(0, start_s + number / job.rate_per_s - time.monotonic()))
+        producer.produce(TOPIC, b"%d" % time.time_ns(), partition=0)
+        producer.poll(0)
+    reading.join()
+    producer.flush(10)
+    consumer.close()
+    return _median(taken_ms[round(job.rate_per_s) :])
+
+
+def bare_redis(services: Services, job: Job) -> float:
+    """Median ms from publish to the message, on one loop."""
+
+    async def scenario() -> list[float]:
+        assert services.redis_url is not None
+        async with redis.asyncio.Redis.from_url(services.redis_url) as client, client.pubsub() as heard:
+            await heard.subscribe(CHANNEL)
+            taken_ms: list[float] = []
+
+            async def read() -> None:
+                async for message in heard.listen():
+                    if message["type"] == "message":
+                        taken_ms.append((time.time_ns() - int(message["data"])) / 1e6)
+
+            reading = asyncio.create_task(read())
+            start_s = time.monotonic()
+            for number in range(round(job.rate_per_s * (job.seconds + 1))):
+                await asyncio.sleep(max(0, start_s + number / job.rate_per_s - time.monotonic()))
+                await client.publish(CHANNEL, b"%d" % time.time_ns())
+            await asyncio.sleep(0.2)
+            reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reading
+            return taken_ms
+
+    return _median(uvloop.run(scenario())[round(job.rate_per_s) :])
+
+
+def _median(figures: Sequence[float]) -> float:
+    return sorted(figures)[len(figures) // 2]
+
+
+# --- settings of Kafka
+
+
+def kafka_figures(backends: Backends, linger_ms: float, rate_per_s: float) -> Figures:
+    """Of this project's own producer and reader in one process, without a gateway."""
+    kafka_client.LINGER_MS = linger_ms
+    assert backends.kafka is not None
+    bootstrap, broker = backends.kafka.bootstrap, backends.kafka.children[0].pid
+    topic = f"settings-{time.time_ns()}"
+    kafka_client.create_topic(bootstrap, topic, 1, Topology(run_id=topic, gateways=1))
+    taken_ms: list[float] = []
+
+    async def scenario() -> Figures:
+        consumer = Consumer(kafka_client.consumer_settings(bootstrap, topic, topic))
+        kafka_client.assign_from_now(consumer, bootstrap, topic, [0])
+        reader = kafka_client.BatchReader(consumer, note, _raise)
+        producer = kafka_client.AckedProducer(bootstrap, topic)
+        await send(producer, 1.0)  # first of all, connections are made
+        taken_ms.clear()
+        own_s, broker_s = cpu_s(os.getpid()), cpu_s(broker)
+        count = await send(producer, SETTINGS_S)
+        own_s, broker_s = cpu_s(os.getpid()) - own_s, cpu_s(broker) - broker_s
+        await producer.close()
+        await reader.close()
+        taken_ms.sort()
+        return {
+            "p50": _median(taken_ms),
+            "p99": taken_ms[len(taken_ms) * 99 // 100],
+            "client_us": 1e6 * own_s / count,
+            "broker_us": 1e6 * broker_s / count,
+        }
+
+    async def send(producer: kafka_client.AckedProducer, seconds: float) -> int:
+        sent: list[Awaitable[None]] = []
+        start_s = time.monotonic()
+        while (elapsed_s := time.monotonic() - start_s) < seconds:
+            while len(sent) < elapsed_s * rate_per_s:
+                due_ns = time.time_ns() - round((elapsed_s - len(sent) / rate_per_s) * 1e9)
+                sent.append(producer.send(topic, (0,), b"room", b"%d" % due_ns, None))
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*sent)
+        return len(sent)
+
+    def note(records: Sequence[Message]) -> None:
+        now_ns = time.time_ns()
+        taken_ms.extend((now_ns - int(kafka_client.delivery_of(record).payload)) / 1e6 for record in records)
+
+    return uvloop.run(scenario())
+
+
+# --- the command
+
+
+@click.command()
+@click.option("--rate", "rate_per_s", default=100.0, show_default=True, help="Messages per second of the one member.")
+@click.option("--seconds", default=5.0, show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--settings", is_flag=True, help="Compare values of linger.ms instead.")
+def main(rate_per_s: float, seconds: float, rounds: int, settings: bool) -> None:
+    """Print the median latency of each way, and how many times the bare library's that is."""
+    with kafka_and_redis() as backends:
+        if settings:
+            table = compare_settings(backends)
+        else:
+            services = backends.services_for(BOTH)
+            table = compare_ways(services, Job(1, rate_per_s, seconds), rounds)
+    Console(width=110).print(table)
+
+
+def compare_ways(services: Services, job: Job, rounds: int) -> Table:
+    ways: dict[str, Callable[[], float]] = {
+        "Kafka, bare": lambda: bare_kafka(kafka_client.LINGER_MS, services, job),
+        "Kafka, bare without linger": lambda: bare_kafka(0, services, job),
+        "Kafka, plan2 alone": lambda: alone("plan2", services, job),
+        "Kafka, plan2 and WebSockets": lambda: through_gateway("plan2", services, job),
+        "Redis, bare": lambda: bare_redis(services, job),
+        "Redis, redis alone": lambda: alone("redis", services, job),
+        "Redis, redis and WebSockets": lambda: through_gateway("redis", services, job),
+    }
+    medians_ms: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            medians_ms[name].append(way())
+    table = Table(title=f"one member, {job.rate_per_s:g} messages/s, {rounds} rounds of {job.seconds:g} s")
+    table.add_column("way")
+    table.add_column("median, ms", justify="right")
+    table.add_column("times the bare one", justify="right")
+    for name, figures in medians_ms.items():
+        bare = mean(medians_ms[f"{name.partition(',')[0]}, bare"])
+        table.add_row(name, f"{mean(figures):.2f}", f"{mean(figures) / bare:.2f}")
+    return table
+
+
+def compare_settings(backends: Backends) -> Table:
+    table = Table(title=f"Kafka, own producer and reader in one process, {SETTINGS_S:g} s each")
+    for column in (
+        "linger.ms",
+        "messages/s",
+        "p50, ms",
+        "p99, ms",
+        "client CPU us a message",
+        "broker CPU us a message",
+    ):
+        table.add_column(column, justify="right")
+    kafka_figures(backends, 0, 5_000)  # until the broker is warm
+    for rate_per_s in (100, 1_000, 10_000):
+        for linger_ms in (0, 0.2, 1, 5):
+            figures = kafka_figures(backends, linger_ms, rate_per_s)
+            cells = (f"{figures['p50']:.2f}", f"{figures['p99']:.1f}")
+            cpu = (f"{figures['client_us']:.0f}", f"{figures['broker_us']:.0f}")
+            table.add_row(f"{linger_ms:g}", f"{rate_per_s:,}", *cells, *cpu)
+        table.add_section()
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -5,9 +5,9 @@
     python -m benchmarks.backends --settings
 
 The bare round trip is what the library does by itself in one process: send, and be called back with what was sent;
-librdkafka with the linger that is used here, and with none; redis-py's asyncio client. Against it stand the architecture
-alone, from its `publish` to its `deliver` in one process, and the whole way of a member who hears itself: a WebSocket to
-a gateway process and back, two more processes to wake. All take turns within one run, at an even rate.
+librdkafka with the linger that is used here, and with none; redis-py's asyncio client. Against it stand the
+architecture alone, from its `publish` to its `deliver` in one process, and the whole way of a member who hears itself:
+a WebSocket to a gateway process and back, two more processes to wake. All take turns within one run, at an even rate.
 
 With --settings: Kafka alone, by this project's own producer and reader, at several rates and values of `linger.ms`.
 """

@@ -35,6 +35,7 @@ from harness.registry import find_scenario
 from harness.report.progress import Progress
 from harness.services.backends import Backends
 from harness.services.stack import Stack
+from harness.services.standing import LentBackends, borrow
 from harness.signals import signals_interrupt, signals_wait
 from harness.summary import Measured, Summary
 
@@ -64,8 +65,7 @@ def run_once(settings: RunSettings, architecture: type[Architecture], progress: 
     scenario = find_scenario(settings.scenario)
     config.raise_open_file_limit()
     record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
-    proxied = needs_proxies(config.parse_faults(settings))
-    backends = Backends(architecture.requires, settings.brokers, record.logs, proxied=proxied)
+    backends = _backends(record, architecture)
     with signals_interrupt():
         try:
             return run_on(backends, record, architecture, scenario, progress)
@@ -74,8 +74,19 @@ def run_once(settings: RunSettings, architecture: type[Architecture], progress: 
                 backends.stop()
 
 
+def _backends(record: Record, architecture: type[Architecture]) -> Backends | LentBackends:
+    """Those of a `chatbench up` where it may lend them: what is to be broken must be the run's own."""
+    settings, requires = record.settings, architecture.requires
+    if not settings.faults and (requires.kafka or requires.redis):
+        lent = borrow(requires, settings.brokers)
+        if lent is not None:
+            return lent
+    proxied = needs_proxies(config.parse_faults(settings))
+    return Backends(requires, settings.brokers, record.logs, proxied=proxied)
+
+
 def run_on(
-    backends: Backends,
+    backends: Backends | LentBackends,
     record: Record,
     architecture: type[Architecture],
     scenario: Path,
@@ -90,7 +101,8 @@ def run_on(
     def start_and_go() -> None:
         driver: DriverProcess | None = None
         try:
-            progress.step("start", "driver and services")
+            lent = isinstance(backends, LentBackends)
+            progress.step("start", "driver, on the services of `chatbench up`" if lent else "driver and services")
             driver = DriverProcess(driver_settings(record.settings, scenario, record.logs), stack.check)
             backends.begin(partial(show_first_use, progress))
             ready = driver.expect(msg.Ready, READY_TIMEOUT_S, "the driver's start")

@@ -19,6 +19,7 @@ from harness.errors import Interrupted, UsageError
 from harness.gateway.settings import TOKEN_VARIABLE, Exposure
 from harness.services.backends import Backends
 from harness.services.stack import Stack
+from harness.services.standing import offer
 from harness.signals import signals_interrupt, signals_wait
 
 
@@ -55,6 +56,7 @@ def stay_up(
         try:
             backends.begin(lambda _what, _done, _total: None)
             fleet = stack.start()
+            offer(backends)
             say(msgspec.json.encode({"gateways": fleet.urls, "logs": str(logs)}).decode())
             while True:
                 time.sleep(0.5)

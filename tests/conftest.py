@@ -1,5 +1,8 @@
 """Marks what needs real backends, so that `pytest -m "not real"` is the fast part; makes hypothesis repeatable."""
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,13 @@ REAL = [Path(__file__).parent / folder for folder in ("real", "conformance")]
 # The same examples in every run, and no deadline: a test must not fail because the machine was busy.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A temporary folder for each process of tests: no run borrows the services of another process's `chatbench up`."""
+    folder = tempfile.mkdtemp(prefix="chatbench-tests-")
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

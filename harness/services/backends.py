@@ -27,7 +27,7 @@ class Backends:
         self._brokers = brokers
         self._logs = logs
         self._proxied = proxied
-        self._workdir: Path | None = None
+        self.workdir: Path | None = None
         self._finished = False
         self._redis_proxy_port = 0
         self.kafka: Kafka | None = None
@@ -37,15 +37,15 @@ class Backends:
 
     def begin(self, on_progress: Progress) -> None:
         """Download and prepare what is missing, and begin to start."""
-        if self._workdir is not None:
+        if self.workdir is not None:
             return
-        self._workdir = make_workdir()
+        self.workdir = make_workdir()
         if self._requires.kafka:
             installation = ensure_installation(on_progress)
-            self.kafka = Kafka(installation, self._brokers, self._workdir, self._logs, proxied=self._proxied)
+            self.kafka = Kafka.make(installation, self._brokers, self.workdir, self._logs, proxied=self._proxied)
             self.kafka.start()
         if self._requires.redis:
-            self.redis = start_redis(self._workdir, self._logs / "redis.log")
+            self.redis = start_redis(self.workdir, self._logs / "redis.log")
 
     def finish(self) -> None:
         """Wait until they answer. What an earlier run killed is started again."""
@@ -97,5 +97,5 @@ class Backends:
             self.redis.stop()
         if self.kafka is not None:
             self.kafka.stop()
-        if self._workdir is not None:
-            shutil.rmtree(self._workdir, ignore_errors=True)  # what is left, the next run removes
+        if self.workdir is not None:
+            shutil.rmtree(self.workdir, ignore_errors=True)  # what is left, the next run removes

@@ -91,7 +91,7 @@ def _keep_classes(installation: Installation, workdir: Path, classes: Path) -> N
     """Let a broker note which classes it needs, from its start over some records to its end; then keep these."""
     noted = workdir / "classes.noted"
     noting = replace(installation, jvm=("-XX:AOTMode=record", f"-XX:AOTConfiguration={noted}"))
-    kafka = Kafka(noting, 1, workdir, workdir.parent)
+    kafka = Kafka.make(noting, 1, workdir, workdir.parent)
     kafka.start()
     try:
         kafka.wait_ready()

@@ -22,19 +22,24 @@ class Kafka:
     The first two are apart so that the caller can do something else while a JVM is busy.
     """
 
-    def __init__(
-        self, installation: Installation, brokers: int, workdir: Path, logs: Path, *, proxied: bool = False
-    ) -> None:
+    def __init__(self, installation: Installation, brokers: list[Broker]) -> None:
+        self.installation = installation
+        self.brokers = brokers
+        self.children: list[Child] = []
+
+    @classmethod
+    def make(
+        cls, installation: Installation, brokers: int, workdir: Path, logs: Path, *, proxied: bool = False
+    ) -> Kafka:
         """`proxied`: the brokers also serve clients that come through a proxy, and send them nowhere else."""
         ports = free_ports(PORTS * brokers)
-        self._installation = installation
-        self.brokers = [
+        cluster = [
             Broker.make(index + 1, ports[PORTS * index : PORTS * (index + 1)], workdir, logs)
             for index in range(brokers)
         ]
-        for broker in self.brokers:
-            broker.properties.write_text(server_properties(broker, self.brokers, proxied=proxied))
-        self.children: list[Child] = []
+        for broker in cluster:
+            broker.properties.write_text(server_properties(broker, cluster, proxied=proxied))
+        return cls(installation, cluster)
 
     @property
     def bootstrap(self) -> str:
@@ -48,7 +53,7 @@ class Kafka:
         """Begin to start the brokers."""
         cluster_id = new_id()
         for broker in self.brokers:
-            broker.format(cluster_id, self._installation.formatted)
+            broker.format(cluster_id, self.installation.formatted)
             self.children.append(self._spawn(broker))
 
     def start_again(self, index: int) -> None:
@@ -56,7 +61,7 @@ class Kafka:
         self.children[index] = self._spawn(self.brokers[index])
 
     def _spawn(self, broker: Broker) -> Child:
-        return broker.start(self._installation)
+        return broker.start(self.installation)
 
     def wait_ready(self) -> None:
         """Return when every broker serves and knows all the others; raises ServiceFailed otherwise."""

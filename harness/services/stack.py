@@ -13,6 +13,7 @@ from harness.services.backends import Backends
 from harness.services.fleet import LOCAL, Fleet
 from harness.services.kafka import Kafka
 from harness.services.redis import RedisServer
+from harness.services.standing import LentBackends
 
 
 class Stack:
@@ -22,7 +23,7 @@ class Stack:
         self,
         architecture: type[Architecture],
         topology: Topology,
-        backends: Backends,
+        backends: Backends | LentBackends,
         logs: Path,
         *,
         exposure: Exposure = LOCAL,

@@ -57,7 +57,7 @@ def test_a_broker_that_never_gets_ready_is_given_up_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka, "START_TIMEOUT_S", 3.0)
-    broker = kafka.Kafka(ensure_installation(lambda _what, _done, _total: None), 1, tmp_path, tmp_path)
+    broker = kafka.Kafka.make(ensure_installation(lambda _what, _done, _total: None), 1, tmp_path, tmp_path)
     try:
         broker.start()
         broker.children[0].pause()  # a real broker, which stands still before it serves

@@ -34,7 +34,7 @@ def test_it_is_done_once_and_the_jvm_takes_it(own_cache: Path, tmp_path: Path) -
 
     (flag,) = first.jvm
     installed = dataclasses.replace(first, jvm=(flag, "-XX:AOTMode=on"))  # with which the JVM refuses what is of no use
-    kafka = Kafka(installed, 1, tmp_path, tmp_path)
+    kafka = Kafka.make(installed, 1, tmp_path, tmp_path)
     kafka.start()
     try:
         kafka.wait_ready()

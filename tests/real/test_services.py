@@ -22,7 +22,7 @@ from harness.services.redis import start_redis
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Kafka:
     workdir = tmp_path_factory.mktemp("kafka")
-    return Kafka(ensure_installation(lambda _what, _done, _total: None), 1, workdir, workdir)
+    return Kafka.make(ensure_installation(lambda _what, _done, _total: None), 1, workdir, workdir)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,7 +74,7 @@ def test_a_port_in_use_is_told_in_one_sentence(kafka: Kafka, tmp_path: Path, mon
     taken = kafka.brokers[0]
     ports = [taken.port, taken.controller_port, taken.metrics_port, taken.proxied_port, taken.proxy_port]
     monkeypatch.setattr(kafka_service, "free_ports", lambda _count: ports)
-    second = Kafka(ensure_installation(lambda _what, _done, _total: None), 1, tmp_path, tmp_path)
+    second = Kafka.make(ensure_installation(lambda _what, _done, _total: None), 1, tmp_path, tmp_path)
     try:
         second.start()
         second.children[0].process.wait(60)
@@ -88,7 +88,7 @@ def test_a_port_in_use_is_told_in_one_sentence(kafka: Kafka, tmp_path: Path, mon
 
 def test_a_jvm_that_does_not_come_up_is_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "JVM", ("-Xmx1k",))
-    broken = Kafka(ensure_installation(lambda _what, _done, _total: None), 1, tmp_path, tmp_path)
+    broken = Kafka.make(ensure_installation(lambda _what, _done, _total: None), 1, tmp_path, tmp_path)
     try:
         broken.start()
         with pytest.raises(ServiceFailed) as failed:

@@ -326,6 +326,9 @@ def up(bind: str, origins: tuple[str, ...], **given: Any) -> None:
     With CHATBENCH_TOKEN set, gateways serve only who shows it (`Authorization: Bearer ...`, or `?token=...`), as
     members of a scenario do where it is set as well. It is needed where others can reach them.
 
+    Meanwhile `chatbench run` takes these services instead of starting its own, if they are what it needs: one run at a
+    time, and none with faults.
+
     \b
     Examples:
       chatbench up --arch plan1

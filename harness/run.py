@@ -382,6 +382,7 @@ class Run:
             members=self._settings.members,
             rooms=self._rooms,
             gateways=self._stack.topology.gateways,
+            services="chatbench up" if isinstance(self._stack.backends, LentBackends) else "own",
         )
         return summary if self._measured is None else self._measured.add_to(summary, self._architecture.promises)
 

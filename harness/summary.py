@@ -64,6 +64,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     scenario: str
     status: str  # complete | interrupted | failed | incomplete (the run was killed)
     why: str | None = None  # what ended a run that is not complete
+    services: str = "own"  # or whose Kafka and Redis it ran on
     duration_s: float | None = None
     members: int
     rooms: int | None = None

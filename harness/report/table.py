@@ -14,6 +14,7 @@ from harness.selftest import Check
 from harness.summary import Summary
 
 NOT_MEASURED = "not measured"
+WORTH_SAYING = 1.01  # messages per write
 
 
 def summary_table(summary: Summary) -> Table:
@@ -58,6 +59,8 @@ def summary_table(summary: Summary) -> Table:
     for name, cost in parts:
         if cost is not None:
             add(f"CPU per delivery, {name}", f"{cost:,.1f} us")
+    if summary.frames_per_write is not None and summary.frames_per_write > WORTH_SAYING:
+        add("messages that a write to a member carried", f"{summary.frames_per_write:,.2f}")
     add("wasted deliveries per message", _x(summary.wasted_deliveries_per_message, ".2f"))
     if summary.kafka is not None:
         kafka = summary.kafka

@@ -31,6 +31,8 @@ def test_the_defaults_are_valid() -> None:
         ({"rate_per_s": math.nan}, "--rate is nan"),
         ({"rate_per_s": math.inf}, "--rate is inf"),
         ({"payload_bytes": 0}, "--payload is 0"),
+        ({"tick_s": -0.1}, "--tick is -0.1, but it must be between 0 and 1"),
+        ({"tick_s": 2.0}, "--tick is 2"),
         ({"duration_s": 0.0}, "--duration is 0"),
         ({"warmup_s": -1.0}, "--warmup is -1"),
         ({"gateways": 0}, "--gateways is 0"),

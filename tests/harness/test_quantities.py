@@ -3,7 +3,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from harness.quantities import COUNT, DURATION, NUMBER, SIZE
+from harness.quantities import COUNT, DURATION, NUMBER, SIZE, TICK
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,16 @@ def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> N
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(click.BadParameter, match="write it like 30s"):
         DURATION.convert(text, None, None)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("adaptive", None), ("0", 0.0), ("20ms", 0.02), (None, None)])
+def test_a_tick_is_a_duration_or_adapts(text: str | None, seconds: float | None) -> None:
+    assert TICK.convert(text, None, None) == seconds
+
+
+def test_what_is_no_tick_is_refused_with_an_example() -> None:
+    with pytest.raises(click.BadParameter, match="write it like 20ms or 0, or adaptive"):
+        TICK.convert("fast", None, None)
 
 
 @pytest.mark.parametrize(("text", "number"), [("20", 20), ("0.5", 0.5), ("1k", 1000), ("2.5K", 2500), ("1m", 1e6)])

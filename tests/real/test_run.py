@@ -145,6 +145,15 @@ def test_direct_is_the_floor_without_a_broker(tmp_path: Path) -> None:
     assert summary["delivered"] == 40 * summary["sent"]
 
 
+@pytest.mark.parametrize("arch", ["plan1", "redis"])
+def test_a_busy_room_is_written_to_once_a_tick(tmp_path: Path, arch: str) -> None:
+    load = ["--members", "20", "--rate", "400"]
+    summary = run(tmp_path, "--arch", arch, *load, "--tick", "50ms")
+    assert (summary["lost"], summary["duplicated"], summary["reordered"]) == (0, 0, 0)
+    assert summary["expected"] == summary["delivered"] > 0
+    assert summary["frames_per_write"] > 5, "some 20 messages come in 50 ms"
+
+
 def test_the_manifest_names_the_command_that_repeats_the_run(tmp_path: Path) -> None:
     summary = run(tmp_path, "--arch", "direct", "--members", "10", "--seed", "7")
     manifest = msgspec.json.decode((summary["folder"] / "manifest.json").read_bytes())
@@ -153,8 +162,8 @@ def test_the_manifest_names_the_command_that_repeats_the_run(tmp_path: Path) -> 
 
 
 def test_a_load_beyond_the_machine_is_said_to_be_not_valid_and_exits_with_4(tmp_path: Path) -> None:
-    # 800,000 deliveries a second: no machine carries that on one gateway and one audience process.
-    load = ["--members", "400", "--rate", "2000", "--duration", "2s", "--warmup", "0s"]
+    # Eight million deliveries a second: no machine carries that on one gateway and one audience process.
+    load = ["--members", "400", "--rate", "20k", "--duration", "2s", "--warmup", "0s"]
     answer = chatbench("run", "--arch", "direct", *load, "--out", str(tmp_path))
     assert answer.returncode == 4, answer.stderr
     assert "not valid, the driver was the bottleneck" in answer.stdout

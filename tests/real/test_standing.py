@@ -49,6 +49,7 @@ def test_a_run_takes_them_measures_them_and_leaves_them_running(up: subprocess.P
         assert "on the services of `chatbench up`" in run.stderr
         summary = msgspec.json.decode(run.stdout)
         assert (summary["lost"], summary["duplicated"]) == (0, 0)
+        assert summary["services"] == "chatbench up"
         assert summary["kafka"]["records_per_message"] == 1
         assert summary["cpu_us_per_delivery"]["kafka"] > 0
         assert summary["rss_bytes"]["kafka"] > 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import itertools
 import logging
 import signal
@@ -13,6 +12,7 @@ import msgspec
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 
+from harness.garbage import collect_seldom
 from harness.gateway.door import Door, listening_socket
 from harness.gateway.pace import adapt
 from harness.gateway.session import Hall, Session, cut_off_slow
@@ -21,8 +21,6 @@ from harness.registry import load_architecture
 
 CLOSE_MAX_S = 1.0
 BACKLOG = 4096  # a whole audience connects at once
-# What a message leaves behind is freed without it, and each collection walks all that members have made lately.
-COLLECT_AFTER = 50_000
 
 
 async def run_gateway(settings: GatewaySettings) -> None:
@@ -92,7 +90,7 @@ def _stats(hall: Hall) -> GatewayStats:
 def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=GatewaySettings)
-    gc.set_threshold(COLLECT_AFTER)
+    collect_seldom()
     try:
         uvloop.run(run_gateway(settings))
     except Exception as problem:

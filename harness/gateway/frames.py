@@ -23,6 +23,9 @@ def write(members: Iterable[ServerConnection], frames: bytes) -> int:
     written = 0
     for member in members:
         if member.protocol.state is State.OPEN:  # after a close frame nothing may follow
-            member.transport.write(frames)
+            try:
+                member.transport.write(frames)
+            except (RuntimeError, OSError):  # its transport is closed already, and its session about to hear of it
+                continue
             written += 1
     return written

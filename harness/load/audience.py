@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import itertools
 import signal
 import socket
@@ -24,6 +23,7 @@ import uvloop
 from websockets.frames import CloseCode
 
 from harness import wire
+from harness.garbage import collect_seldom
 from harness.load import messages as msg
 from harness.load.history import Message, Stay, sender_of
 from harness.load.member_socket import Joining, MemberSocket, backoff_s
@@ -389,9 +389,7 @@ class Audience:
         for member in self._sockets.values():
             for room in member.stays:
                 member.stays[room] = self._enter_history(member, room, now_ns)
-        # What is alive now stays alive: without it a full collection stops the loop to walk all of it.
-        gc.collect()
-        gc.freeze()
+        collect_seldom()
 
     async def _tell_progress(self) -> None:
         """Until the coordinator has seen enough of it."""

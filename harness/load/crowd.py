@@ -21,6 +21,7 @@ from gevent.event import AsyncResult, Event
 from locust.env import Environment
 
 from harness.errors import where
+from harness.garbage import collect_seldom
 from harness.load import messages as msg
 from harness.load.channel import Channel, ChannelClosed, spawn_peer
 from harness.services.supervise import reason_in
@@ -161,6 +162,7 @@ class Crowd:
     def _begin(self, phase: msg.BeginPhase) -> None:
         """Let members speak from the phase's start to its end."""
         self.ask_audience(phase)
+        collect_seldom()
         self.phase, self.end_ns = phase, phase.end_ns
         began, self._next_phase = self._next_phase, Event()
         began.set()

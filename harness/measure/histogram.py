@@ -79,14 +79,22 @@ class Latencies:
         """The latency that `percentile` (0 to 100) of the recorded ones do not exceed; None if there are none."""
         if self.count == 0:
             return None
-        return float(self._hdr().get_value_at_percentile(percentile)) / 1000
+        return self._percentiles_ms(percentile)[0]
 
     def summary(self) -> LatencyMs:
         if self.count == 0:
             return LatencyMs()
-        histogram = self._hdr()
-        p50, p90, p99, p999 = (float(histogram.get_value_at_percentile(p)) / 1000 for p in (50, 90, 99, 99.9))
-        return LatencyMs(p50=p50, p90=p90, p99=p99, p999=p999, max=float(histogram.get_max_value()) / 1000)
+        p50, p90, p99, p999, highest = self._percentiles_ms(50, 90, 99, 99.9, 100)
+        return LatencyMs(p50=p50, p90=p90, p99=p99, p999=p999, max=highest)
+
+    def _percentiles_ms(self, *percentiles: float) -> list[float]:
+        """As HdrHistogram.get_value_at_percentile has them.
+
+        That takes 13 ms for these five, which the process that speaks has to wait for every second; this 0.1 ms.
+        """
+        up_to = self._counts.cumsum()
+        targets = [max(1, int(percentile * int(up_to[-1]) / 100 + 0.5)) for percentile in percentiles]
+        return [_highest_us(int(step)) / 1000 for step in up_to.searchsorted(targets)]
 
     def distribution(self) -> Iterator[tuple[float, float]]:
         """(latency in ms, share of all that were at most that long), one step for each value that was recorded."""
@@ -135,3 +143,9 @@ class Latencies:
         deviation_ms = histogram.get_stddev() / 1000
         text = re.sub(r"(StdDeviation +=).*]", rf"\1 {deviation_ms:12.3f}]", out.getvalue().decode())
         path.write_text(text, encoding="utf-8")
+
+
+def _highest_us(step: int) -> int:
+    """The highest value that counts in this step."""
+    spare_bits = max(step // HALF - 1, 0)
+    return ((step - spare_bits * HALF + 1) << spare_bits) - 1

@@ -29,10 +29,12 @@ from harness.services.jars import Jars, cache_dir, ensure_jars
 from harness.services.kafka import Kafka
 from harness.services.ports import free_ports
 from harness.services.supervise import Child, spawn
+from harness.services.workdir import remove_leftovers
 
 FORMATTER = "kafka.tools.StorageTool"
 FORMATTED = "formatted"
 CLASSES = "classes.aot"
+INCOMING = ".incoming-"
 STEP_TIMEOUT_S = 120.0
 REHEARSAL_RECORDS = 1_000
 Progress = Callable[[str, int, int], None]
@@ -62,7 +64,8 @@ def _prepare(jars: Jars, folder: Path) -> None:
     log = folder.parent / "rehearsal.log"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        workdir = Path(tempfile.mkdtemp(prefix=f".incoming-{os.getpid()}-", dir=folder.parent))
+        remove_leftovers(folder.parent, INCOMING)
+        workdir = Path(tempfile.mkdtemp(prefix=f"{INCOMING}{os.getpid()}-", dir=folder.parent))
         try:
             made = workdir / "made"
             made.mkdir()

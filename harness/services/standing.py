@@ -61,7 +61,10 @@ class Borrowed(Child):
 
     @property
     def is_running(self) -> bool:
-        return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+        try:
+            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:  # it ended between the two questions
+            return False
 
     def ending(self) -> str | None:
         return None if self.is_running else f"{self.name} has ended"

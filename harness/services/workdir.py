@@ -18,7 +18,7 @@ FREE_BYTES_MIN = 512 * 1024 * 1024
 def make_workdir() -> Path:
     """A fresh folder; raises ServiceFailed when the disk it is on is nearly full."""
     base = Path(tempfile.gettempdir())
-    _remove_leftovers(base)
+    remove_leftovers(base, PREFIX)
     require_free_space(base, FREE_BYTES_MIN)
     return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base))
 
@@ -32,8 +32,9 @@ def require_free_space(folder: Path, needed_bytes: int) -> None:
         )
 
 
-def _remove_leftovers(base: Path) -> None:
-    for folder in base.glob(f"{PREFIX}[0-9]*-*"):
-        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+def remove_leftovers(base: Path, prefix: str) -> None:
+    """Remove the folders here, named after the prefix and a process id, whose process is no more."""
+    for folder in base.glob(f"{prefix}[0-9]*-*"):
+        owner = folder.name.removeprefix(prefix).partition("-")[0]
         if owner.isdigit() and not psutil.pid_exists(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)  # another chatbench may be removing it as well

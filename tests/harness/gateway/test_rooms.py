@@ -81,6 +81,19 @@ def test_who_is_closing_is_written_nothing() -> None:
     assert len(socket.writes) == 1
 
 
+def test_a_member_whose_transport_just_closed_keeps_nothing_from_the_others() -> None:
+    class Closed(Socket):
+        def write(self, data: bytes) -> None:
+            raise RuntimeError("the handler is closed")
+
+    rooms, socket = Rooms(0.0), Socket()
+    rooms.add("r", Closed().connection)
+    rooms.add("r", socket.connection)
+    rooms.deliver([Delivery("r", b"x")])
+    assert socket.writes == [framed(b"x")]
+    assert (rooms.frames_out, rooms.writes) == (1, 1)
+
+
 def test_a_delivery_for_a_room_without_members_is_wasted() -> None:
     rooms = Rooms(0.0)
     rooms.deliver([Delivery("nobody", b"x")])

@@ -1,10 +1,11 @@
 from pathlib import Path
 
 import pytest
+from hdrh.histogram import HdrHistogram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.measure.histogram import LATENCY_MAX_US, Latencies, LatencyMs
+from harness.measure.histogram import LATENCY_MAX_US, SIGNIFICANT_DIGITS, Latencies, LatencyMs
 
 LATENCIES_NS = st.lists(st.integers(1_000, LATENCY_MAX_US * 1000), min_size=1, max_size=300)
 
@@ -60,3 +61,14 @@ def test_nothing_is_lost_on_the_way_to_another_process_or_into_the_record(latenc
     assert unpacked.summary() == decoded.summary() == latencies.summary()
     assert unpacked.recorded_ms() == decoded.recorded_ms() == latencies.recorded_ms()
     assert unpacked.below_zero == 1
+
+
+@given(LATENCIES_NS, st.floats(0.001, 100))
+def test_percentiles_are_those_of_the_hdr_histogram_library(latencies_ns: list[int], percentile: float) -> None:
+    latencies = Latencies()
+    latencies.record_ns(latencies_ns)
+    library = HdrHistogram(1, LATENCY_MAX_US, SIGNIFICANT_DIGITS)
+    for latency_ns in latencies_ns:
+        library.record_value(min(max(latency_ns // 1000, 1), LATENCY_MAX_US))
+    assert latencies.percentile_ms(percentile) == library.get_value_at_percentile(percentile) / 1000
+    assert latencies.summary().max == library.get_max_value() / 1000

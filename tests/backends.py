@@ -27,6 +27,6 @@ def restart_kafka(backends: Backends) -> None:
     assert kafka is not None
     for child in kafka.children:
         child.kill()
-    kafka.children.clear()
-    kafka.start()
+    for index in range(len(kafka.children)):
+        kafka.start_again(index)
     kafka.wait_ready()

@@ -84,7 +84,7 @@ class Audience:
             time.sleep(max(0, due_ns - time.time_ns()) / 1e9)
             identity = message_id(0, sequence)
             self._channel.send(msg.Speak(message_id=identity, room=ROOM, intended_ns=due_ns, text=PAYLOAD))
-        time.sleep(0.5)
+        time.sleep(1.5)
 
     def latencies(self) -> Latencies:
         """Of all that was said since the last time; ends the process when anything of it is missing."""

@@ -323,7 +323,10 @@ class Run:
                 with signals_wait():
                     self._keep_partial(duration_s - max(0, end_ns - time.time_ns()) / 1e9)
             raise
-        raise ServiceFailed(f"the {name} did not end; the driver's logs are in {self._record.logs}")
+        raise ServiceFailed(
+            f"the {name} did not end: what was said is still not delivered, or not judged; use a lower --rate, "
+            f"or see the logs in {self._record.logs}"
+        )
 
     def _arm_faults(self, start_ns: int) -> Injector | None:
         faults = config.parse_faults(self._settings)

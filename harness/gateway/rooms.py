@@ -31,8 +31,8 @@ class Room:
 class Rooms:
     """Who of this gateway's members is in which room, and what they are about to get.
 
-    A room that was quiet for a tick is written to at once. In a busy one, what comes within a tick of the last write
-    waits until the tick is over, and goes out in one write per member. `tick_s` may change at any time.
+    A room that was quiet for a tick is written to at once. In a busy one a message waits for a tick, and goes out in
+    one write per member together with what came meanwhile. `tick_s` may change at any time.
     """
 
     def __init__(self, tick_s: float) -> None:
@@ -90,11 +90,11 @@ class Rooms:
             spoken[room] = None
         now_s = time.monotonic()
         for room in spoken:
-            wait_s = room.written_s + self.tick_s - now_s
-            if wait_s <= 0 or room.waiting_bytes >= WAITING_MAX_BYTES:
+            was_quiet = room not in self._late and now_s - room.written_s >= self.tick_s
+            if was_quiet or room.waiting_bytes >= WAITING_MAX_BYTES:
                 self._write(room)
             else:
-                self._write_later(room, wait_s)
+                self._write_later(room)
 
     def write_all(self) -> None:
         """Write what waits anywhere."""
@@ -102,13 +102,13 @@ class Rooms:
         for room in late:
             self._write(room)
 
-    def _write_later(self, room: Room, wait_s: float) -> None:
+    def _write_later(self, room: Room) -> None:
         self._late[room] = None
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
+            self._timer = asyncio.get_running_loop().call_later(self.tick_s, self._on_timer)
 
     def _on_timer(self) -> None:
-        # All rooms, also those whose tick is not quite over: one timer a tick, however many rooms there are.
+        # All rooms, also those that have waited for less than a tick: one timer, however many rooms there are.
         self._timer = None
         self.write_all()
 

@@ -30,7 +30,9 @@ from architectures.interface import BadTopology, Delivery, Option, Refused, Topo
 # Whose word an ack is: of every in-sync replica (and then a retry can neither double nor reorder a record), of the
 # leader alone, or of nobody. Anything but `all` is there to be measured, not to be used.
 ACKS = ("all", "1", "0")
-ACKS_OPTION: dict[str, Option] = {"acks": "all"}
+# How many brokers keep each record, at most: with fewer brokers, all of them.
+REPLICAS_MAX = 3
+KAFKA_OPTIONS: dict[str, Option] = {"acks": "all", "replicas": REPLICAS_MAX}
 LINGER_MS = 1.0
 POLL_S = 0.1
 BATCH_MAX = 500
@@ -57,7 +59,7 @@ MENDED_BY_ITSELF = (
 
 
 def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology) -> None:
-    """Create a topic replicated over up to three brokers. Idempotent.
+    """Create a topic, replicated as the topology says. Idempotent.
 
     Raises KafkaException when the cluster refuses.
     """
@@ -80,7 +82,7 @@ def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology
 
 def replication(topology: Topology) -> tuple[int, int]:
     """(replicas of each partition, how many of them must be in sync for a write to be taken)."""
-    replicas = min(3, topology.brokers)
+    replicas = min(int(topology.options.get("replicas", REPLICAS_MAX)), topology.brokers)
     return replicas, max(1, replicas - 1)
 
 
@@ -94,9 +96,17 @@ def partition_count(topology: Topology) -> int:
     return topology.gateways if topology.partitions is None else topology.partitions
 
 
+def check_kafka_options(topology: Topology) -> None:
+    """Raise BadTopology for the first of KAFKA_OPTIONS that cannot be."""
+    acks_of(topology)
+    replicas = topology.options.get("replicas", REPLICAS_MAX)
+    if replicas not in range(1, REPLICAS_MAX + 1):
+        raise BadTopology(f"--arch-set replicas is {replicas}, but it must be 1, 2 or {REPLICAS_MAX}")
+
+
 def acks_of(topology: Topology) -> str:
     """The option `acks`; raises BadTopology for a value that Kafka does not know."""
-    acks = topology.options.get("acks", ACKS_OPTION["acks"])
+    acks = topology.options.get("acks", KAFKA_OPTIONS["acks"])
     if acks not in ACKS:
         raise BadTopology(f"--arch-set acks is {acks!r}, but it must be one of {', '.join(ACKS)}")
     return str(acks)

@@ -41,9 +41,10 @@ from architectures.interface import (
     Topology,
 )
 from architectures.kafka_client import (
-    ACKS_OPTION,
+    KAFKA_OPTIONS,
     AckedProducer,
     acks_of,
+    check_kafka_options,
     consumer_settings,
     create_topic,
     delivery_of,
@@ -80,11 +81,11 @@ class KafkaRedis(Architecture):
             *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
         ),
     )
-    options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
+    options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS
 
     @classmethod
     def check(cls, topology: Topology) -> None:
-        acks_of(topology)
+        check_kafka_options(topology)
         if topology.dedup:
             raise BadTopology("kafka-redis always drops what a relay publishes twice; leave --dedup out")
 

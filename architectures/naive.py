@@ -25,10 +25,11 @@ from architectures.interface import (
     Topology,
 )
 from architectures.kafka_client import (
-    ACKS_OPTION,
+    KAFKA_OPTIONS,
     AckedProducer,
     BatchReader,
     acks_of,
+    check_kafka_options,
     consumer_settings,
     create_topic,
     delivery_of,
@@ -42,11 +43,11 @@ class Naive(Architecture):
     summary: ClassVar[str] = "negative control: one consumer group, so each gateway hears only fragments"
     requires: ClassVar[Requirements] = Requirements(kafka=True)
     promises: ClassVar[Promises] = Promises(everyone=False, once=True, ordered=False, durable_ack=True)
-    options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
+    options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS
 
     @classmethod
     def check(cls, topology: Topology) -> None:
-        acks_of(topology)
+        check_kafka_options(topology)
         if topology.dedup:
             raise BadTopology("naive makes no copies that could be dropped; leave --dedup out")
         if topology.partitions is not None and topology.partitions < topology.gateways:

@@ -34,11 +34,12 @@ from architectures.interface import (
     Topology,
 )
 from architectures.kafka_client import (
-    ACKS_OPTION,
+    KAFKA_OPTIONS,
     AckedProducer,
     BatchReader,
     acks_of,
     assign_from_now,
+    check_kafka_options,
     consumer_settings,
     create_topic,
     delivery_of,
@@ -63,11 +64,11 @@ class Plan1(Architecture):
             *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
         ),
     )
-    options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
+    options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS
 
     @classmethod
     def check(cls, topology: Topology) -> None:
-        acks_of(topology)
+        check_kafka_options(topology)
         if topology.partitions is not None and topology.partitions < topology.gateways:
             raise BadTopology(
                 f"plan1 needs a partition per gateway, but {topology.partitions} partitions leave "

@@ -36,10 +36,11 @@ from architectures.interface import (
     Topology,
 )
 from architectures.kafka_client import (
-    ACKS_OPTION,
+    KAFKA_OPTIONS,
     AckedProducer,
     BatchReader,
     acks_of,
+    check_kafka_options,
     consumer_settings,
     create_topic,
     delivery_of,
@@ -65,11 +66,11 @@ class Plan2(Architecture):
             *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
         ),
     )
-    options: ClassVar[Mapping[str, Option]] = ACKS_OPTION
+    options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS
 
     @classmethod
     def check(cls, topology: Topology) -> None:
-        acks_of(topology)
+        check_kafka_options(topology)
         if topology.dedup:
             raise BadTopology("plan2 makes no copies that could be dropped; leave --dedup out")
         if topology.partitions is not None and topology.partitions < topology.gateways:

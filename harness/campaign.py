@@ -9,24 +9,20 @@ architectures of a round get the same load (the same seed), each round another o
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from architectures.interface import Architecture, Requirements
 from harness import config
 from harness.config import RunSettings
-from harness.errors import Interrupted, ServiceFailed, UsageError
-from harness.faults import needs_proxies
+from harness.errors import UsageError
 from harness.named_options import parse_options
-from harness.record import Record, new_folder, read_manifest, read_summary, record_folders
+from harness.record import new_folder
 from harness.registry import find_scenario, load_architecture
 from harness.report.progress import CampaignProgress
-from harness.run import Outcome, run_on
-from harness.services.backends import Backends
-from harness.signals import signals_interrupt, signals_wait
+from harness.run import Outcome
+from harness.series import PlannedRun, run_series
 
 PLAN = "campaign.json"
 ROUNDS_MAX = 1000
@@ -40,16 +36,6 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     common: RunSettings  # of every run, but for arch, rate_per_s, seed and out
     command: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedRun:
-    round: int
-    settings: RunSettings
-
-    @property
-    def name(self) -> str:
-        return f"round {self.round}, {self.settings.arch} at {self.settings.rate_per_s:g} msg/s"
 
 
 def begin(campaign: Campaign, out: str) -> Path:
@@ -96,7 +82,8 @@ def plan(campaign: Campaign, folder: Path) -> Iterator[PlannedRun]:
         first = (number - 1) % len(names)
         for rate_per_s in campaign.rates_per_s:
             for name in names[first:] + names[:first]:
-                yield PlannedRun(number, _settings(campaign, folder, number, rate_per_s, name))
+                settings = _settings(campaign, folder, number, rate_per_s, name)
+                yield PlannedRun(f"round {number}, {name} at {rate_per_s:g} msg/s", settings)
 
 
 def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, name: str) -> RunSettings:
@@ -118,46 +105,4 @@ def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, 
 
 def run_campaign(campaign: Campaign, folder: Path, progress: CampaignProgress) -> list[Outcome]:
     """Run what is not complete yet; returns the outcomes of these. Raises ServiceFailed, UsageError or Interrupted."""
-    planned = list(plan(campaign, folder))
-    to_run = [each for each in planned if not _is_complete(each)]
-    architectures = {name: load_architecture(name) for name in campaign.architectures}
-    scenario = find_scenario(campaign.common.scenario)
-    logs = folder / "logs"
-    logs.mkdir(exist_ok=True)
-    config.raise_open_file_limit()
-    proxied = needs_proxies(config.parse_faults(campaign.common))
-    backends = Backends(_all_of(architectures), campaign.common.brokers, logs, proxied=proxied)
-    outcomes = []
-    with signals_interrupt():
-        try:
-            for done, each in enumerate(to_run, start=len(planned) - len(to_run)):
-                progress.run(done, each.name)
-                out = config.make_out_dir(each.settings.out)
-                architecture = architectures[each.settings.arch]
-                record = Record(out, each.settings, scenario.stem, architecture)
-                outcomes.append(run_on(backends, record, architecture, scenario, progress))
-        except ServiceFailed as problem:
-            raise ServiceFailed(f"{problem}; go on with: chatbench compare --resume {folder}") from problem
-        except Interrupted:
-            raise Interrupted(f"{folder}; go on with: chatbench compare --resume {folder}") from None
-        finally:
-            with signals_wait():
-                backends.stop()
-    return outcomes
-
-
-def _all_of(architectures: Mapping[str, type[Architecture]]) -> Requirements:
-    every = [architecture.requires for architecture in architectures.values()]
-    return Requirements(kafka=any(each.kafka for each in every), redis=any(each.redis for each in every))
-
-
-def _is_complete(planned: PlannedRun) -> bool:
-    return any(
-        read_summary(record).status == "complete" and _alike(read_manifest(record).settings, planned.settings)
-        for record in record_folders(Path(planned.settings.out))
-    )
-
-
-def _alike(one: RunSettings, other: RunSettings) -> bool:
-    """The same run, wherever the campaign's folder was or is now."""
-    return msgspec.structs.replace(one, out="") == msgspec.structs.replace(other, out="")
+    return run_series(list(plan(campaign, folder)), folder, progress, f"chatbench compare --resume {folder}")

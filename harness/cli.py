@@ -276,6 +276,59 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], **given: Any
 
 
 @main.command()
+@click.option(
+    "--rounds", type=COUNT, default=3, show_default=True, metavar="N", help="Of what compares latency or CPU."
+)
+@click.option("--duration", "duration_s", type=DURATION, default="10s", show_default=True, help="Of each measurement.")
+@click.option(
+    "--warmup", "warmup_s", type=DURATION, default="5s", show_default=True, help="Load before that, discarded."
+)
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the load's random choices.")
+@click.option("--out", default="results", show_default=True, metavar="DIR", help="Where records are written.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with an interrupted one.")
+@click.option("--from", "measured", type=click.Path(path_type=Path), metavar="DIR", help="Judge that one; run nothing.")
+def claims(out: str, resume: Path | None, measured: Path | None, **effort: Any) -> None:
+    """Test what the design note claims: an experiment, a verdict and a chart for each of its claims.
+
+    \b
+    Examples:
+      chatbench claims
+      chatbench claims --rounds 1 --duration 3s --warmup 1s
+      chatbench claims --from results/reference/claims --out results/claims_again
+
+    Some 30 minutes if not said otherwise.
+    """
+    from rich.console import Console  # noqa: PLC0415 - as in run
+
+    from harness.claims import study  # noqa: PLC0415
+    from harness.claims.experiments import Effort, plan  # noqa: PLC0415
+    from harness.config import make_out_dir  # noqa: PLC0415
+    from harness.report.progress import CampaignProgress  # noqa: PLC0415
+
+    if measured is not None:
+        folder, written = measured, make_out_dir(out)
+    else:
+        if resume is None:
+            wanted = Effort(**effort)
+            folder = study.begin(wanted, out)
+        else:
+            _refuse_beside_resume(click.get_current_context())
+            wanted, folder = study.resume(resume), resume
+        with CampaignProgress(Console(stderr=True), len(plan(wanted, folder)) + 1) as progress:
+            study.run_study(wanted, folder, progress)
+        written = folder
+    findings = study.judge(folder)
+    page = study.write_findings(findings, written)
+    from harness.report.table import claims_table  # noqa: PLC0415 - after the runs: it takes a second
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(claims_table(findings))
+    console.print(f"records: {folder}\npage: {page}", highlight=False, soft_wrap=True)
+
+
+@main.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write.  [default: the first DIR]")
 def report(folders: tuple[Path, ...], out: Path | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from architectures.interface import Architecture, Requirements
+from architectures.interface import Architecture
 from harness import config
 from harness.config import RunSettings
 from harness.errors import Interrupted, ServiceFailed, UsageError
@@ -16,8 +16,8 @@ from harness.record import Record, new_folder
 from harness.registry import find_scenario, load_architecture
 from harness.report.progress import CampaignProgress
 from harness.run import run_on
-from harness.services.backends import Backends
-from harness.signals import signals_interrupt, signals_wait
+from harness.series import WarmBackends
+from harness.signals import signals_interrupt
 from harness.summary import Summary
 
 FOUND = "faults.json"
@@ -103,41 +103,24 @@ def run_matrix(cells: list[RunSettings], common: RunSettings, progress: Campaign
     logs.mkdir()
     config.raise_open_file_limit()
     matrix = Matrix(settings=common, cells=[])
-    backends: Backends | None = None
-    proxied = False
-    with signals_interrupt():
+    with signals_interrupt(), WarmBackends(cells, logs) as warm:
         try:
             for done, settings in enumerate(cells):
                 architecture = load_architecture(settings.arch)
                 progress.run(done, f"{settings.arch}, {settings.faults[0]}")
-                cuts = needs_proxies(config.parse_faults(settings))
-                if backends is None or cuts != proxied:
-                    if backends is not None:
-                        backends.stop()
-                    backends, proxied = Backends(_required(cells), common.brokers, logs, proxied=cuts), cuts
                 record = Record(folder, settings, scenario.stem, architecture)
                 try:
-                    outcome = run_on(backends, record, architecture, scenario, progress)
+                    outcome = run_on(warm.backends_for(settings), record, architecture, scenario, progress)
                 except ServiceFailed as problem:
                     cell = _failed(settings, architecture, str(problem))
-                    backends.stop()
-                    backends = None
+                    warm.stop()
                 else:
                     cell = judge_cell(outcome.summary, settings, architecture, record.folder.name)
                 matrix.cells.append(cell)
                 (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(matrix)))
         except Interrupted:
             raise Interrupted(str(folder)) from None
-        finally:
-            if backends is not None:
-                with signals_wait():
-                    backends.stop()
     return matrix, folder
-
-
-def _required(cells: list[RunSettings]) -> Requirements:
-    every = [load_architecture(settings.arch).requires for settings in cells]
-    return Requirements(kafka=any(each.kafka for each in every), redis=any(each.redis for each in every))
 
 
 def _kind(settings: RunSettings) -> str:

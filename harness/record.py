@@ -93,6 +93,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What reports need of manifest.json; it holds more."""
 
     settings: RunSettings
+    architecture: dict[str, Any] = {}  # its options, and what its topics and producers are set to
     command: tuple[str, ...] = ()
     host: dict[str, Any] = {}
     versions: dict[str, str] = {}

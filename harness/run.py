@@ -19,7 +19,7 @@ from harness import config
 from harness.config import RunSettings
 from harness.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
 from harness.faults import needs_proxies
-from harness.gateway.settings import GatewayStats, total
+from harness.gateway.settings import GatewayStats
 from harness.injector import Injector
 from harness.load import messages as msg
 from harness.load.driver_process import DriverProcess
@@ -47,7 +47,9 @@ FAULT_PATIENCE_S = 8.0  # what was under way when something broke may come after
 PARTIAL_RESULT_TIMEOUT_S = 6.0
 SLOW_ONE_IN = 10  # members whom `slow:members` stops from reading
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-LEAD_NS = 100_000_000  # a phase begins this long after it is announced, when everybody has heard of it
+# A phase begins so long after it is announced, when everybody has heard of it and chosen the first moment to speak.
+LEAD_NS = 100_000_000
+LEAD_OF_MEMBER_NS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +246,15 @@ class Run:
         services = Processes(self._stack.pids())
         driver = Processes({name: [pid] for name, pid in self._driver_pids.items()})
         kafka_before, redis_before, gateways_before = self._read_kafka(), self._read_redis(), self._read_gateways()
+        gateways = Processes({str(pid): [pid] for pid in gateways_before})
         cpu: list[dict[str, float]] = []
+        gateway_cpu: list[dict[str, float]] = []
         driver_cpu: list[dict[str, float]] = []
         seconds: list[float] = []
 
         def sample_cpu() -> None:
             cpu.append(services.cpu_s())
+            gateway_cpu.append(gateways.cpu_s())
             driver_cpu.append(driver.cpu_s())
             seconds.append(time.monotonic())
 
@@ -264,10 +269,11 @@ class Run:
             rss_bytes=rss_bytes,
             kafka=None if kafka_before is None or kafka_after is None else kafka_after.since(kafka_before),
             redis=None if redis_before is None or redis_after is None else redis_after.since(redis_before),
-            gateways=total(
-                stats.since(gateways_before[pid]) if pid in gateways_before else stats
+            gateways={
+                pid: stats.since(gateways_before[pid]) if pid in gateways_before else stats
                 for pid, stats in gateways_after.items()
-            ),
+            },
+            gateway_cpu_s={int(pid): used_s for pid, used_s in _used(gateway_cpu).items()},
             gateways_gone=not gateways_before.keys() <= gateways_after.keys(),
             happened=[] if self._injector is None else self._injector.happened(),
             ended=[] if self._stack.fleet is None else self._stack.fleet.endings(),
@@ -288,7 +294,7 @@ class Run:
         at_end: Callable[[], None] = lambda: None,
     ) -> msg.PhaseResult:
         """Let the members speak for that long, wait for what is in flight, and return what was counted."""
-        start_ns = time.time_ns() + LEAD_NS
+        start_ns = time.time_ns() + LEAD_NS + self._settings.members * LEAD_OF_MEMBER_NS
         end_ns = start_ns + round(duration_s * 1e9)
         until = f"{duration_s:g} s" if duration_s < config.DURATION_MAX_S else "until it is stopped"
         self._progress.step(name, until, total=duration_s)
@@ -349,7 +355,15 @@ class Run:
             news = self._driver.receive(0.1)
             if isinstance(news, msg.PhaseResult):
                 self._measured = Measured(
-                    news, elapsed_s, cpu_s={}, driver_cpu_s=None, rss_bytes=None, kafka=None, redis=None, gateways=None
+                    news,
+                    elapsed_s,
+                    cpu_s={},
+                    driver_cpu_s=None,
+                    rss_bytes=None,
+                    kafka=None,
+                    redis=None,
+                    gateways=None,
+                    gateway_cpu_s={},
                 )
                 self._write_details(news)
                 return

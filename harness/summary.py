@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from architectures.interface import Promises
 from harness.faults import Happened
-from harness.gateway.settings import GatewayStats
+from harness.gateway.settings import GatewayStats, total
 from harness.load import messages as msg
+from harness.load.shares import HeardShare, HotRoom
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.kafka_metrics import KafkaCounters
 from harness.measure.redis_metrics import RedisCounters
@@ -35,16 +36,39 @@ class CpuUsPerDelivery(msgspec.Struct, frozen=True):
     driver: float | None = None
 
 
+class BrokerPerMessage(msgspec.Struct, frozen=True):
+    """What one broker had of a message."""
+
+    appends_per_message: float | None  # records written to its logs, as leader or as follower
+    produce_requests_per_message: float | None
+    disk_bytes_per_message: float | None
+
+
 class KafkaPerMessage(msgspec.Struct, frozen=True):
+    """Of all brokers together, and of each."""
+
     records_per_message: float | None
     produce_requests_per_message: float | None
     bytes_in_per_message: float | None
     bytes_out_per_message: float | None
     disk_bytes_per_message: float | None
+    brokers: dict[int, BrokerPerMessage] = {}  # by node
 
 
 class RedisPerMessage(msgspec.Struct, frozen=True):
     commands_per_message: float | None
+    bytes_in_per_message: float | None = None
+    bytes_out_per_message: float | None = None
+
+
+class GatewayFigures(msgspec.Struct, frozen=True):
+    """What one gateway did in the measurement."""
+
+    members: int  # at its end
+    deliveries: int
+    wasted: int
+    bytes_to_members: int
+    cores_used: float | None  # None: it was killed
 
 
 class FaultSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,12 +113,18 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     ended: list[str] = []  # gateways that ended by themselves, under faults
     latency_ms: LatencyMs = LatencyMs()
     ack_ms: LatencyMs = LatencyMs()
+    join_ms: LatencyMs = LatencyMs()  # from asking for a room to being in, of members who came meanwhile
+    joins: int | None = None
+    joins_redirected: int | None = None  # of these, by way of a gateway that does not serve the room
+    heard_share: HeardShare = HeardShare()
+    hot_room: HotRoom = HotRoom()
     spread_ms: SpreadMs = SpreadMs()
     send_lateness_ms: LatencyMs = LatencyMs()
     publishes_per_s: float | None = None
     deliveries_per_s: float | None = None
     wasted_deliveries_per_message: float | None = None
     frames_per_write: float | None = None  # how many of a room's messages one write to a member carried
+    each_gateway: list[GatewayFigures] = []
     gateway_counts: dict[str, int] | None = None  # what happened at the gateways, and every drop by its cause
     cpu_us_per_delivery: CpuUsPerDelivery = CpuUsPerDelivery()
     cores_used: dict[str, float] | None = None  # CPU time over wall time, by component and by process of the driver
@@ -116,7 +146,8 @@ class Measured:
     rss_bytes: dict[str, int] | None
     kafka: KafkaCounters | None
     redis: RedisCounters | None
-    gateways: GatewayStats | None
+    gateways: Mapping[int, GatewayStats] | None  # by process
+    gateway_cpu_s: Mapping[int, float]  # by process; one that has ended is missing
     gateways_gone: bool = False  # some ended, and what they had counted with them
     happened: Sequence[Happened] = ()
     ended: Sequence[str] = ()
@@ -126,6 +157,8 @@ class Measured:
         spread = Latencies.unpack(self.result.spread).summary()
         send_lateness = Latencies.unpack(self.result.send_lateness)
         latency, ack = Latencies.unpack(self.result.latency), Latencies.unpack(self.result.ack)
+        join = Latencies.unpack(self.result.join)
+        gateways = None if self.gateways is None else total(self.gateways.values())
         return msgspec.structs.replace(
             summary,
             duration_s=round(self.duration_s, 3),
@@ -149,15 +182,21 @@ class Measured:
             ended=list(self.ended),
             latency_ms=latency.summary(),
             ack_ms=ack.summary(),
+            join_ms=join.summary(),
+            joins=join.count,
+            joins_redirected=self.result.joins_redirected,
+            heard_share=self.result.heard_share,
+            hot_room=self.result.hot_room,
             spread_ms=SpreadMs(p50=spread.p50, p99=spread.p99, max=spread.max),
             send_lateness_ms=send_lateness.summary(),
             publishes_per_s=_per(verdict.sent, self.duration_s),
             deliveries_per_s=_per(verdict.delivered, self.duration_s),
             wasted_deliveries_per_message=_per(
-                None if self.gateways is None or self.gateways_gone else self.gateways.wasted, verdict.sent
+                None if gateways is None or self.gateways_gone else gateways.wasted, verdict.sent
             ),
-            frames_per_write=None if self.gateways is None else _per(self.gateways.frames_out, self.gateways.writes),
-            gateway_counts=None if self.gateways is None else self.gateways.counts,
+            frames_per_write=None if gateways is None else _per(gateways.frames_out, gateways.writes),
+            each_gateway=self._each_gateway(),
+            gateway_counts=None if gateways is None else gateways.counts,
             cpu_us_per_delivery=self._cpu_us_per_delivery(),
             cores_used={
                 name: round(used / self.duration_s, 3)
@@ -192,6 +231,18 @@ class Measured:
             for each, recovery in zip(self.happened, self.result.recoveries, strict=False)
         ]
 
+    def _each_gateway(self) -> list[GatewayFigures]:
+        return [
+            GatewayFigures(
+                members=stats.members,
+                deliveries=stats.frames_out,
+                wasted=stats.wasted,
+                bytes_to_members=stats.bytes_out,
+                cores_used=_per(self.gateway_cpu_s.get(pid), self.duration_s),
+            )
+            for pid, stats in (self.gateways or {}).items()
+        ]
+
     def _cpu_us_per_delivery(self) -> CpuUsPerDelivery:
         def cost(cpu_s: float | None) -> float | None:
             return None if cpu_s is None else _per(1e6 * cpu_s, self.result.verdict.delivered)
@@ -206,19 +257,32 @@ class Measured:
     def _kafka_per_message(self) -> KafkaPerMessage | None:
         if self.kafka is None:
             return None
-        sent = self.result.verdict.sent
+        sent, total_of_all = self.result.verdict.sent, self.kafka.total
         return KafkaPerMessage(
-            records_per_message=_per(self.kafka.records, sent),
-            produce_requests_per_message=_per(self.kafka.produce_requests, sent),
-            bytes_in_per_message=_per(self.kafka.bytes_in, sent),
-            bytes_out_per_message=_per(self.kafka.bytes_out, sent),
-            disk_bytes_per_message=_per(self.kafka.disk_bytes, sent),
+            records_per_message=_per(total_of_all.records, sent),
+            produce_requests_per_message=_per(total_of_all.produce_requests, sent),
+            bytes_in_per_message=_per(total_of_all.bytes_in, sent),
+            bytes_out_per_message=_per(total_of_all.bytes_out, sent),
+            disk_bytes_per_message=_per(total_of_all.disk_bytes, sent),
+            brokers={
+                node: BrokerPerMessage(
+                    appends_per_message=_per(each.appends, sent),
+                    produce_requests_per_message=_per(each.produce_requests, sent),
+                    disk_bytes_per_message=_per(each.disk_bytes, sent),
+                )
+                for node, each in self.kafka.brokers.items()
+            },
         )
 
     def _redis_per_message(self) -> RedisPerMessage | None:
         if self.redis is None:
             return None
-        return RedisPerMessage(commands_per_message=_per(self.redis.commands, self.result.verdict.sent))
+        sent = self.result.verdict.sent
+        return RedisPerMessage(
+            commands_per_message=_per(self.redis.commands, sent),
+            bytes_in_per_message=_per(self.redis.bytes_in, sent),
+            bytes_out_per_message=_per(self.redis.bytes_out, sent),
+        )
 
 
 def _per(amount: float | None, of: float) -> float | None:

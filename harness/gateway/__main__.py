@@ -60,7 +60,7 @@ async def run_gateway(settings: GatewaySettings) -> None:
             backlog=BACKLOG,
         ):
             await ended
-            hall.rooms.write_all()
+            hall.rooms.end()
     finally:
         for helper in helpers:
             helper.cancel()
@@ -82,6 +82,7 @@ def _stats(hall: Hall) -> GatewayStats:
         rooms=len(hall.rooms),
         frames_out=hall.rooms.frames_out,
         writes=hall.rooms.writes,
+        bytes_out=hall.rooms.bytes_out,
         wasted=hall.rooms.wasted,
         counts=dict(hall.counts),
     )

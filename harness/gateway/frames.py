@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
@@ -15,17 +16,38 @@ def framed(payload: bytes) -> bytes:
 
 
 def write(members: Iterable[ServerConnection], frames: bytes) -> int:
-    """Write whole frames to each of them without waiting for anybody; returns how many are there to get them.
+    """Write whole frames to those of them whose connection is open; returns how many are there to get them."""
+    # After a close frame nothing may follow.
+    return write_to([member.transport for member in members if member.protocol.state is State.OPEN], frames)
+
+
+def write_to(transports: Iterable[Writable], frames: bytes) -> int:
+    """Write the same bytes to all, without waiting for anybody; returns how many took them.
 
     What bounds a slow member's buffer is session.cut_off_slow. `send` of the connection would make a frame for each
     member, `broadcast` for each member and message; both are a write for each message.
     """
-    written = 0
-    for member in members:
-        if member.protocol.state is State.OPEN:  # after a close frame nothing may follow
-            try:
-                member.transport.write(frames)
-            except (RuntimeError, OSError):  # its transport is closed already, and its session about to hear of it
-                continue
-            written += 1
-    return written
+    taken = 0
+    for transport in transports:
+        try:
+            transport.write(frames)
+        except (RuntimeError, OSError):  # closed already, or closing: its session is about to hear of it
+            continue
+        taken += 1
+    return taken
+
+
+class Writable(Protocol):
+    """The part of a transport that is needed here."""
+
+    def write(self, data: bytes, /) -> None: ...
+
+
+class Closing:
+    """In the place of a transport on which a close frame is the last thing said."""
+
+    def write(self, _data: bytes, /) -> None:
+        raise RuntimeError("the connection is closing")
+
+
+CLOSING = Closing()

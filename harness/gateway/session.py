@@ -171,6 +171,11 @@ class Session:
                     raise
                 await asyncio.sleep(MOVING_CHECK_S)
 
+    def silence(self) -> None:
+        """The connection is about to be closed from here: no delivery may follow the close frame."""
+        for room in self._rooms:
+            self._hall.rooms.silence(room, self._connection)
+
     def forget(self, room: str) -> None:
         """The room is served elsewhere from now on; the member is being told."""
         self._rooms.discard(room)
@@ -217,6 +222,7 @@ class Session:
     async def _close(self, code: CloseCode, name: str, reason: str) -> bool:
         self._hall.counts[f"closed_{name}"] += 1
         self._send(wire.Error(name, reason))
+        self.silence()
         await self._connection.close(code, reason[:100])
         return False
 
@@ -231,13 +237,16 @@ async def cut_off_slow(hall: Hall) -> None:
         unread = {m: m.transport.get_write_buffer_size() for m in hall.sessions if m not in closing}
         for member in too_slow(unread, hall.limits):
             hall.counts["cut_off_slow"] += 1
+            hall.sessions[member].silence()
             closing[member] = asyncio.create_task(_cut_off(member))
 
 
 def too_slow(unread: Mapping[Member, int], limits: Limits) -> list[Member]:
     """Who has more unread bytes than one may; and of the rest, as many as all together have too many, worst first."""
-    slow = []
+    slow: list[Member] = []
     total_bytes = sum(unread.values())
+    if total_bytes <= min(limits.send_buffer_max_bytes, limits.send_buffers_max_bytes):
+        return slow  # nearly always: no need to sort thousands
     for member, unread_bytes in sorted(unread.items(), key=lambda item: item[1], reverse=True):
         if unread_bytes <= limits.send_buffer_max_bytes and total_bytes <= limits.send_buffers_max_bytes:
             break

@@ -28,7 +28,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     send_buffers_max_bytes: int = 256 * 1024 * 1024  # of all members together
     handshake_max_s: float = 10.0
     silent_max_s: int = 60  # a peer whose kernel does not answer for so long is gone
-    slow_check_s: float = 0.1
+    slow_check_s: float = 0.5  # a look at each of thousands of members is milliseconds
     moving_max_s: float = 15.0  # how long a join waits for a room that is between two gateways
 
 
@@ -71,6 +71,7 @@ class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
     rooms: int
     frames_out: int
     writes: int  # which carried them: one takes all that a room has for a member
+    bytes_out: int  # of these frames
     wasted: int  # deliveries of the backend for rooms without a local member
     counts: dict[str, int]
 
@@ -83,6 +84,7 @@ class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
             rooms=self.rooms,
             frames_out=self.frames_out - before.frames_out,
             writes=self.writes - before.writes,
+            bytes_out=self.bytes_out - before.bytes_out,
             wasted=self.wasted - before.wasted,
             counts={cause: count for cause, count in grown.items() if count},
         )
@@ -99,6 +101,7 @@ def total(gateways: Iterable[GatewayStats]) -> GatewayStats:
         rooms=sum(each.rooms for each in stats),
         frames_out=sum(each.frames_out for each in stats),
         writes=sum(each.writes for each in stats),
+        bytes_out=sum(each.bytes_out for each in stats),
         wasted=sum(each.wasted for each in stats),
         counts=dict(counts),
     )

@@ -332,8 +332,8 @@ class Audience:
         if room not in member.stays:  # joining twice is staying once
             self._whereabouts[member.number, room] = member
             member.stays[room] = self._enter_history(member, room, now_ns)
-        if joining.away and self._phase is not None:
-            self._phase.away.record_ns([now_ns - joining.asked_ns])
+        if self._phase is not None:
+            self._phase.note_in(now_ns - joining.asked_ns, away=joining.away, redirected=joining.redirects > 0)
         join_ms = (now_ns - joining.asked_ns) / 1e6
         self._tell(msg.Entered(member=member.number, room=room, connect_ms=joining.connect_ms, join_ms=join_ms))
 
@@ -383,13 +383,11 @@ class Audience:
     # --- phases
 
     def _begin(self, begin: msg.BeginPhase) -> None:
-        self.known.clear()
         self._phase = Phase(begin)
         now_ns = time_ns()
         for member in self._sockets.values():
             for room in member.stays:
                 member.stays[room] = self._enter_history(member, room, now_ns)
-        collect_seldom()
 
     async def _tell_progress(self) -> None:
         """Until the coordinator has seen enough of it."""
@@ -404,10 +402,21 @@ class Audience:
 
     def _close_phase(self) -> None:
         phase, self._phase = self._phase, None
-        if phase is not None:
-            phase.flush()
-            self._tell(phase.close_second(phase.second + 1))
-            self._tell(phase.report(sum(joining.away for joining in self._joining.values())))
+        if phase is None:
+            return
+        phase.flush()
+        self._tell(phase.close_second(phase.second + 1))
+        report = phase.report(sum(joining.away for joining in self._joining.values()))
+        # Before the next phase can begin, which comes soon after the report: of a long one this takes half a second.
+        del phase
+        self._forget_phase()
+        collect_seldom()
+        self._tell(report)
+
+    def _forget_phase(self) -> None:
+        self.known.clear()
+        for member in self._sockets.values():
+            member.stays = dict.fromkeys(member.stays)
 
     async def flush_regularly(self) -> None:
         """Move raw latencies into histograms in batches, and tell the driver of each second."""
@@ -445,6 +454,7 @@ class Audience:
                 # Then no test message can end up in the brokers' counts of the load.
                 await probe.all_answered.wait()
         self._probe = None
+        collect_seldom()  # the members are there, and no phase has begun
         self._tell(msg.Probed(problem=probe.problem()))
 
 
@@ -457,6 +467,7 @@ def _local_host(url: str, number: int) -> str | None:
 
 async def run_audience(connected: socket.socket) -> None:
     """Serve the driver at the other end of the socket until it closes it."""
+    collect_seldom()
     reader, writer = await asyncio.open_connection(sock=connected)
     audience = Audience(writer)
     helpers = [asyncio.create_task(audience.flush_regularly()), asyncio.create_task(audience.watch_loop_lag())]

@@ -21,9 +21,11 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner
 from locust.stats import StatsEntry
 
+from harness.garbage import collect_seldom
 from harness.load import messages as msg
 from harness.load.ledger import judge
 from harness.load.recovery import recovery
+from harness.load.shares import heard_share, hot_room
 from harness.measure.histogram import Latencies
 
 ROW_TYPE = "chat"  # the "method" of all rows in Locust's statistics
@@ -227,7 +229,12 @@ class Coordinator:
         reports = self._await(lambda worker: worker.report, ANSWER_TIMEOUT_S)
         self._close_seconds(last=True)
         self._phase = None
-        return self._merge(phase, reports, drained)
+        result = self._merge(phase, reports, drained)
+        del reports
+        for worker in self._workers.values():
+            worker.begin_phase()
+        collect_seldom()  # what was judged is much, and the next phase is about to begin
+        return result
 
     def _drain(self, patience_s: float) -> bool:
         """Whether it got quiet."""
@@ -278,6 +285,10 @@ class Coordinator:
             disconnects=sum(report.disconnects for report in reports),
             away=_sum(report.away for report in reports).pack(),
             away_at_end=sum(report.away_at_end for report in reports),
+            join=_sum(report.join for report in reports).pack(),
+            joins_redirected=sum(report.joins_redirected for report in reports),
+            heard_share=heard_share(judgement.fates),
+            hot_room=hot_room(judgement.fates),
             recoveries=[
                 recovery(judgement.fates, not_taken_ns, at_ns, (phase.start_ns, self._end_ns))
                 for at_ns in self._faults_ns

@@ -71,6 +71,7 @@ class Crowd:
         CROWDS[environment] = self
         gevent.spawn(self._listen)
         gevent.spawn(self._tell_arrivals)
+        collect_seldom()
         tell(msg.Assembled(pids={"locust": os.getpid(), "audience": self.audience.pid}))
 
     def close(self) -> None:
@@ -85,7 +86,10 @@ class Crowd:
                 self._begin(order)
             case msg.CutShort():
                 self.end_ns = min(self.end_ns, order.end_ns)
-            case msg.Probe() | msg.SlowDown() | msg.Collect() | msg.ClosePhase():
+            case msg.Probe() | msg.ClosePhase():
+                self.ask_audience(order)
+                collect_seldom()  # nobody speaks just then
+            case msg.SlowDown() | msg.Collect():
                 self.ask_audience(order)
 
     def ask_audience(self, message: msg.ToAudience) -> None:
@@ -162,7 +166,6 @@ class Crowd:
     def _begin(self, phase: msg.BeginPhase) -> None:
         """Let members speak from the phase's start to its end."""
         self.ask_audience(phase)
-        collect_seldom()
         self.phase, self.end_ns = phase, phase.end_ns
         began, self._next_phase = self._next_phase, Event()
         began.set()

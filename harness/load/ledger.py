@@ -53,6 +53,9 @@ class RoomFates:
     first_ns: Integers  # first and last delivery to anybody; NEVER_NS and -1: there was none
     last_ns: Integers
     lost: Integers  # deliveries that were owed and did not come
+    delivered: int = 0  # of the expected, of all messages together
+    # (what part of the messages owed to them they got, how many members got just that part)
+    heard_shares: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class _Room:
     def judge(self) -> tuple[Verdict, RoomFates]:
         verdict = Verdict(sent=len(self._place), acked=int((self._acked_ns != NEVER_NS).sum()))
         lost = np.zeros(len(self._place), dtype=np.int64)
+        shares: Counter[float] = Counter()
         for part in self._parts:
             places = np.array([self._place.get(identity, -1) for identity in part.identities], dtype=np.int64)
             identities = np.array(part.identities, dtype=np.int64)
@@ -109,7 +113,12 @@ class _Room:
                 of_one, missed = self._judge(trails[stay.trail], stay)
                 verdict += of_one * count
                 lost[stay.first : stay.end] += missed * count
-        return verdict, RoomFates(self._sent_ns, self._first_ns, self._last_ns, lost)
+                if of_one.expected:
+                    shares[round(of_one.delivered / of_one.expected, 4)] += count
+        fates = RoomFates(
+            self._sent_ns, self._first_ns, self._last_ns, lost, verdict.delivered, tuple(sorted(shares.items()))
+        )
+        return verdict, fates
 
     def _owed(self, stay: StayReport) -> _Owed:
         first, end = int(np.searchsorted(self._sent_ns, stay.joined_ns, side="left")), len(self._sent_ns)

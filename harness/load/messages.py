@@ -17,6 +17,7 @@ from harness.config import RunSettings
 from harness.load.history import RoomReport
 from harness.load.ledger import Verdict
 from harness.load.recovery import Recovery
+from harness.load.shares import HeardShare, HotRoom
 
 LENGTH = struct.Struct(">I")
 PATIENCE_S = 2.0  # longer than anything is under way where nothing is broken
@@ -162,6 +163,8 @@ class PhaseReport(Struct, frozen=True):
     disconnects: int
     away: bytes  # a packed histogram: from a member's losing its place in a room to being in again
     away_at_end: int  # stays that were lost and not taken up again
+    join: bytes  # a packed histogram: from asking for a room to being in, of members who came meanwhile
+    joins_redirected: int  # of these, by way of a gateway that does not serve the room
     not_taken_ns: list[int]  # when somebody was to speak who was not in the room
     unanswered: int
 
@@ -248,8 +251,12 @@ class PhaseResult(Struct, frozen=True):
     refused: dict[str, int]
     strays: int
     disconnects: int
-    away: bytes  # a packed histogram, as in PhaseReport
+    away: bytes  # as in PhaseReport, like the next three
     away_at_end: int
+    join: bytes
+    joins_redirected: int
+    heard_share: HeardShare
+    hot_room: HotRoom
     recoveries: list[Recovery]  # from each fault that was told, in that order
     drained: bool  # False: deliveries were still arriving when the wait for them ended
     not_sent: int = 0

@@ -35,6 +35,8 @@ class Phase:
         self.send_lateness = Latencies()
         self.loop_lag = Latencies()
         self.away = Latencies()
+        self.join = Latencies()
+        self.joins_redirected = 0
         self.clock_stepped_ns = 0
         self.not_taken_ns: list[int] = []  # when somebody was to speak who was not in the room
         self.refused: Counter[str] = Counter()
@@ -82,6 +84,14 @@ class Phase:
                 note_heard(message, first_ns, last_ns)
         return np.concatenate(batches)
 
+    def note_in(self, took_ns: int, *, away: bool, redirected: bool) -> None:
+        """A member is in its room: again, after it had lost its place there, or because it asked for it."""
+        if away:
+            self.away.record_ns([took_ns])
+        else:
+            self.join.record_ns([took_ns])
+            self.joins_redirected += redirected
+
     def progress(self) -> msg.Progress:
         self.flush()
         return msg.Progress(heard=self.heard + self.repeated + self.untimed, unanswered=self.unanswered)
@@ -116,6 +126,8 @@ class Phase:
             disconnects=self.disconnects,
             away=self.away.pack(),
             away_at_end=away_at_end,
+            join=self.join.pack(),
+            joins_redirected=self.joins_redirected,
             not_taken_ns=self.not_taken_ns,
             unanswered=self.unanswered,
         )

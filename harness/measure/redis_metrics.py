@@ -1,4 +1,4 @@
-"""What Redis itself counts: the commands it executed, from INFO commandstats."""
+"""What Redis itself counts: the commands it executed, from INFO commandstats, and its bytes, from INFO stats."""
 
 from __future__ import annotations
 
@@ -15,16 +15,26 @@ class RedisCounters(msgspec.Struct, frozen=True):
     """Totals since the server started."""
 
     commands: int
+    bytes_in: int  # of all clients; a look of ours is some kilobytes of them
+    bytes_out: int
 
     def since(self, before: RedisCounters) -> RedisCounters:
-        return RedisCounters(commands=self.commands - before.commands)
+        return RedisCounters(
+            commands=self.commands - before.commands,
+            bytes_in=self.bytes_in - before.bytes_in,
+            bytes_out=self.bytes_out - before.bytes_out,
+        )
 
 
 def read_counters(url: str) -> RedisCounters:
     """Raises ServiceFailed if Redis does not answer."""
     try:
         with redis.Redis.from_url(url, socket_timeout=10) as client:
-            stats = client.info("commandstats")
+            stats, net = client.info("commandstats"), client.info("stats")
     except redis.RedisError as problem:
         raise ServiceFailed(f"the counters of Redis cannot be read ({problem}); see its log in the record") from problem
-    return RedisCounters(commands=sum(int(stat["calls"]) for name, stat in stats.items() if name not in OURS))
+    return RedisCounters(
+        commands=sum(int(stat["calls"]) for name, stat in stats.items() if name not in OURS),
+        bytes_in=int(net["total_net_input_bytes"]),
+        bytes_out=int(net["total_net_output_bytes"]),
+    )

@@ -19,11 +19,15 @@ from harness.report.style import (
     INK,
     RC,
     SHADE,
-    SIZE_INCHES,
+    after_bar,
+    bars_size,
     chart,
+    colour_names,
     colours_of,
+    figure_text,
     label_lines,
     log_ms,
+    plain_bars,
 )
 
 ON_COLOUR = "#111111"  # text within a bar, in light and in dark
@@ -226,7 +230,7 @@ def cpu_per_delivery(frames: Frames) -> Figure:
     parts = runs.groupby("arch")[[f"cpu_{part}_us_per_delivery" for part in COMPONENTS]].mean()
     parts.columns = list(COMPONENTS)
     names = list(parts.index)[::-1]
-    with chart(_bars_size(len(names))) as (figure, axes):
+    with chart(bars_size(len(names))) as (figure, axes):
         left = pd.Series(0.0, index=names)
         total = parts.sum(axis=1)
         too_thin: dict[str, str] = dict.fromkeys(names, "")  # for a label within: said after the bar
@@ -235,16 +239,16 @@ def cpu_per_delivery(frames: Frames) -> Figure:
             axes.barh(names, width, left=left, color=colour, edgecolor="white", linewidth=0.8)
             for name in names:
                 if width[name] > 0.09 * total.max():
-                    middle, label = left[name] + width[name] / 2, f"{part}\n{_figure(width[name])}"
+                    middle, label = left[name] + width[name] / 2, f"{part}\n{figure_text(width[name])}"
                     axes.text(middle, name, label, ha="center", va="center", fontsize=9.5, color=ON_COLOUR)
                 elif width[name] > 0:
-                    too_thin[name] += f"\n{part} {_figure(width[name])}"
+                    too_thin[name] += f"\n{part} {figure_text(width[name])}"
             left += width
         for name in names:
-            _after(axes, f"{_figure(total[name])} us{too_thin[name]}", total[name], name)
+            after_bar(axes, f"{figure_text(total[name])} us{too_thin[name]}", total[name], name)
         axes.set_xlim(0, 1.22 * float(total.max()))
-        _plain_bars(axes, "CPU time per delivery, microseconds (mean of the rounds)")
-        _colour_names(axes, names, architectures(runs))
+        plain_bars(axes, "CPU time per delivery, microseconds (mean of the rounds)")
+        colour_names(axes, names, architectures(runs))
     return figure
 
 
@@ -254,7 +258,7 @@ def kafka_cost(frames: Frames) -> Figure:
     means = runs.groupby("arch")[["kafka_records_per_message", "kafka_disk_bytes_per_message"]].mean().iloc[::-1]
     colours = colours_of(architectures(frames.runs))
     with mpl.rc_context(RC):
-        figure = Figure(figsize=_bars_size(len(means)), layout="constrained")
+        figure = Figure(figsize=bars_size(len(means)), layout="constrained")
         for axes, (column, unit) in zip(
             figure.subplots(1, 2, sharey=True),
             (
@@ -266,10 +270,10 @@ def kafka_cost(frames: Frames) -> Figure:
             values = means[column]
             axes.barh(list(means.index), values, color=[colours[name] for name in means.index])
             for name, value in values.items():
-                _after(axes, _figure(value), value, str(name))
+                after_bar(axes, figure_text(value), value, str(name))
             axes.set_xlim(0, 1.35 * float(values.max()))
-            _plain_bars(axes, unit)
-            _colour_names(axes, list(means.index), architectures(frames.runs))
+            plain_bars(axes, unit)
+            colour_names(axes, list(means.index), architectures(frames.runs))
     return figure
 
 
@@ -280,16 +284,16 @@ def correctness(frames: Frames) -> Figure:
     colours = colours_of(architectures(frames.runs))
     worst = max(float((sums[kind] / sums["expected"]).max()) for kind in kinds)
     with mpl.rc_context(RC):
-        figure = Figure(figsize=_bars_size(len(sums)), layout="constrained")
+        figure = Figure(figsize=bars_size(len(sums)), layout="constrained")
         for axes, (kind, label) in zip(figure.subplots(1, 3, sharey=True), kinds.items(), strict=True):
             share = 100 * sums[kind] / sums["expected"]
             axes.barh(list(sums.index), share, color=[colours[name] for name in sums.index])
             for name in sums.index:
                 text = "0" if sums[kind][name] == 0 else f"{share[name]:.3g} %"
-                _after(axes, text, share[name], name)
+                after_bar(axes, text, share[name], name)
             axes.set_xlim(0, max(1.0, 160 * worst))
-            _plain_bars(axes, label)
-            _colour_names(axes, list(sums.index), architectures(frames.runs))
+            plain_bars(axes, label)
+            colour_names(axes, list(sums.index), architectures(frames.runs))
         figure.supxlabel(f"share of {int(sums['expected'].min()):,} or more deliveries owed to each", fontsize=10.5)
     return figure
 
@@ -324,31 +328,3 @@ def _thinned(steps: pd.DataFrame) -> pd.DataFrame:
     """As many steps of a distribution as a picture can show, the first and the last among them."""
     shown = np.unique(np.linspace(0, len(steps) - 1, POINTS_MAX).astype(int))
     return steps.iloc[shown]
-
-
-def _bars_size(bars: int) -> tuple[float, float]:
-    return SIZE_INCHES[0], 1.1 + 0.62 * bars
-
-
-def _figure(value: float) -> str:
-    """Three digits, and never less than the whole number."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _after(axes: Axes, text: str, x: float, bar: str) -> None:
-    """A figure to the right of its bar's end."""
-    axes.annotate(text, (x, bar), xytext=(4, 0), textcoords="offset points", va="center")
-
-
-def _plain_bars(axes: Axes, label: str) -> None:
-    axes.set_xlabel(label, fontsize=10.5)
-    axes.spines[["left", "bottom"]].set_visible(False)
-    axes.tick_params(left=False, bottom=False, labelbottom=False)
-    axes.set_axisbelow(True)
-
-
-def _colour_names(axes: Axes, names: list[str], everybody: list[str]) -> None:
-    colours = colours_of(everybody)
-    for label, name in zip(axes.get_yticklabels(), names, strict=False):
-        label.set_color(colours[name])
-        label.set_fontweight("bold")

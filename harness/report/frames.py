@@ -17,14 +17,16 @@ from harness.errors import UsageError
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.ratio import ratio_of
 from harness.record import Manifest, read_manifest, read_summary, record_folders
-from harness.summary import FaultSeen, SpreadMs, Summary
+from harness.summary import FaultSeen, GatewayFigures, SpreadMs, Summary
 
 # What makes runs comparable: the same load on as many gateways.
 WORKLOAD = ("scenario", "members", "rooms", "gateways", "rate_per_s", "payload_bytes")
 COUNTS = (
     *("sent", "not_sent", "acked", "expected", "delivered", "lost", "lost_acked", "duplicated", "reordered", "neither"),
-    *("publishes_per_s", "deliveries_per_s", "wasted_deliveries_per_message"),
+    *("publishes_per_s", "deliveries_per_s", "wasted_deliveries_per_message", "frames_per_write"),
+    *("joins", "joins_redirected"),
 )
+SERVICES = ("gateway", "kafka", "redis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +183,10 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
     latencies = {
         "latency": s.latency_ms if valid else LatencyMs(),
         "ack": s.ack_ms if valid else LatencyMs(),
+        "join": s.join_ms if valid else LatencyMs(),
         "spread": s.spread_ms if valid else SpreadMs(),
     }
+    brokers = [] if s.kafka is None else s.kafka.brokers.values()
     row = {
         **record.key,
         "round": record.round,
@@ -193,7 +197,14 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         **{f"{name}_{k}_ms": v for name, each in latencies.items() for k, v in msgspec.structs.asdict(each).items()},
         **{f"cpu_{k}_us_per_delivery": v for k, v in msgspec.structs.asdict(cpu).items()},
         "cpu_system_us_per_delivery": sum(system) if system else None,
-        **({f"kafka_{k}": v for k, v in msgspec.structs.asdict(s.kafka).items()} if s.kafka else {}),
+        **{f"cores_{part}": (s.cores_used or {}).get(part) for part in SERVICES},
+        **{f"rss_{part}_bytes": (s.rss_bytes or {}).get(part) for part in SERVICES},
+        **{f"heard_{k}": v for k, v in msgspec.structs.asdict(s.heard_share).items()},
+        **{f"hot_room_{k}": v for k, v in msgspec.structs.asdict(s.hot_room).items() if valid or k == "delivery_share"},
+        **_gateway_columns(s.each_gateway),
+        **({f"kafka_{k}": v for k, v in msgspec.structs.asdict(s.kafka).items() if k != "brokers"} if s.kafka else {}),
+        "kafka_appends_a_broker_max": max((each.appends_per_message or 0 for each in brokers), default=None),
+        "kafka_replicas": record.manifest.architecture.get("kafka_topics", {}).get("replication.factor"),
         **({f"redis_{k}": v for k, v in msgspec.structs.asdict(s.redis).items()} if s.redis else {}),
         "brokers": record.manifest.settings.brokers,
         "partitions": record.manifest.settings.partitions,
@@ -201,6 +212,17 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "record": record.folder.name,
     }
     return {**dict.fromkeys(metric.column for metric in METRICS), **row}
+
+
+def _gateway_columns(gateways: Sequence[GatewayFigures]) -> dict[str, float | None]:
+    """How unevenly they were loaded; one that was killed has no figures to tell."""
+    deliveries = sum(each.deliveries for each in gateways)
+    cores = [each.cores_used for each in gateways if each.cores_used is not None]
+    return {
+        "hottest_gateway_share": max(each.deliveries for each in gateways) / deliveries if deliveries else None,
+        "hottest_gateway_cores": max(cores, default=None),
+        "bytes_to_members": sum(each.bytes_to_members for each in gateways) if gateways else None,
+    }
 
 
 def _seconds(record: RunRecord) -> pd.DataFrame:

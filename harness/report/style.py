@@ -18,12 +18,19 @@ ARCHITECTURES = {
     "plan2": "#009E73",
     "redis": "#D55E00",
     "kafka-redis": "#CC79A7",
+    "kafka-broadcast": "#5254A3",
     "direct": "#999999",
     "naive": "#E69F00",
 }
 # The same hues, lighter: what the page puts in their place for readers in the dark.
-IN_THE_DARK = {"#0072B2": "#5AAEE6", "#009E73": "#35C79A", "#D55E00": "#F2894A", "#CC79A7": "#E29BC4"}
-OTHERS = ("#56B4E9", "#8C6D31", "#5254A3")  # plug-ins, in the order of their names
+IN_THE_DARK = {
+    "#0072B2": "#5AAEE6",
+    "#009E73": "#35C79A",
+    "#D55E00": "#F2894A",
+    "#CC79A7": "#E29BC4",
+    "#5254A3": "#9A9CE0",
+}
+OTHERS = ("#56B4E9", "#8C6D31", "#117733")  # plug-ins, in the order of their names
 DASHES: tuple[Any, ...] = (
     "-",
     (0, (6, 2)),
@@ -118,3 +125,31 @@ def label_lines(axes: Axes, ends: Mapping[str, tuple[float, float]], colours: Ma
             fontweight="bold",
             annotation_clip=False,
         )
+
+
+def bars_size(bars: int) -> tuple[float, float]:
+    return SIZE_INCHES[0], 1.1 + 0.62 * bars
+
+
+def figure_text(value: float) -> str:
+    """Three digits, and never less than the whole number."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def after_bar(axes: Axes, text: str, x: float, bar: str | float) -> None:
+    """A figure to the right of its bar's end."""
+    axes.annotate(text, (x, bar), xytext=(4, 0), textcoords="offset points", va="center")
+
+
+def plain_bars(axes: Axes, label: str) -> None:
+    axes.set_xlabel(label, fontsize=10.5)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.tick_params(left=False, bottom=False, labelbottom=False)
+    axes.set_axisbelow(True)
+
+
+def colour_names(axes: Axes, names: list[str], everybody: list[str]) -> None:
+    colours = colours_of(everybody)
+    for label, name in zip(axes.get_yticklabels(), names, strict=False):
+        label.set_color(colours[name])
+        label.set_fontweight("bold")

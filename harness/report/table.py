@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from harness.capacity import Capacity
+from harness.claims.claim import Claim, Finding
 from harness.fault_matrix import Matrix, rows
 from harness.report.comparison import Comparison
 from harness.selftest import Check
@@ -99,6 +100,14 @@ def faults_table(matrix: Matrix) -> Table:
     table = Table(*head, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for row in body:
         table.add_row(*row, style="red" if "BROKEN" in row else None)
+    return table
+
+
+def claims_table(findings: Sequence[tuple[Claim, Finding]]) -> Table:
+    """A row for each claim: what it is, what came, and what that means."""
+    table = Table("", "claim", "measured", "verdict", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, leading=1)
+    for claim, finding in findings:
+        table.add_row(claim.id, claim.claim, "\n".join(finding.measured), finding.verdict)
     return table
 
 

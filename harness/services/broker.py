@@ -24,6 +24,7 @@ lowercaseOutputName: true
 includeObjectNames:
   - "kafka.server:type=BrokerTopicMetrics,*"
   - "kafka.network:type=RequestMetrics,name=RequestsPerSec,*"
+  - "kafka.log:type=Log,name=LogEndOffset,*"
 rules:
   - pattern: "kafka.server<type=BrokerTopicMetrics, name=(.+)PerSec, topic=(.+)><>Count"
     name: kafka_topic_$1_total
@@ -36,6 +37,12 @@ rules:
     labels:
       request: "$1"
       version: "$2"
+  - pattern: "kafka.log<type=Log, name=LogEndOffset, topic=(.+), partition=(.+)><>Value"
+    name: kafka_log_end_offset
+    type: GAUGE
+    labels:
+      topic: "$1"
+      partition: "$2"
 """
 
 

@@ -37,7 +37,7 @@ def test_the_rounds_are_interleaved() -> None:
 def test_everybody_is_run_once_a_round_and_takes_every_place_alike(names: list[str], rounds: int) -> None:
     planned = list(campaigns.plan(campaign(architectures=tuple(names), rounds=rounds), Path()))
     for number in range(1, rounds + 1):
-        assert sorted(each.settings.arch for each in planned if each.round == number) == sorted(names)
+        assert sorted(each.settings.arch for each in planned if each.settings.out == f"round-{number}") == sorted(names)
     firsts = [planned[start].settings.arch for start in range(0, len(planned), len(names))]
     counts = [firsts.count(name) for name in names]
     assert max(counts) - min(counts) <= 1
@@ -46,7 +46,7 @@ def test_everybody_is_run_once_a_round_and_takes_every_place_alike(names: list[s
 def test_a_round_has_one_seed_and_every_rate() -> None:
     planned = list(campaigns.plan(campaign(rates_per_s=(20.0, 40.0), rounds=2), Path()))
     assert len(planned) == 2 * 2 * 4
-    assert {(each.round, each.settings.seed) for each in planned} == {(1, 1), (2, 2)}
+    assert {(each.settings.out, each.settings.seed) for each in planned} == {("round-1", 1), ("round-2", 2)}
     assert [each.settings.rate_per_s for each in planned[:8]] == 4 * [20.0] + 4 * [40.0]
 
 

@@ -99,7 +99,18 @@ def test_no_hidden_file_is_left_behind(tmp_path: Path) -> None:
 def test_what_an_ack_means_is_in_the_record(tmp_path: Path) -> None:
     manifest = msgspec.json.decode((new_record(tmp_path).folder / "manifest.json").read_bytes())
     assert manifest["architecture"] == {
-        "options": {"acks": "all"},
+        "options": {"acks": "all", "replicas": 3},
         "kafka_producer": {"acks": "all", "enable.idempotence": True},
         "kafka_topics": {"replication.factor": 1, "min.insync.replicas": 1},
     }
+
+
+def test_how_many_brokers_keep_a_record_can_be_said(tmp_path: Path) -> None:
+    for replicas, in_sync_min in ((1, 1), (2, 1), (3, 2)):
+        settings = RunSettings(arch="plan1", brokers=3, arch_options=(f"replicas={replicas}",), out=str(tmp_path))
+        with_so_many = Record(tmp_path, settings, "big_room", Plan1)
+        manifest = msgspec.json.decode((with_so_many.folder / "manifest.json").read_bytes())
+        assert manifest["architecture"]["kafka_topics"] == {
+            "replication.factor": replicas,
+            "min.insync.replicas": in_sync_min,
+        }

@@ -74,11 +74,36 @@ def test_very_much_does_not_wait_for_the_tick() -> None:
     asyncio.run(scenario())
 
 
-def test_who_is_closing_is_written_nothing() -> None:
+def test_nothing_follows_the_close_frame_of_who_is_silenced_and_others_go_on() -> None:
     rooms, socket = busy_room(0.0)
-    socket.state = State.CLOSING
+    other = Socket()
+    rooms.add("r", other.connection)
+    rooms.silence("r", socket.connection)
+    rooms.silence("r", Socket().connection)  # who is not in the room
+    rooms.silence("nowhere", socket.connection)
     rooms.deliver([Delivery("r", b"late")])
-    assert len(socket.writes) == 1
+    assert (len(socket.writes), other.writes) == (1, [framed(b"late")])
+    assert not rooms.discard("r", socket.connection), "it was still in the room"
+
+
+def test_who_joins_while_its_connection_closes_is_written_nothing() -> None:
+    rooms, socket = Rooms(0.0), Socket()
+    socket.state = State.CLOSING
+    assert rooms.add("r", socket.connection)
+    rooms.deliver([Delivery("r", b"late")])
+    assert socket.writes == []
+
+
+def test_at_the_end_everybody_gets_what_waits_and_nothing_more() -> None:
+    async def scenario() -> None:
+        rooms, socket = busy_room(NEVER_S)
+        rooms.deliver([Delivery("r", b"last")])
+        rooms.end()
+        rooms.deliver([Delivery("r", b"too late")])
+        assert socket.writes[1:] == [framed(b"last")]
+        assert not rooms.discard("r", socket.connection)
+
+    asyncio.run(scenario())
 
 
 def test_a_member_whose_transport_just_closed_keeps_nothing_from_the_others() -> None:

@@ -1,0 +1,111 @@
+"""kafka-broadcast: one record a message, and a consumer group of its own for every gateway.
+
+    member -> gateway -> partition of the room -> gateway 0 -> its members
+                                               -> gateway 1 -> its members
+                                               -> ...
+
+What the design note missed. A consumer group splits the records among its members (see naive.py), but each *group* gets
+all of them: with one group per gateway everybody hears everything, wherever they are connected, as with plan1, and
+each message is written once, as with plan2. What is left of plan1's price is on the way out: every gateway reads every
+message, whether or not it has members of the room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+from confluent_kafka import Consumer, Message
+
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Option,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
+)
+from architectures.kafka_client import (
+    KAFKA_OPTIONS,
+    AckedProducer,
+    BatchReader,
+    acks_of,
+    assign_from_now,
+    check_kafka_options,
+    consumer_settings,
+    create_topic,
+    delivery_of,
+    partition_count,
+)
+from architectures.partitions import partition_of
+
+
+class KafkaBroadcast(Architecture):
+    name: ClassVar[str] = "kafka-broadcast"
+    summary: ClassVar[str] = "Kafka: one record a message, one consumer group per gateway, so each reads everything"
+    requires: ClassVar[Requirements] = Requirements(kafka=True)
+    promises: ClassVar[Promises] = Promises(
+        everyone=True,
+        once=True,
+        ordered=True,
+        durable_ack=True,
+        survives=(
+            *("kill:gateway", "restart:gateway", "pause:gateway", "slow:members"),
+            *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
+        ),
+    )
+    options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS
+
+    @classmethod
+    def check(cls, topology: Topology) -> None:
+        check_kafka_options(topology)
+        if topology.dedup:
+            raise BadTopology("kafka-broadcast makes no copies that could be dropped; leave --dedup out")
+
+    @classmethod
+    def provision(cls, services: Services, topology: Topology) -> None:
+        cls.check(topology)
+        assert services.kafka_bootstrap is not None
+        create_topic(services.kafka_bootstrap, topology.topic("chat"), partition_count(topology), topology)
+
+    async def open(
+        self,
+        deliver: Callable[[Sequence[Delivery]], None],
+        failed: Callable[[BaseException], None],
+        moved: Callable[[Sequence[str]], None],
+    ) -> None:
+        assert self.services.kafka_bootstrap is not None
+        self._deliver = deliver
+        self._topic = self.topology.topic("chat")
+        self._partitions = partition_count(self.topology)
+        name = f"{self.topology.run_id}-gateway-{self.gateway}"
+        # The only one of its group, so it may take all partitions itself: nobody to agree with, nothing to rebalance.
+        consumer = Consumer(consumer_settings(self.services.kafka_bootstrap, name, group=name))
+        every_partition = range(self._partitions)
+        await asyncio.to_thread(assign_from_now, consumer, self.services.kafka_bootstrap, self._topic, every_partition)
+        self._reader = BatchReader(consumer, self._on_records, failed)
+        self._producer = AckedProducer(self.services.kafka_bootstrap, name, acks_of(self.topology))
+
+    async def publish(self, room: str, payload: bytes) -> None:
+        # A room's messages share a partition, and so keep their order.
+        partition = partition_of(room, self._partitions)
+        await self._producer.send(self._topic, (partition,), room.encode(), payload, None)
+
+    def _on_records(self, records: Sequence[Message]) -> None:
+        self._deliver([delivery_of(record) for record in records])
+
+    async def join(self, room: str) -> None:
+        """Nothing to do: this gateway reads every message of every room."""
+
+    async def leave(self, room: str) -> None:
+        """Nothing to do, as in join: the messages keep coming and are wasted here."""
+
+    def owner(self, room: str) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        await self._producer.close()
+        await self._reader.close()

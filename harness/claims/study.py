@@ -1,0 +1,127 @@
+"""`chatbench claims`: run what the claims need, judge, and write table, charts and page."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness import config
+from harness.claims.claim import NOT_TOLD, Claim, Finding
+from harness.claims.evidence import Evidence, Untold, read_evidence
+from harness.claims.experiments import REMEMBER, Effort, plan
+from harness.claims.history import HISTORY, read_after_restart
+from harness.claims.note import CLAIMS
+from harness.claims.page import markdown
+from harness.errors import Interrupted, UsageError
+from harness.record import new_folder
+from harness.registry import load_architecture
+from harness.report.panels import draw_panels
+from harness.report.progress import CampaignProgress
+from harness.report.style import save
+from harness.run import show_first_use
+from harness.series import WarmBackends, run_series
+from harness.signals import signals_interrupt
+
+ASKED = "claims.json"
+FOUND = "findings.json"
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """claims.json: enough to go on after an interruption."""
+
+    effort: Effort
+    command: tuple[str, ...] = ()
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of findings.json."""
+
+    id: str
+    claim: str
+    source: str
+    tested: str
+    expected: str
+    measured: list[str]
+    verdict: str
+
+
+def begin(effort: Effort, out: str) -> Path:
+    """Make the folder of a new study; raises UsageError if it cannot be run as asked."""
+    plan(effort, Path())
+    folder = new_folder(config.make_out_dir(out), "claims")
+    asked = Asked(effort=effort, command=("chatbench", *sys.argv[1:]))
+    (folder / ASKED).write_bytes(msgspec.json.format(msgspec.json.encode(asked)))
+    return folder
+
+
+def resume(folder: Path) -> Effort:
+    """What is to be done in that folder; raises UsageError if `chatbench claims` did not make it."""
+    try:
+        return msgspec.json.decode((folder / ASKED).read_bytes(), type=Asked).effort
+    except (OSError, msgspec.DecodeError) as problem:
+        raise UsageError(
+            f"--resume {str(folder)!r} is no folder that `chatbench claims` made ({problem}); "
+            f"name one that has a {ASKED}"
+        ) from problem
+
+
+def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:
+    """Run what is not complete yet. Raises ServiceFailed, UsageError or Interrupted."""
+    go_on_with = f"chatbench claims --resume {folder}"
+    planned = plan(effort, folder)
+    run_series(planned, folder, progress, go_on_with)
+    if (folder / HISTORY).exists():
+        return
+    architectures = [load_architecture(name) for name in REMEMBER]
+    stand_ins = [msgspec.structs.replace(planned[0].settings, arch=name, brokers=1, faults=()) for name in REMEMBER]
+    with signals_interrupt(), WarmBackends(stand_ins, folder / "logs") as warm:
+        try:
+            readable = []
+            for architecture, settings in zip(architectures, stand_ins, strict=True):
+                progress.run(len(planned), f"what {architecture.name} remembers")
+                backends = warm.backends_for(settings)
+                backends.begin(lambda *told: show_first_use(progress, *told))
+                backends.finish()
+                readable.append(read_after_restart(architecture, backends))
+        except Interrupted:
+            raise Interrupted(f"{folder}; go on with: {go_on_with}") from None
+    (folder / HISTORY).write_bytes(msgspec.json.format(msgspec.json.encode(readable)))
+
+
+def judge(folder: Path) -> list[tuple[Claim, Finding]]:
+    """Every claim with what was found, from the records alone; raises UsageError if there are none."""
+    evidence = read_evidence(folder)
+    return [(claim, _judge(claim, evidence)) for claim in CLAIMS]
+
+
+def _judge(claim: Claim, evidence: Evidence) -> Finding:
+    try:
+        return claim.judge(evidence)
+    except Untold as problem:
+        return Finding(verdict=NOT_TOLD, measured=[f"Not told: {problem}."])
+
+
+def write_findings(findings: Sequence[tuple[Claim, Finding]], folder: Path) -> Path:
+    """findings.json, a chart for each claim, and claims.md; returns the last one's path."""
+    rows = [
+        Judged(
+            id=claim.id,
+            claim=claim.claim,
+            source=claim.source,
+            tested=claim.tested,
+            expected=claim.expected,
+            measured=finding.measured,
+            verdict=finding.verdict,
+        )
+        for claim, finding in findings
+    ]
+    (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+    for claim, finding in findings:
+        if finding.picture is not None:
+            save(draw_panels(finding.picture), folder / "charts", claim.id.lower())
+    page = folder / "claims.md"
+    page.write_text(markdown(findings, "charts"), encoding="utf-8")
+    return page

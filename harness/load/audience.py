@@ -212,6 +212,11 @@ class Audience:
         phase.unanswered += 1
         member.send(wire.Say(speak.room, speak.message_id, speak.text, speak.intended_ns))
 
+    def left(self, member: MemberSocket, room: str) -> None:
+        """The member is not in the room any more."""
+        if self._probe is not None:
+            self._probe.left(member, room)
+
     # --- what the gateways say
 
     def heard(self, member: MemberSocket, chunk: Chunk, now_ns: int) -> None:
@@ -290,7 +295,7 @@ class Audience:
         match frame:
             case wire.Ack(id=int(identity)) | wire.Error(id=int(identity)) if identity >= PROBE_BASE:
                 if self._probe is not None:
-                    self._probe.answered()
+                    self._probe.answered(identity)
             case wire.Ack(identity):
                 self._acked(identity, now_ns)
             case wire.Joined(room):

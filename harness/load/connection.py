@@ -140,9 +140,10 @@ class Connection(asyncio.Protocol):
         return self._protocol.state is State.OPEN and self._transport is not None and not self._transport.is_closing()
 
     def send(self, text: bytes) -> None:
-        """Send one text frame."""
-        self._protocol.send_text(text)
-        self._write()
+        """Send one text frame; nothing on a connection that is closing, of whose end `closed` is about to be told."""
+        if self.is_open:
+            self._protocol.send_text(text)
+            self._write()
 
     def _write(self) -> None:
         assert self._transport is not None

@@ -60,6 +60,7 @@ class MemberSocket:
 
     def end_stay(self, room: str, now_ns: int, *, broken: bool = False, behind: bool = False) -> None:
         """Somebody who is not in the room any more is owed nothing from now on."""
+        self.audience.left(self, room)
         stay = self.stays.pop(room, None)
         if stay is not None:
             stay.left_ns, stay.broken, stay.behind = now_ns, broken, stay.behind or behind

@@ -85,9 +85,9 @@ def _fragments(effort: Effort) -> Iterator[RunSettings]:
 
 
 def _writes(effort: Effort) -> Iterator[RunSettings]:
-    """On one broker, slowly, so that no record shares a batch with another."""
+    """On one broker, slowly, so that no record shares a batch with another; copies are counted, so none is dropped."""
     for partitions in PARTITION_COUNTS:
-        yield _run(effort, "plan1", members=10, partitions=partitions, dedup=True)
+        yield _run(effort, "plan1", members=10, partitions=partitions)
         yield _run(effort, "plan2", members=10, partitions=partitions)
 
 
@@ -136,8 +136,9 @@ def _one_room(effort: Effort) -> Iterator[RunSettings]:
 
 
 def _small_rooms(effort: Effort) -> Iterator[RunSettings]:
+    """Rooms of two: half of the gateways have nobody in a room."""
     for number, name in _in_turns(EVERYBODY, effort.rounds):
-        yield _run(effort, name, number, scenario="many_rooms", gateways=4, members=200, rate_per_s=100.0)
+        yield _run(effort, name, number, scenario="many_rooms", rooms=100, gateways=4, members=200, rate_per_s=100.0)
 
 
 def _restarts(effort: Effort) -> Iterator[RunSettings]:

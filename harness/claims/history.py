@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 import redis
@@ -12,12 +15,16 @@ from confluent_kafka import Consumer
 
 from architectures.interface import Architecture, Delivery, Services, Topology
 from architectures.kafka_client import assign_from_start, consumer_settings, ends_of, partition_count, poll_batch
+from harness.errors import ServiceFailed
+from harness.registry import load_architecture
 from harness.services.backends import Backends
+from harness.services.supervise import reason_in, spawn
 
 HISTORY = "history.json"
 MESSAGES = 100
 ROOM = "remembered"
 OPEN_TIMEOUT_S = 30.0
+SPEECH_TIMEOUT_S = 60.0
 READ_TIMEOUT_POLLS = 100  # of a tenth of a second
 
 
@@ -29,13 +36,13 @@ class Readable(msgspec.Struct, frozen=True, kw_only=True):
     readable: int
 
 
-def read_after_restart(architecture: type[Architecture], backends: Backends) -> Readable:
+def read_after_restart(architecture: type[Architecture], backends: Backends, logs: Path) -> Readable:
     """Say something in one gateway's room, kill and start again what the architecture stands on, and read."""
     services = backends.services_for(architecture.requires)
     topology = Topology(run_id=f"chatbench-{secrets.token_hex(4)}", gateways=1, options=architecture.options)
     architecture.provision(services, topology)
     said = [f"{topology.run_id} {number}".encode() for number in range(MESSAGES)]
-    asyncio.run(_say(architecture(services, topology, 0), said))
+    _say_and_end(Speech(arch=architecture.name, services=services, topology=topology, said=said), logs)
     if architecture.requires.kafka and backends.kafka is not None:
         for child in backends.kafka.children:
             child.kill()
@@ -47,6 +54,38 @@ def read_after_restart(architecture: type[Architecture], backends: Backends) -> 
         *(_redis_values(services, said) if architecture.requires.redis else ()),
     }
     return Readable(arch=architecture.name, acked=len(said), readable=len(stored.intersection(said)))
+
+
+class Speech(msgspec.Struct, frozen=True):
+    """What the process that speaks is told."""
+
+    arch: str
+    services: Services
+    topology: Topology
+    said: list[bytes]
+
+
+def _say_and_end(speech: Speech, logs: Path) -> None:
+    """In a process of its own: no client is left that would go on asking for the backend while it is away."""
+    child = spawn(
+        f"who speaks through {speech.arch}",
+        [sys.executable, "-m", "harness.claims.history"],
+        logs / f"history-{speech.arch}.log",
+        stdin=msgspec.json.encode(speech),
+    )
+    try:
+        code = child.process.wait(SPEECH_TIMEOUT_S)
+    except subprocess.TimeoutExpired as late:
+        child.stop()
+        raise ServiceFailed(f"{child.name} had not done so after {SPEECH_TIMEOUT_S:g} s; see {child.log}") from late
+    if code != 0:
+        raise ServiceFailed(f"{child.name} failed: {reason_in(child.log)}; its log is {child.log}")
+
+
+def main() -> None:
+    speech = msgspec.json.decode(sys.stdin.buffer.read(), type=Speech)
+    architecture = load_architecture(speech.arch)
+    asyncio.run(_say(architecture(speech.services, speech.topology, 0), speech.said))
 
 
 async def _say(gateway: Architecture, said: Sequence[bytes]) -> None:
@@ -89,3 +128,7 @@ def _redis_values(services: Services, said: Sequence[bytes]) -> set[bytes]:
     with redis.Redis.from_url(services.redis_url) as client:
         held = [client.dump(key) or b"" for key in client.scan_iter()]
     return {payload for payload in said if any(payload in each for each in held)}
+
+
+if __name__ == "__main__":
+    main()

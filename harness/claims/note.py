@@ -71,7 +71,7 @@ CLAIMS = (
         id="C8",
         claim="It should become a chat system with Kafka and with Redis.",
         source="the note's end",
-        tested="`kafka-redis` beside `redis` and `plan2`, as C7",
+        tested="`kafka-redis` beside `redis` and `plan2`, as C7; the small rooms are of two members, on four gateways",
         expected="a second hop costs latency and CPU beside either; it buys durable history without redirects, and "
         "only gateways with members of a room get its messages",
         judge=judgements.both,

@@ -25,5 +25,5 @@ def _lines(findings: Sequence[tuple[Claim, Finding]], charts: str) -> Iterator[s
         for sentence in finding.measured:
             yield f"- {sentence}"
         if finding.picture is not None:
-            titles = ", ".join(panel.title for panel in finding.picture.panels)
+            titles = ", ".join(panel.title.replace("\n", " ") for panel in finding.picture.panels)
             yield f"\n![{claim.id}: {titles}]({charts}/{claim.id.lower()}.png)"

@@ -85,7 +85,7 @@ def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:
                 backends = warm.backends_for(settings)
                 backends.begin(lambda *told: show_first_use(progress, *told))
                 backends.finish()
-                readable.append(read_after_restart(architecture, backends))
+                readable.append(read_after_restart(architecture, backends, folder / "logs"))
         except Interrupted:
             raise Interrupted(f"{folder}; go on with: {go_on_with}") from None
     (folder / HISTORY).write_bytes(msgspec.json.format(msgspec.json.encode(readable)))

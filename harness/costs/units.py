@@ -1,0 +1,99 @@
+"""Unit costs: what one of each costs, fitted from measured runs; and sums of them, with intervals.
+
+Each unit cost is at least zero and is fitted by least squares on relative errors (an error of a tenth counts alike in a
+small run and in a large one). Intervals come from refitting on resampled runs, with the residuals put back on top.
+Source: Efron and Tibshirani, An Introduction to the Bootstrap, ch. 9 (pairs, and residuals).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+DRAWS = 200
+CONFIDENCE = 0.90
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """What is predicted, and between which two values 90 of 100 such predictions should come true."""
+
+    value: float
+    low: float
+    high: float
+
+
+class UnitCosts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one of each costs, and what it would by each of the resampled fits."""
+
+    names: tuple[str, ...]
+    costs: tuple[float, ...]
+    draws: list[list[float]]
+    residuals: list[float]  # relative, of the runs it was fitted on
+
+    def predict(self, amounts: Sequence[float]) -> Prediction:
+        noise = np.random.default_rng(DRAWS).choice(np.array(self.residuals), size=len(self.draws))
+        spread = (np.array(self.draws) @ np.array(amounts)) * (1 + noise)
+        return Prediction(float(np.dot(self.costs, amounts)), spread)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A value, and what the resampled fits would have said: predictions add up draw by draw."""
+
+    value: float
+    draws: Floats
+
+    def __add__(self, other: Prediction) -> Prediction:
+        return Prediction(self.value + other.value, self.draws + other.draws)
+
+    @property
+    def interval(self) -> Interval:
+        low, high = np.quantile(self.draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        return Interval(self.value, min(self.value, float(low)), max(self.value, float(high)))
+
+
+NOTHING = Prediction(0.0, np.zeros(DRAWS))
+
+
+def fit_units(names: tuple[str, ...], amounts: Floats, values: Floats) -> UnitCosts:
+    """From runs: how much there was of each, a row a run, and what it cost. Raises ValueError with too few of them."""
+    if len(values) <= len(names):
+        raise ValueError(f"{len(values)} runs are too few for {len(names)} unit costs")
+    ones = np.ones(len(values))
+    relative = amounts / values[:, None]
+    costs = least_squares_not_negative(relative, ones)
+    random = np.random.default_rng(len(values))  # the same draws every time: a fit made again says the same
+    draws = [
+        least_squares_not_negative(relative[random.integers(0, len(values), len(values))], ones).tolist()
+        for _ in range(DRAWS)
+    ]
+    freedom = np.sqrt(len(values) / (len(values) - np.count_nonzero(costs)))
+    residuals = (values / (amounts @ costs) - 1) * freedom
+    return UnitCosts(names=names, costs=tuple(costs.tolist()), draws=draws, residuals=residuals.tolist())
+
+
+def least_squares_not_negative(rows: Floats, values: Floats) -> Floats:
+    """The best of all solutions none of whose terms is below zero, by trying each choice of terms: there are few.
+
+    An optimum under x >= 0 is an unconstrained optimum over the terms that are above zero (Lawson and Hanson, Solving
+    Least Squares Problems, ch. 23).
+    """
+    terms = rows.shape[1]
+    best, best_error = np.zeros(terms), float(np.dot(values, values))
+    for count in range(1, terms + 1):
+        for chosen in itertools.combinations(range(terms), count):
+            solution, *_ = np.linalg.lstsq(rows[:, chosen], values, rcond=None)
+            if (solution < 0).any():
+                continue
+            missed = rows[:, chosen] @ solution - values
+            error = float(np.dot(missed, missed))
+            if error < best_error * (1 - 1e-12):
+                best, best_error = np.zeros(terms), error
+                best[list(chosen)] = solution
+    return best

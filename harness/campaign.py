@@ -8,13 +8,13 @@ architectures of a round get the same load (the same seed), each round another o
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from harness import config
+from harness.asked import note, read_again
 from harness.config import RunSettings
 from harness.errors import UsageError
 from harness.named_options import parse_options
@@ -43,20 +43,13 @@ def begin(campaign: Campaign, out: str) -> Path:
     check(campaign)
     scenario = find_scenario(campaign.common.scenario)
     folder = new_folder(config.make_out_dir(out), f"compare-{scenario.stem}")
-    plan = msgspec.structs.replace(campaign, command=("chatbench", *sys.argv[1:]))
-    (folder / PLAN).write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
+    note(folder, PLAN, campaign)
     return folder
 
 
 def resume(folder: Path) -> Campaign:
     """What is to be run in that folder; raises UsageError if it holds no campaign."""
-    try:
-        campaign = msgspec.json.decode((folder / PLAN).read_bytes(), type=Campaign)
-    except (OSError, msgspec.DecodeError) as problem:
-        raise UsageError(
-            f"--resume {str(folder)!r} is no folder that `chatbench compare` made ({problem}); "
-            "name one that has a campaign.json"
-        ) from problem
+    campaign = read_again(folder, PLAN, Campaign, "compare")
     check(campaign)
     return campaign
 

@@ -23,7 +23,7 @@ from harness.options import (
     load_options,
     shape_options,
 )
-from harness.quantities import COUNT, DURATION, NUMBER
+from harness.quantities import COUNT, DURATION, NUMBER, SIZE
 
 
 class Commands(click.Group):
@@ -61,6 +61,8 @@ def main(debug: bool) -> None:
       chatbench compare --scenario many_rooms --gateways 4
       chatbench capacity --arch redis
       chatbench faults --arch plan2
+      chatbench claims
+      chatbench advise --rooms 1k --members-per-room 50 --rate 500
       chatbench selftest
       chatbench ui --arch plan2
       chatbench report results/20261123T150000Z-compare-big_room
@@ -326,6 +328,104 @@ def claims(out: str, resume: Path | None, measured: Path | None, **effort: Any) 
         console = Console(width=160)
     console.print(claims_table(findings))
     console.print(f"records: {folder}\npage: {page}", highlight=False, soft_wrap=True)
+
+
+@main.command()
+@click.option("--rounds", type=COUNT, default=1, show_default=True, metavar="N", help="How often each is run.")
+@click.option("--duration", "duration_s", type=DURATION, default="8s", show_default=True, help="Of each measurement.")
+@click.option(
+    "--warmup", "warmup_s", type=DURATION, default="2s", show_default=True, help="Load before each, discarded."
+)
+@click.option("--jvm-warmup", "jvm_warmup_s", type=DURATION, default="45s", show_default=True, help="Once, before all.")
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the load's random choices.")
+@click.option("--out", default="results", show_default=True, metavar="DIR", help="Where records are written.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with an interrupted one.")
+@click.option("--from", "measured", type=click.Path(path_type=Path), metavar="DIR", help="Fit that one; run nothing.")
+def costs(out: str, resume: Path | None, measured: Path | None, **effort: Any) -> None:
+    """Measure what each message, copy, write and member costs, and check the predictions that follow from it.
+
+    \b
+    Examples:
+      chatbench costs
+      chatbench costs --from results/reference/costs --out results/costs_again
+
+    Some 30 minutes if not said otherwise. `chatbench advise` answers from what it found.
+    """
+    from rich.console import Console  # noqa: PLC0415 - as in run
+
+    from harness.config import make_out_dir  # noqa: PLC0415
+    from harness.costs import study  # noqa: PLC0415
+    from harness.costs.check import summed_up  # noqa: PLC0415
+    from harness.costs.grid import Effort, plan  # noqa: PLC0415
+    from harness.report.progress import CampaignProgress  # noqa: PLC0415
+
+    if measured is not None:
+        folder, written = measured, make_out_dir(out)
+    else:
+        if resume is None:
+            wanted = Effort(**effort)
+            folder = study.begin(wanted, out)
+        else:
+            _refuse_beside_resume(click.get_current_context())
+            wanted, folder = study.resume(resume), resume
+        with CampaignProgress(Console(stderr=True), len(plan(wanted, folder))) as progress:
+            study.run_study(wanted, folder, progress)
+        written = folder
+    model, checked = study.fit_and_check(folder)
+    path = study.write_costs(model, checked, written)
+    from harness.report.table import held_out_table  # noqa: PLC0415 - after the runs: it takes a second
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)
+    console.print(held_out_table(summed_up(checked)))
+    console.print(f"records: {folder}\nunit costs: {path}", highlight=False, soft_wrap=True)
+
+
+@main.command()
+@click.option("--rooms", type=COUNT, required=True, metavar="N", help="How many rooms there are.")
+@click.option("--members-per-room", type=NUMBER, required=True, metavar="N", help="On average.")
+@click.option("--rate", "rate_per_s", type=NUMBER, required=True, metavar="N", help="Messages per second of all rooms.")
+@click.option(
+    "--payload", "payload_bytes", type=SIZE, default=100, show_default=True, metavar="SIZE", help="Of a text."
+)
+@click.option("--durable", is_flag=True, help="An acked message must survive the restart of the backend.")
+@click.option("--replay", is_flag=True, help="What was said must be there to be read later.")
+@click.option("--costs", type=click.Path(path_type=Path), metavar="DIR", help="Of `chatbench costs`.  [the reference]")
+@click.option(
+    "--claims", type=click.Path(path_type=Path), metavar="DIR", help="Of `chatbench claims`.  [the reference]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the answer alone on stdout, as JSON.")
+def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any) -> None:
+    """Say which architecture suits a chat of these sizes, what each would cost, and what would change the answer.
+
+    \b
+    Examples:
+      chatbench advise --rooms 1 --members-per-room 100k --rate 50
+      chatbench advise --rooms 200k --members-per-room 5 --rate 20k --durable
+      chatbench advise --rooms 1k --members-per-room 200 --rate 2k --replay --json
+
+    It goes by measured runs, of the reference in the checkout if no others are named.
+    """
+    import msgspec  # noqa: PLC0415 - as in run
+    from rich.console import Console  # noqa: PLC0415
+
+    from harness.costs import advice  # noqa: PLC0415
+    from harness.costs.study import read_knowledge  # noqa: PLC0415
+    from harness.report.table import advice_lines, advice_table  # noqa: PLC0415
+
+    reference = Path(__file__).parents[1] / "results" / "reference"
+    knowledge = read_knowledge(costs or reference / "costs", claims or reference / "claims")
+    given = advice.advise(advice.checked(advice.Wish(**wished)), knowledge)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(given)))
+        return
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=170)
+    console.print(advice_table(given))
+    for line in advice_lines(given):
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 @main.command()

@@ -30,6 +30,7 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float = 10.0
     warmup_s: float = 5.0
     seed: int = 1
+    command: tuple[str, ...] = ()  # that asked for it
 
 
 def plan(effort: Effort, folder: Path) -> list[PlannedRun]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from harness import config
+from harness.asked import note, read_again
 from harness.claims.claim import NOT_TOLD, Claim, Finding
 from harness.claims.evidence import Evidence, Untold, read_evidence
 from harness.claims.experiments import REMEMBER, Effort, plan
 from harness.claims.history import HISTORY, read_after_restart
 from harness.claims.note import CLAIMS
 from harness.claims.page import markdown
-from harness.errors import Interrupted, UsageError
+from harness.errors import Interrupted
 from harness.record import new_folder
 from harness.registry import load_architecture
 from harness.report.panels import draw_panels
@@ -27,13 +27,6 @@ from harness.signals import signals_interrupt
 
 ASKED = "claims.json"
 FOUND = "findings.json"
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """claims.json: enough to go on after an interruption."""
-
-    effort: Effort
-    command: tuple[str, ...] = ()
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,20 +45,13 @@ def begin(effort: Effort, out: str) -> Path:
     """Make the folder of a new study; raises UsageError if it cannot be run as asked."""
     plan(effort, Path())
     folder = new_folder(config.make_out_dir(out), "claims")
-    asked = Asked(effort=effort, command=("chatbench", *sys.argv[1:]))
-    (folder / ASKED).write_bytes(msgspec.json.format(msgspec.json.encode(asked)))
+    note(folder, ASKED, effort)
     return folder
 
 
 def resume(folder: Path) -> Effort:
     """What is to be done in that folder; raises UsageError if `chatbench claims` did not make it."""
-    try:
-        return msgspec.json.decode((folder / ASKED).read_bytes(), type=Asked).effort
-    except (OSError, msgspec.DecodeError) as problem:
-        raise UsageError(
-            f"--resume {str(folder)!r} is no folder that `chatbench claims` made ({problem}); "
-            f"name one that has a {ASKED}"
-        ) from problem
+    return read_again(folder, ASKED, Effort, "claims")
 
 
 def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:

@@ -64,6 +64,7 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     warmup_s: float = 2.0
     jvm_warmup_s: float = 45.0
     seed: int = 1
+    command: tuple[str, ...] = ()  # that asked for it
 
 
 def plan(effort: Effort, folder: Path) -> list[PlannedRun]:

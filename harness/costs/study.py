@@ -2,47 +2,94 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import msgspec
+import pandas as pd
 
 from harness import config
-from harness.costs.grid import Effort, plan
+from harness.asked import note, read_again
+from harness.claims.history import HISTORY, Readable
+from harness.costs.advice import Knowledge
+from harness.costs.check import Held, held_out, summed_up
+from harness.costs.grid import FITTED, HELD_OUT, Effort, plan
+from harness.costs.model import Model, fit
+from harness.costs.points import read_points
 from harness.errors import UsageError
 from harness.record import new_folder
+from harness.report.cost_charts import cost_over_members, predicted_and_measured
 from harness.report.progress import CampaignProgress
+from harness.report.style import save
 from harness.series import run_series
 
 ASKED = "costs.json"
+FOUND = "unit_costs.json"
+# Whose cost is drawn against members: small groups that talk, and streams that are watched.
+CHATS = {"groups": (5, 0.02), "streams": (1000, 0.002)}
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """costs.json: enough to go on after an interruption."""
+class UnitCost(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of unit_costs.json: microseconds or bytes of each, a second."""
 
-    effort: Effort
-    command: tuple[str, ...] = ()
+    part: str
+    arch: str | None  # None: the same for all
+    costs: dict[str, float]
+
+
+class Fitted(msgspec.Struct, frozen=True, kw_only=True):
+    """unit_costs.json."""
+
+    held_out: list[Held]
+    unit_costs: list[UnitCost]
 
 
 def begin(effort: Effort, out: str) -> Path:
     """Make the folder of a new study; raises UsageError if it cannot be run as asked."""
     plan(effort, Path())
     folder = new_folder(config.make_out_dir(out), "costs")
-    asked = Asked(effort=effort, command=("chatbench", *sys.argv[1:]))
-    (folder / ASKED).write_bytes(msgspec.json.format(msgspec.json.encode(asked)))
+    note(folder, ASKED, effort)
     return folder
 
 
 def resume(folder: Path) -> Effort:
     """What is to be measured in that folder; raises UsageError if `chatbench costs` did not make it."""
-    try:
-        return msgspec.json.decode((folder / ASKED).read_bytes(), type=Asked).effort
-    except (OSError, msgspec.DecodeError) as problem:
-        raise UsageError(
-            f"--resume {str(folder)!r} is no folder that `chatbench costs` made ({problem}); name one that has a {ASKED}"
-        ) from problem
+    return read_again(folder, ASKED, Effort, "costs")
 
 
 def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:
     """Run what is not complete yet. Raises ServiceFailed, UsageError or Interrupted."""
     run_series(plan(effort, folder), folder, progress, f"chatbench costs --resume {folder}")
+
+
+def fit_and_check(folder: Path) -> tuple[Model, pd.DataFrame]:
+    """From the records of a study; and what was predicted of those held out. Raises UsageError if there are too few."""
+    try:
+        model = fit(read_points([folder / "runs" / FITTED]))
+    except ValueError as problem:
+        raise UsageError(
+            f"{folder} has too few runs to fit unit costs to ({problem}); make more: chatbench costs"
+        ) from problem
+    return model, held_out(model, read_points([folder / "runs" / HELD_OUT]))
+
+
+def write_costs(model: Model, checked: pd.DataFrame, folder: Path) -> Path:
+    """unit_costs.json and the charts; returns the first one's path."""
+    rows = [
+        UnitCost(part=part, arch=arch, costs=dict(zip(units.names, units.costs, strict=True)))
+        for (part, arch), units in model.units.items()
+    ]
+    path = folder / FOUND
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(Fitted(held_out=summed_up(checked), unit_costs=rows))))
+    save(predicted_and_measured(checked), folder / "charts", "predicted_and_measured")
+    for name, (members_per_room, messages_per_member_per_s) in CHATS.items():
+        drawn = cost_over_members(model, members_per_room, messages_per_member_per_s)
+        save(drawn, folder / "charts", f"cost_over_members-{name}")
+    return path
+
+
+def read_knowledge(costs: Path, claims: Path) -> Knowledge:
+    """What advice is drawn from: the folders of `chatbench costs` and of `chatbench claims`; raises UsageError."""
+    model, checked = fit_and_check(costs)
+    file = claims / HISTORY
+    readable = msgspec.json.decode(file.read_bytes(), type=list[Readable]) if file.exists() else []
+    return Knowledge(model, summed_up(checked), {each.arch: each.readable == each.acked for each in readable})

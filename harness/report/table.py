@@ -9,12 +9,15 @@ from rich.table import Table
 
 from harness.capacity import Capacity
 from harness.claims.claim import Claim, Finding
+from harness.costs.advice import Advice
+from harness.costs.check import Held
 from harness.fault_matrix import Matrix, rows
 from harness.report.comparison import Comparison
 from harness.selftest import Check
 from harness.summary import Summary
 
 NOT_MEASURED = "not measured"
+KIBI = 1024
 WORTH_SAYING = 1.01  # messages per write
 
 
@@ -109,6 +112,74 @@ def claims_table(findings: Sequence[tuple[Claim, Finding]]) -> Table:
     for claim, finding in findings:
         table.add_row(claim.id, claim.claim, "\n".join(finding.measured), finding.verdict)
     return table
+
+
+def held_out_table(held: Sequence[Held]) -> Table:
+    """How good predictions are."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("predicted from the workload alone")
+    for column in ("runs held out", "median error", "worst error", "within the 90 % interval"):
+        table.add_column(column, justify="right")
+    for each in held:
+        errors = (f"{error:.1%}" for error in (each.median_error, each.worst_error))
+        table.add_row(each.what, str(each.runs), *errors, f"{each.within:.0%}")
+    return table
+
+
+def advice_table(advice: Advice) -> Table:
+    """A row for each architecture that can do it, the cheapest first."""
+    wish = advice.wish
+    chat = f"{wish.rooms:,} rooms of {wish.members_per_room:,g}, {wish.rate_per_s:,g} msg/s of {wish.payload_bytes:,} B"
+    table = Table(title=chat, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    columns = ("gateways", "cores (90 %)", "of these", "memory", "to members", "backend", "disk/day", "p50 / p99*")
+    for column in ("", *columns):
+        table.add_column(column, justify="right" if column else "left")
+    for cost in advice.costs:
+        cores = ", ".join(f"{name} {each.value:,.2g}" for name, each in cost.cores_of.items())
+        measured_ms = (cost.nearest_p50_ms, cost.nearest_p99_ms)
+        latency = " / ".join("not valid" if ms is None else f"{ms:,.0f}" for ms in measured_ms)
+        table.add_row(
+            cost.arch,
+            f"{cost.gateways:,}",
+            f"{cost.cores.value:,.3g} ({cost.cores.low:,.3g}-{cost.cores.high:,.3g})",
+            cores,
+            _bytes(cost.memory_bytes.value),
+            f"{_bytes(cost.to_members_bytes_per_s.value)}/s",
+            f"{_bytes(cost.backend_bytes_per_s.value)}/s",
+            _bytes(cost.disk_bytes_per_day.value),
+            f"{latency} ms",
+        )
+    return table
+
+
+def advice_lines(advice: Advice) -> list[str]:
+    """What is recommended, how sure that is, and what would change it."""
+    whole = advice.held_out[0]
+    if advice.choice:
+        named = " or ".join(f"[bold]{name}[/]" for name in advice.choice)
+        lines = [f"For this chat: {named}, the least CPU in gateways and brokers of those that can do it."]
+    else:
+        lines = ["None of them can do this."]
+    lines += [f"Not {name}: {why}." for name, why in advice.out.items()]
+    lines += [f"It would change with {change}." for change in advice.would_change]
+    lines.append(
+        f"Predictions of CPU were off by {whole.median_error:.1%} in the median of {whole.runs} runs held out."
+    )
+    lines += [f"Further than measured: {beyond}." for beyond in advice.beyond]
+    lines.append(
+        "* in milliseconds, as measured in the run that is most like this one, on one small machine; latency is not "
+        "predicted. Not measured: brokers that replicate, other machines."
+    )
+    return lines
+
+
+def _bytes(count: float) -> str:
+    """With a unit that leaves one to three digits before the point."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < KIBI:
+            return f"{count:.3g} {unit}"
+        count /= KIBI
+    return f"{count:,.3g} TiB"
 
 
 def selftest_table(checks: Sequence[Check]) -> Table:

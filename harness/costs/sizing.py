@@ -1,0 +1,66 @@
+"""How many gateways a chat needs under an architecture, or why no number of them is enough."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from harness.costs.model import Model
+from harness.costs.parts import GATEWAY_CPU
+from harness.costs.workload import Workload, random_spread
+
+# As long as a gateway's loop is busy for less than this, its tick stays short: see harness.gateway.pace.
+GATEWAY_CORES_MAX = 0.5
+MEMBERS_PER_GATEWAY_MAX = 10_000  # as many as were measured on one
+GATEWAYS_MIN = 2
+GATEWAYS_MAX = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """What is asked about: equal rooms, and what is said in all of them together."""
+
+    rooms: int
+    members_per_room: float
+    rate_per_s: float
+    payload_bytes: int = 100
+
+    def on(self, gateways: int) -> Workload:
+        """With members on any of so many gateways."""
+        return Workload(
+            rooms=self.rooms,
+            members_per_room=self.members_per_room,
+            rate_per_s=self.rate_per_s,
+            payload_bytes=self.payload_bytes,
+            gateways=gateways,
+            spread=random_spread(self.members_per_room, gateways),
+        )
+
+
+class Impossible(Exception):
+    """No number of gateways is enough; the text says why."""
+
+
+def sized(model: Model, arch: str, chat: Chat) -> Workload:
+    """The chat on as many gateways as it needs. Raises Impossible."""
+    if arch == "plan2":
+        _check_a_room_fits(model, chat)
+    gateways = max(GATEWAYS_MIN, math.ceil(chat.rooms * chat.members_per_room / MEMBERS_PER_GATEWAY_MAX))
+    while gateways <= GATEWAYS_MAX:
+        workload = chat.on(gateways)
+        needed = math.ceil(model.predict(GATEWAY_CPU, arch, workload).value / GATEWAY_CORES_MAX / 1e6)
+        if needed <= gateways:
+            return workload
+        gateways = max(needed, gateways + 1)
+    raise Impossible(f"every gateway reads everything, and {chat.rate_per_s:,g} messages/s are too many for one")
+
+
+def _check_a_room_fits(model: Model, chat: Chat) -> None:
+    """A room lives on one gateway."""
+    alone = Chat(1, chat.members_per_room, chat.rate_per_s / chat.rooms, chat.payload_bytes)
+    cores = model.predict(GATEWAY_CPU, "plan2", alone.on(1)).value / 1e6
+    if cores > GATEWAY_CORES_MAX or chat.members_per_room > MEMBERS_PER_GATEWAY_MAX:
+        raise Impossible(
+            f"a room lives on one gateway, and one of {chat.members_per_room:,.0f} members with "
+            f"{alone.rate_per_s:,.3g} messages/s would take {cores:.2g} cores of it"
+        )

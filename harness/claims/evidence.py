@@ -12,7 +12,7 @@ import pandas as pd
 from harness.claims.history import HISTORY, Readable
 from harness.errors import UsageError
 from harness.measure.ratio import Ratio, ratio_of
-from harness.report.frames import frames_of, read_records
+from harness.report.frames import read_records, runs_of
 
 
 class Untold(Exception):
@@ -59,7 +59,7 @@ def read_evidence(folder: Path) -> Evidence:
     """Of the folder of a study: `runs/<experiment>/` and what could be read back."""
     parts = []
     for experiment in sorted(path for path in (folder / "runs").glob("*") if path.is_dir()):
-        parts.append(frames_of(read_records([experiment])).runs.assign(experiment=experiment.name))
+        parts.append(runs_of(read_records([experiment])).assign(experiment=experiment.name))
     if not parts:
         raise UsageError(f"there is nothing in {folder} that `chatbench claims` has measured; name a folder it made")
     file = folder / HISTORY

@@ -80,13 +80,23 @@ def _runs(effort: Effort, folder: Path) -> Iterator[tuple[str, RunSettings]]:
     cold = _settings("kafka-redis", Shape(2, 40, 5, 1000), effort, 0, folder / "runs" / WARM_UP)
     yield "warming the broker up", msgspec.structs.replace(cold, duration_s=max(1.0, effort.jvm_warmup_s))
     for number in range(effort.rounds):
-        for kind, shapes in SHAPES.items():
-            for place, shape in enumerate(shapes):
-                names = list(WAYS)
-                first = (place + number) % len(names)  # nobody is always measured first
-                for arch in names[first:] + names[:first]:
-                    name = f"{kind}: {arch}, {shape.rooms} x {shape.members_per_room} at {shape.rate_per_s:g} msg/s"
-                    yield name, _settings(arch, shape, effort, number, folder / "runs" / kind)
+        for place, (kind, shape) in enumerate(_in_turns()):
+            names = list(WAYS)
+            first = (place + number) % len(names)  # nobody is always measured first
+            for arch in names[first:] + names[:first]:
+                name = f"{kind}: {arch}, {shape.rooms} x {shape.members_per_room} at {shape.rate_per_s:g} msg/s"
+                yield name, _settings(arch, shape, effort, number, folder / "runs" / kind)
+
+
+def _in_turns() -> Iterator[tuple[str, Shape]]:
+    """One that is held out after every two: a machine that changes while it works changes for both."""
+    held_out = iter(SHAPES[HELD_OUT])
+    for place, shape in enumerate(SHAPES[FITTED]):
+        yield FITTED, shape
+        if place % 2 and (other := next(held_out, None)) is not None:
+            yield HELD_OUT, other
+    for other in held_out:
+        yield HELD_OUT, other
 
 
 def _settings(arch: str, shape: Shape, effort: Effort, number: int, out: Path) -> RunSettings:

@@ -35,15 +35,16 @@ class Sharing:
 class Model:
     """`predict` what a part does; `points` are the runs it was fitted on."""
 
-    units: Mapping[tuple[str, str | None], UnitCosts]
+    units: Mapping[str, UnitCosts]  # by part
     sharing: Sharing
     points: pd.DataFrame
 
     def predict(self, part: Part, arch: str, workload: Workload) -> Prediction:
         if not part.uses(arch):
             return NOTHING
-        units = self.units[part.name, None if part.together else arch]
-        return units.predict(part.amounts(workload, self.sharing.activity(arch, workload)))
+        done = self.sharing.activity(arch, workload)
+        users = [name for name in self.architectures if part.uses(name)]
+        return self.units[part.name].predict(part.amounts(arch, workload, done, users))
 
     @property
     def architectures(self) -> list[str]:
@@ -64,11 +65,9 @@ def fit(points: pd.DataFrame) -> Model:
     units = {}
     for part in PARTS:
         users = [arch for arch in names if part.uses(arch)]
-        for arch in [None] if part.together else users:
-            some = points[points["arch"].isin(users if arch is None else [arch])].dropna(subset=[part.column])
-            amounts = np.array([part.amounts(*_measured(row)) for _, row in some.iterrows()])
-            values = some[part.column].to_numpy(dtype=float)
-            units[part.name, arch] = fit_units(tuple(part.of), amounts, values)
+        some = points[points["arch"].isin(users)].dropna(subset=[part.column])
+        amounts = [part.amounts(str(run["arch"]), *_measured(run), users) for _, run in some.iterrows()]
+        units[part.name] = fit_units(part.names(users), np.array(amounts), some[part.column].to_numpy(dtype=float))
     return Model(units, sharing, points)
 
 

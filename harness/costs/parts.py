@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from harness.costs.workload import WAYS, Activity, Workload
+
+Amount = Callable[[Workload, Activity], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +16,19 @@ class Part:
 
     name: str
     column: str  # of the points
-    together: bool  # whether one fit does for all architectures
-    of: Mapping[str, Callable[[Workload, Activity], float]]
+    of: Mapping[str, Amount]  # what costs the same whatever the architecture: the same code does it
     uses: Callable[[str], bool]
+    own: Mapping[str, Amount] = field(default_factory=dict)  # what costs each architecture something else
 
-    def amounts(self, workload: Workload, done: Activity) -> list[float]:
-        return [amount(workload, done) for amount in self.of.values()]
+    def names(self, architectures: Sequence[str]) -> tuple[str, ...]:
+        return (*self.of, *(f"{name} ({arch})" for arch in architectures for name in self.own))
+
+    def amounts(self, arch: str, workload: Workload, done: Activity, architectures: Sequence[str]) -> list[float]:
+        """How much there is of each of `names`."""
+        own = [amount(workload, done) for amount in self.own.values()]
+        none = [0.0] * len(own)
+        of_each = [each for name in architectures for each in (own if name == arch else none)]
+        return [*(amount(workload, done) for amount in self.of.values()), *of_each]
 
 
 def _uses_kafka(arch: str) -> bool:
@@ -37,20 +46,17 @@ def _always(_arch: str) -> bool:
 GATEWAY_CPU = Part(
     name="gateway CPU",
     column="gateway_us_per_s",
-    together=False,
-    of={
+    of={"write": lambda _, done: done.writes, "delivery": lambda _, done: done.deliveries},
+    own={
         "gateway": lambda workload, _: workload.gateways,
         "message": lambda _, done: done.messages,
         "copy": lambda _, done: done.copies,
-        "write": lambda _, done: done.writes,
-        "delivery": lambda _, done: done.deliveries,
     },
     uses=_always,
 )
 KAFKA_CPU = Part(
     name="kafka CPU",
     column="kafka_us_per_s",
-    together=True,
     of={
         "broker": lambda *_: 1.0,
         "request": lambda _, done: done.requests,
@@ -62,7 +68,6 @@ KAFKA_CPU = Part(
 REDIS_CPU = Part(
     name="redis CPU",
     column="redis_us_per_s",
-    together=True,
     of={
         "server": lambda *_: 1.0,
         "command": lambda _, done: done.commands,
@@ -73,10 +78,9 @@ REDIS_CPU = Part(
 GATEWAY_MEMORY = Part(
     name="gateway memory",
     column="gateway_bytes",
-    together=False,
-    of={
+    of={"member": lambda workload, _: workload.members},
+    own={
         "gateway": lambda workload, _: workload.gateways,
-        "member": lambda workload, _: workload.members,
         "room on a gateway": lambda workload, _: workload.rooms * workload.spread,
     },
     uses=_always,
@@ -84,42 +88,36 @@ GATEWAY_MEMORY = Part(
 REDIS_MEMORY = Part(
     name="redis memory",
     column="redis_bytes",
-    together=True,
     of={"server": lambda *_: 1.0, "subscription": lambda workload, _: workload.rooms * workload.spread},
     uses=_uses_redis,
 )
 KAFKA_MEMORY = Part(
     name="kafka memory",  # a heap of fixed size, whatever the load
     column="kafka_bytes",
-    together=True,
     of={"broker": lambda *_: 1.0},
     uses=_uses_kafka,
 )
 MEMBER_BYTES = Part(
     name="overhead to members",
     column="member_overhead_bytes_per_s",
-    together=True,
     of={"delivery": lambda _, done: done.deliveries},
     uses=_always,
 )
 RECORD_BYTES = Part(
     name="overhead of records",
     column="record_overhead_bytes_per_s",
-    together=True,
     of={"record": lambda _, done: done.records, "request": lambda _, done: done.requests},
     uses=_uses_kafka,
 )
 COMMAND_BYTES = Part(
     name="overhead of commands",
     column="command_overhead_bytes_per_s",
-    together=True,
     of={"command": lambda _, done: done.commands},
     uses=_uses_redis,
 )
 COPY_BYTES = Part(
     name="overhead of Redis's copies",
     column="copy_overhead_bytes_per_s",
-    together=True,
     of={"command": lambda _, done: done.commands, "copy": lambda _, done: done.copies},
     uses=_uses_redis,
 )

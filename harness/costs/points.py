@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.costs.workload import WAYS
 from harness.errors import UsageError
-from harness.report.frames import frames_of, read_records
+from harness.report.frames import read_records, runs_of
 
 
 def read_points(folders: Sequence[Path]) -> pd.DataFrame:
@@ -17,7 +17,7 @@ def read_points(folders: Sequence[Path]) -> pd.DataFrame:
 
     Columns: those of Frames.runs, and per second what each part of the system took. Raises UsageError if none is left.
     """
-    runs = frames_of(read_records(folders)).runs
+    runs = runs_of(read_records(folders))
     told = runs["cores_gateway"].notna() & runs["frames_per_write"].notna()
     runs = runs[(runs["status"] == "complete") & (runs["lost"] == 0) & runs["arch"].isin(WAYS) & told]
     if runs.empty:

@@ -32,7 +32,6 @@ class UnitCost(msgspec.Struct, frozen=True, kw_only=True):
     """A row of unit_costs.json: microseconds or bytes of each, a second."""
 
     part: str
-    arch: str | None  # None: the same for all
     costs: dict[str, float]
 
 
@@ -75,8 +74,8 @@ def fit_and_check(folder: Path) -> tuple[Model, pd.DataFrame]:
 def write_costs(model: Model, checked: pd.DataFrame, folder: Path) -> Path:
     """unit_costs.json and the charts; returns the first one's path."""
     rows = [
-        UnitCost(part=part, arch=arch, costs=dict(zip(units.names, units.costs, strict=True)))
-        for (part, arch), units in model.units.items()
+        UnitCost(part=part, costs=dict(zip(units.names, units.costs, strict=True)))
+        for part, units in model.units.items()
     ]
     path = folder / FOUND
     path.write_bytes(msgspec.json.format(msgspec.json.encode(Fitted(held_out=summed_up(checked), unit_costs=rows))))

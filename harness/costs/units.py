@@ -7,13 +7,13 @@ Source: Efron and Tibshirani, An Introduction to the Bootstrap, ch. 9 (pairs, an
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import nnls
 
 Floats = npt.NDArray[np.float64]
 DRAWS = 200
@@ -67,33 +67,9 @@ def fit_units(names: tuple[str, ...], amounts: Floats, values: Floats) -> UnitCo
         raise ValueError(f"{len(values)} runs are too few for {len(names)} unit costs")
     ones = np.ones(len(values))
     relative = amounts / values[:, None]
-    costs = least_squares_not_negative(relative, ones)
+    costs, _ = nnls(relative, ones)
     random = np.random.default_rng(len(values))  # the same draws every time: a fit made again says the same
-    draws = [
-        least_squares_not_negative(relative[random.integers(0, len(values), len(values))], ones).tolist()
-        for _ in range(DRAWS)
-    ]
+    draws = [nnls(relative[random.integers(0, len(values), len(values))], ones)[0].tolist() for _ in range(DRAWS)]
     freedom = np.sqrt(len(values) / (len(values) - np.count_nonzero(costs)))
     residuals = (values / (amounts @ costs) - 1) * freedom
     return UnitCosts(names=names, costs=tuple(costs.tolist()), draws=draws, residuals=residuals.tolist())
-
-
-def least_squares_not_negative(rows: Floats, values: Floats) -> Floats:
-    """The best of all solutions none of whose terms is below zero, by trying each choice of terms: there are few.
-
-    An optimum under x >= 0 is an unconstrained optimum over the terms that are above zero (Lawson and Hanson, Solving
-    Least Squares Problems, ch. 23).
-    """
-    terms = rows.shape[1]
-    best, best_error = np.zeros(terms), float(np.dot(values, values))
-    for count in range(1, terms + 1):
-        for chosen in itertools.combinations(range(terms), count):
-            solution, *_ = np.linalg.lstsq(rows[:, chosen], values, rcond=None)
-            if (solution < 0).any():
-                continue
-            missed = rows[:, chosen] @ solution - values
-            error = float(np.dot(missed, missed))
-            if error < best_error * (1 - 1e-12):
-                best, best_error = np.zeros(terms), error
-                best[list(chosen)] = solution
-    return best

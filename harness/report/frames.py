@@ -109,10 +109,15 @@ def read_records(folders: Sequence[Path]) -> list[RunRecord]:
     return records
 
 
-def frames_of(records: Sequence[RunRecord]) -> Frames:
+def runs_of(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Frames.runs alone."""
     runs = pd.DataFrame([_run_row(record) for record in records])
     # A quantity that no run measured is a column of missing numbers, not one of missing objects.
-    runs = runs.astype({column: "float64" for column in runs.columns if runs[column].isna().all()})
+    return runs.astype({column: "float64" for column in runs.columns if runs[column].isna().all()})
+
+
+def frames_of(records: Sequence[RunRecord]) -> Frames:
+    runs = runs_of(records)
     return Frames(
         runs=runs,
         seconds=pd.concat([_seconds(record) for record in records], ignore_index=True),

@@ -1,0 +1,98 @@
+"""Which architecture, for which sizes."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from harness.costs.advice import Knowledge, Wish, advise, checked
+from harness.costs.check import held_out, summed_up
+from harness.costs.model import fit
+from harness.costs.sizing import Chat, Impossible, sized
+from harness.errors import UsageError
+from harness.report.cost_charts import cost_over_members, predicted_and_measured
+from harness.report.table import advice_lines
+from tests.harness.costs.made_up import FITTED_POINTS, HELD_OUT_POINTS
+
+MODEL = fit(FITTED_POINTS)
+CHECKED = held_out(MODEL, HELD_OUT_POINTS)
+REPLAYABLE = {"plan1": True, "plan2": True, "redis": False, "kafka-redis": True}  # kafka-broadcast: not measured
+KNOWLEDGE = Knowledge(MODEL, summed_up(CHECKED), REPLAYABLE)
+GROUPS = Wish(rooms=1000, members_per_room=5, rate_per_s=500)
+
+
+def test_the_cheapest_is_chosen_and_the_others_follow_in_order() -> None:
+    advice = advise(GROUPS, KNOWLEDGE)
+    cores = [cost.cores.value for cost in advice.costs]
+    assert cores == sorted(cores)
+    assert advice.choice[0] == advice.costs[0].arch
+    assert len(advice.costs) == 5
+    assert advice.out == {}
+
+
+def test_who_cannot_do_what_is_wished_is_out_with_the_reason() -> None:
+    durable = advise(msgspec.structs.replace(GROUPS, durable=True), KNOWLEDGE)
+    assert set(durable.out) == {"redis"}
+    assert "does not survive the restart" in durable.out["redis"]
+    replay = advise(msgspec.structs.replace(GROUPS, replay=True), KNOWLEDGE)
+    assert "nothing of what was said" in replay.out["redis"]
+    assert "was not measured" in replay.out["kafka-broadcast"]
+
+
+def test_a_room_too_large_for_one_gateway_rules_plan2_out() -> None:
+    huge = advise(Wish(rooms=1, members_per_room=1_000_000, rate_per_s=50), KNOWLEDGE)
+    assert "a room lives on one gateway" in huge.out["plan2"]
+    assert all(cost.gateways >= 100 for cost in huge.costs), "10,000 members a gateway were measured"
+    assert any("members, measured up to" in each for each in huge.beyond)
+
+
+def test_more_messages_than_a_gateway_can_read_rule_out_what_reads_everything() -> None:
+    chat = Chat(rooms=1_000_000, members_per_room=5, rate_per_s=100_000)
+    for arch in ("plan1", "kafka-broadcast"):
+        with pytest.raises(Impossible, match="every gateway reads everything"):
+            sized(MODEL, arch, chat)
+    assert sized(MODEL, "plan2", chat).gateways < 1000
+
+
+def test_what_would_change_the_answer_is_another_answer() -> None:
+    advice = advise(GROUPS, KNOWLEDGE)
+    assert "redis" in advice.choice
+    assert any("--durable" in each for each in advice.would_change)
+    for each in advice.would_change:
+        assert each.rpartition(": then ")[2] != " or ".join(advice.choice)
+
+
+def test_a_latency_that_was_not_valid_is_not_told() -> None:
+    costs = {cost.arch: cost for cost in advise(GROUPS, KNOWLEDGE).costs}
+    assert costs["plan1"].nearest_p99_ms is None
+    assert costs["redis"].nearest_p99_ms == 9.0
+
+
+def test_within_what_was_measured_nothing_is_beyond() -> None:
+    assert advise(Wish(rooms=40, members_per_room=5, rate_per_s=100), KNOWLEDGE).beyond == []
+
+
+def test_the_lines_say_how_good_the_predictions_are() -> None:
+    lines = advice_lines(advise(GROUPS, KNOWLEDGE))
+    assert any(f"in the median of {len(HELD_OUT_POINTS)} runs held out" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"rooms": 0}, "--rooms is 0, but it must be between 1"),
+        ({"members_per_room": 1.0}, "--members-per-room is 1, but it must be between 2"),
+        ({"rate_per_s": float("nan")}, "--rate is nan"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(given: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        checked(msgspec.structs.replace(GROUPS, **given))
+
+
+def test_the_charts_have_a_line_for_each_and_a_point_for_each_run() -> None:
+    (over_members,) = cost_over_members(MODEL, 5, 0.02).axes
+    assert len([line for line in over_members.lines if len(np.asarray(line.get_xdata())) > 2]) == 5
+    (scatter,) = predicted_and_measured(CHECKED).axes
+    assert len(scatter.containers) == 5

@@ -278,6 +278,7 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], **given: Any
 
 
 @main.command()
+@click.option("--claim", "claims", multiple=True, metavar="ID", help="Several are taken.  [default: all, C1 to C9]")
 @click.option(
     "--rounds", type=COUNT, default=3, show_default=True, metavar="N", help="Of what compares latency or CPU."
 )
@@ -295,6 +296,7 @@ def claims(out: str, resume: Path | None, measured: Path | None, **effort: Any) 
     \b
     Examples:
       chatbench claims
+      chatbench claims --claim C1 --claim C6
       chatbench claims --rounds 1 --duration 3s --warmup 1s
       chatbench claims --from results/reference/claims --out results/claims_again
 
@@ -303,7 +305,7 @@ def claims(out: str, resume: Path | None, measured: Path | None, **effort: Any) 
     from rich.console import Console  # noqa: PLC0415 - as in run
 
     from harness.claims import study  # noqa: PLC0415
-    from harness.claims.experiments import Effort, plan  # noqa: PLC0415
+    from harness.claims.experiments import Effort  # noqa: PLC0415
     from harness.config import make_out_dir  # noqa: PLC0415
     from harness.report.progress import CampaignProgress  # noqa: PLC0415
 
@@ -316,7 +318,7 @@ def claims(out: str, resume: Path | None, measured: Path | None, **effort: Any) 
         else:
             _refuse_beside_resume(click.get_current_context())
             wanted, folder = study.resume(resume), resume
-        with CampaignProgress(Console(stderr=True), len(plan(wanted, folder)) + 1) as progress:
+        with CampaignProgress(Console(stderr=True), study.steps(wanted, folder)) as progress:
             study.run_study(wanted, folder, progress)
         written = folder
     findings = study.judge(folder)

@@ -45,6 +45,7 @@ class Claim:
     source: str  # where in the note
     tested: str
     expected: str
+    experiments: tuple[str, ...]
     judge: Callable[[Evidence], Finding]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import msgspec
@@ -30,14 +30,16 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float = 10.0
     warmup_s: float = 5.0
     seed: int = 1
+    claims: tuple[str, ...] = ()  # ids; none: all of them
     command: tuple[str, ...] = ()  # that asked for it
 
 
-def plan(effort: Effort, folder: Path) -> list[PlannedRun]:
-    """All runs, those on three brokers last; raises UsageError if one cannot be."""
+def plan(effort: Effort, experiments: Collection[str], folder: Path) -> list[PlannedRun]:
+    """All runs of these experiments, those on three brokers last; raises UsageError if one cannot be."""
     planned = [
         PlannedRun(f"{experiment}: {each.arch}, {each.scenario}", _placed(each, folder / "runs" / experiment))
         for experiment, each in _experiments(effort)
+        if experiment in experiments
     ]
     for each in planned:
         config.validate(each.settings, load_architecture(each.settings.arch))

@@ -12,6 +12,7 @@ CLAIMS = (
         source="the note's beginning",
         tested="`naive` with 1, 2 and 4 gateways, one room, 100 msg/s",
         expected="each member hears 1 / gateways of what is said",
+        experiments=("fragments",),
         judge=judgements.fragments,
     ),
     Claim(
@@ -22,6 +23,7 @@ CLAIMS = (
         "with three replicas, slowly and at 1,000 msg/s",
         expected="n records a message; n r / m records a broker with replication factor r, so n / m only for r = 1; "
         "fewer requests than records once messages come fast, because producers batch",
+        experiments=("writes", "brokers"),
         judge=judgements.writes,
     ),
     Claim(
@@ -30,6 +32,7 @@ CLAIMS = (
         source="Plan 1, drawbacks",
         tested="`plan1` and `plan2` with 2, 4, 8 partitions, 20 msg/s",
         expected="n times Plan 2's bytes",
+        experiments=("writes",),
         judge=judgements.disk,
     ),
     Claim(
@@ -38,6 +41,7 @@ CLAIMS = (
         source="Plan 1, drawbacks",
         tested="`plan1`, two gateways: 2 partitions; 4; 4 with `--dedup`",
         expected="heard once, twice, once; and a price for the last",
+        experiments=("duplicates",),
         judge=judgements.duplicates,
     ),
     Claim(
@@ -46,6 +50,7 @@ CLAIMS = (
         source="Plan 1, advantages; Plan 2's open question",
         tested="`plan1` and `plan2` under `churn`, 40 rooms, 2 and 4 gateways",
         expected="no join redirected under Plan 1; 1 - 1 / gateways of them under Plan 2, and each takes longer",
+        experiments=("joins",),
         judge=judgements.joins,
     ),
     Claim(
@@ -56,6 +61,7 @@ CLAIMS = (
         "steeper one, one room",
         expected="the busiest gateway's share grows from a quarter to all under Plan 2, and stays a quarter under "
         "Plan 1; and Plan 2 becomes slower than Plan 1",
+        experiments=("hot",),
         judge=judgements.hot,
     ),
     Claim(
@@ -65,6 +71,7 @@ CLAIMS = (
         tested="`redis` beside `plan1` and `plan2` in one room and in small rooms; its backend killed and started "
         "again; 100 acked messages read back after a restart",
         expected="faster and cheaper; but it loses what is said during a restart, and remembers nothing",
+        experiments=("one_room", "small_rooms", "restarts"),
         judge=judgements.redis,
     ),
     Claim(
@@ -74,6 +81,7 @@ CLAIMS = (
         tested="`kafka-redis` beside `redis` and `plan2`, as C7; the small rooms are of two members, on four gateways",
         expected="a second hop costs latency and CPU beside either; it buys durable history without redirects, and "
         "only gateways with members of a room get its messages",
+        experiments=("one_room", "small_rooms", "restarts"),
         judge=judgements.both,
     ),
     Claim(
@@ -82,6 +90,7 @@ CLAIMS = (
         source="not in the note, which thought of one group only",
         tested="`kafka-broadcast` beside `plan1` and `plan2`, as C7",
         expected="everything delivered once and in order, one record a message whatever the number of gateways",
+        experiments=("one_room", "small_rooms"),
         judge=judgements.broadcast,
     ),
 )

@@ -15,14 +15,14 @@ from harness.claims.experiments import REMEMBER, Effort, plan
 from harness.claims.history import HISTORY, read_after_restart
 from harness.claims.note import CLAIMS
 from harness.claims.page import markdown
-from harness.errors import Interrupted
+from harness.errors import Interrupted, UsageError
 from harness.record import new_folder
 from harness.registry import load_architecture
 from harness.report.panels import draw_panels
 from harness.report.progress import CampaignProgress
 from harness.report.style import save
 from harness.run import show_first_use
-from harness.series import WarmBackends, run_series
+from harness.series import PlannedRun, WarmBackends, run_series
 from harness.signals import signals_interrupt
 
 ASKED = "claims.json"
@@ -41,9 +41,32 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
 
 
+def chosen(effort: Effort) -> list[Claim]:
+    """The claims that are to be tested; raises UsageError for one that there is not."""
+    known = {claim.id: claim for claim in CLAIMS}
+    for each in effort.claims:
+        if each not in known:
+            raise UsageError(f"--claim is {each!r}, but it must be one of {', '.join(known)}")
+    return [known[each] for each in effort.claims or known]
+
+
+def planned_runs(effort: Effort, folder: Path) -> list[PlannedRun]:
+    """All that the chosen claims need; raises UsageError if something cannot be."""
+    return plan(effort, {name for claim in chosen(effort) for name in claim.experiments}, folder)
+
+
+def _asks_for_history(effort: Effort) -> bool:
+    return any("restarts" in claim.experiments for claim in chosen(effort))
+
+
+def steps(effort: Effort, folder: Path) -> int:
+    """How many runs there are; what can be read after a restart counts as one."""
+    return len(planned_runs(effort, folder)) + _asks_for_history(effort)
+
+
 def begin(effort: Effort, out: str) -> Path:
     """Make the folder of a new study; raises UsageError if it cannot be run as asked."""
-    plan(effort, Path())
+    planned_runs(effort, Path())
     folder = new_folder(config.make_out_dir(out), "claims")
     note(folder, ASKED, effort)
     return folder
@@ -57,9 +80,9 @@ def resume(folder: Path) -> Effort:
 def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:
     """Run what is not complete yet. Raises ServiceFailed, UsageError or Interrupted."""
     go_on_with = f"chatbench claims --resume {folder}"
-    planned = plan(effort, folder)
+    planned = planned_runs(effort, folder)
     run_series(planned, folder, progress, go_on_with)
-    if (folder / HISTORY).exists():
+    if (folder / HISTORY).exists() or not _asks_for_history(effort):
         return
     architectures = [load_architecture(name) for name in REMEMBER]
     stand_ins = [msgspec.structs.replace(planned[0].settings, arch=name, brokers=1, faults=()) for name in REMEMBER]
@@ -78,9 +101,9 @@ def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:
 
 
 def judge(folder: Path) -> list[tuple[Claim, Finding]]:
-    """Every claim with what was found, from the records alone; raises UsageError if there are none."""
+    """Every claim that was tested with what was found, from the records alone; raises UsageError if there are none."""
     evidence = read_evidence(folder)
-    return [(claim, _judge(claim, evidence)) for claim in CLAIMS]
+    return [(claim, _judge(claim, evidence)) for claim in chosen(resume(folder))]
 
 
 def _judge(claim: Claim, evidence: Evidence) -> Finding:

@@ -29,11 +29,16 @@ def cost_over_members(model: Model, members_per_room: float, messages_per_member
             cores = [_cores(model, name, members, members_per_room, messages_per_member_per_s) for members in MEMBERS]
             curves[name] = np.array(cores)
             axes.plot(MEMBERS, curves[name], color=colours[name], linestyle=dash, linewidth=2)
+            (there,) = np.nonzero(~np.isnan(curves[name]))
+            if 0 < len(there) < len(MEMBERS):
+                axes.plot(MEMBERS[there[-1]], curves[name][there[-1]], "x", color=colours[name], markersize=9)
+        least = np.nanmin(np.stack(list(curves.values())), axis=0)
         for members, cores_there in _crossings(list(curves.values())):
-            axes.plot(members, cores_there, "o", color=INK, markerfacecolor="white", markersize=7, zorder=5)
-            axes.annotate(
-                _people(members), (members, cores_there), xytext=(0, -15), textcoords="offset points", ha="center"
-            )
+            axes.plot(members, cores_there, "o", color=INK, markerfacecolor="white", markersize=6, zorder=5)
+            # Only where another becomes the cheapest is the figure worth its place.
+            if cores_there <= 1.02 * float(np.exp(np.interp(np.log(members), np.log(MEMBERS), np.log(least)))):
+                place = (members, cores_there)
+                axes.annotate(_people(members), place, xytext=(8, -14), textcoords="offset points", fontweight="bold")
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
@@ -41,7 +46,8 @@ def cost_over_members(model: Model, members_per_room: float, messages_per_member
         axes.grid(axis="both", color=GRID, linewidth=0.6)
         axes.set_title(
             f"Rooms of {members_per_room:,g}, {members_per_room * messages_per_member_per_s:,g} messages/s in each; "
-            "a dot: two cost the same"
+            "o two cost the same, x no more is possible",
+            fontsize=11,
         )
         axes.set_xlabel("members")
         axes.set_ylabel("cores of gateways and brokers")
@@ -74,7 +80,7 @@ def _crossings(curves: Sequence[np.ndarray]) -> list[tuple[float, float]]:
 
 
 def _people(members: float) -> str:
-    return f"{members / 1e6:.2g}M" if members >= 1e6 else f"{members / 1e3:.2g}k"
+    return f"{members / 1e6:.1f}M" if members >= 1e6 else f"{members / 1e3:.0f}k"
 
 
 def _end(curve: np.ndarray) -> tuple[float, float]:

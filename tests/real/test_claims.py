@@ -1,0 +1,45 @@
+"""A claim of the note, tested on real brokers from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from tests.real.runs import chatbench
+
+
+def test_the_first_claim_holds_and_can_be_judged_again_from_its_records(tmp_path: Path) -> None:
+    effort = ["--duration", "3s", "--warmup", "0s", "--rounds", "1"]
+    answer = chatbench("claims", "--claim", "C1", *effort, "--out", str(tmp_path / "results"))
+    assert answer.returncode == 0, answer.stderr
+    assert "run 3 of 3: fragments: naive" in answer.stderr
+    (study,) = (tmp_path / "results").iterdir()
+    again = chatbench("claims", "--from", str(study), "--out", str(tmp_path / "again"))
+    assert again.returncode == 0, again.stderr
+    for folder in (study, tmp_path / "again"):
+        (found,) = msgspec.json.decode((folder / "findings.json").read_bytes())
+        assert (found["id"], found["verdict"]) == ("C1", "holds")
+        assert "4 gateways in one group: members heard 25 %" in found["measured"][2]
+        assert "## C1" in (folder / "claims.md").read_text(encoding="utf-8")
+        assert (folder / "charts" / "c1.png").stat().st_size > 1000
+    # Resumed, nothing is left to run.
+    resumed = chatbench("claims", "--resume", str(study))
+    assert resumed.returncode == 0, resumed.stderr
+    assert "run 1 of" not in resumed.stderr
+
+
+def test_a_claim_that_there_is_not_is_named_with_those_there_are(tmp_path: Path) -> None:
+    answer = chatbench("claims", "--claim", "C12", "--out", str(tmp_path))
+    assert answer.returncode == 2
+    assert "--claim is 'C12', but it must be one of C1, C2" in answer.stderr
+    nothing = chatbench("claims", "--from", str(tmp_path), "--out", str(tmp_path / "again"))
+    assert nothing.returncode == 2
+    assert "chatbench claims" in nothing.stderr
+
+
+def test_advice_without_measurements_says_which_command_makes_them(tmp_path: Path) -> None:
+    chat = ["--rooms", "10", "--members-per-room", "5", "--rate", "10"]
+    answer = chatbench("advise", *chat, "--costs", str(tmp_path))
+    assert answer.returncode == 2
+    assert "no record of a run" in answer.stderr

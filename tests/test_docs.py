@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.architecture_page import page
 from harness.capacity import FOUND, Capacity
 from harness.fault_matrix import Matrix, markdown
 from harness.faults import TARGETS
@@ -72,12 +73,18 @@ def test_the_reference_comparison_shows_what_is_claimed_of_the_four() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "docs/comparison.md", "docs/faults.md", "CONTRIBUTING.md", "docs/map.md"]
+    "document",
+    ["README.md", "docs/comparison.md", "docs/faults.md", "docs/architectures.md", "CONTRIBUTING.md", "docs/map.md"],
 )
 def test_links_inside_the_project_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
         assert ((ROOT / document).parent / target).exists(), target
+
+
+def test_the_page_of_the_architectures_is_what_their_modules_say() -> None:
+    text = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8")
+    assert text == page(), "make it anew: python -m harness.architecture_page > docs/architectures.md"
 
 
 def test_architectures_import_nothing_from_the_harness() -> None:

@@ -216,9 +216,9 @@ def _changes(wish: Wish) -> Iterator[tuple[str, Wish]]:
         yield f"{word} the members in each room", by(wish, members_per_room=times * wish.members_per_room)
         yield f"{word} the messages", by(wish, rate_per_s=times * wish.rate_per_s)
     if not wish.durable:
-        yield "if an ack must outlive the backend (--durable)", by(wish, durable=True)
+        yield "acks that must outlive the backend (--durable)", by(wish, durable=True)
     if not wish.replay:
-        yield "if what was said must be there to be read later (--replay)", by(wish, replay=True)
+        yield "a history that must be there to be read later (--replay)", by(wish, replay=True)
 
 
 def _beyond(wish: Wish, costs: Sequence[Cost], points: pd.DataFrame) -> Iterator[str]:

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: .venv run check test browser lock
+.PHONY: .venv run check test browser reference lock
 
 .venv: .venv/ready
 
@@ -29,6 +29,10 @@ test: .venv
 browser:
 	command -v chromium chromium-browser google-chrome >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends chromium; } \
 	  || echo "no Chromium: the tests in a browser will be skipped"
+
+# Everything in results/reference/, measured anew: two hours, nothing else beside it. Interrupted, it goes on.
+reference: .venv
+	$(BIN)/python -m harness.reference
 
 # Resolves both locks anew: the Python packages (needs uv) and the jars of Apache Kafka.
 lock:

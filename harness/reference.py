@@ -1,0 +1,85 @@
+"""`make reference`: everything in results/reference/, measured anew by one command, some two hours on two cores.
+
+Each part is a command of chatbench's own. What is done already stays when it is interrupted and begun again; only when
+all parts are there do they take the place of what was there before.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from harness.errors import ExitCode
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "results" / "reference"
+MAKING = ROOT / "results" / "reference-in-the-making"
+EVERYBODY = ("plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast")
+ALL_FIVE = tuple(argument for name in EVERYBODY for argument in ("--arch", name))
+PARTS: dict[str, tuple[str, ...]] = {
+    "big_room": ("compare", *ALL_FIVE),
+    "many_rooms": (
+        *("compare", *ALL_FIVE, "--scenario", "many_rooms", "--gateways", "4", "--members", "200", "--rate", "100"),
+    ),
+    "batching": (
+        *("compare", "--arch", "plan1", "--arch", "plan2", "--members", "4"),
+        *("--rate", "20", "--rate", "1k", "--rate", "2k", "--duration", "10s", "--warmup", "3s"),
+    ),
+    "capacity": ("capacity", "--arch", "redis"),
+    "claims": ("claims",),
+    "costs": ("costs",),
+    "faults": ("faults", *ALL_FIVE),
+}
+# A driver that was late now and then is part of what is recorded.
+MEASURED = (ExitCode.OK, ExitCode.DRIVER_NOT_VALID)
+# Of the many runs behind claims and costs, what their figures need is kept.
+LEFT_OUT = dict.fromkeys(("claims", "costs"), ("charts", "latency.hgrm", "latency.hdr", "locust_stats.csv"))
+
+
+def measure(name: str, folder: Path) -> Path:
+    """The part's folder, which its command makes in `folder`, or has made there before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    begun = sorted(path for path in folder.iterdir() if path.is_dir())
+    done = folder / "done"
+    if done.exists():
+        return begun[-1]
+    command, *arguments = PARTS[name]
+    resumable = begun and command in {"compare", "claims", "costs"}
+    # Relative, so that no record names a folder of this machine.
+    rest = ["--resume", _in_the_checkout(begun[-1])] if resumable else [*arguments, "--out", _in_the_checkout(folder)]
+    answer = subprocess.run([sys.executable, "-m", "harness.cli", command, *rest], cwd=ROOT, check=False)
+    if answer.returncode not in MEASURED:
+        sys.exit(f"{name}: chatbench {command} ended with {answer.returncode}; go on with: make reference")
+    done.touch()
+    return sorted(path for path in folder.iterdir() if path.is_dir())[-1]
+
+
+def _in_the_checkout(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def put_in_place(name: str, made: Path, reference: Path) -> None:
+    """Instead of what was there before; without logs, and of studies without what is drawn and counted of each run."""
+    there = reference / name
+    shutil.rmtree(there, ignore_errors=True)
+    shutil.copytree(made, there, ignore=shutil.ignore_patterns("logs"))
+    for run in (path.parent for path in (there / "runs").rglob("summary.json")):
+        for each in LEFT_OUT.get(name, ()):
+            path = run / each
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def main() -> None:
+    made = {name: measure(name, MAKING / name) for name in PARTS}
+    for name, folder in made.items():
+        put_in_place(name, folder, REFERENCE)
+    shutil.rmtree(MAKING)
+
+
+if __name__ == "__main__":
+    main()

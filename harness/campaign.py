@@ -22,7 +22,7 @@ from harness.record import new_folder
 from harness.registry import find_scenario, load_architecture
 from harness.report.progress import CampaignProgress
 from harness.run import Outcome
-from harness.series import PlannedRun, run_series
+from harness.series import PlannedRun, in_turn, run_series, validated
 
 PLAN = "campaign.json"
 ROUNDS_MAX = 1000
@@ -64,17 +64,15 @@ def check(campaign: Campaign) -> None:
     for given in parse_options("--arch-set", campaign.common.arch_options):
         if given not in known:
             raise UsageError(f"--arch-set: none of these architectures has an option {given!r}; leave it out")
-    for planned in plan(campaign, Path()):
-        config.validate(planned.settings, load_architecture(planned.settings.arch))
+    validated(list(plan(campaign, Path())))
 
 
 def plan(campaign: Campaign, folder: Path) -> Iterator[PlannedRun]:
     """All runs, in their order."""
     names = list(dict.fromkeys(campaign.architectures))
     for number in range(1, campaign.rounds + 1):
-        first = (number - 1) % len(names)
         for rate_per_s in campaign.rates_per_s:
-            for name in names[first:] + names[:first]:
+            for name in in_turn(names, number - 1):
                 settings = _settings(campaign, folder, number, rate_per_s, name)
                 yield PlannedRun(f"round {number}, {name} at {rate_per_s:g} msg/s", settings)
 

@@ -11,12 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from harness.claims.experiments import EVERYBODY
 from harness.errors import ExitCode
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
 MAKING = ROOT / "results" / "reference-in-the-making"
-EVERYBODY = ("plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast")
 ALL_FIVE = tuple(argument for name in EVERYBODY for argument in ("--arch", name))
 PARTS: dict[str, tuple[str, ...]] = {
     "big_room": ("compare", *ALL_FIVE),

@@ -29,6 +29,19 @@ class PlannedRun:
     settings: RunSettings
 
 
+def validated(planned: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """The same runs; raises UsageError if one of them cannot be."""
+    for each in planned:
+        config.validate(each.settings, load_architecture(each.settings.arch))
+    return list(planned)
+
+
+def in_turn(names: Sequence[str], turn: int) -> list[str]:
+    """All of them, each turn somebody else first: a machine that gets slower must favour nobody."""
+    first = turn % len(names)
+    return [*names[first:], *names[:first]]
+
+
 class WarmBackends:
     """A context in which runs share Kafka and Redis, as long as they need the same. Call it in signals_interrupt."""
 

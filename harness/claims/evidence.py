@@ -35,12 +35,17 @@ class Evidence:
             raise Untold(f"no complete run of {arch or 'any architecture'} in {experiment}")
         return runs
 
-    def mean(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> float:
-        """Of the rounds; raises Untold if none of them measured it."""
+    def found(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> float | None:
+        """The mean of the rounds; None if none of them measured it."""
         values = self.of(experiment, arch, **columns)[column].dropna()
-        if values.empty:
+        return None if values.empty else float(values.mean())
+
+    def mean(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> float:
+        """As found; raises Untold where that has nothing."""
+        value = self.found(experiment, column, arch, **columns)
+        if value is None:
             raise Untold(f"{column} of {arch} in {experiment} was not measured, or its driver was not valid")
-        return float(values.mean())
+        return value
 
     def total(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> int:
         return int(self.of(experiment, arch, **columns)[column].sum())

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness import config
 from harness.config import RunSettings
-from harness.registry import load_architecture
-from harness.series import PlannedRun
+from harness.series import PlannedRun, in_turn, validated
 
 EVERYBODY = ("plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast")
 REMEMBER = ("redis", "plan1", "plan2", "kafka-redis", "kafka-broadcast")  # see history.py
@@ -41,9 +39,7 @@ def plan(effort: Effort, experiments: Collection[str], folder: Path) -> list[Pla
         for experiment, each in _experiments(effort)
         if experiment in experiments
     ]
-    for each in planned:
-        config.validate(each.settings, load_architecture(each.settings.arch))
-    return sorted(planned, key=lambda each: each.settings.brokers)
+    return sorted(validated(planned), key=lambda each: each.settings.brokers)
 
 
 def _placed(settings: RunSettings, folder: Path) -> RunSettings:
@@ -77,8 +73,7 @@ def _run(effort: Effort, arch: str, number: int = 1, **given: object) -> RunSett
 def _in_turns(names: tuple[str, ...], rounds: int) -> Iterator[tuple[int, str]]:
     """As harness.campaign: everybody once a round, each time somebody else first."""
     for number in range(1, rounds + 1):
-        first = (number - 1) % len(names)
-        for name in names[first:] + names[:first]:
+        for name in in_turn(names, number - 1):
             yield number, name
 
 

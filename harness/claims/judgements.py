@@ -19,7 +19,7 @@ from harness.claims.history import MESSAGES
 from harness.measure.ratio import Ratio
 
 P50, P99, ACK_P50, JOIN_P50 = "latency_p50_ms", "latency_p99_ms", "ack_p50_ms", "join_p50_ms"
-CPU, GATEWAY_CPU = "cpu_system_us_per_delivery", "cpu_gateway_us_per_delivery"
+CPU = "cpu_system_us_per_delivery"
 RECORDS, REQUESTS = "kafka_records_per_message", "kafka_produce_requests_per_message"
 DISK, WASTED = "kafka_disk_bytes_per_message", "wasted_deliveries_per_message"
 LOSSES = ("lost", "duplicated", "reordered")
@@ -49,11 +49,7 @@ def share(part: float) -> str:
 
 def _means(evidence: Evidence, experiment: str, column: str, names: Sequence[str]) -> list[float | None]:
     """Of each; None for what it does not have."""
-    values: list[float | None] = []
-    for name in names:
-        found = evidence.of(experiment, name)[column].dropna()
-        values.append(None if found.empty else float(found.mean()))
-    return values
+    return [evidence.found(experiment, column, name) for name in names]
 
 
 def fragments(evidence: Evidence) -> Finding:
@@ -234,27 +230,26 @@ def hot(evidence: Evidence) -> Finding:
             labels.append(f"{arch}, {name}")
             archs.append(arch)
             shares.append(100 * of_all)
-            valid = evidence.of("hot", arch, scenario=scenario)[P99].dropna()
-            p99.append(None if valid.empty else float(valid.mean()))
+            p99.append(evidence.found("hot", P99, arch, scenario=scenario))
             told = "not valid" if p99[-1] is None else f"{p99[-1]:.1f} ms"
             said.append(f"under {arch} the busiest of four gateways made {share(of_all)} of the deliveries, p99 {told}")
         measured.append(f"{name}: {'; '.join(said)}.")
     slower = evidence.ratio("hot", P99, "plan2", "plan1", scenario="big_room")
     measured.append(f"In one room plan2's p99 is {times(slower)} plan1's.")
-    if less(slower):
+    faster = less(slower)
+    if faster:
         measured.append(
             "All of the room is on one gateway, but as long as that gateway has CPU to spare it is also the only one "
             "that reads and acks: what is written once and read once is faster than what is written four times."
         )
     concentrated = found["plan2", "big_room"] > 1 - EXACT and near(found["plan1", "big_room"], 1 / 4, CLOSE)
     grows = found["plan2", "many_rooms"] < found["plan2", "zipf_rooms (exponent=2)"] <= found["plan2", "big_room"]
-    worse = less(slower)
     panels = [
         Panel("deliveries by the\nbusiest gateway, %", list(shares), [25.0 if a == "plan1" else None for a in archs]),
         Panel("p99 delivery latency, ms", list(p99)),
     ]
     return Finding(
-        verdict=verdict_of([concentrated, grows, worse is False]),
+        verdict=verdict_of([concentrated, grows, faster is False]),
         measured=measured,
         picture=Picture(labels, archs, panels),
     )

@@ -133,7 +133,7 @@ def _cost(arch: str, wish: Wish, model: Model) -> Cost:
     workload = sized(model, arch, wish.chat)
     of_part = {part.name.split()[0]: model.predict(part, arch, workload) for part in CPU_PARTS if part.uses(arch)}
     cores = {name: _times(each, 1e-6) for name, each in of_part.items()}
-    memory = sum((model.predict(part, arch, workload) for part in MEMORY_PARTS), NOTHING)
+    memory = model.predict_all(MEMORY_PARTS, arch, workload)
     nearest = _nearest(arch, workload, model.points)
     record_bytes = _records(arch, workload, model)
     return Cost(
@@ -177,7 +177,7 @@ def _backend(arch: str, workload: Workload, model: Model, record_bytes: Predicti
     if not WAYS[arch].uses_redis:
         return through_kafka
     payloads = (done.commands + done.copies) * workload.payload_bytes
-    through_redis = sum((model.predict(part, arch, workload) for part in (COMMAND_BYTES, COPY_BYTES)), NOTHING)
+    through_redis = model.predict_all((COMMAND_BYTES, COPY_BYTES), arch, workload)
     return through_kafka + _plus(through_redis, payloads)
 
 

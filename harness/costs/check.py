@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from harness.costs.model import Model, workload_of
-from harness.costs.parts import CPU_PARTS, MEMORY_PARTS, Part
+from harness.costs.parts import CPU_PARTS, MEMORY_PARTS
 from harness.costs.units import NOTHING
 
 WHOLE = "CPU of gateways and brokers"
+CHECKED = (*CPU_PARTS, *MEMORY_PARTS)
 ERROR_ASKED = 0.15
 
 
@@ -30,7 +31,7 @@ def held_out(model: Model, points: pd.DataFrame) -> pd.DataFrame:
     for _, run in points.iterrows():
         arch, workload = str(run["arch"]), workload_of(run)
         whole, measured_whole = NOTHING, 0.0
-        for part in (*CPU_PARTS, *MEMORY_PARTS):
+        for part in CHECKED:
             if not part.uses(arch):
                 continue
             predicted, measured = model.predict(part, arch, workload), float(run[part.column])
@@ -64,10 +65,6 @@ def summed_up(checked: pd.DataFrame) -> list[Held]:
             worst_error=float(some["error"].max()),
             within=float(np.mean((some["low"] <= some["measured"]) & (some["measured"] <= some["high"]))),
         )
-        for what in (WHOLE, *(part.name for part in _parts()))
+        for what in (WHOLE, *(part.name for part in CHECKED))
         if len(some := checked[checked["what"] == what])
     ]
-
-
-def _parts() -> tuple[Part, ...]:
-    return (*CPU_PARTS, *MEMORY_PARTS)

@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from harness import config
 from harness.config import RunSettings
 from harness.costs.workload import WAYS
-from harness.registry import load_architecture
-from harness.series import PlannedRun
+from harness.series import PlannedRun, in_turn, validated
 
 FITTED, HELD_OUT, WARM_UP = "fitted", "held-out", "warm-up"
 
@@ -69,10 +67,7 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan(effort: Effort, folder: Path) -> list[PlannedRun]:
     """All runs; raises UsageError if one cannot be."""
-    planned = [PlannedRun(name, settings) for name, settings in _runs(effort, folder)]
-    for each in planned:
-        config.validate(each.settings, load_architecture(each.settings.arch))
-    return planned
+    return validated([PlannedRun(name, settings) for name, settings in _runs(effort, folder)])
 
 
 def _runs(effort: Effort, folder: Path) -> Iterator[tuple[str, RunSettings]]:
@@ -81,9 +76,7 @@ def _runs(effort: Effort, folder: Path) -> Iterator[tuple[str, RunSettings]]:
     yield "warming the broker up", msgspec.structs.replace(cold, duration_s=max(1.0, effort.jvm_warmup_s))
     for number in range(effort.rounds):
         for place, (kind, shape) in enumerate(_in_turns()):
-            names = list(WAYS)
-            first = (place + number) % len(names)  # nobody is always measured first
-            for arch in names[first:] + names[:first]:
+            for arch in in_turn(list(WAYS), place + number):
                 name = f"{kind}: {arch}, {shape.rooms} x {shape.members_per_room} at {shape.rate_per_s:g} msg/s"
                 yield name, _settings(arch, shape, effort, number, folder / "runs" / kind)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,10 @@ class Model:
         done = self.sharing.activity(arch, workload)
         users = [name for name in self.architectures if part.uses(name)]
         return self.units[part.name].predict(part.amounts(arch, workload, done, users))
+
+    def predict_all(self, parts: Iterable[Part], arch: str, workload: Workload) -> Prediction:
+        """Of these parts together."""
+        return sum((self.predict(part, arch, workload) for part in parts), NOTHING)
 
     @property
     def architectures(self) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.costs.model import workload_of
 from harness.costs.workload import WAYS
 from harness.errors import UsageError
 from harness.report.frames import read_records, runs_of
@@ -25,8 +26,7 @@ def read_points(folders: Sequence[Path]) -> pd.DataFrame:
         raise UsageError(f"no run in {names} tells what gateways and brokers cost; make some with: chatbench costs")
     messages, deliveries, payload = runs["publishes_per_s"], runs["deliveries_per_s"], runs["payload_bytes"]
     records = runs["kafka_records_per_message"]
-    # As workload_of: neighbours in a room sit on different gateways.
-    spread = (runs["members"] / runs["rooms"]).clip(upper=runs["gateways"])
+    spread = runs.apply(lambda run: workload_of(run).spread, axis=1)
     return runs.assign(
         gateway_us_per_s=1e6 * runs["cores_gateway"],
         kafka_us_per_s=1e6 * runs["cores_kafka"],

@@ -13,7 +13,6 @@ from harness.costs.check import WHOLE
 from harness.costs.model import Model
 from harness.costs.parts import CPU_PARTS
 from harness.costs.sizing import Chat, Impossible, sized
-from harness.costs.units import NOTHING
 from harness.report.style import DASHES, GRID, INK, chart, colours_of, label_lines
 
 MEMBERS = np.logspace(3, 7, 81)
@@ -62,7 +61,7 @@ def _cores(model: Model, arch: str, members: float, per_room: float, per_member_
         workload = sized(model, arch, Chat(rooms, per_room, rooms * per_room * per_member_per_s))
     except Impossible:
         return float("nan")
-    return sum((model.predict(part, arch, workload) for part in CPU_PARTS), NOTHING).value / 1e6
+    return model.predict_all(CPU_PARTS, arch, workload).value / 1e6
 
 
 def _crossings(curves: Sequence[np.ndarray]) -> list[tuple[float, float]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from harness.candidates import CANDIDATES
 from harness.option_file import config_option
 from harness.quantities import ADAPTIVE, COUNT, DURATION, NUMBER, SIZE, TICK
 
@@ -41,6 +42,15 @@ ARCH = click.option(
     shell_complete=complete_architecture,
     help="Architecture; `chatbench list` names them.",
 )
+ARCHITECTURES = click.option(
+    "--arch",
+    "architectures",
+    multiple=True,
+    default=CANDIDATES,
+    metavar="NAME",
+    shell_complete=complete_architecture,
+    help=f"Give it as often as you like.  [default: {', '.join(CANDIDATES)}]",
+)
 shape_options = together(
     click.option("--gateways", type=COUNT, metavar="N", help="Gateway processes.  [default: 2; direct: 1]"),
     click.option("--brokers", type=COUNT, default=1, show_default=True, metavar="N", help="Kafka brokers, 1 or 3."),
@@ -72,6 +82,8 @@ FAULT = click.option(
     "cut:gateway-broker:5s, slow:members, ...",
 )
 DEDUP = click.option("--dedup", is_flag=True, help="plan1: drop copies that come by several partitions.")
+SEED = click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the load's random choices.")
+OUT = click.option("--out", default="results", show_default=True, metavar="DIR", help="Where records are written.")
 load_options = together(
     click.option(
         "--scenario",
@@ -125,8 +137,8 @@ load_options = together(
     click.option(
         "--warmup", "warmup_s", type=DURATION, default="10s", show_default=True, help="Load before that, discarded."
     ),
-    click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the load's random choices."),
-    click.option("--out", default="results", show_default=True, metavar="DIR", help="Where records are written."),
+    SEED,
+    OUT,
     config_option,
 )
 RATE_HELP = "Messages per second of all members together: 20, 1k."

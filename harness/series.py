@@ -101,7 +101,8 @@ def run_series(
 
     Raises ServiceFailed, UsageError or Interrupted; the first and the last tell the command to `go_on_with`.
     """
-    to_run = [each for each in planned if complete_record(each.settings) is None]
+    complete = {out: _complete_in(Path(out)) for out in {each.settings.out for each in planned}}
+    to_run = [each for each in planned if _wherever(each.settings) not in complete[each.settings.out]]
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     config.raise_open_file_limit()
@@ -121,13 +122,12 @@ def run_series(
     return outcomes
 
 
-def complete_record(settings: RunSettings) -> Path | None:
-    """The folder of a complete run with these settings, wherever it was first written; None if there is none."""
-    for folder in record_folders(Path(settings.out)):
-        if read_summary(folder).status == "complete" and _alike(read_manifest(folder).settings, settings):
-            return folder
-    return None
+def _complete_in(folder: Path) -> list[RunSettings]:
+    """What was run there to its end."""
+    complete = [record for record in record_folders(folder) if read_summary(record).status == "complete"]
+    return [_wherever(read_manifest(record).settings) for record in complete]
 
 
-def _alike(one: RunSettings, other: RunSettings) -> bool:
-    return msgspec.structs.replace(one, out="") == msgspec.structs.replace(other, out="")
+def _wherever(settings: RunSettings) -> RunSettings:
+    """The same, whatever folder it is written to: people move folders."""
+    return msgspec.structs.replace(settings, out="")

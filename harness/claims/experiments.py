@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from harness.candidates import CANDIDATES
 from harness.config import RunSettings
 from harness.series import PlannedRun, in_turn, validated
 
-EVERYBODY = ("plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast")
 REMEMBER = ("redis", "plan1", "plan2", "kafka-redis", "kafka-broadcast")  # see history.py
 GROUP_SIZES = (1, 2, 4)
 PARTITION_COUNTS = (2, 4, 8)
@@ -129,13 +129,13 @@ def _hot(effort: Effort) -> Iterator[RunSettings]:
 
 
 def _one_room(effort: Effort) -> Iterator[RunSettings]:
-    for number, name in _in_turns(EVERYBODY, effort.rounds):
+    for number, name in _in_turns(CANDIDATES, effort.rounds):
         yield _run(effort, name, number, rate_per_s=50.0)
 
 
 def _small_rooms(effort: Effort) -> Iterator[RunSettings]:
     """Rooms of two: half of the gateways have nobody in a room."""
-    for number, name in _in_turns(EVERYBODY, effort.rounds):
+    for number, name in _in_turns(CANDIDATES, effort.rounds):
         yield _run(effort, name, number, scenario="many_rooms", rooms=100, gateways=4, members=200, rate_per_s=100.0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.candidates import CANDIDATES
 from harness.claims.claim import Finding, Panel, Picture, verdict_of
 from harness.claims.evidence import Evidence
 from harness.claims.experiments import (
@@ -11,7 +12,6 @@ from harness.claims.experiments import (
     CLUSTER_PARTITIONS,
     CLUSTER_RATES_PER_S,
     CLUSTER_REPLICAS,
-    EVERYBODY,
     GROUP_SIZES,
     PARTITION_COUNTS,
 )
@@ -310,7 +310,7 @@ def both(evidence: Evidence) -> Finding:
             said.append(f"median latency {times(latency)} that of {over}, CPU {times(cpu)}")
         measured.append(f"{name}: {'; '.join(said)}.")
     kept = {each.arch: each.readable for each in evidence.readable}
-    wasted = {name: evidence.mean("small_rooms", WASTED, name) for name in EVERYBODY}
+    wasted = {name: evidence.mean("small_rooms", WASTED, name) for name in CANDIDATES}
     lost, unacked = _lost(evidence, "kafka-redis")
     remembers = kept.get("kafka-redis", 0) > 0 == kept.get("redis", 0)
     measured += [

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 
+from architectures.interface import Requirements
 from harness import config
 from harness.asked import note, read_again
 from harness.claims.claim import NOT_TOLD, Claim, Finding
 from harness.claims.evidence import Evidence, Untold, read_evidence
 from harness.claims.experiments import REMEMBER, Effort, plan
-from harness.claims.history import HISTORY, read_after_restart
+from harness.claims.history import HISTORY, Readable, read_after_restart
 from harness.claims.note import CLAIMS
 from harness.claims.page import markdown
 from harness.errors import Interrupted, UsageError
@@ -22,8 +23,9 @@ from harness.report.panels import draw_panels
 from harness.report.progress import CampaignProgress
 from harness.report.style import save
 from harness.run import show_first_use
-from harness.series import PlannedRun, WarmBackends, run_series
-from harness.signals import signals_interrupt
+from harness.series import PlannedRun, run_series
+from harness.services.backends import Backends
+from harness.signals import signals_interrupt, signals_wait
 
 ASKED = "claims.json"
 FOUND = "findings.json"
@@ -84,20 +86,24 @@ def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:
     run_series(planned, folder, progress, go_on_with)
     if (folder / HISTORY).exists() or not _asks_for_history(effort):
         return
-    architectures = [load_architecture(name) for name in REMEMBER]
-    stand_ins = [msgspec.structs.replace(planned[0].settings, arch=name, brokers=1, faults=()) for name in REMEMBER]
-    with signals_interrupt(), WarmBackends(stand_ins, folder / "logs") as warm:
-        try:
-            readable = []
-            for architecture, settings in zip(architectures, stand_ins, strict=True):
-                progress.run(len(planned), f"what {architecture.name} remembers")
-                backends = warm.backends_for(settings)
-                backends.begin(lambda *told: show_first_use(progress, *told))
-                backends.finish()
-                readable.append(read_after_restart(architecture, backends, folder / "logs"))
-        except Interrupted:
-            raise Interrupted(f"{folder}; go on with: {go_on_with}") from None
+    progress.run(len(planned), "what is remembered")
+    try:
+        readable = _read_all_after_restart(folder / "logs", progress)
+    except Interrupted:
+        raise Interrupted(f"{folder}; go on with: {go_on_with}") from None
     (folder / HISTORY).write_bytes(msgspec.json.format(msgspec.json.encode(readable)))
+
+
+def _read_all_after_restart(logs: Path, progress: CampaignProgress) -> list[Readable]:
+    backends = Backends(Requirements(kafka=True, redis=True), 1, logs)
+    with signals_interrupt():
+        try:
+            backends.begin(lambda *told: show_first_use(progress, *told))
+            backends.finish()
+            return [read_after_restart(load_architecture(name), backends, logs) for name in REMEMBER]
+        finally:
+            with signals_wait():
+                backends.stop()
 
 
 def judge(folder: Path) -> list[tuple[Claim, Finding]]:

@@ -55,6 +55,11 @@ def resume(folder: Path) -> Effort:
     return read_again(folder, ASKED, Effort, "costs")
 
 
+def steps(effort: Effort, folder: Path) -> int:
+    """How many runs there are."""
+    return len(plan(effort, folder))
+
+
 def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:
     """Run what is not complete yet. Raises ServiceFailed, UsageError or Interrupted."""
     run_series(plan(effort, folder), folder, progress, f"chatbench costs --resume {folder}")

@@ -7,7 +7,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import compare, main, run, up
+from harness.cli import main
+from harness.commands.comparing import compare, run
+from harness.commands.serving import up
 from harness.errors import UsageError
 from harness.option_file import config_option
 from harness.quantities import DURATION

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from harness.candidates import CANDIDATES
 from harness.claims import judgements
 from harness.claims.claim import DOES_NOT_HOLD, HOLDS, IN_PART, Finding
 from harness.claims.evidence import Evidence, Untold
-from harness.claims.experiments import EVERYBODY
 from harness.claims.history import Readable
 from harness.claims.note import CLAIMS
 from harness.report.panels import draw_panels
@@ -76,7 +76,7 @@ def rounds() -> Iterator[dict[str, Any]]:
             yield {**common, "arch": "plan1", "hottest_gateway_share": 0.25, "latency_p99_ms": 20.0 + number}
             yield {**common, "arch": "plan2", "hottest_gateway_share": share, "latency_p99_ms": 10.0 + number}
         for experiment in ("one_room", "small_rooms"):
-            for arch in EVERYBODY:
+            for arch in CANDIDATES:
                 own = OF_REDIS if arch == "redis" else OF_BOTH if arch == "kafka-redis" else {}
                 if arch in {"plan1", "kafka-broadcast"} and experiment == "small_rooms":
                     own = {"wasted_deliveries_per_message": 2.0}
@@ -85,7 +85,7 @@ def rounds() -> Iterator[dict[str, Any]]:
                 yield {"experiment": experiment, "arch": arch, "round": number, **own}
 
 
-READABLE = [Readable(arch=arch, acked=100, readable=0 if arch == "redis" else 100) for arch in EVERYBODY]
+READABLE = [Readable(arch=arch, acked=100, readable=0 if arch == "redis" else 100) for arch in CANDIDATES]
 
 
 def evidence(changed: dict[str, Any] | None = None, **where: Any) -> Evidence:

@@ -1,0 +1,41 @@
+"""`chatbench report`: tables, charts and a page, from records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from harness.commands.output import console, say
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write.  [default: the first DIR]")
+def report(folders: tuple[Path, ...], out: Path | None) -> None:
+    """Make the report again, from records alone: tables, charts, frames and report.html.
+
+    \b
+    Examples:
+      chatbench report results/20261123T150000Z-compare-big_room
+      chatbench report results/*-plan1-big_room results/*-redis-big_room --out results/both
+    """
+    from harness.config import make_out_dir  # noqa: PLC0415 - see comparing.py
+
+    show_report(folders, folders[0] if out is None else make_out_dir(str(out)))
+
+
+def show_report(folders: Sequence[Path], folder: Path) -> None:
+    """Write it, and print its verdicts and tables."""
+    from harness.report.html import write_report  # noqa: PLC0415 - see comparing.py
+    from harness.report.table import comparison_table  # noqa: PLC0415
+
+    page, comparisons = write_report(folders, folder)
+    out = console(width=120)  # enough for six architectures
+    for comparison in comparisons:
+        out.print(comparison_table(comparison))
+        verdict = comparison.verdict
+        choice = f"For this workload: [bold]{verdict.choice}[/], because {verdict.because[0]}"
+        say(out, choice, *verdict.because[1:], *verdict.out, "")
+    say(out, f"report: {page}", f"frames: {folder / 'frames'}")

@@ -1,0 +1,76 @@
+"""`chatbench up` and `chatbench ui`: gateways that stay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from harness.commands.output import run_progress
+from harness.option_file import config_option
+from harness.options import ARCH, ARCH_SET, DEDUP, RATE, load_options, shape_options
+from harness.quantities import COUNT
+
+
+@click.command()
+@ARCH
+@shape_options
+@DEDUP
+@ARCH_SET
+@click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where gateways listen.")
+@click.option("--origin", "origins", multiple=True, metavar="URL", help="Pages that may connect, beside this host's.")
+@config_option
+def up(bind: str, origins: tuple[str, ...], **given: Any) -> None:
+    """Start services and gateways, print the gateways' addresses as JSON, and stay until interrupted.
+
+    With CHATBENCH_TOKEN set, gateways serve only who shows it (`Authorization: Bearer ...`, or `?token=...`), as
+    members of a scenario do where it is set as well. It is needed where others can reach them.
+
+    Meanwhile `chatbench run` takes these services instead of starting its own, if they are what it needs: one run at a
+    time, and none with faults.
+
+    \b
+    Examples:
+      chatbench up --arch plan1
+      CHATBENCH_TOKEN=$(openssl rand -hex 16) chatbench up --arch plan1 --bind 192.168.1.20
+      locust -f scenarios/big_room.py --host ws://127.0.0.1:20001,ws://127.0.0.1:20002
+    """
+    from harness.config import RunSettings  # noqa: PLC0415
+    from harness.registry import load_architecture  # noqa: PLC0415
+    from harness.up import exposure_of, stay_up  # noqa: PLC0415
+
+    settings = RunSettings(**given)
+    stay_up(settings, load_architecture(settings.arch), exposure_of(bind, origins), click.echo)
+
+
+@click.command()
+@ARCH
+@shape_options
+@DEDUP
+@ARCH_SET
+@RATE
+@load_options
+@click.option("--port", type=COUNT, default=8089, show_default=True, metavar="N", help="Of the web UI, on loopback.")
+@click.option("--open", "open_browser", is_flag=True, help="Open it in your browser.")
+def ui(port: int, open_browser: bool, **given: Any) -> None:
+    """Start services and gateways, and Locust's web UI to run tests in, each with a record of its own.
+
+    \b
+    Examples:
+      chatbench ui --arch plan2
+      chatbench ui --arch redis --scenario spike --rate 200 --open
+
+    What is given here are the fields' first values. --duration counts for nothing: a test ends when it is stopped.
+    """
+    from harness.config import RunSettings  # noqa: PLC0415 - see comparing.py
+    from harness.registry import load_architecture  # noqa: PLC0415
+    from harness.ui import serve_ui  # noqa: PLC0415
+
+    def say(text: str) -> None:
+        click.echo(text)
+        if open_browser and text.startswith("web UI: "):
+            click.launch(text.split()[2])
+
+    settings = RunSettings(**given)
+    with run_progress() as progress:
+        serve_ui(settings, load_architecture(settings.arch), port, progress, say)

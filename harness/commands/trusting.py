@@ -1,0 +1,96 @@
+"""`chatbench faults` and `chatbench selftest`: what is promised, put to the test."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from harness.commands.output import campaign_progress, console, run_progress, say
+from harness.errors import ExitCode
+from harness.options import ARCH_SET, ARCHITECTURES, OUT, RATE, load_options, shape_options
+
+# Many rooms, so that some live where it breaks and some do not; short runs, since what they show is not the cost.
+FAULTS_LOAD = {
+    "scenario": "many_rooms",
+    "rooms": "10",
+    "rate_per_s": "50",
+    "duration_s": "20s",
+    "warmup_s": "5s",
+    "brokers": "3",
+}
+
+
+@click.command(context_settings={"default_map": FAULTS_LOAD})
+@ARCHITECTURES
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="WHAT[@WHEN]",
+    help="Several are taken.  [default: all that there are]",
+)
+@shape_options
+@ARCH_SET
+@RATE
+@load_options
+def faults(architectures: tuple[str, ...], faults: tuple[str, ...], **given: Any) -> None:
+    """Run every architecture under every fault, and say what it promised and what was seen.
+
+    \b
+    Examples:
+      chatbench faults
+      chatbench faults --arch redis --arch kafka-redis --fault restart:redis --fault pause:redis:3s
+
+    If not said otherwise: 50 messages a second in 10 rooms, three brokers, 20 s a cell and 40 s where something is
+    killed; some 20 minutes in all. Exit code 5: a promise was broken.
+    """
+    from harness import fault_matrix  # noqa: PLC0415 - see comparing.py
+    from harness.config import RunSettings  # noqa: PLC0415
+
+    common = RunSettings(arch=architectures[0], **given)
+    cells = fault_matrix.plan(common, architectures, faults or fault_matrix.FAULTS)
+    with campaign_progress(len(cells)) as progress:
+        matrix, folder = fault_matrix.run_matrix(cells, common, progress)
+    from harness.report.table import faults_table  # noqa: PLC0415 - after the runs: it takes a second
+
+    page = folder / "faults.md"
+    page.write_text(fault_matrix.markdown(matrix), encoding="utf-8")
+    out = console(width=200)
+    out.print(faults_table(matrix))
+    whys = (f"{cell.arch}, {cell.fault}: {cell.why}" for cell in matrix.cells if cell.why)
+    say(out, *whys, f"records: {folder}", f"table: {page}")
+    if any(cell.held is False for cell in matrix.cells):
+        sys.exit(ExitCode.CHECK_FAILED)
+
+
+@click.command()
+@OUT
+@click.option("--json", "as_json", is_flag=True, help="Print selftest.json alone on stdout.")
+def selftest(out: str, as_json: bool) -> None:
+    """Inject losses, copies, swaps, delays, a stall and a starved driver, and check what chatbench reports of them.
+
+    \b
+    Examples:
+      chatbench selftest
+      chatbench selftest --json
+
+    Takes less than two minutes. Exit codes: 0 all held, 5 a figure was wrong, 4 the machine was too busy to tell.
+    """
+    import msgspec  # noqa: PLC0415 - see comparing.py
+
+    from harness.selftest import run_selftest  # noqa: PLC0415
+
+    with run_progress() as progress:
+        checks = list(run_selftest(out, progress))
+    if as_json:
+        click.echo(msgspec.json.encode(checks).decode())
+    else:
+        from harness.report.table import selftest_table  # noqa: PLC0415 - after the runs: it takes a second
+
+        console(width=120).print(selftest_table(checks))
+    if any(check.held is False for check in checks):
+        sys.exit(ExitCode.CHECK_FAILED)
+    if any(check.held is None for check in checks):
+        sys.exit(ExitCode.DRIVER_NOT_VALID)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from harness.documents import quotes
 from harness.errors import ExitCode
 
 ROOT = Path(__file__).parents[1]
@@ -75,6 +76,7 @@ def main() -> None:
     for name, folder in made.items():
         put_in_place(name, folder, REFERENCE)
     shutil.rmtree(MAKING)
+    quotes.main()
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.architecture_page import page
 from harness.capacity import FOUND, Capacity
+from harness.documents.architecture_page import page
 from harness.fault_matrix import Matrix, markdown
 from harness.faults import TARGETS
 from harness.record import read_summary
@@ -84,7 +84,7 @@ def test_links_inside_the_project_lead_somewhere(document: str) -> None:
 
 def test_the_page_of_the_architectures_is_what_their_modules_say() -> None:
     text = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8")
-    assert text == page(), "make it anew: python -m harness.architecture_page > docs/architectures.md"
+    assert text == page(), "make it anew: python -m harness.documents.architecture_page > docs/architectures.md"
 
 
 def test_architectures_import_nothing_from_the_harness() -> None:

@@ -1,4 +1,4 @@
-"""The claims as a page of Markdown: a table, and a section with a chart for each."""
+"""The claims as Markdown: a table, and a section with a chart for each."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from harness.claims.claim import Claim, Finding
 
 
 def markdown(findings: Sequence[tuple[Claim, Finding]], charts: str) -> str:
-    """`charts`: the path from the page to the charts' folder."""
-    return "\n".join(_lines(findings, charts)) + "\n"
+    """A page; `charts`: the path from it to the charts' folder."""
+    return "\n".join([*verdicts(findings), *sections(findings, charts)]) + "\n"
 
 
-def _lines(findings: Sequence[tuple[Claim, Finding]], charts: str) -> Iterator[str]:
+def verdicts(findings: Sequence[tuple[Claim, Finding]], page: str = "") -> Iterator[str]:
+    """The table; `page`: the path to where the sections are, if that is another page."""
     yield "| | claim | verdict |"
     yield "| --- | --- | --- |"
     for claim, finding in findings:
-        yield f"| [{claim.id}](#{claim.id.lower()}) | {claim.claim} | **{finding.verdict}** |"
+        yield f"| [{claim.id}]({page}#{claim.id.lower()}) | {claim.claim} | **{finding.verdict}** |"
+
+
+def sections(findings: Sequence[tuple[Claim, Finding]], charts: str) -> Iterator[str]:
+    """`charts`: the path from the page to the charts' folder."""
     for claim, finding in findings:
         yield f"\n## {claim.id}\n"
         yield f"> {claim.claim}\n"

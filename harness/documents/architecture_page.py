@@ -1,0 +1,73 @@
+"""docs/architectures.md, made of the architectures' own explanations.
+
+python -m harness.documents.architecture_page > docs/architectures.md
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+
+from architectures.interface import Architecture
+from harness.costs.workload import WAYS, Workload
+from harness.registry import load_architecture
+
+SHOWN = ("plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast", "naive", "direct")
+EXAMPLE = Workload(rooms=1, members_per_room=5, rate_per_s=1.0, payload_bytes=100, gateways=4, spread=2.0)
+HEAD = """\
+# The architectures
+
+Each page here is its module's own explanation, with the way of a message as its code goes it; a test fails when they
+differ. What each costs is measured in [performance.md](performance.md) and by `chatbench compare`; what breaks it, in
+[faults.md](faults.md).
+"""
+
+
+def page() -> str:
+    return "\n".join([HEAD, *_table(), *(line for name in SHOWN for line in _section(load_architecture(name)))]) + "\n"
+
+
+def _table() -> Iterator[str]:
+    yield f"Of one message, with {EXAMPLE.gateways} gateways and members of its room on {EXAMPLE.spread:g} of them:\n"
+    yield "| | Kafka records | records read | Redis commands | copies that reach a gateway | of these wasted |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for name, way in WAYS.items():
+        counts = [count(EXAMPLE) for count in (way.records, way.fetches, way.commands, way.copies)]
+        # Where a room is served by one gateway, its members are there.
+        wasted = max(0.0, counts[3] - EXAMPLE.spread)
+        yield f"| {name} | {' | '.join(f'{count:g}' for count in (*counts, wasted))} |"
+
+
+def _section(architecture: type[Architecture]) -> Iterator[str]:
+    module = sys.modules[architecture.__module__]
+    title, _, explanation = (inspect.getdoc(module) or "").partition("\n")
+    yield f"\n## {architecture.name}\n"
+    yield f"**{title.partition(': ')[2].rstrip('.').capitalize()}.**\n"
+    yield _fenced(explanation.strip("\n"))
+    promises = architecture.promises
+    kept = [
+        *(["every member hears what was acked"] if promises.everyone else []),
+        *(["nothing comes twice"] if promises.once else []),
+        *(["each sender's messages stay in order"] if promises.ordered else []),
+        *(["an ack outlives the backend"] if promises.durable_ack else []),
+    ]
+    yield f"\nIt promises: {', '.join(kept) or 'nothing'}."
+    if promises.survives:
+        yield f"Also under: {', '.join(f'`{fault}`' for fault in promises.survives)}."
+    options = ", ".join(f"`{name}={value}`" for name, value in architecture.options.items())
+    if options:
+        yield f"Its options (`--arch-set`), as they are if not said otherwise: {options}."
+
+
+def _fenced(text: str) -> str:
+    """The diagram, which is indented in a docstring, as a block of its own."""
+    parts = []
+    for block in text.split("\n\n"):
+        parts.append(f"```text\n{textwrap.dedent(block)}\n```" if block.startswith("    ") else block)
+    return "\n\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -1,0 +1,228 @@
+"""What the documents quote of results/reference: between markers, so that it is made anew when that is.
+
+    <!-- quote: comparison big_room -->
+    ...
+    <!-- end of quote -->
+
+python -m harness.documents.quotes
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.capacity import FOUND, Capacity
+from harness.claims.claim import Claim, Finding
+from harness.claims.page import sections, verdicts
+from harness.claims.study import judge
+from harness.costs import advice
+from harness.costs.advice import Advice, Knowledge, Wish
+from harness.costs.study import read_knowledge
+from harness.documents.guide import CHATS, NEEDS
+from harness.fault_matrix import Matrix
+from harness.fault_matrix import markdown as matrix_markdown
+from harness.record import read_manifest, read_summary, record_folders
+from harness.report.comparison import Comparison, compare, split_by
+from harness.report.frames import WORKLOAD, Frames, frames_of, read_records
+from harness.report.table import advice_lines, advice_table, capacity_lines, summary_table
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "results" / "reference"
+DOCUMENTS = ("README.md", "README.ko.md", *(f"docs/{name}.md" for name in ("guide", "claims", "comparison", "faults")))
+MARKED = re.compile(r"(<!-- quote: ([^\n]+?) -->\n).*?(<!-- end of quote -->)", re.DOTALL)
+WIDE = 150
+GIBI = 2**30
+
+
+def quoted(text: str) -> str:
+    """The document with all its quotes as the reference has them today; raises KeyError for one of another kind."""
+    return MARKED.sub(lambda found: f"{found[1]}\n{_made(found[2])}\n\n{found[3]}", text)
+
+
+def _made(asked: str) -> str:
+    kind, *arguments = asked.split()
+    return "\n".join(KINDS[kind](*arguments)).strip()
+
+
+def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table, its first column a text and the others figures."""
+    yield f"| {' | '.join(head)} |"
+    yield f"| --- |{' ---: |' * (len(head) - 1)}"
+    for row in body:
+        yield f"| {' | '.join(row)} |"
+
+
+def _printed(*what: Table | str) -> Iterator[str]:
+    """As on a terminal, without its colours."""
+    file = io.StringIO()
+    console = Console(file=file, width=WIDE, color_system=None, force_terminal=False)
+    for each in what:
+        console.print(each, highlight=False, soft_wrap=isinstance(each, str))
+    yield "```text"
+    yield from (line.rstrip() for line in file.getvalue().rstrip().split("\n"))
+    yield "```"
+
+
+def _plain(marked_up: str) -> str:
+    return Text.from_markup(marked_up).plain
+
+
+@cache
+def _frames(part: str) -> Frames:
+    return frames_of(read_records([REFERENCE / part]))
+
+
+def _compared(part: str, rate: str | None = None) -> Comparison:
+    """The comparison in that part; at that rate, where it is at several."""
+    workloads = list(split_by(_frames(part), WORKLOAD))
+    if rate is not None:
+        workloads = [each for each in workloads if each.runs["rate_per_s"].iloc[0] == float(rate)]
+    (only,) = workloads
+    return compare(only)
+
+
+def _run(part: str, arch: str) -> Iterator[str]:
+    """The table of that architecture's first run in that part."""
+    first = next(each for each in record_folders(REFERENCE / part) if read_manifest(each).settings.arch == arch)
+    return _printed(summary_table(read_summary(first)))
+
+
+def _comparison(part: str, rate: str | None = None) -> Iterator[str]:
+    compared = _compared(part, rate)
+    rows = [
+        [row.label, *(f"{cell.value}, {cell.small}" if cell.small else cell.value for cell in row.cells)]
+        for row in compared.rows
+    ]
+    return _markdown(["", *compared.names], rows)
+
+
+def _verdict(part: str) -> Iterator[str]:
+    verdict = _compared(part).verdict
+    yield f"**For this load: {verdict.choice}**, because {verdict.because[0]} {' '.join(verdict.because[1:])}"
+    yield from verdict.out
+
+
+def _disk(part: str) -> Iterator[str]:
+    """Bytes on Kafka's disk by rate, of plan1 and plan2 on as many partitions."""
+    means = (
+        _frames(part)
+        .runs.groupby(["rate_per_s", "arch"])[["kafka_disk_bytes_per_message", "kafka_records_per_message"]]
+        .mean()
+    )
+    body = []
+    for rate in sorted(_frames(part).runs["rate_per_s"].unique()):
+        one, other = (means.loc[(rate, arch)] for arch in ("plan1", "plan2"))
+        bytes_one, bytes_other = (float(each["kafka_disk_bytes_per_message"]) for each in (one, other))
+        record = bytes_one / float(one["kafka_records_per_message"])
+        figures = (f"{bytes_one:,.0f}", f"{record:,.0f}", f"{bytes_other:,.0f}", f"{bytes_one / bytes_other:.2f}")
+        body.append([f"{rate:,.0f}", *figures])
+    head = ("messages/s", "plan1, bytes a message", "a record", "plan2, bytes a message = a record", "plan1 / plan2")
+    return _markdown(head, body)
+
+
+def _capacity(part: str) -> Iterator[str]:
+    found = msgspec.json.decode((REFERENCE / part / FOUND).read_bytes(), type=Capacity)
+    yield f"`{found.arch}`, {found.settings.members:,} members in one room:\n"
+    for line in capacity_lines(found):
+        yield f"- {_plain(line)}"
+
+
+@cache
+def _judged() -> list[tuple[Claim, Finding]]:
+    return judge(REFERENCE / "claims")
+
+
+def _verdicts(page: str) -> Iterator[str]:
+    return verdicts(_judged(), page)
+
+
+def _claims() -> Iterator[str]:
+    return sections(_judged(), "../results/reference/claims/charts")
+
+
+def _faults() -> Iterator[str]:
+    yield matrix_markdown(msgspec.json.decode((REFERENCE / "faults" / "faults.json").read_bytes(), type=Matrix))
+
+
+@cache
+def _knowledge() -> Knowledge:
+    return read_knowledge(REFERENCE / "costs", REFERENCE / "claims")
+
+
+def _advise(*arguments: str) -> Iterator[str]:
+    """What `chatbench advise` answers to these options."""
+    given = advice.advise(_wish(arguments), _knowledge())
+    return _printed(advice_table(given), *advice_lines(given))
+
+
+def _wish(arguments: Sequence[str]) -> Wish:
+    from harness.commands.studying import advise  # noqa: PLC0415 - the command line reads its own options
+
+    given = advise.make_context("advise", list(arguments)).params
+    return advice.checked(Wish(**{name: given[name] for name in Wish.__struct_fields__}))
+
+
+def _choices() -> Iterator[str]:
+    """For chats of some sizes and for some needs, what is advised."""
+    body = []
+    for name, wish in CHATS.items():
+        answers = [advice.advise(msgspec.structs.replace(wish, **needed), _knowledge()) for needed in NEEDS.values()]
+        body.append([name, *(_choice(each) for each in answers)])
+    return _markdown(["", *NEEDS], body)
+
+
+def _choice(given: Advice) -> str:
+    chosen = [each for each in given.costs if each.arch in given.choice]
+    return "<br>".join(f"**{each.arch}** {each.cores.value:,.3g} cores" for each in chosen) or "none"
+
+
+def _held_out() -> Iterator[str]:
+    head = ("predicted from the workload alone", "runs held out", "median error", "worst", "within the 90 % interval")
+    body = [
+        (each.what, str(each.runs), f"{each.median_error:.1%}", f"{each.worst_error:.1%}", f"{each.within:.0%}")
+        for each in _knowledge().held_out
+    ]
+    return _markdown(head, body)
+
+
+def _machine() -> Iterator[str]:
+    """Where the reference was made, and by what."""
+    manifest = read_manifest(record_folders(REFERENCE)[0])
+    host, versions = manifest.host, manifest.versions
+    yield f"- {host['cores']} cores of {host['cpu']}, {host['memory_bytes'] / GIBI:.0f} GiB, {host['system']}"
+    yield f"- Python {versions['python']}, Kafka {versions['kafka']}, commit {manifest.commit}"
+
+
+KINDS: dict[str, Callable[..., Iterator[str]]] = {
+    "run": _run,
+    "comparison": _comparison,
+    "verdict": _verdict,
+    "disk": _disk,
+    "capacity": _capacity,
+    "verdicts": _verdicts,
+    "claims": _claims,
+    "faults": _faults,
+    "advise": _advise,
+    "choices": _choices,
+    "held-out": _held_out,
+    "machine": _machine,
+}
+
+
+def main() -> None:
+    for name in DOCUMENTS:
+        path = ROOT / name
+        path.write_text(quoted(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -27,6 +27,7 @@ from harness.claims.study import judge
 from harness.costs import advice
 from harness.costs.advice import Advice, Knowledge, Wish
 from harness.costs.study import read_knowledge
+from harness.documents import korean
 from harness.documents.guide import CHATS, NEEDS
 from harness.fault_matrix import Matrix
 from harness.fault_matrix import markdown as matrix_markdown
@@ -37,7 +38,7 @@ from harness.report.table import advice_lines, advice_table, capacity_lines, sum
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
-DOCUMENTS = ("README.md", "README.ko.md", *(f"docs/{name}.md" for name in ("guide", "claims", "comparison", "faults")))
+DOCUMENTS = ("README.md", "README.ko.md", *(f"docs/{name}.md" for name in ("guide", "claims", "comparison", "faults", "method")))
 MARKED = re.compile(r"(<!-- quote: ([^\n]+?) -->\n).*?(<!-- end of quote -->)", re.DOTALL)
 WIDE = 150
 GIBI = 2**30
@@ -145,6 +146,14 @@ def _verdicts(page: str) -> Iterator[str]:
     return verdicts(_judged(), page)
 
 
+def _verdicts_in_korean(page: str) -> Iterator[str]:
+    yield "| | 주장 | 판정 |"
+    yield "| --- | --- | --- |"
+    for claim, finding in _judged():
+        verdict = korean.VERDICTS[finding.verdict]
+        yield f"| [{claim.id}]({page}#{claim.id.lower()}) | {korean.CLAIMS[claim.id]} | **{verdict}** |"
+
+
 def _claims() -> Iterator[str]:
     return sections(_judged(), "../results/reference/claims/charts")
 
@@ -209,6 +218,7 @@ KINDS: dict[str, Callable[..., Iterator[str]]] = {
     "disk": _disk,
     "capacity": _capacity,
     "verdicts": _verdicts,
+    "verdicts-in-korean": _verdicts_in_korean,
     "claims": _claims,
     "faults": _faults,
     "advise": _advise,

@@ -16,6 +16,7 @@ from harness.claims.experiments import (
     PARTITION_COUNTS,
 )
 from harness.claims.history import MESSAGES
+from harness.figures import figure_text
 from harness.measure.ratio import Ratio
 
 P50, P99, ACK_P50, JOIN_P50 = "latency_p50_ms", "latency_p99_ms", "ack_p50_ms", "join_p50_ms"
@@ -44,7 +45,7 @@ def times(ratio: Ratio) -> str:
 
 
 def share(part: float) -> str:
-    return f"{100 * part:.3g} %"
+    return f"{figure_text(100 * part)} %"
 
 
 def _means(evidence: Evidence, experiment: str, column: str, names: Sequence[str]) -> list[float | None]:
@@ -112,8 +113,8 @@ def writes(evidence: Evidence) -> Finding:
             expected.append(n * r / m)
             measured.append(
                 f"n = {n} partitions on m = {m} brokers, replication factor r = {r}, {rate_per_s:g} msg/s: the busiest "
-                f"broker wrote {of_broker:.3g} records a message (n r / m = {n * r / m:g}); "
-                f"a broker took {requested / m:.2g} produce requests."
+                f"broker wrote {figure_text(of_broker)} records a message (n r / m = {n * r / m:g}); "
+                f"a broker took {figure_text(requested / m)} produce requests."
             )
     reader_is_right = fits[m] and n * m / m == n
     if fits[1] and reader_is_right:

@@ -112,9 +112,10 @@ def costs(out: str, resume: Path | None, measured: Path | None, **effort: Any) -
     records = measured or _runs_of(study, Effort(**effort), out, resume)
     model, checked = study.fit_and_check(records)
     path = study.write_costs(model, checked, make_out_dir(out) if measured else records)
-    from harness.report.table import held_out_table  # noqa: PLC0415 - after the runs: it takes a second
+    from harness.report.table import held_out_table, unit_costs_table  # noqa: PLC0415 - after the runs: it takes a second
 
-    answer = console(width=120)
+    answer = console(width=160)
+    answer.print(unit_costs_table(model))
     answer.print(held_out_table(summed_up(checked)))
     say(answer, f"records: {records}", f"unit costs: {path}")
 

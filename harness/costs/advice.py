@@ -17,6 +17,7 @@ from harness.costs.sizing import Chat, Impossible, sized
 from harness.costs.units import NOTHING, Interval, Prediction
 from harness.costs.workload import WAYS, Workload
 from harness.errors import UsageError
+from harness.figures import figure_text
 from harness.registry import load_architecture
 
 SIZE_MAX = 1e9
@@ -233,4 +234,4 @@ def _beyond(wish: Wish, costs: Sequence[Cost], points: pd.DataFrame) -> Iterator
     ):
         most = float(points[column].max())
         if asked > 1.01 * most:
-            yield f"{asked:,.0f} {name}, measured up to {most:,.0f}: {asked / most:,.3g} times further"
+            yield f"{asked:,.0f} {name}, measured up to {most:,.0f}: {figure_text(asked / most)} times further"

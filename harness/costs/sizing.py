@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.costs.model import Model
 from harness.costs.parts import GATEWAY_CPU
 from harness.costs.workload import Workload, random_spread
+from harness.figures import figure_text
 
 # As long as a gateway's loop is busy for less than this, its tick stays short: see harness.gateway.pace.
 GATEWAY_CORES_MAX = 0.5
@@ -62,5 +63,5 @@ def _check_a_room_fits(model: Model, chat: Chat) -> None:
     if cores > GATEWAY_CORES_MAX or chat.members_per_room > MEMBERS_PER_GATEWAY_MAX:
         raise Impossible(
             f"a room lives on one gateway, and one of {chat.members_per_room:,.0f} members with "
-            f"{alone.rate_per_s:,.3g} messages/s would take {cores:.2g} cores of it"
+            f"{figure_text(alone.rate_per_s)} messages/s would take {figure_text(cores)} cores of it"
         )

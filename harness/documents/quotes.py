@@ -31,14 +31,19 @@ from harness.documents import korean
 from harness.documents.guide import CHATS, NEEDS
 from harness.fault_matrix import Matrix
 from harness.fault_matrix import markdown as matrix_markdown
+from harness.figures import figure_text
 from harness.record import read_manifest, read_summary, record_folders
 from harness.report.comparison import Comparison, compare, split_by
 from harness.report.frames import WORKLOAD, Frames, frames_of, read_records
-from harness.report.table import advice_lines, advice_table, capacity_lines, summary_table
+from harness.report.table import advice_lines, advice_table, capacity_lines, summary_table, unit_cost_rows
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
-DOCUMENTS = ("README.md", "README.ko.md", *(f"docs/{name}.md" for name in ("guide", "claims", "comparison", "faults", "method")))
+DOCUMENTS = (
+    "README.md",
+    "README.ko.md",
+    *(f"docs/{name}.md" for name in ("guide", "claims", "comparison", "faults", "method")),
+)
 MARKED = re.compile(r"(<!-- quote: ([^\n]+?) -->\n).*?(<!-- end of quote -->)", re.DOTALL)
 WIDE = 150
 GIBI = 2**30
@@ -191,7 +196,7 @@ def _choices() -> Iterator[str]:
 
 def _choice(given: Advice) -> str:
     chosen = [each for each in given.costs if each.arch in given.choice]
-    return "<br>".join(f"**{each.arch}** {each.cores.value:,.3g} cores" for each in chosen) or "none"
+    return "<br>".join(f"**{each.arch}** {figure_text(each.cores.value)} cores" for each in chosen) or "none"
 
 
 def _held_out() -> Iterator[str]:
@@ -201,6 +206,13 @@ def _held_out() -> Iterator[str]:
         for each in _knowledge().held_out
     ]
     return _markdown(head, body)
+
+
+def _unit_costs() -> Iterator[str]:
+    yield "| part | of one | costs |"
+    yield "| --- | --- | --- |"
+    for part, thing, costs in unit_cost_rows(_knowledge().model):
+        yield f"| {part} | {thing} | {costs.replace(', ', '<br>')} |"
 
 
 def _machine() -> Iterator[str]:
@@ -223,6 +235,7 @@ KINDS: dict[str, Callable[..., Iterator[str]]] = {
     "faults": _faults,
     "advise": _advise,
     "choices": _choices,
+    "unit-costs": _unit_costs,
     "held-out": _held_out,
     "machine": _machine,
 }

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.capacity import Capacity
+from harness.figures import figure_text
 from harness.report.frames import Frames
 from harness.report.style import (
     COMPONENTS,
@@ -24,7 +25,6 @@ from harness.report.style import (
     chart,
     colour_names,
     colours_of,
-    figure_text,
     label_lines,
     log_ms,
     plain_bars,

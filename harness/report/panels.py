@@ -6,7 +6,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from harness.claims.claim import Panel, Picture
-from harness.report.style import INK, RC, after_bar, colours_of, figure_text, plain_bars
+from harness.figures import figure_text
+from harness.report.style import INK, RC, after_bar, colours_of, plain_bars
 
 PANEL_INCHES = 2.5
 LABELS_INCHES = 1.9

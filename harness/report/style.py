@@ -131,11 +131,6 @@ def bars_size(bars: int) -> tuple[float, float]:
     return SIZE_INCHES[0], 1.1 + 0.62 * bars
 
 
-def figure_text(value: float) -> str:
-    """Three digits, and never less than the whole number."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
 def after_bar(axes: Axes, text: str, x: float, bar: str | float) -> None:
     """A figure to the right of its bar's end."""
     axes.annotate(text, (x, bar), xytext=(4, 0), textcoords="offset points", va="center")

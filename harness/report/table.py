@@ -11,7 +11,10 @@ from harness.capacity import Capacity
 from harness.claims.claim import Claim, Finding
 from harness.costs.advice import Advice
 from harness.costs.check import Held
+from harness.costs.model import Model
+from harness.costs.parts import PARTS
 from harness.fault_matrix import Matrix, rows
+from harness.figures import figure_text
 from harness.report.comparison import Comparison
 from harness.selftest import Check
 from harness.summary import Summary
@@ -114,6 +117,25 @@ def claims_table(findings: Sequence[tuple[Claim, Finding]]) -> Table:
     return table
 
 
+def unit_cost_rows(model: Model) -> list[tuple[str, str, str]]:
+    """A part of the system, what there is one of, and what one costs: of every architecture, or of each."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for part in PARTS:
+        units, unit = model.units[part.name], "us" if part.column.endswith("us_per_s") else "B"
+        for name, cost in zip(units.names, units.costs, strict=True):
+            thing, _, arch = name.removesuffix(")").partition(" (")
+            rows.setdefault((part.name, thing), []).append(f"{arch} {figure_text(cost)} {unit}".strip())
+    return [(part, thing, ", ".join(costs)) for (part, thing), costs in rows.items()]
+
+
+def unit_costs_table(model: Model) -> Table:
+    """What one of everything costs."""
+    table = Table("part", "of one", "costs", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for row in unit_cost_rows(model):
+        table.add_row(*row)
+    return table
+
+
 def held_out_table(held: Sequence[Held]) -> Table:
     """How good predictions are."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
@@ -135,13 +157,13 @@ def advice_table(advice: Advice) -> Table:
     for column in ("", *columns):
         table.add_column(column, justify="right" if column else "left")
     for cost in advice.costs:
-        cores = ", ".join(f"{name} {each.value:,.2g}" for name, each in cost.cores_of.items())
+        cores = ", ".join(f"{name} {figure_text(each.value)}" for name, each in cost.cores_of.items())
         measured_ms = (cost.nearest_p50_ms, cost.nearest_p99_ms)
         latency = " / ".join("not valid" if ms is None else f"{ms:,.0f}" for ms in measured_ms)
         table.add_row(
             cost.arch,
             f"{cost.gateways:,}",
-            f"{cost.cores.value:,.3g} ({cost.cores.low:,.3g}-{cost.cores.high:,.3g})",
+            "{} ({}-{})".format(*(figure_text(each) for each in (cost.cores.value, cost.cores.low, cost.cores.high))),
             cores,
             _bytes(cost.memory_bytes.value),
             f"{_bytes(cost.to_members_bytes_per_s.value)}/s",
@@ -177,9 +199,9 @@ def _bytes(count: float) -> str:
     """With a unit that leaves one to three digits before the point."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < KIBI:
-            return f"{count:.3g} {unit}"
+            return f"{figure_text(count)} {unit}"
         count /= KIBI
-    return f"{count:,.3g} TiB"
+    return f"{figure_text(count)} TiB"
 
 
 def selftest_table(checks: Sequence[Check]) -> Table:

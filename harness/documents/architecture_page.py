@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-import textwrap
 from collections.abc import Iterator
 
 from architectures.interface import Architecture
@@ -19,9 +18,12 @@ EXAMPLE = Workload(rooms=1, members_per_room=5, rate_per_s=1.0, payload_bytes=10
 HEAD = """\
 # The architectures
 
-Each page here is its module's own explanation, with the way of a message as its code goes it; a test fails when they
-differ. What each costs is measured in [performance.md](performance.md) and by `chatbench compare`; what breaks it, in
-[faults.md](faults.md).
+Each section is its module's own explanation, and each diagram the way of one message by the architecture's own rules for
+partitions. Where any gateway will do, the room has members on gateways 0 and 2. Dashed is what reaches a gateway that has
+nobody in the room. A test fails when explanation, diagram or table differ from the code.
+
+What each costs is measured in [comparison.md](comparison.md), what breaks it in [faults.md](faults.md), and where it
+belongs is in [guide.md](guide.md).
 """
 
 
@@ -45,7 +47,8 @@ def _section(architecture: type[Architecture]) -> Iterator[str]:
     title, _, explanation = (inspect.getdoc(module) or "").partition("\n")
     yield f"\n## {architecture.name}\n"
     yield f"**{title.partition(': ')[2].rstrip('.').capitalize()}.**\n"
-    yield _fenced(explanation.strip("\n"))
+    yield f"![The way of one message](diagrams/{architecture.name}.png)\n"
+    yield _without_diagram(explanation.strip("\n"))
     promises = architecture.promises
     kept = [
         *(["every member hears what was acked"] if promises.everyone else []),
@@ -61,12 +64,9 @@ def _section(architecture: type[Architecture]) -> Iterator[str]:
         yield f"Its options (`--arch-set`), as they are if not said otherwise: {options}."
 
 
-def _fenced(text: str) -> str:
-    """The diagram, which is indented in a docstring, as a block of its own."""
-    parts = []
-    for block in text.split("\n\n"):
-        parts.append(f"```text\n{textwrap.dedent(block)}\n```" if block.startswith("    ") else block)
-    return "\n\n".join(parts)
+def _without_diagram(text: str) -> str:
+    """The one in a docstring is made of characters."""
+    return "\n\n".join(block for block in text.split("\n\n") if not block.startswith("    "))
 
 
 if __name__ == "__main__":

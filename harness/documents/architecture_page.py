@@ -18,9 +18,9 @@ EXAMPLE = Workload(rooms=1, members_per_room=5, rate_per_s=1.0, payload_bytes=10
 HEAD = """\
 # The architectures
 
-Each section is its module's own explanation, and each diagram the way of one message by the architecture's own rules for
-partitions. Where any gateway will do, the room has members on gateways 0 and 2. Dashed is what reaches a gateway that has
-nobody in the room. A test fails when explanation, diagram or table differ from the code.
+Each section is its module's own explanation, and each diagram the way of one message by the architecture's own rules
+for partitions. Where any gateway will do, the room has members on gateways 0 and 2. Dashed is what reaches a gateway
+that has nobody in the room. A test fails when explanation, diagram or table differ from the code.
 
 What each costs is measured in [comparison.md](comparison.md), what breaks it in [faults.md](faults.md), and where it
 belongs is in [guide.md](guide.md).

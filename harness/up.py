@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,8 @@ from harness import config
 from harness.config import RunSettings
 from harness.errors import Interrupted, UsageError
 from harness.gateway.settings import TOKEN_VARIABLE, Exposure
+from harness.report.progress import RunProgress
+from harness.run import show_first_use
 from harness.services.backends import Backends
 from harness.services.stack import Stack
 from harness.services.standing import offer
@@ -40,9 +43,15 @@ def exposure_of(bind: str, origins: tuple[str, ...]) -> Exposure:
 
 
 def stay_up(
-    settings: RunSettings, architecture: type[Architecture], exposure: Exposure, say: Callable[[str], None]
+    settings: RunSettings,
+    architecture: type[Architecture],
+    exposure: Exposure,
+    progress: RunProgress,
+    say: Callable[[str], None],
 ) -> None:
     """Start everything, say {"gateways": [url, ...]} in one line, and wait for SIGINT or SIGTERM.
+
+    `progress` is shown until then, and is gone when it is said.
 
     Raises UsageError or ServiceFailed; everything is stopped when it returns or raises.
     """
@@ -54,9 +63,11 @@ def stay_up(
     stack = Stack(architecture, topology, backends, logs, exposure=exposure, tick_s=settings.tick_s)
     with signals_interrupt():
         try:
-            backends.begin(lambda _what, _done, _total: None)
-            fleet = stack.start()
-            offer(backends)
+            with progress:
+                progress.step("start", "services and gateways")
+                backends.begin(partial(show_first_use, progress))
+                fleet = stack.start()
+                offer(backends)
             say(msgspec.json.encode({"gateways": fleet.urls, "logs": str(logs)}).decode())
             while True:
                 time.sleep(0.5)

@@ -40,7 +40,7 @@ def up(bind: str, origins: tuple[str, ...], **given: Any) -> None:
     from harness.up import exposure_of, stay_up  # noqa: PLC0415
 
     settings = RunSettings(**given)
-    stay_up(settings, load_architecture(settings.arch), exposure_of(bind, origins), click.echo)
+    stay_up(settings, load_architecture(settings.arch), exposure_of(bind, origins), run_progress(), click.echo)
 
 
 @click.command()

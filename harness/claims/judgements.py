@@ -173,8 +173,8 @@ def duplicates(evidence: Evidence) -> Finding:
     cost = evidence.ratio("duplicates", CPU, dedup, one)
     undone = evidence.ratio("duplicates", CPU, dedup, two)
     measured = [
-        f"Two gateways: with a partition each every member heard every message {copies[0]:.4g} times, with two each "
-        f"{copies[1]:.4g} times, and with two each and copies dropped by their id {copies[2]:.4g} times.",
+        f"Two gateways: with a partition each every member heard every message {copies[0]:.2f} times, with two each "
+        f"{copies[1]:.2f} times, and with two each and copies dropped by their id {copies[2]:.2f} times.",
         f"Dropping them costs {times(cost)} the CPU of the ratio 1:1, since every copy is still written and read, and "
         f"{times(undone)} that of delivering the copies.",
     ]

@@ -48,6 +48,8 @@ class Services:
 
     kafka_bootstrap: str | None = None
     redis_url: str | None = None
+    # Of every Kafka client, beside the bootstrap servers: how it proves who it is, and whom it believes. May be secret.
+    kafka_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

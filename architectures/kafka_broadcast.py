@@ -68,8 +68,7 @@ class KafkaBroadcast(Architecture):
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:
         cls.check(topology)
-        assert services.kafka_bootstrap is not None
-        create_topic(services.kafka_bootstrap, topology.topic("chat"), partition_count(topology), topology)
+        create_topic(services, topology.topic("chat"), partition_count(topology), topology)
 
     async def open(
         self,
@@ -77,17 +76,16 @@ class KafkaBroadcast(Architecture):
         failed: Callable[[BaseException], None],
         moved: Callable[[Sequence[str]], None],
     ) -> None:
-        assert self.services.kafka_bootstrap is not None
         self._deliver = deliver
         self._topic = self.topology.topic("chat")
         self._partitions = partition_count(self.topology)
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
         # The only one of its group, so it may take all partitions itself: nobody to agree with, nothing to rebalance.
-        consumer = Consumer(consumer_settings(self.services.kafka_bootstrap, name, group=name))
+        consumer = Consumer(consumer_settings(self.services, name, group=name))
         every_partition = range(self._partitions)
-        await asyncio.to_thread(assign_from_now, consumer, self.services.kafka_bootstrap, self._topic, every_partition)
+        await asyncio.to_thread(assign_from_now, consumer, self.services, self._topic, every_partition)
         self._reader = BatchReader(consumer, self._on_records, failed)
-        self._producer = AckedProducer(self.services.kafka_bootstrap, name, acks_of(self.topology))
+        self._producer = AckedProducer(self.services, name, acks_of(self.topology))
 
     async def publish(self, room: str, payload: bytes) -> None:
         # A room's messages share a partition, and so keep their order.

@@ -25,7 +25,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, by its docs
 from confluent_kafka.cimpl import NewTopic
 
-from architectures.interface import BadTopology, Delivery, Option, Refused, Topology
+from architectures.interface import BadTopology, Delivery, Option, Refused, Services, Topology
 
 # Whose word an ack is: of every in-sync replica (and then a retry can neither double nor reorder a record), of the
 # leader alone, or of nobody. Anything but `all` is there to be measured, not to be used.
@@ -58,13 +58,13 @@ MENDED_BY_ITSELF = (
 )
 
 
-def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology) -> None:
+def create_topic(services: Services, topic: str, partitions: int, topology: Topology) -> None:
     """Create a topic, replicated as the topology says. Idempotent.
 
     Raises KafkaException when the cluster refuses.
     """
     replicas, in_sync_min = replication(topology)
-    admin = admin_client(bootstrap)
+    admin = admin_client(services)
     new = NewTopic(
         topic,
         num_partitions=partitions,
@@ -77,7 +77,7 @@ def create_topic(bootstrap: str, topic: str, partitions: int, topology: Topology
     except KafkaException as refused:
         if refused.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise
-    ends_of(bootstrap, topic, range(partitions))  # so that whoever meets the topic finds its leaders
+    ends_of(services, topic, range(partitions))  # so that whoever meets the topic finds its leaders
 
 
 def replication(topology: Topology) -> tuple[int, int]:
@@ -86,9 +86,15 @@ def replication(topology: Topology) -> tuple[int, int]:
     return replicas, max(1, replicas - 1)
 
 
-def admin_client(bootstrap: str) -> AdminClient:
+def client_settings(services: Services) -> dict[str, str | int | float | bool]:
+    """What any client needs to reach the brokers."""
+    assert services.kafka_bootstrap is not None, "only an architecture that requires Kafka may ask for it"
+    return {**services.kafka_settings, "bootstrap.servers": services.kafka_bootstrap}
+
+
+def admin_client(services: Services) -> AdminClient:
     # Its notices would land on the terminal of the run; what fails is raised.
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    return AdminClient({**client_settings(services), "log_level": 2})
 
 
 def partition_count(topology: Topology) -> int:
@@ -120,11 +126,11 @@ def ack_settings(acks: str) -> dict[str, str | bool]:
 class AckedProducer:
     """A producer whose `send` gives a future that resolves when Kafka has acked every copy."""
 
-    def __init__(self, bootstrap: str, client_id: str, acks: str = "all") -> None:
+    def __init__(self, services: Services, client_id: str, acks: str = "all") -> None:
         self._loop = asyncio.get_running_loop()
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap,
+                **client_settings(services),
                 "client.id": client_id,
                 "linger.ms": LINGER_MS,
                 # Only for records whose partition is left open: keyed by room, they would all land in one.
@@ -319,10 +325,10 @@ def place_of(record: Message) -> tuple[int, int]:
     return partition, offset
 
 
-def consumer_settings(bootstrap: str, client_id: str, group: str) -> dict[str, str | int | bool]:
+def consumer_settings(services: Services, client_id: str, group: str) -> dict[str, str | int | float | bool]:
     """The settings all readers share; `fetch.wait.max.ms` only bounds an idle fetch, data returns at once."""
     return {
-        "bootstrap.servers": bootstrap,
+        **client_settings(services),
         "client.id": client_id,
         "group.id": group,
         "enable.auto.commit": False,
@@ -342,7 +348,7 @@ def group_settings() -> dict[str, str | int | bool]:
     }
 
 
-def ends_of(bootstrap: str, topic: str, partitions: Sequence[int]) -> list[TopicPartition]:
+def ends_of(services: Services, topic: str, partitions: Sequence[int]) -> list[TopicPartition]:
     """Where the partitions end now. Blocks for a round trip, or until they have leaders; raises KafkaException.
 
     OFFSET_END would be resolved at the first fetch, some time after this returns, and miss what came between.
@@ -351,7 +357,7 @@ def ends_of(bootstrap: str, topic: str, partitions: Sequence[int]) -> list[Topic
     question = {TopicPartition(topic, partition): latest for partition in partitions}
     deadline = time.monotonic() + METADATA_TIMEOUT_S
     while True:
-        admin = admin_client(bootstrap)  # a new one each time: who knows a leader's old epoch asks with it for ever
+        admin = admin_client(services)  # a new one each time: who knows a leader's old epoch asks with it for ever
         try:
             asked = admin.list_offsets(question)
             answers = {place: answer.result(METADATA_TIMEOUT_S) for place, answer in asked.items()}
@@ -365,9 +371,9 @@ def ends_of(bootstrap: str, topic: str, partitions: Sequence[int]) -> list[Topic
             return [TopicPartition(topic, place.partition, answer.offset) for place, answer in answers.items()]
 
 
-def assign_from_now(consumer: Consumer, bootstrap: str, topic: str, partitions: Sequence[int]) -> None:
+def assign_from_now(consumer: Consumer, services: Services, topic: str, partitions: Sequence[int]) -> None:
     """Read exactly these partitions, from their ends as they are now. Blocks for a round trip."""
-    consumer.assign(ends_of(bootstrap, topic, partitions))
+    consumer.assign(ends_of(services, topic, partitions))
 
 
 def assign_from_start(consumer: Consumer, topic: str, partitions: Sequence[int]) -> None:

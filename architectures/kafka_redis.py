@@ -92,8 +92,7 @@ class KafkaRedis(Architecture):
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:
         cls.check(topology)
-        assert services.kafka_bootstrap is not None
-        create_topic(services.kafka_bootstrap, topology.topic("chat"), partition_count(topology), topology)
+        create_topic(services, topology.topic("chat"), partition_count(topology), topology)
 
     async def open(
         self,
@@ -101,8 +100,7 @@ class KafkaRedis(Architecture):
         failed: Callable[[BaseException], None],
         moved: Callable[[Sequence[str]], None],
     ) -> None:
-        bootstrap, redis_url = self.services.kafka_bootstrap, self.services.redis_url
-        assert bootstrap is not None
+        redis_url = self.services.redis_url
         assert redis_url is not None
         self._deliver = deliver
         self._topic = self.topology.topic("chat")
@@ -115,13 +113,13 @@ class KafkaRedis(Architecture):
         self._everybody_listens.set()
         self._resuming: asyncio.Task[None] | None = None
         self._closing = False
-        self._producer = AckedProducer(bootstrap, name, acks_of(self.topology))
+        self._producer = AckedProducer(self.services, name, acks_of(self.topology))
         self._publisher = Publisher(redis_url)
         self._subscriber = Subscriber(redis_url, self._on_messages, failed, self._redis_is_gone, self._redis_is_back)
         await self._subscriber.open(self.topology.topic(f"gateway:{self.gateway}"))
         relay = Consumer(
             {
-                **consumer_settings(bootstrap, name, group=f"{self.topology.run_id}-relays"),
+                **consumer_settings(self.services, name, group=f"{self.topology.run_id}-relays"),
                 **group_settings(),
                 # What is committed is only what the relay has stored, after the hand-over; and when it leaves, too.
                 "enable.auto.commit": True,

@@ -59,8 +59,7 @@ class Naive(Architecture):
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:
         cls.check(topology)
-        assert services.kafka_bootstrap is not None
-        create_topic(services.kafka_bootstrap, topology.topic("chat"), partition_count(topology), topology)
+        create_topic(services, topology.topic("chat"), partition_count(topology), topology)
 
     async def open(
         self,
@@ -68,14 +67,13 @@ class Naive(Architecture):
         failed: Callable[[BaseException], None],
         moved: Callable[[Sequence[str]], None],
     ) -> None:
-        assert self.services.kafka_bootstrap is not None
         self._deliver = deliver
         self._topic = self.topology.topic("chat")
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
         group = f"{self.topology.run_id}-gateways"
         consumer = Consumer(
             {
-                **consumer_settings(self.services.kafka_bootstrap, name, group),
+                **consumer_settings(self.services, name, group),
                 # A record heard twice after a rebalance would hide a loss: positions are committed as they move.
                 "enable.auto.commit": True,
                 **group_settings(),
@@ -83,7 +81,7 @@ class Naive(Architecture):
         )
         consumer.subscribe([self._topic])
         self._reader = BatchReader(consumer, self._on_records, failed)
-        self._producer = AckedProducer(self.services.kafka_bootstrap, name, acks_of(self.topology))
+        self._producer = AckedProducer(self.services, name, acks_of(self.topology))
 
     async def publish(self, room: str, payload: bytes) -> None:
         await self._producer.send(self._topic, None, room.encode(), payload, None)

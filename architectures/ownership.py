@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from architectures.interface import Topology
+from architectures.interface import Services, Topology
 from architectures.kafka_client import (
     AckedProducer,
     BatchReader,
@@ -41,7 +41,7 @@ class Ownership:
 
     def __init__(
         self,
-        bootstrap: str,
+        services: Services,
         topology: Topology,
         gateway: int,
         *,
@@ -50,7 +50,7 @@ class Ownership:
         failed: Callable[[BaseException], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._bootstrap = bootstrap
+        self._services = services
         self._topology = topology
         self._gateway = gateway
         self._take = take
@@ -78,12 +78,12 @@ class Ownership:
         raises TimeoutError.
         """
         name = f"{self._topology.run_id}-gateway-{self._gateway}-owner"
-        self._producer = AckedProducer(self._bootstrap, name)
-        claims = Consumer(consumer_settings(self._bootstrap, f"{name}-claims", group=name))
+        self._producer = AckedProducer(self._services, name)
+        claims = Consumer(consumer_settings(self._services, f"{name}-claims", group=name))
         assign_from_start(claims, self.claims_topic(self._topology), [0])
         self._claims_reader = BatchReader(claims, self._on_claims, self._failed)
         group = f"{self._topology.run_id}-owners"
-        member = Consumer({**consumer_settings(self._bootstrap, name, group), **group_settings()})
+        member = Consumer({**consumer_settings(self._services, name, group), **group_settings()})
         member.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
         # It reads no records: its partitions are paused, and polling it is what makes it a member.
         self._membership = BatchReader(member, lambda _records: None, self._failed)

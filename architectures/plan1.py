@@ -79,8 +79,7 @@ class Plan1(Architecture):
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:
         cls.check(topology)
-        assert services.kafka_bootstrap is not None
-        create_topic(services.kafka_bootstrap, topology.topic("chat"), partition_count(topology), topology)
+        create_topic(services, topology.topic("chat"), partition_count(topology), topology)
 
     async def open(
         self,
@@ -88,7 +87,6 @@ class Plan1(Architecture):
         failed: Callable[[BaseException], None],
         moved: Callable[[Sequence[str]], None],
     ) -> None:
-        assert self.services.kafka_bootstrap is not None
         self._deliver = deliver
         self._topic = self.topology.topic("chat")
         self._every_partition = range(partition_count(self.topology))
@@ -98,10 +96,10 @@ class Plan1(Architecture):
 
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
         own = self._every_partition[self.gateway :: self.topology.gateways]
-        consumer = Consumer(consumer_settings(self.services.kafka_bootstrap, name, group=name))
-        await asyncio.to_thread(assign_from_now, consumer, self.services.kafka_bootstrap, self._topic, own)
+        consumer = Consumer(consumer_settings(self.services, name, group=name))
+        await asyncio.to_thread(assign_from_now, consumer, self.services, self._topic, own)
         self._reader = BatchReader(consumer, self._on_records, failed)
-        self._producer = AckedProducer(self.services.kafka_bootstrap, name, acks_of(self.topology))
+        self._producer = AckedProducer(self.services, name, acks_of(self.topology))
 
     async def publish(self, room: str, payload: bytes) -> None:
         message_id = MESSAGE_ID.pack(self._source, next(self._numbers)) if self.topology.dedup else None

@@ -83,9 +83,8 @@ class Plan2(Architecture):
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:
         cls.check(topology)
-        assert services.kafka_bootstrap is not None
-        create_topic(services.kafka_bootstrap, topology.topic("chat"), partition_count(topology), topology)
-        create_topic(services.kafka_bootstrap, Ownership.claims_topic(topology), 1, topology)
+        create_topic(services, topology.topic("chat"), partition_count(topology), topology)
+        create_topic(services, Ownership.claims_topic(topology), 1, topology)
 
     async def open(
         self,
@@ -93,9 +92,6 @@ class Plan2(Architecture):
         failed: Callable[[BaseException], None],
         moved: Callable[[Sequence[str]], None],
     ) -> None:
-        bootstrap = self.services.kafka_bootstrap
-        assert bootstrap is not None
-        self._bootstrap = bootstrap
         self._deliver = deliver
         self._moved = moved
         self._topic = self.topology.topic("chat")
@@ -106,11 +102,11 @@ class Plan2(Architecture):
         self._progress = asyncio.Event()  # something was acked or delivered
 
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
-        consumer = Consumer(consumer_settings(bootstrap, name, group=name))
+        consumer = Consumer(consumer_settings(self.services, name, group=name))
         self._reader = BatchReader(consumer, self._on_records, failed)
-        self._producer = AckedProducer(bootstrap, name, acks_of(self.topology))
+        self._producer = AckedProducer(self.services, name, acks_of(self.topology))
         self._ownership = Ownership(
-            bootstrap, self.topology, self.gateway, take=self._take, let_go=self._let_go, failed=failed
+            self.services, self.topology, self.gateway, take=self._take, let_go=self._let_go, failed=failed
         )
         await self._ownership.open(self._topic)
 
@@ -155,14 +151,14 @@ class Plan2(Architecture):
 
     async def _take(self, partitions: Sequence[int]) -> None:
         """Read them from their ends as they are now: whoever joins their rooms here does so later."""
-        starts = await asyncio.to_thread(ends_of, self._bootstrap, self._topic, partitions)
+        starts = await asyncio.to_thread(ends_of, self.services, self._topic, partitions)
         self._read_up_to.update({place.partition: place.offset for place in starts})
         await self._reader.between_polls(lambda consumer: consumer.incremental_assign(starts))
 
     async def _let_go(self, partitions: Sequence[int]) -> None:
         """Deliver what was acked, then send the members away. Nothing more is published: they are not ours now."""
         await self._until(lambda: not any(self._publishing[partition] for partition in partitions))
-        ends = await asyncio.to_thread(ends_of, self._bootstrap, self._topic, partitions)
+        ends = await asyncio.to_thread(ends_of, self.services, self._topic, partitions)
         await self._until(lambda: all(self._read_up_to[end.partition] >= end.offset for end in ends))
         await self._reader.between_polls(lambda consumer: consumer.incremental_unassign(ends))
         for partition in partitions:

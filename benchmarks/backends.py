@@ -113,12 +113,10 @@ def _raise(problem: BaseException) -> None:
 
 def bare_kafka(linger_ms: float, services: Services, job: Job) -> float:
     """Median ms from produce to the record, in one process, with a thread for each of producer and consumer."""
-    bootstrap = services.kafka_bootstrap
-    assert bootstrap is not None
-    kafka_client.create_topic(bootstrap, TOPIC, 1, Topology(run_id="bare", gateways=1))
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": linger_ms, "acks": "all"})
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": TOPIC, "fetch.wait.max.ms": 100})
-    kafka_client.assign_from_now(consumer, bootstrap, TOPIC, [0])
+    kafka_client.create_topic(services, TOPIC, 1, Topology(run_id="bare", gateways=1))
+    producer = Producer({**kafka_client.client_settings(services), "linger.ms": linger_ms, "acks": "all"})
+    consumer = Consumer({**kafka_client.client_settings(services), "group.id": TOPIC, "fetch.wait.max.ms": 100})
+    kafka_client.assign_from_now(consumer, services, TOPIC, [0])
     taken_ms: list[float] = []
     count = round(job.rate_per_s * (job.seconds + 1))
 
@@ -181,16 +179,16 @@ def kafka_figures(backends: Backends, linger_ms: float, rate_per_s: float) -> Fi
     """Of this project's own producer and reader in one process, without a gateway."""
     kafka_client.LINGER_MS = linger_ms
     assert backends.kafka is not None
-    bootstrap, broker = backends.kafka.bootstrap, backends.kafka.children[0].pid
+    services, broker = backends.kafka.services, backends.kafka.children[0].pid
     topic = f"settings-{time.time_ns()}"
-    kafka_client.create_topic(bootstrap, topic, 1, Topology(run_id=topic, gateways=1))
+    kafka_client.create_topic(services, topic, 1, Topology(run_id=topic, gateways=1))
     taken_ms: list[float] = []
 
     async def scenario() -> Figures:
-        consumer = Consumer(kafka_client.consumer_settings(bootstrap, topic, topic))
-        kafka_client.assign_from_now(consumer, bootstrap, topic, [0])
+        consumer = Consumer(kafka_client.consumer_settings(services, topic, topic))
+        kafka_client.assign_from_now(consumer, services, topic, [0])
         reader = kafka_client.BatchReader(consumer, note, _raise)
-        producer = kafka_client.AckedProducer(bootstrap, topic)
+        producer = kafka_client.AckedProducer(services, topic)
         await send(producer, 1.0)  # first of all, connections are made
         taken_ms.clear()
         own_s, broker_s = cpu_s(os.getpid()), cpu_s(broker)

@@ -103,11 +103,10 @@ async def _say(gateway: Architecture, said: Sequence[bytes]) -> None:
 
 def _kafka_values(services: Services, topology: Topology) -> set[bytes]:
     """Every value in the topic, from its beginning to its end as it is now."""
-    assert services.kafka_bootstrap is not None
     topic, partitions = topology.topic("chat"), range(partition_count(topology))
-    missing = sum(end.offset for end in ends_of(services.kafka_bootstrap, topic, partitions))
+    missing = sum(end.offset for end in ends_of(services, topic, partitions))
     name = f"{topology.run_id}-newcomer"
-    consumer = Consumer(consumer_settings(services.kafka_bootstrap, name, group=name))
+    consumer = Consumer(consumer_settings(services, name, group=name))
     values: set[bytes] = set()
     try:
         assign_from_start(consumer, topic, partitions)

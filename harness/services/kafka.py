@@ -8,6 +8,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from architectures.interface import Services
 from harness.errors import ServiceFailed
 from harness.services.broker import PORTS, Broker, Installation, new_id, server_properties
 from harness.services.ports import free_ports
@@ -44,6 +45,11 @@ class Kafka:
     @property
     def bootstrap(self) -> str:
         return ",".join(f"127.0.0.1:{broker.port}" for broker in self.brokers)
+
+    @property
+    def services(self) -> Services:
+        """As a client of its own finds it."""
+        return Services(kafka_bootstrap=self.bootstrap)
 
     @property
     def proxied_bootstrap(self) -> str:

@@ -37,8 +37,8 @@ def running(kafka: Kafka) -> object:
 
 def test_the_brokers_count_what_was_written(kafka: Kafka) -> None:
     topology = Topology(run_id="count", gateways=2)
-    create_topic(kafka.bootstrap, topology.topic("chat"), 2, topology)
-    create_topic(kafka.bootstrap, topology.topic("chat"), 2, topology)  # idempotent
+    create_topic(kafka.services, topology.topic("chat"), 2, topology)
+    create_topic(kafka.services, topology.topic("chat"), 2, topology)  # idempotent
     before = read_counters(kafka.brokers, topology.run_id)
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 0})
     for number in range(50):
@@ -55,12 +55,12 @@ def test_the_brokers_count_what_was_written(kafka: Kafka) -> None:
 def test_reading_from_now_misses_nothing_that_comes_after(kafka: Kafka) -> None:
     topology = Topology(run_id="now", gateways=1)
     topic = topology.topic("chat")
-    create_topic(kafka.bootstrap, topic, 1, topology)
+    create_topic(kafka.services, topic, 1, topology)
     producer = Producer({"bootstrap.servers": kafka.bootstrap})
     producer.produce(topic, b"before", partition=0)
     producer.flush(10)
-    consumer = Consumer(consumer_settings(kafka.bootstrap, "reader", "reader"))
-    assign_from_now(consumer, kafka.bootstrap, topic, [0])
+    consumer = Consumer(consumer_settings(kafka.services, "reader", "reader"))
+    assign_from_now(consumer, kafka.services, topic, [0])
     producer.produce(topic, b"after", partition=0)
     producer.flush(10)
     record = consumer.poll(20)

@@ -6,33 +6,42 @@ import asyncio
 import contextlib
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from architectures.interface import Refused
+from architectures.redis_address import RedisAddress
 
 PIPELINE_MAX = 500
 WAITING_MAX = 10_000
 ANSWER_MAX_S = 5.0  # redis-py's own default
 COME_BACK_EVERY_S = 0.05
-NEVER_AGAIN = Retry(NoBackoff(), 0)
 AWAY_MAX_S = 30.0  # a Redis that is away for longer is gone for good
 
 
-def connection_to(url: str) -> AbstractConnection:
+class Link:
     """One connection that never retries: a PUBLISH sent twice would be a duplicate, a silent re-SUBSCRIBE a gap.
 
     Of redis-py's layers only this lowest one is used. Client, pipeline and PubSub above it take some 100 us of CPU for
     each round trip that brings one message (timeouts, retries, a dict per message), as much as ten deliveries.
     """
-    pool = redis.asyncio.ConnectionPool.from_url(url, retry=NEVER_AGAIN, protocol=2, socket_timeout=None)
-    connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's
-    return connection
+
+    def __init__(self, address: RedisAddress) -> None:
+        self._address = address
+        self._make()
+
+    def _make(self) -> None:
+        self._pool = self._address.pool()  # kept: a sentinel's connection holds it weakly
+        self.connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's
+
+    async def renew(self) -> None:
+        """After it broke: a new one, of a cluster perhaps to another node. It is not connected yet."""
+        await self.connection.disconnect(nowait=True)
+        self._make()
 
 
 class Publisher:
@@ -43,8 +52,8 @@ class Publisher:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection = connection_to(url)
+        self._address = RedisAddress.parse(url)
+        self._link = Link(self._address)
         self._waiting: asyncio.Queue[tuple[str, bytes, asyncio.Future[None]]] = asyncio.Queue(WAITING_MAX)
         self._sending = asyncio.create_task(self._send())
 
@@ -74,7 +83,7 @@ class Publisher:
 
     async def _execute(self, commands: Sequence[tuple[str, str, bytes]]) -> list[Refused | None]:
         """Of each command, why it was refused, if it was."""
-        connection = self._connection
+        connection = self._link.connection
         answers: list[Refused | None] = []
         try:
             async with asyncio.timeout(ANSWER_MAX_S):
@@ -87,19 +96,22 @@ class Publisher:
                     except ResponseError as problem:  # of this command alone; the next answer follows
                         answers.append(_refused(problem))
         except (RedisError, OSError) as problem:  # OSError: also a time-out
-            await connection.disconnect(nowait=True)
+            await self._link.renew()
             refused = _refused(problem)
             answers += [refused] * (len(commands) - len(answers))
         return answers
 
     async def all_subscribed(self, channels: Sequence[str]) -> bool:
         """Whether somebody listens to each of these channels; False if Redis does not answer."""
+        listening: Counter[str] = Counter()
         try:
-            async with redis.asyncio.Redis.from_url(self._url, retry=NEVER_AGAIN) as client:
-                listening = await client.pubsub_numsub(*channels)
+            for pool in self._address.pools():
+                async with redis.asyncio.Redis.from_pool(pool) as client:
+                    for channel, count in await client.pubsub_numsub(*channels):
+                        listening[str(channel, "utf-8") if isinstance(channel, bytes) else channel] += count
         except (RedisError, OSError):
             return False
-        return all(count > 0 for _channel, count in listening)
+        return all(listening[channel] > 0 for channel in channels)
 
     async def close(self) -> None:
         """Send what is waiting, then disconnect."""
@@ -107,7 +119,7 @@ class Publisher:
         self._sending.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._sending
-        await self._connection.disconnect()
+        await self._link.connection.disconnect()
 
 
 def _refused(problem: Exception) -> Refused:
@@ -129,7 +141,7 @@ class Subscriber:
         resumed: Callable[[float], None] = lambda _broke_s: None,
     ) -> None:
         """`broke` is told at once, and `resumed` when all is subscribed again, with the break's time.monotonic()."""
-        self._connection = connection_to(url)
+        self._link = Link(RedisAddress.parse(url))
         self._deliver = deliver
         self._failed = failed
         self._broke = broke
@@ -144,8 +156,8 @@ class Subscriber:
     async def open(self, own_channel: str) -> None:
         """Subscribe to a channel nobody else uses: a connection without any cannot be read from."""
         self._own_channel = own_channel
-        await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
-        await self._connection.send_command("SUBSCRIBE", own_channel)
+        await self._link.connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
+        await self._link.connection.send_command("SUBSCRIBE", own_channel)
         self._reading = asyncio.create_task(self._read())
 
     async def subscribe(self, channel: str) -> None:
@@ -154,14 +166,14 @@ class Subscriber:
             confirmed = self._confirming[channel] = asyncio.get_running_loop().create_future()
             self._channels[channel] = None
             with contextlib.suppress(RedisError, OSError):  # whoever reads sees that too, and subscribes to all again
-                await self._connection.send_command("SUBSCRIBE", channel)
+                await self._link.connection.send_command("SUBSCRIBE", channel)
         await confirmed
 
     async def unsubscribe(self, channel: str) -> None:
         async with self._changing:
             self._channels.pop(channel, None)
             with contextlib.suppress(RedisError, OSError):  # as in subscribe
-                await self._connection.send_command("UNSUBSCRIBE", channel)
+                await self._link.connection.send_command("UNSUBSCRIBE", channel)
 
     async def _read(self) -> None:
         try:
@@ -175,7 +187,7 @@ class Subscriber:
 
     async def _read_on(self) -> None:
         while True:
-            self._take(await self._connection.read_response(disable_decoding=True, timeout=math.inf))
+            self._take(await self._link.connection.read_response(disable_decoding=True, timeout=math.inf))
 
     def _take(self, reply: list[bytes]) -> None:
         kind, channel, told = reply
@@ -203,10 +215,10 @@ class Subscriber:
                 await asyncio.sleep(COME_BACK_EVERY_S)
                 with contextlib.suppress(RedisError, OSError):
                     async with asyncio.timeout(ANSWER_MAX_S):
-                        await self._connection.disconnect(nowait=True)
-                        await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
+                        await self._link.renew()
+                        await self._link.connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
                         # Its own channel last: who finds it subscribed knows that the rooms are.
-                        await self._connection.send_command("SUBSCRIBE", *self._channels, self._own_channel)
+                        await self._link.connection.send_command("SUBSCRIBE", *self._channels, self._own_channel)
                     break
                 if time.monotonic() - broke_s > AWAY_MAX_S:
                     raise problem
@@ -217,4 +229,4 @@ class Subscriber:
             self._reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reading
-        await self._connection.disconnect()
+        await self._link.connection.disconnect()

@@ -90,6 +90,9 @@ def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, 
         # What only Kafka has is left out where there is none.
         brokers=common.brokers if uses_kafka else 1,
         partitions=common.partitions if uses_kafka else None,
+        kafka_bootstrap=common.kafka_bootstrap if uses_kafka else None,
+        kafka_properties=common.kafka_properties if uses_kafka else None,
+        redis_url=common.redis_url if architecture.requires.redis else None,
         arch_options=tuple(given for given in common.arch_options if given.partition("=")[0] in architecture.options),
     )
 

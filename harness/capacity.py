@@ -22,6 +22,7 @@ from harness.registry import find_scenario
 from harness.report.progress import Progress
 from harness.run import run_on
 from harness.services.backends import Backends
+from harness.services.external import external_services, reached
 from harness.signals import signals_interrupt, signals_wait
 from harness.summary import Summary
 
@@ -137,12 +138,13 @@ def find_capacity(
     """Run until it is found; returns it and the folder it is recorded in. Raises UsageError or ServiceFailed."""
     config.validate(settings, architecture)
     plan.check()
+    settings = reached(settings)
     scenario = find_scenario(settings.scenario)
     folder = new_folder(config.make_out_dir(settings.out), f"capacity-{settings.arch}-{scenario.stem}")
     logs = folder / "logs"
     logs.mkdir()
     config.raise_open_file_limit()
-    backends = Backends(architecture.requires, settings.brokers, logs)
+    backends = Backends(architecture.requires, settings.brokers, logs, external=external_services(settings))
     attempts: list[Attempt] = []
     with signals_interrupt():
         try:

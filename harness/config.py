@@ -48,6 +48,9 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     dedup: bool = False
     tick_s: float | None = None  # of the gateways' writing; None: adapts to their load
     faults: tuple[str, ...] = ()  # as harness.faults writes them
+    kafka_bootstrap: str | None = None  # somebody else's brokers; None: brokers of this run's own
+    kafka_properties: str | None = None  # the file that says how they are reached
+    redis_url: str | None = None  # as kafka_bootstrap; without a password
     seed: int = 1
     out: str = "results"
 
@@ -64,10 +67,11 @@ def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
     _in_range("--gateways", gateways, 1, GATEWAYS_MAX)
     if settings.partitions is not None:
         _in_range("--partitions", settings.partitions, 1, PARTITIONS_MAX)
-    if settings.brokers not in BROKER_COUNTS:
+    if settings.kafka_bootstrap is None and settings.brokers not in BROKER_COUNTS:
         raise UsageError(f"--brokers is {settings.brokers}, but it must be 1 or 3")
     if settings.brokers != 1 and not architecture.requires.kafka:
         raise UsageError(f"--brokers is {settings.brokers}, but {settings.arch} uses no Kafka; leave it out")
+    _validate_external(settings, architecture)
     if settings.tick_s is not None:
         _in_range("--tick", settings.tick_s, 0, TICK_MAX_S)
     for fault in parse_faults(settings):
@@ -76,6 +80,25 @@ def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
         architecture.check(topology(settings, architecture))
     except BadTopology as problem:
         raise UsageError(str(problem)) from problem
+
+
+def _validate_external(settings: RunSettings, architecture: type[Architecture]) -> None:
+    for option, given, name, required in (
+        ("--kafka-bootstrap", settings.kafka_bootstrap, "Kafka", architecture.requires.kafka),
+        ("--redis-url", settings.redis_url, "Redis", architecture.requires.redis),
+    ):
+        if given is not None and not required:
+            raise UsageError(f"{option} is {given!r}, but {settings.arch} uses no {name}; leave it out")
+    if settings.kafka_properties is not None and settings.kafka_bootstrap is None:
+        raise UsageError("--kafka-properties says how brokers are reached; say which with --kafka-bootstrap")
+    if settings.kafka_bootstrap is None and settings.redis_url is None:
+        return
+    for fault in parse_faults(settings):
+        if fault.target not in {"gateway", "members"}:
+            raise UsageError(
+                f"--fault {fault.kind} would break what is not this run's own; leave --kafka-bootstrap and "
+                "--redis-url out, or break gateways and members only"
+            )
 
 
 def validate_load(settings: RunSettings) -> None:

@@ -66,6 +66,27 @@ shape_options = together(
         "from 2 to 50 ms as the gateway's CPU fills.",
     ),
 )
+external_options = together(
+    click.option(
+        "--kafka-bootstrap",
+        envvar="CHATBENCH_KAFKA_BOOTSTRAP",
+        metavar="HOST:PORT,...",
+        help="Brokers that run already, instead of own ones.",
+    ),
+    click.option(
+        "--kafka-properties",
+        envvar="CHATBENCH_KAFKA_PROPERTIES",
+        metavar="FILE",
+        help="How they are reached: key=value lines as librdkafka has them (security.protocol, sasl.*, ssl.*).",
+    ),
+    click.option(
+        "--redis-url",
+        envvar="CHATBENCH_REDIS_URL",
+        metavar="URL",
+        help="A Redis that runs already: redis(s)://HOST, redis+sentinel://HOST,.../NAME, redis+cluster://HOST,...; "
+        "its password is taken from CHATBENCH_REDIS_PASSWORD.",
+    ),
+)
 ARCH_SET = click.option(
     "--arch-set",
     "arch_options",

@@ -33,7 +33,8 @@ from harness.named_options import parse_options
 from harness.record import Record
 from harness.registry import find_scenario
 from harness.report.progress import Progress
-from harness.services.backends import Backends
+from harness.services.backends import NOBODYS, Backends
+from harness.services.external import external_services, reached
 from harness.services.stack import Stack
 from harness.services.standing import LentBackends, borrow
 from harness.signals import signals_interrupt, signals_wait
@@ -66,6 +67,7 @@ def run_once(settings: RunSettings, architecture: type[Architecture], progress: 
     config.validate(settings, architecture)
     scenario = find_scenario(settings.scenario)
     config.raise_open_file_limit()
+    settings = reached(settings)
     record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
     backends = _backends(record, architecture)
     with signals_interrupt():
@@ -79,12 +81,13 @@ def run_once(settings: RunSettings, architecture: type[Architecture], progress: 
 def _backends(record: Record, architecture: type[Architecture]) -> Backends | LentBackends:
     """Those of a `chatbench up` where it may lend them: what is to be broken must be the run's own."""
     settings, requires = record.settings, architecture.requires
-    if not settings.faults and (requires.kafka or requires.redis):
+    external = external_services(settings)
+    if external == NOBODYS and not settings.faults and (requires.kafka or requires.redis):
         lent = borrow(requires, settings.brokers)
         if lent is not None:
             return lent
     proxied = needs_proxies(config.parse_faults(settings))
-    return Backends(requires, settings.brokers, record.logs, proxied=proxied)
+    return Backends(requires, settings.brokers, record.logs, proxied=proxied, external=external)
 
 
 def run_on(
@@ -118,6 +121,7 @@ def run_on(
                 if driver is not None:
                     driver.stop()
                 stack.stop()
+                run.left_behind = stack.forget()
 
     return recorded(run, record, start_and_go)
 
@@ -196,6 +200,7 @@ class Run:
         self._measured: Measured | None = None
         self._injector: Injector | None = None
         self.load_began = False
+        self.left_behind: str | None = None
 
     def learn_rooms(self, rooms: int) -> None:
         """Raises UsageError if there are more rooms than members."""
@@ -399,9 +404,17 @@ class Run:
             members=self._settings.members,
             rooms=self._rooms,
             gateways=self._stack.topology.gateways,
-            services="chatbench up" if isinstance(self._stack.backends, LentBackends) else "own",
+            services=self._whose_services(),
+            left_behind=self.left_behind,
         )
-        return summary if self._measured is None else self._measured.add_to(summary, self._architecture.promises)
+        return summary if self._measured is None else self._measured.add_to(summary, self._architecture)
+
+    def _whose_services(self) -> str:
+        if isinstance(self._stack.backends, LentBackends):
+            return "chatbench up"
+        given = {"Kafka": self._settings.kafka_bootstrap, "Redis": self._settings.redis_url}
+        external = [name for name, address in given.items() if address is not None]
+        return f"external {' and '.join(external)}" if external else "own"
 
 
 def _used(samples: list[dict[str, float]]) -> dict[str, float]:

@@ -20,6 +20,7 @@ from harness.registry import find_scenario, load_architecture
 from harness.report.progress import CampaignProgress
 from harness.run import Outcome, run_on
 from harness.services.backends import Backends
+from harness.services.external import all_external
 from harness.signals import signals_interrupt, signals_wait
 
 
@@ -51,6 +52,7 @@ class WarmBackends:
         self._logs = logs
         self._backends: Backends | None = None
         self._brokers = 0
+        self._external = all_external(runs)
         self._proxied = False
 
     def __enter__(self) -> Self:
@@ -73,7 +75,7 @@ class WarmBackends:
         every = [load_architecture(each.arch).requires for each in alike if _brokers(each) in {None, brokers}]
         requires = Requirements(kafka=any(each.kafka for each in every), redis=any(each.redis for each in every))
         self._brokers, self._proxied = brokers, proxied
-        self._backends = Backends(requires, brokers, self._logs, proxied=proxied)
+        self._backends = Backends(requires, brokers, self._logs, proxied=proxied, external=self._external)
         return self._backends
 
     def stop(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from architectures.interface import Promises
+from architectures.interface import Architecture
 from harness.faults import Happened
 from harness.gateway.settings import GatewayStats, total
 from harness.load import messages as msg
@@ -47,16 +47,16 @@ class BrokerPerMessage(msgspec.Struct, frozen=True):
 class KafkaPerMessage(msgspec.Struct, frozen=True):
     """Of all brokers together, and of each."""
 
-    records_per_message: float | None
-    produce_requests_per_message: float | None
-    bytes_in_per_message: float | None
-    bytes_out_per_message: float | None
-    disk_bytes_per_message: float | None
+    records_per_message: float | None = None
+    produce_requests_per_message: float | None = None
+    bytes_in_per_message: float | None = None
+    bytes_out_per_message: float | None = None
+    disk_bytes_per_message: float | None = None
     brokers: dict[int, BrokerPerMessage] = {}  # by node
 
 
 class RedisPerMessage(msgspec.Struct, frozen=True):
-    commands_per_message: float | None
+    commands_per_message: float | None = None
     bytes_in_per_message: float | None = None
     bytes_out_per_message: float | None = None
 
@@ -89,6 +89,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     status: str  # complete | interrupted | failed | incomplete (the run was killed)
     why: str | None = None  # what ended a run that is not complete
     services: str = "own"  # or whose Kafka and Redis it ran on
+    left_behind: str | None = None  # there, if it could not be removed
     duration_s: float | None = None
     members: int
     rooms: int | None = None
@@ -129,7 +130,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     cpu_us_per_delivery: CpuUsPerDelivery = CpuUsPerDelivery()
     cores_used: dict[str, float] | None = None  # CPU time over wall time, by component and by process of the driver
     rss_bytes: dict[str, int] | None = None
-    kafka: KafkaPerMessage | None = None
+    kafka: KafkaPerMessage | None = None  # None: the architecture uses none
     redis: RedisPerMessage | None = None
     promises: list[PromiseCheck] = []
     driver: DriverVerdict = DriverVerdict(valid=None, why=None)
@@ -152,7 +153,7 @@ class Measured:
     happened: Sequence[Happened] = ()
     ended: Sequence[str] = ()
 
-    def add_to(self, summary: Summary, promises: Promises) -> Summary:
+    def add_to(self, summary: Summary, architecture: type[Architecture]) -> Summary:
         verdict = self.result.verdict
         spread = Latencies.unpack(self.result.spread).summary()
         send_lateness = Latencies.unpack(self.result.send_lateness)
@@ -203,9 +204,9 @@ class Measured:
                 for name, used in (self.cpu_s | (self.driver_cpu_s or {})).items()
             },
             rss_bytes=self.rss_bytes,
-            kafka=self._kafka_per_message(),
-            redis=self._redis_per_message(),
-            promises=check_promises(promises, verdict, [each.fault.kind for each in self.happened]),
+            kafka=self._kafka_per_message() if architecture.requires.kafka else None,
+            redis=self._redis_per_message() if architecture.requires.redis else None,
+            promises=check_promises(architecture.promises, verdict, [each.fault.kind for each in self.happened]),
             driver=judge_driver(
                 send_lateness=send_lateness,
                 loop_lag=Latencies.unpack(self.result.loop_lag),
@@ -254,9 +255,9 @@ class Measured:
             driver=cost(sum(self.driver_cpu_s.values()) if self.driver_cpu_s else None),
         )
 
-    def _kafka_per_message(self) -> KafkaPerMessage | None:
+    def _kafka_per_message(self) -> KafkaPerMessage:
         if self.kafka is None:
-            return None
+            return KafkaPerMessage()
         sent, total_of_all = self.result.verdict.sent, self.kafka.total
         return KafkaPerMessage(
             records_per_message=_per(total_of_all.records, sent),
@@ -274,9 +275,9 @@ class Measured:
             },
         )
 
-    def _redis_per_message(self) -> RedisPerMessage | None:
+    def _redis_per_message(self) -> RedisPerMessage:
         if self.redis is None:
-            return None
+            return RedisPerMessage()
         sent = self.result.verdict.sent
         return RedisPerMessage(
             commands_per_message=_per(self.redis.commands, sent),

@@ -14,7 +14,7 @@ import msgspec
 from architectures.interface import Architecture
 from harness import config
 from harness.config import RunSettings
-from harness.errors import ChatbenchError, Interrupted, UsageError
+from harness.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
 from harness.load import messages as msg
 from harness.load.driver_process import DriverProcess
 from harness.load.driver_settings import WebSettings
@@ -24,6 +24,7 @@ from harness.report.html import write_report
 from harness.report.progress import Progress
 from harness.run import READY_TIMEOUT_S, Run, driver_settings, recorded, show_first_use
 from harness.services.backends import Backends
+from harness.services.external import external_services, reached
 from harness.services.ports import is_free
 from harness.services.stack import Stack
 from harness.signals import signals_interrupt, signals_wait
@@ -42,9 +43,10 @@ def serve_ui(
     config.make_out_dir(settings.out)
     if not is_free(port):
         raise UsageError(f"--port is {port}, but something listens there already; name another")
+    settings = reached(settings)
     config.raise_open_file_limit()
     logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))
-    backends = Backends(architecture.requires, settings.brokers, logs)
+    backends = Backends(architecture.requires, settings.brokers, logs, external=external_services(settings))
     stack = Stack(architecture, config.topology(settings, architecture), backends, logs, tick_s=settings.tick_s)
     others = [path for path in scenario_files().values() if path != scenario]
     web = WebSettings(
@@ -73,7 +75,10 @@ def serve_ui(
                 if driver is not None:
                     driver.stop()
                 stack.stop()
+                left = stack.forget()
                 backends.stop()
+        if left is not None:
+            raise ServiceFailed(left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,9 @@ class Recorder:
             dedup=self.asked.dedup,
             arch_options=self.asked.arch_options,
             tick_s=self.asked.tick_s,
+            kafka_bootstrap=self.asked.kafka_bootstrap,
+            kafka_properties=self.asked.kafka_properties,
+            redis_url=self.asked.redis_url,
             out=self.asked.out,
         )
         record = Record(Path(settings.out), settings, Path(settings.scenario).stem, self.architecture)

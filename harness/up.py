@@ -16,11 +16,12 @@ import msgspec
 from architectures.interface import Architecture
 from harness import config
 from harness.config import RunSettings
-from harness.errors import Interrupted, UsageError
+from harness.errors import Interrupted, ServiceFailed, UsageError
 from harness.gateway.settings import TOKEN_VARIABLE, Exposure
 from harness.report.progress import RunProgress
 from harness.run import show_first_use
 from harness.services.backends import Backends
+from harness.services.external import external_services, reached
 from harness.services.stack import Stack
 from harness.services.standing import offer
 from harness.signals import signals_interrupt, signals_wait
@@ -56,9 +57,10 @@ def stay_up(
     Raises UsageError or ServiceFailed; everything is stopped when it returns or raises.
     """
     config.validate(settings, architecture)
+    settings = reached(settings)
     config.raise_open_file_limit()
     logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))
-    backends = Backends(architecture.requires, settings.brokers, logs)
+    backends = Backends(architecture.requires, settings.brokers, logs, external=external_services(settings))
     topology = config.topology(settings, architecture)
     stack = Stack(architecture, topology, backends, logs, exposure=exposure, tick_s=settings.tick_s)
     with signals_interrupt():
@@ -77,4 +79,7 @@ def stay_up(
         finally:
             with signals_wait():
                 stack.stop()
+                left = stack.forget()
                 backends.stop()
+        if left is not None:
+            raise ServiceFailed(left)

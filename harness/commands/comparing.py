@@ -12,7 +12,18 @@ from harness.commands.output import campaign_progress, console, run_progress, sa
 from harness.commands.reporting import show_report
 from harness.commands.resuming import RESUME, refuse_beside_resume
 from harness.errors import ExitCode
-from harness.options import ARCH, ARCH_SET, ARCHITECTURES, DEDUP, FAULT, RATE, RATE_HELP, load_options, shape_options
+from harness.options import (
+    ARCH,
+    ARCH_SET,
+    ARCHITECTURES,
+    DEDUP,
+    FAULT,
+    RATE,
+    RATE_HELP,
+    external_options,
+    load_options,
+    shape_options,
+)
 from harness.quantities import COUNT, DURATION, NUMBER
 
 
@@ -23,6 +34,7 @@ from harness.quantities import COUNT, DURATION, NUMBER
 @ARCH_SET
 @RATE
 @FAULT
+@external_options
 @load_options
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json alone on stdout.")
 def run(as_json: bool, **given: Any) -> None:
@@ -81,6 +93,7 @@ def run(as_json: bool, **given: Any) -> None:
     metavar="N",
     help=f"{RATE_HELP} Several are taken.  [20]",
 )
+@external_options
 @load_options
 @RESUME
 def compare(
@@ -103,6 +116,7 @@ def compare(
     """
     from harness import campaign as campaigns  # noqa: PLC0415
     from harness.config import RunSettings  # noqa: PLC0415
+    from harness.services.external import reached  # noqa: PLC0415
 
     if resume is not None:
         refuse_beside_resume()
@@ -112,7 +126,7 @@ def compare(
             architectures=architectures,
             rates_per_s=rates_per_s,
             rounds=rounds,
-            common=RunSettings(arch=architectures[0], **given),
+            common=reached(RunSettings(arch=architectures[0], **given)),
         )
         folder = campaigns.begin(campaign, campaign.common.out)
     with campaign_progress(len(list(campaigns.plan(campaign, folder)))) as progress:
@@ -138,6 +152,7 @@ def compare(
 @click.option(
     "--repeats", type=COUNT, default=3, show_default=True, metavar="N", help="Runs that must hold at the end."
 )
+@external_options
 @load_options
 @click.option("--json", "as_json", is_flag=True, help="Print capacity.json alone on stdout.")
 def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, as_json: bool, **given: Any) -> None:

@@ -8,7 +8,7 @@ import click
 
 from harness.commands.output import run_progress
 from harness.option_file import config_option
-from harness.options import ARCH, ARCH_SET, DEDUP, RATE, load_options, shape_options
+from harness.options import ARCH, ARCH_SET, DEDUP, RATE, external_options, load_options, shape_options
 from harness.quantities import COUNT
 
 
@@ -19,6 +19,7 @@ from harness.quantities import COUNT
 @ARCH_SET
 @click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where gateways listen.")
 @click.option("--origin", "origins", multiple=True, metavar="URL", help="Pages that may connect, beside this host's.")
+@external_options
 @config_option
 def up(bind: str, origins: tuple[str, ...], **given: Any) -> None:
     """Start services and gateways, print the gateways' addresses as JSON, and stay until interrupted.
@@ -49,6 +50,7 @@ def up(bind: str, origins: tuple[str, ...], **given: Any) -> None:
 @DEDUP
 @ARCH_SET
 @RATE
+@external_options
 @load_options
 @click.option("--port", type=COUNT, default=8089, show_default=True, metavar="N", help="Of the web UI, on loopback.")
 @click.option("--open", "open_browser", is_flag=True, help="Open it in your browser.")

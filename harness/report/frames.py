@@ -182,7 +182,8 @@ def _unusual(parts: list[str]) -> str:
 def _run_row(record: RunRecord) -> dict[str, Any]:
     s = record.summary
     cpu = s.cpu_us_per_delivery
-    system = [cost for cost in (cpu.gateway, cpu.kafka, cpu.redis) if cost is not None]
+    parts = [cpu.gateway, *([cpu.kafka] if s.kafka else []), *([cpu.redis] if s.redis else [])]
+    system = [cost for cost in parts if cost is not None]
     # The latency of a run whose driver was late is no latency of the system: it is left out, not shown bare.
     valid = s.driver.valid is True
     latencies = {
@@ -201,7 +202,8 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "driver_valid": s.driver.valid,
         **{f"{name}_{k}_ms": v for name, each in latencies.items() for k, v in msgspec.structs.asdict(each).items()},
         **{f"cpu_{k}_us_per_delivery": v for k, v in msgspec.structs.asdict(cpu).items()},
-        "cpu_system_us_per_delivery": sum(system) if system else None,
+        # Of a part that was somebody else's, or was killed, it is not known: then neither is the whole.
+        "cpu_system_us_per_delivery": sum(system) if len(system) == len(parts) else None,
         **{f"cores_{part}": (s.cores_used or {}).get(part) for part in SERVICES},
         **{f"rss_{part}_bytes": (s.rss_bytes or {}).get(part) for part in SERVICES},
         **{f"heard_{k}": v for k, v in msgspec.structs.asdict(s.heard_share).items()},

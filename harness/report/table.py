@@ -63,9 +63,10 @@ def summary_table(summary: Summary) -> Table:
     add("spread, first to last recipient p50 / p99", f"{spread} ms" if valid else "not valid", end_section=True)
     cpu = summary.cpu_us_per_delivery
     parts = (("gateway", cpu.gateway), ("kafka", cpu.kafka), ("redis", cpu.redis), ("driver", cpu.driver))
+    uses = {"gateway": True, "kafka": summary.kafka is not None, "redis": summary.redis is not None, "driver": True}
     for name, cost in parts:
-        if cost is not None:
-            add(f"CPU per delivery, {name}", f"{cost:,.1f} us")
+        if uses[name]:
+            add(f"CPU per delivery, {name}", NOT_MEASURED if cost is None else f"{cost:,.1f} us")
     if summary.frames_per_write is not None and summary.frames_per_write > WORTH_SAYING:
         add("messages that a write to a member carried", f"{summary.frames_per_write:,.2f}")
     add("wasted deliveries per message", _x(summary.wasted_deliveries_per_message, ".2f"))
@@ -248,6 +249,8 @@ def verdict_lines(summary: Summary) -> list[str]:
     """Below the table: promises that did not hold, and a driver that was not valid."""
     lines = [f"promise broken: {check.promise} ({check.evidence})" for check in summary.promises if check.held is False]
     lines += [f"under the fault: {ending}" for ending in summary.ended]
+    if summary.left_behind is not None:
+        lines.append(f"left behind: {summary.left_behind}")
     if summary.driver.valid is False:
         lines.append(f"not valid, the driver was the bottleneck: {summary.driver.why}")
     return lines

@@ -50,7 +50,10 @@ def judge(frames: Frames) -> Verdict:
 
 def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[str], list[str]]:
     """The cheapest, together with those that cannot be told apart from it, and the reasons."""
-    cost = runs[runs["arch"].isin(names)].groupby("arch")[CPU].mean().sort_values()
+    figures = runs[runs["arch"].isin(names)].groupby("arch")
+    if figures[CPU].mean().isna().any():
+        return _fastest(frames, figures[P99].mean().sort_values())
+    cost = figures[CPU].mean().sort_values()
     best = str(cost.index[0])
     alike = [best, *(str(name) for name in cost.index[1:] if not _differs(frames, CPU, str(name), best))]
     least = ", ".join(f"{name} {cost[name]:,.1f} us" for name in alike)
@@ -62,13 +65,27 @@ def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[
         because.append(f"The others cost more: {others}.")
     if runs["round"].max() < 2:
         because.append("One round gives no interval: run --rounds 3 or more before you rely on a difference.")
-    latency = runs[runs["arch"].isin(names)].groupby("arch")[P99].mean().sort_values()
+    latency = figures[P99].mean().sort_values()
     fastest = str(latency.index[0])
     said = f"The lowest p99 delivery latency is that of {fastest}, {latency.iloc[0]:,.1f} ms"
     slower = [name for name in alike if name != fastest]
     if slower:
         said += "; " + ", ".join(f"{name} takes {_times(frames, P99, name, fastest)}" for name in slower)
     because.append(said + ".")
+    return alike, because
+
+
+def _fastest(frames: Frames, latency: pd.Series[float]) -> tuple[list[str], list[str]]:
+    """As _choose, where CPU was not measured: of backends that are somebody else's."""
+    best = str(latency.index[0])
+    alike = [best, *(str(name) for name in latency.index[1:] if not _differs(frames, P99, str(name), best))]
+    fast = ", ".join(f"{name} {latency[name]:,.1f} ms" for name in alike)
+    because = [f"p99 delivery latency is the lowest: {fast}."]
+    rest = [str(name) for name in latency.index if name not in alike]
+    if rest:
+        others = ", ".join(f"{name} {_times(frames, P99, name, best)}" for name in rest)
+        because.append(f"The others take longer: {others}.")
+    because.append("What the backends cost was not measured: they are not this run's own.")
     return alike, because
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from architectures.interface import Requirements, Services
+from harness.services.external import remove_traces
 from harness.services.installation import Progress, ensure_installation
 from harness.services.kafka import Kafka
 from harness.services.ports import free_ports
@@ -14,6 +15,8 @@ from harness.services.redis import START_TIMEOUT_S, RedisServer, start_redis, ur
 from harness.services.supervise import Child, wait_until_listening
 from harness.services.workdir import make_workdir
 
+NOBODYS = Services()
+
 
 class Backends:
     """What is required of the two. `begin`, then `finish`, then `stop`; once they run, the first two do nothing.
@@ -21,9 +24,24 @@ class Backends:
     Between `begin` and `finish` a JVM is busy and the caller may do something else.
     """
 
-    def __init__(self, requires: Requirements, brokers: int, logs: Path, *, proxied: bool = False) -> None:
-        """`proxied`: gateways reach them through proxies, so that the way between can be cut."""
-        self._requires = requires
+    def __init__(
+        self,
+        requires: Requirements,
+        brokers: int,
+        logs: Path,
+        *,
+        proxied: bool = False,
+        external: Services = NOBODYS,
+    ) -> None:
+        """`proxied`: gateways reach them through proxies, so that the way between can be cut.
+
+        `external`: what is somebody else's, and need not be started; `kafka` and `redis` stay None for these.
+        """
+        self._requires = Requirements(
+            kafka=requires.kafka and external.kafka_bootstrap is None,
+            redis=requires.redis and external.redis_url is None,
+        )
+        self._external = external
         self._brokers = brokers
         self._logs = logs
         self._proxied = proxied
@@ -72,12 +90,20 @@ class Backends:
 
     def services_for(self, requires: Requirements) -> Services:
         """Where they are, for an architecture that requires these and no others."""
-        kafka_bootstrap = redis_url = None
-        if requires.kafka and self.kafka is not None:
+        kafka_bootstrap, redis_url = self._external.kafka_bootstrap, self._external.redis_url
+        if self.kafka is not None:
             kafka_bootstrap = self.kafka.proxied_bootstrap if self._proxied else self.kafka.bootstrap
-        if requires.redis and self.redis is not None:
+        if self.redis is not None:
             redis_url = url_of(self._redis_proxy_port) if self._proxied else self.redis.url
-        return Services(kafka_bootstrap, redis_url)
+        return Services(
+            kafka_bootstrap=kafka_bootstrap if requires.kafka else None,
+            redis_url=redis_url if requires.redis else None,
+            kafka_settings=self._external.kafka_settings if requires.kafka else {},
+        )
+
+    def forget(self, run_id: str) -> None:
+        """What that run made where others are, too, is removed; raises ServiceFailed if it stays."""
+        remove_traces(self._external, run_id)
 
     def check(self) -> None:
         """Raise ServiceFailed if any of their processes has ended by itself."""

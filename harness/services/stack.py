@@ -85,3 +85,11 @@ class Stack:
     def stop(self) -> None:
         if self.fleet is not None:
             self.fleet.stop()
+
+    def forget(self) -> str | None:
+        """After `stop`: remove what the run made at backends that go on; returns why something was left there."""
+        try:
+            self.backends.forget(self.topology.run_id)
+        except ServiceFailed as problem:
+            return str(problem)
+        return None

@@ -101,6 +101,9 @@ class LentBackends:
         if self.redis is not None:
             self.redis.child.check()
 
+    def forget(self, run_id: str) -> None:
+        """What a run made goes when the lender does."""
+
     def stop(self) -> None:
         self._taken.close()
 

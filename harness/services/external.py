@@ -1,0 +1,153 @@
+"""Kafka and Redis that are somebody else's: reached for a run, never started, never stopped.
+
+A run leaves nothing there: its topics and groups begin with its own name, and are removed when it is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import wait
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import msgspec
+import redis.asyncio
+from confluent_kafka import KafkaException
+from redis.exceptions import RedisError
+
+from architectures.interface import Services
+from architectures.kafka_client import admin_client
+from architectures.redis_address import BadAddress, RedisAddress
+from harness.config import RunSettings
+from harness.errors import ServiceFailed, UsageError
+
+PASSWORD_VARIABLE = "CHATBENCH_REDIS_PASSWORD"  # noqa: S105 - the name of a variable, not a password
+ANSWER_TIMEOUT_S = 10.0
+# How brokers are reached and who is believed. What a client does with them is the architecture's, alike for everybody.
+REACHING = (
+    *("security.", "sasl.", "ssl.", "enable.ssl.", "https.", "broker.address.", "client.dns."),
+    *("socket.", "reconnect.", "metadata.max.age", "client.rack"),
+)
+
+
+def external_services(settings: RunSettings) -> Services:
+    """What the settings name, with its secrets; nothing of what is to be started here. Raises UsageError."""
+    return Services(
+        kafka_bootstrap=settings.kafka_bootstrap,
+        redis_url=None if settings.redis_url is None else _with_password(settings.redis_url),
+        kafka_settings={} if settings.kafka_properties is None else _properties(Path(settings.kafka_properties)),
+    )
+
+
+def all_external(every: Sequence[RunSettings]) -> Services:
+    """What these runs together do not start. One command asked for them, so no two name different ones."""
+    kafka = next((each for each in every if each.kafka_bootstrap is not None), None)
+    redis_too = next((each for each in every if each.redis_url is not None), None)
+    return Services(
+        kafka_bootstrap=None if kafka is None else kafka.kafka_bootstrap,
+        kafka_settings={} if kafka is None else external_services(kafka).kafka_settings,
+        redis_url=None if redis_too is None else external_services(redis_too).redis_url,
+    )
+
+
+def _with_password(url: str) -> str:
+    """The password comes from the environment: records and lists of processes show what is on the command line."""
+    parts = urlsplit(url)
+    user, _at, hosts = parts.netloc.rpartition("@")
+    if ":" in user:
+        raise UsageError(
+            f"--redis-url has a password in it, which records would show; leave it out and set {PASSWORD_VARIABLE}"
+        )
+    password = os.environ.get(PASSWORD_VARIABLE)
+    full = url if password is None else parts._replace(netloc=f"{user}:{quote(password)}@{hosts}").geturl()
+    try:
+        RedisAddress.parse(full)
+    except BadAddress as problem:
+        raise UsageError(f"--redis-url is {url!r}, but {problem}") from problem
+    return full
+
+
+def _properties(file: Path) -> Mapping[str, str]:
+    """key=value lines, as librdkafka's own examples have them; raises UsageError."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"--kafka-properties {str(file)!r} cannot be read ({problem}); name a text file") from problem
+    settings = {}
+    for number, line in enumerate(map(str.strip, lines), start=1):
+        if not line or line.startswith(("#", "!")):
+            continue
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if not equals:
+            raise UsageError(f"--kafka-properties {str(file)!r}, line {number}: write it as key=value")
+        if key == "sasl.jaas.config":
+            raise UsageError(
+                f"--kafka-properties {str(file)!r}, line {number}: {key} is for Java; "
+                "write sasl.username=... and sasl.password=..."
+            )
+        if not key.startswith(REACHING):
+            raise UsageError(
+                f"--kafka-properties {str(file)!r}, line {number}: {key} is not about how brokers are reached; "
+                "leave it out, so that all runs are made alike (acks is --arch-set acks=...)"
+            )
+        settings[key] = value
+    return settings
+
+
+def reached(settings: RunSettings) -> RunSettings:
+    """The same with the number of brokers that are there. Raises UsageError where nobody answers."""
+    services = external_services(settings)
+    if services.redis_url is not None:
+        asyncio.run(_ping(services.redis_url, str(settings.redis_url)))
+    if services.kafka_bootstrap is None:
+        return settings
+    if settings.brokers != 1:
+        raise UsageError(
+            f"--brokers is {settings.brokers}, but at --kafka-bootstrap there are as many as there are; leave it out"
+        )
+    try:
+        brokers = admin_client(services).list_topics(timeout=ANSWER_TIMEOUT_S).brokers
+    except KafkaException as problem:
+        raise UsageError(
+            f"--kafka-bootstrap is {services.kafka_bootstrap!r}, but no broker answered there: {problem.args[0]}; "
+            "name HOST:PORT,... and, where they ask who you are, --kafka-properties"
+        ) from problem
+    return msgspec.structs.replace(settings, brokers=len(brokers))
+
+
+async def _ping(url: str, shown: str) -> None:
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            for pool in RedisAddress.parse(url).pools():
+                async with redis.asyncio.Redis.from_pool(pool) as client:
+                    await client.execute_command("PING")  # type: ignore[no-untyped-call]  # redis-py's
+    except (RedisError, OSError) as problem:
+        raise UsageError(
+            f"--redis-url is {shown!r}, but Redis did not answer there: {problem or type(problem).__name__}; "
+            f"a password is taken from {PASSWORD_VARIABLE}"
+        ) from problem
+
+
+def remove_traces(services: Services, run_id: str) -> None:
+    """Delete the topics and groups of that run, and nobody else's; raises ServiceFailed if they stay."""
+    if services.kafka_bootstrap is None:
+        return
+    prefix = f"{run_id}-"
+    try:
+        admin = admin_client(services)
+        topics = [name for name in admin.list_topics(timeout=ANSWER_TIMEOUT_S).topics if name.startswith(prefix)]
+        listed = admin.list_consumer_groups(request_timeout=ANSWER_TIMEOUT_S).result()
+        groups = [group.group_id for group in listed.valid if group.group_id.startswith(prefix)]
+        deleted = [
+            *(admin.delete_topics(topics, request_timeout=ANSWER_TIMEOUT_S).values() if topics else ()),
+            *(admin.delete_consumer_groups(groups, request_timeout=ANSWER_TIMEOUT_S).values() if groups else ()),
+        ]
+        wait(deleted, ANSWER_TIMEOUT_S)
+        for each in deleted:
+            each.result(0)
+    except (KafkaException, TimeoutError) as problem:
+        raise ServiceFailed(
+            f"what the run made in Kafka could not be removed ({problem}); delete what begins with {prefix}"
+        ) from problem

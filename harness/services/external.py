@@ -61,7 +61,7 @@ def _with_password(url: str) -> str:
             f"--redis-url has a password in it, which records would show; leave it out and set {PASSWORD_VARIABLE}"
         )
     password = os.environ.get(PASSWORD_VARIABLE)
-    full = url if password is None else parts._replace(netloc=f"{user}:{quote(password)}@{hosts}").geturl()
+    full = url if password is None else parts._replace(netloc=f"{user}:{quote(password, safe='')}@{hosts}").geturl()
     try:
         RedisAddress.parse(full)
     except BadAddress as problem:

@@ -1,0 +1,111 @@
+"""Kafka and Redis that are somebody else's, before anything is reached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.config import RunSettings, validate
+from harness.errors import UsageError
+from harness.registry import load_architecture
+from harness.services.external import PASSWORD_VARIABLE, all_external, external_services, reached
+
+SOMEBODYS = "broker.example:9092"
+
+
+def with_properties(tmp_path: Path, text: str) -> RunSettings:
+    file = tmp_path / "client.properties"
+    file.write_text(text)
+    return RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS, kafka_properties=str(file))
+
+
+def test_a_properties_file_says_how_brokers_are_reached(tmp_path: Path) -> None:
+    text = "# ours\nsecurity.protocol=SASL_SSL\n\nsasl.username = chat\nsasl.password=a=b\n"
+    services = external_services(with_properties(tmp_path, text))
+    assert services.kafka_settings == {
+        "security.protocol": "SASL_SSL",
+        "sasl.username": "chat",
+        "sasl.password": "a=b",
+    }
+    assert "a=b" not in repr(services)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("security.protocol", "line 1: write it as key=value"),
+        ("\nsasl.jaas.config=org.apache...", "line 2: sasl.jaas.config is for Java"),
+        ("acks=0", "acks is not about how brokers are reached"),
+        ("linger.ms=100", "so that all runs are made alike"),
+    ],
+)
+def test_what_a_properties_file_may_not_say_is_one_clear_sentence(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        external_services(with_properties(tmp_path, text))
+
+
+def test_a_properties_file_that_is_not_there_is_one_clear_sentence(tmp_path: Path) -> None:
+    settings = RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS, kafka_properties=str(tmp_path / "none"))
+    with pytest.raises(UsageError, match="cannot be read"):
+        external_services(settings)
+
+
+def test_the_password_of_redis_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "a:b/c@d")
+    settings = RunSettings(arch="redis", redis_url="redis+sentinel://me@one,two/mymaster")
+    assert external_services(settings).redis_url == "redis+sentinel://me:a%3Ab%2Fc%40d@one,two/mymaster"
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("redis://me:word@one", "has a password in it"),
+        ("http://one", "must begin with"),
+        ("one:6379", "must begin with"),
+    ],
+)
+def test_an_address_of_redis_that_cannot_be_is_one_clear_sentence(url: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says) as refused:
+        external_services(RunSettings(arch="redis", redis_url=url))
+    assert "word" not in str(refused.value).replace("password", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (RunSettings(arch="redis", kafka_bootstrap=SOMEBODYS), "redis uses no Kafka"),
+        (RunSettings(arch="plan1", redis_url="redis://one"), "plan1 uses no Redis"),
+        (RunSettings(arch="plan1", kafka_properties="f"), "say which with --kafka-bootstrap"),
+        (RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS, faults=("restart:broker",)), "not this run's own"),
+        (RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS, faults=("cut:gateway-broker",)), "not this run's own"),
+    ],
+)
+def test_what_does_not_fit_what_is_external_is_one_clear_sentence(settings: RunSettings, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        validate(settings, load_architecture(settings.arch))
+
+
+def test_own_gateways_may_be_broken_on_somebody_elses_brokers() -> None:
+    settings = RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS, faults=("kill:gateway", "slow:members"))
+    validate(settings, load_architecture("plan1"))
+
+
+def test_the_number_of_brokers_is_not_asked_for_where_they_are_somebody_elses() -> None:
+    with pytest.raises(UsageError, match="leave it out"):
+        reached(RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS, brokers=3))
+
+
+def test_a_redis_that_does_not_answer_is_one_clear_sentence() -> None:
+    with pytest.raises(UsageError, match=f"Redis did not answer there.*{PASSWORD_VARIABLE}"):
+        reached(RunSettings(arch="redis", redis_url="redis://127.0.0.1:1"))
+
+
+def test_runs_of_one_command_share_what_is_external() -> None:
+    runs = [
+        RunSettings(arch="direct"),
+        RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS),
+        RunSettings(arch="redis", redis_url="redis://one"),
+    ]
+    services = all_external(runs)
+    assert (services.kafka_bootstrap, services.redis_url) == (SOMEBODYS, "redis://one")

@@ -1,0 +1,185 @@
+"""Runs on Kafka and Redis that run already: with TLS and a password, behind sentinels, in a cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import trustme
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from harness.services.external import PASSWORD_VARIABLE
+from harness.services.installation import ensure_installation
+from harness.services.kafka import Kafka
+from harness.services.ports import free_ports
+from harness.services.redis import find_server
+from harness.services.supervise import Child, spawn, wait_until_listening
+from tests.real.runs import SHORT, chatbench, run
+
+WORD = "open-sesame"
+SLOTS = 16_384
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("external")
+
+
+@pytest.fixture(scope="module")
+def kafka(folder: Path) -> Iterator[Kafka]:
+    """A broker that believes only who has a password, over TLS; with a topic of somebody else's."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "broker.pem"))
+    kafka = Kafka.make(ensure_installation(lambda *_: None), 1, folder, folder)
+    (broker,) = kafka.brokers
+    listeners = f"PLAINTEXT://127.0.0.1:{broker.port},SASL_SSL://127.0.0.1:{broker.proxied_port}"
+    login = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_chat="{WORD}";'
+    with broker.properties.open("a") as properties:
+        properties.write(
+            f"listeners={listeners},CONTROLLER://127.0.0.1:{broker.controller_port}\n"
+            f"advertised.listeners={listeners}\n"
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL\n"
+            "sasl.enabled.mechanisms=PLAIN\n"
+            f"listener.name.sasl_ssl.plain.sasl.jaas.config={login}\n"
+            f"ssl.keystore.type=PEM\nssl.keystore.location={folder / 'broker.pem'}\n"
+        )
+    kafka.start()
+    try:
+        kafka.wait_ready()
+        AdminClient({"bootstrap.servers": kafka.bootstrap}).create_topics([NewTopic("orders", 1)])["orders"].result(20)
+        yield kafka
+    finally:
+        kafka.stop()
+
+
+def server(name: str, folder: Path, port: int, *arguments: str) -> Child:
+    (folder / name).mkdir()
+    argv = [str(find_server()), *arguments, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder / name)]
+    child = spawn(name, argv, folder / f"{name}.log")
+    wait_until_listening(child, port, 15)
+    return child
+
+
+def properties(folder: Path, word: str) -> str:
+    file = folder / f"{word}.properties"
+    file.write_text(
+        "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.username=chat\n"
+        f"sasl.password={word}\nssl.ca.location={folder / 'ca.pem'}\n"
+    )
+    return str(file)
+
+
+def test_a_run_on_a_guarded_cluster_is_whole_and_leaves_nothing_there(
+    kafka: Kafka, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (port,) = free_ports(1)
+    guarded = server("guarded", folder, port, "--requirepass", WORD)
+    monkeypatch.setenv(PASSWORD_VARIABLE, WORD)
+    secured = f"127.0.0.1:{kafka.brokers[0].proxied_port}"
+    try:
+        summary = run(
+            tmp_path,
+            *("--arch", "kafka-redis", "--kafka-bootstrap", secured, "--kafka-properties", properties(folder, WORD)),
+            *("--redis-url", f"redis://127.0.0.1:{port}"),
+        )
+    finally:
+        guarded.stop()
+    assert summary["delivered"] == summary["expected"] > 0
+    assert summary["services"] == "external Kafka and Redis"
+    assert summary["left_behind"] is None
+    assert summary["kafka"]["records_per_message"] is None
+    assert summary["redis"]["commands_per_message"] is None
+    assert summary["cpu_us_per_delivery"]["kafka"] is None
+    assert summary["cpu_us_per_delivery"]["gateway"] > 0
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    assert {name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")} == {"orders"}
+    assert admin.list_consumer_groups().result().valid == []
+    written = [path for path in summary["folder"].rglob("*") if path.is_file()]
+    assert not [path for path in written if WORD.encode() in path.read_bytes()], "secrets are in no record"
+
+
+def test_a_wrong_password_is_one_clear_sentence(kafka: Kafka, folder: Path) -> None:
+    secured = f"127.0.0.1:{kafka.brokers[0].proxied_port}"
+    given = ("--kafka-bootstrap", secured, "--kafka-properties", properties(folder, "guess"))
+    answer = chatbench("run", "--arch", "plan1", *given)
+    assert answer.returncode == 2
+    assert "no broker answered there" in answer.stderr
+    assert "guess" not in answer.stderr.replace("guess.properties", "")
+
+
+def test_a_comparison_on_external_brokers_judges_by_latency(kafka: Kafka, tmp_path: Path) -> None:
+    arguments = ("--arch", "plan1", "--arch", "kafka-broadcast", "--rounds", "1", "--out", str(tmp_path), *SHORT)
+    answer = chatbench("compare", *arguments, "--kafka-bootstrap", kafka.bootstrap)
+    assert answer.returncode in (0, 4), answer.stderr
+    assert answer.returncode == 4 or "was not measured: they are not this run's own" in answer.stdout
+
+
+def test_a_run_behind_sentinels_finds_their_master(folder: Path, tmp_path: Path) -> None:
+    master_port, sentinel_port = free_ports(2)
+    master = server("master", folder, master_port)
+    config = folder / "sentinel.conf"
+    config.write_text(f"sentinel monitor chat 127.0.0.1 {master_port} 1\n")
+    sentinel = server("sentinel", folder, sentinel_port, str(config), "--sentinel")
+    try:
+        url = f"redis+sentinel://127.0.0.1:{sentinel_port}/chat"
+        summary = run(tmp_path, "--arch", "redis", "--redis-url", url)
+    finally:
+        sentinel.stop()
+        master.stop()
+    assert summary["delivered"] == summary["expected"] > 0
+
+
+def make_cluster(nodes: dict[int, int]) -> None:
+    """Of servers on these ports, each with the port it talks to the others on."""
+    clients = [redis.Redis(port=port) for port in nodes]
+    share = SLOTS // len(nodes)
+    for index, client in enumerate(clients):
+        last = SLOTS - 1 if index == len(nodes) - 1 else (index + 1) * share - 1
+        ask(client, "ADDSLOTSRANGE", index * share, last)
+        for port, bus_port in nodes.items():
+            ask(client, "MEET", "127.0.0.1", port, bus_port)
+    deadline = time.monotonic() + 30
+    while not all(_is_whole(client, len(nodes)) for client in clients):
+        assert time.monotonic() < deadline, ask(clients[0], "INFO")
+        time.sleep(0.1)
+    for client in clients:
+        client.close()
+
+
+def _is_whole(client: redis.Redis, nodes: int) -> bool:
+    told = ask(client, "INFO")
+    return "cluster_state:ok" in told and f"cluster_known_nodes:{nodes}" in told
+
+
+def ask(client: redis.Redis, *question: str | int) -> str:
+    client.set_response_callback("CLUSTER", bytes.decode)
+    return str(client.execute_command("CLUSTER", *question))  # type: ignore[no-untyped-call]  # redis-py's
+
+
+@pytest.mark.parametrize("arch", ["redis", "kafka-redis"])
+def test_a_run_in_a_cluster_reaches_members_whatever_node_their_gateway_is_at(
+    arch: str, kafka: Kafka, tmp_path: Path
+) -> None:
+    ports = free_ports(6)
+    nodes = dict(zip(ports[:3], ports[3:], strict=True))
+    servers = [
+        server(f"node-{port}", tmp_path, port, "--cluster-enabled", "yes", "--cluster-port", str(bus_port))
+        for port, bus_port in nodes.items()
+    ]
+    try:
+        make_cluster(nodes)
+        url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in nodes)
+        out = tmp_path / "out"
+        on_kafka = ("--kafka-bootstrap", kafka.bootstrap) if arch == "kafka-redis" else ()
+        summary = run(out, "--arch", arch, "--gateways", "4", "--redis-url", url, *on_kafka)
+    finally:
+        for each in servers:
+            each.stop()
+    assert summary["delivered"] == summary["expected"] > 0
+    assert summary["duplicated"] == summary["reordered"] == 0

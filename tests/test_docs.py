@@ -7,9 +7,12 @@ import subprocess
 from pathlib import Path
 
 import msgspec
+import pandas as pd
 import pytest
 
 from harness.candidates import CANDIDATES
+from harness.costs.parts import CPU_PARTS
+from harness.costs.points import read_points
 from harness.documents.architecture_page import page
 from harness.fault_matrix import Matrix, markdown
 from harness.faults import TARGETS
@@ -100,3 +103,17 @@ def test_the_matrix_of_faults_shown_is_the_reference_and_holds_every_promise() -
         assert summary.faults[0].normal_ms == cell.normal_ms
     for action, targets in TARGETS.items():
         assert all(f"`{action}:{target}`" in text for target in targets)
+
+
+def test_what_the_guide_says_of_what_was_measured_is_so() -> None:
+    runs = ROOT / "results" / "reference" / "costs" / "runs"
+    points = pd.concat([read_points([runs / "fitted"]), read_points([runs / "held-out"])])
+    points["cpu"] = points[[part.column for part in CPU_PARTS]].sum(axis="columns")
+    points["place"] = points.groupby(["arch", "gateways", "rooms", "members"]).cumcount()  # the same sizes, busier
+    cpu = points.pivot_table(index=["gateways", "rooms", "members", "place"], columns="arch", values="cpu")
+    gateways, rooms = (cpu.index.get_level_values(level) for level in ("gateways", "rooms"))
+    assert (cpu.idxmin(axis="columns") == "redis").all()
+    lasting = cpu.drop(columns="redis")[(gateways > 1) & (rooms > 1)]
+    assert (lasting.idxmin(axis="columns") == "plan2").all()
+    assert (cpu["kafka-broadcast"] < cpu["plan1"])[gateways >= 4].all()
+    assert (cpu["kafka-redis"] < cpu["kafka-broadcast"])[gateways >= 6].all()

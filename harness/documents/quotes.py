@@ -147,7 +147,7 @@ def _judged() -> list[tuple[Claim, Finding]]:
     return judge(REFERENCE / "claims")
 
 
-def _verdicts(page: str) -> Iterator[str]:
+def _verdicts(page: str = "") -> Iterator[str]:
     return verdicts(_judged(), page)
 
 

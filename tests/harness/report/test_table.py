@@ -79,3 +79,14 @@ def test_a_broken_promise_and_an_invalid_driver_are_said_below() -> None:
         "promise broken: once (7 duplicates)",
         "not valid, the driver was the bottleneck: it was late",
     ]
+
+
+def test_what_somebody_elses_brokers_cost_is_not_measured_and_not_left_out() -> None:
+    text = printed(msgspec.structs.replace(SUMMARY, kafka=KafkaPerMessage()))
+    for label in ("CPU per delivery, kafka", "Kafka records per message", "Kafka disk bytes per message"):
+        (line,) = [line for line in text.splitlines() if line.startswith(label)]
+        assert "not measured" in line
+
+
+def test_what_was_left_behind_is_said() -> None:
+    assert verdict_lines(msgspec.structs.replace(SUMMARY, left_behind="its topics")) == ["left behind: its topics"]

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from architectures.interface import Services
 from harness.config import RunSettings, validate
-from harness.errors import UsageError
+from harness.errors import ServiceFailed, UsageError
 from harness.registry import load_architecture
-from harness.services.external import PASSWORD_VARIABLE, all_external, external_services, reached
+from harness.services import external
+from harness.services.external import PASSWORD_VARIABLE, all_external, external_services, reached, remove_traces
 
 SOMEBODYS = "broker.example:9092"
 
@@ -109,3 +111,13 @@ def test_runs_of_one_command_share_what_is_external() -> None:
     ]
     services = all_external(runs)
     assert (services.kafka_bootstrap, services.redis_url) == (SOMEBODYS, "redis://one")
+
+
+def test_what_cannot_be_removed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(external, "ANSWER_TIMEOUT_S", 0.5)
+    with pytest.raises(ServiceFailed, match="delete what begins with chatbench-12345678-"):
+        remove_traces(Services(kafka_bootstrap="127.0.0.1:1"), "chatbench-12345678")
+
+
+def test_where_no_brokers_are_external_nothing_is_asked() -> None:
+    remove_traces(Services(), "chatbench-12345678")

@@ -14,6 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from harness.garbage import collect_seldom
 from harness.gateway.door import Door, listening_socket
+from harness.gateway.openmetrics import CONTENT_TYPE_LATEST, OpenMetrics
 from harness.gateway.pace import adapt
 from harness.gateway.session import Hall, Session, cut_off_slow
 from harness.gateway.settings import GatewaySettings, GatewayStats
@@ -40,12 +41,16 @@ async def run_gateway(settings: GatewaySettings) -> None:
     async def serve_member(connection: ServerConnection) -> None:
         await Session(hall, connection, f"g{settings.index}-{next(numbers)}").serve()
 
+    metrics = OpenMetrics(settings.arch, settings.index, lambda: _stats(hall))
     door = Door(
         settings.exposure,
         members_max=settings.limits.members_max,
         members=lambda: len(hall.sessions),
         counts=hall.counts,
-        stats=lambda: msgspec.json.encode(_stats(hall)),
+        answers={
+            "/stats": ("application/json", lambda: msgspec.json.encode(_stats(hall)).decode()),
+            "/metrics": (CONTENT_TYPE_LATEST, metrics.text),
+        },
     )
     try:
         async with serve(

@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,7 +16,6 @@ from websockets.http11 import Request, Response
 
 from harness.gateway.settings import Exposure, Limits
 
-STATS_PATH = "/stats"
 KEEPALIVE_PROBES = 3
 
 
@@ -29,13 +28,14 @@ class Door:
         members_max: int,
         members: Callable[[], int],
         counts: Counter[str],
-        stats: Callable[[], bytes],
+        answers: Mapping[str, tuple[str, Callable[[], str]]],
     ) -> None:
+        """`answers`: what those get who ask for a path: its content type, and its text."""
         self._exposure = exposure
         self._members_max = members_max
         self._members = members
         self._counts = counts
-        self._stats = stats
+        self._answers = answers
 
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """None: the WebSocket may be opened."""
@@ -43,8 +43,9 @@ class Door:
             return self._refuse(connection, HTTPStatus.UNAUTHORIZED, "token", "show the token of this gateway")
         if not self._comes_from_here(request):
             return self._refuse(connection, HTTPStatus.FORBIDDEN, "origin", "pages of this origin may not connect")
-        if request.path.partition("?")[0] == STATS_PATH:
-            return connection.respond(HTTPStatus.OK, self._stats().decode())
+        if (asked := self._answers.get(request.path.partition("?")[0])) is not None:
+            content_type, text = asked
+            return _with_type(connection.respond(HTTPStatus.OK, text()), content_type)
         if self._members() >= self._members_max:
             return self._refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, "full", "come again later")
         return None
@@ -67,6 +68,12 @@ class Door:
         """Only browsers tell an origin. Without the check, any page could talk to a gateway on its reader's machine."""
         origins = request.headers.get_all("Origin")
         return all(origin in self._exposure.origins or _is_of_this_host(origin) for origin in origins)
+
+
+def _with_type(response: Response, content_type: str) -> Response:
+    del response.headers["Content-Type"]  # or there would be two
+    response.headers["Content-Type"] = content_type
+    return response
 
 
 def _is_of_this_host(origin: str) -> bool:

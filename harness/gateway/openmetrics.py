@@ -1,0 +1,51 @@
+"""A gateway's counters as OpenMetrics text, for those who watch with Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from harness.gateway.settings import GatewayStats
+
+__all__ = ["CONTENT_TYPE_LATEST", "OpenMetrics"]
+COUNTERS = {
+    "frames_out": ("deliveries", "Messages handed to a member's connection."),
+    "writes": ("writes", "Writes to members; one takes all that a room has for a member."),
+    "bytes_out": ("sent_bytes", "Bytes of these messages, with their frames."),
+    "wasted": ("wasted", "Copies that came for rooms nobody here is in."),
+}
+
+
+class OpenMetrics(Collector):
+    """`text` is what a scrape gets: the counters as they are, and what the process itself used."""
+
+    def __init__(self, arch: str, gateway: int, stats: Callable[[], GatewayStats]) -> None:
+        self._labels = {"arch": arch, "gateway": str(gateway)}
+        self._stats = stats
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> str:
+        return str(generate_latest(self._registry), "utf-8")  # type: ignore[no-untyped-call]  # prometheus-client's
+
+    def collect(self) -> Iterator[Metric]:
+        stats, names, values = self._stats(), list(self._labels), list(self._labels.values())
+        for field, help_text in (("members", "Connections that are open."), ("rooms", "Rooms with members here.")):
+            gauge = GaugeMetricFamily(f"chatbench_gateway_{field}", help_text, labels=names)
+            gauge.add_metric(values, getattr(stats, field))
+            yield gauge
+        for field, (name, help_text) in COUNTERS.items():
+            counter = CounterMetricFamily(f"chatbench_gateway_{name}", help_text, labels=names)
+            counter.add_metric(values, getattr(stats, field))
+            yield counter
+        events = CounterMetricFamily(
+            "chatbench_gateway_events", "What happened, and every drop by its cause.", labels=[*names, "event"]
+        )
+        for event, count in sorted(stats.counts.items()):
+            events.add_metric([*values, event], count)
+        yield events

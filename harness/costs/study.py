@@ -67,6 +67,8 @@ def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:
 
 def fit_and_check(folder: Path) -> tuple[Model, pd.DataFrame]:
     """From the records of a study; and what was predicted of those held out. Raises UsageError if there are too few."""
+    if not (folder / "runs" / FITTED).is_dir():
+        raise UsageError(f"{folder} is no folder that `chatbench costs` made; name one, or make it: chatbench costs")
     try:
         model = fit(read_points([folder / "runs" / FITTED]))
     except ValueError as problem:
@@ -94,6 +96,8 @@ def write_costs(model: Model, checked: pd.DataFrame, folder: Path) -> Path:
 def read_knowledge(costs: Path, claims: Path) -> Knowledge:
     """What advice is drawn from: the folders of `chatbench costs` and of `chatbench claims`; raises UsageError."""
     model, checked = fit_and_check(costs)
+    if not claims.is_dir():
+        raise UsageError(f"{claims} is no folder that `chatbench claims` made; name one, or make it: chatbench claims")
     file = claims / HISTORY
     readable = msgspec.json.decode(file.read_bytes(), type=list[Readable]) if file.exists() else []
     return Knowledge(model, summed_up(checked), {each.arch: each.readable == each.acked for each in readable})

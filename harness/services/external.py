@@ -10,15 +10,17 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import wait
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
 import redis.asyncio
 from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from redis.exceptions import RedisError
 
 from architectures.interface import Services
-from architectures.kafka_client import admin_client
+from architectures.kafka_client import admin_client, client_settings
 from architectures.redis_address import BadAddress, RedisAddress
 from harness.config import RunSettings
 from harness.errors import ServiceFailed, UsageError
@@ -107,14 +109,25 @@ def reached(settings: RunSettings) -> RunSettings:
         raise UsageError(
             f"--brokers is {settings.brokers}, but at --kafka-bootstrap there are as many as there are; leave it out"
         )
+    return msgspec.structs.replace(settings, brokers=_brokers(services))
+
+
+def _brokers(services: Services) -> int:
+    reasons: list[str] = []  # librdkafka's own, as a wrong password; what it raises says only that nobody answered
     try:
-        brokers = admin_client(services).list_topics(timeout=ANSWER_TIMEOUT_S).brokers
+        settings: dict[str, Any] = {**client_settings(services), "log_level": 0}
+        admin = AdminClient({**settings, "error_cb": lambda error: reasons.append(error.str())})
+        try:
+            return len(admin.list_topics(timeout=ANSWER_TIMEOUT_S).brokers)
+        except KafkaException:
+            admin.poll(0)
+            raise
     except KafkaException as problem:
+        why = reasons[0] if reasons else problem.args[0].str()
         raise UsageError(
-            f"--kafka-bootstrap is {services.kafka_bootstrap!r}, but no broker answered there: {problem.args[0]}; "
+            f"--kafka-bootstrap is {services.kafka_bootstrap!r}, but no broker answered there: {why}; "
             "name HOST:PORT,... and, where they ask who you are, --kafka-properties"
         ) from problem
-    return msgspec.structs.replace(settings, brokers=len(brokers))
 
 
 async def _ping(url: str, shown: str) -> None:

@@ -115,6 +115,7 @@ def test_a_wrong_password_is_one_clear_sentence(kafka: Kafka, folder: Path) -> N
     answer = chatbench("run", "--arch", "plan1", *given)
     assert answer.returncode == 2
     assert "no broker answered there" in answer.stderr
+    assert "Authentication failed" in answer.stderr
     assert "guess" not in answer.stderr
 
 

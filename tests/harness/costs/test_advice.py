@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from harness.costs.advice import Knowledge, Wish, advise, checked
 from harness.costs.check import held_out, summed_up
 from harness.costs.model import fit
 from harness.costs.sizing import Chat, Impossible, sized
+from harness.costs.study import read_knowledge
+from harness.documents.quotes import REFERENCE
 from harness.errors import UsageError
 from harness.report.cost_charts import cost_over_members, predicted_and_measured
 from harness.report.table import advice_lines
@@ -96,3 +100,10 @@ def test_the_charts_have_a_line_for_each_and_a_point_for_each_run() -> None:
     assert len([line for line in over_members.lines if len(np.asarray(line.get_xdata())) > 2]) == 5
     (scatter,) = predicted_and_measured(CHECKED).axes
     assert len(scatter.containers) == 5
+
+
+@pytest.mark.parametrize("command", ["costs", "claims"])
+def test_a_folder_that_is_none_is_one_clear_sentence(command: str, tmp_path: Path) -> None:
+    folders = {name: REFERENCE / name for name in ("costs", "claims")} | {command: tmp_path / "none"}
+    with pytest.raises(UsageError, match=f"is no folder that `chatbench {command}` made"):
+        read_knowledge(**folders)

@@ -116,7 +116,8 @@ def _brokers(services: Services) -> int:
     reasons: list[str] = []  # librdkafka's own, as a wrong password; what it raises says only that nobody answered
     try:
         settings: dict[str, Any] = {**client_settings(services), "log_level": 0}
-        admin = AdminClient({**settings, "error_cb": lambda error: reasons.append(error.str())})
+        settings["error_cb"] = lambda error: reasons.append(error.str())
+        admin = AdminClient(settings)
         try:
             return len(admin.list_topics(timeout=ANSWER_TIMEOUT_S).brokers)
         except KafkaException:

@@ -53,14 +53,16 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], **given: Any
     cells = fault_matrix.plan(common, architectures, faults or fault_matrix.FAULTS)
     with campaign_progress(len(cells)) as progress:
         matrix, folder = fault_matrix.run_matrix(cells, common, progress)
-    from harness.report.table import faults_table  # noqa: PLC0415 - after the runs: it takes a second
+    from harness.report.fault_charts import save_fault_charts  # noqa: PLC0415 - after the runs: it takes a second
+    from harness.report.table import faults_table  # noqa: PLC0415
 
+    save_fault_charts(matrix, folder)
     page = folder / "faults.md"
     page.write_text(fault_matrix.markdown(matrix), encoding="utf-8")
     out = console(width=200)
     out.print(faults_table(matrix))
     whys = (f"{cell.arch}, {cell.fault}: {cell.why}" for cell in matrix.cells if cell.why)
-    say(out, *whys, f"records: {folder}", f"table: {page}")
+    say(out, *whys, f"records: {folder}", f"table: {page}", f"charts: {folder / 'charts'}")
     if any(cell.held is False for cell in matrix.cells):
         sys.exit(ExitCode.CHECK_FAILED)
 

@@ -119,6 +119,7 @@ def test_the_matrix_sets_promises_beside_what_was_seen(tmp_path: Path) -> None:
     ]
     assert found["cells"][0]["lost_acked"] == 0
     assert "| redis | pause:redis | yes |" in (folder / "faults.md").read_text()
+    assert (folder / "charts" / "pause_redis.png").exists()
     assert "pause:redis" in answer.stdout
 
 

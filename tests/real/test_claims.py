@@ -42,4 +42,4 @@ def test_advice_without_measurements_says_which_command_makes_them(tmp_path: Pat
     chat = ["--rooms", "10", "--members-per-room", "5", "--rate", "10"]
     answer = chatbench("advise", *chat, "--costs", str(tmp_path))
     assert answer.returncode == 2
-    assert "no record of a run" in answer.stderr
+    assert "is no folder that `chatbench costs` made" in answer.stderr

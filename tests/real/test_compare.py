@@ -36,7 +36,8 @@ def runs_in(folder: Path) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("compare")
-    answer = compare("--rounds", "2", *QUICK, "--out", str(out))
+    four = [argument for name in ("plan1", "plan2", "redis", "kafka-redis") for argument in ("--arch", name)]
+    answer = compare(*four, "--rounds", "2", *QUICK, "--out", str(out))
     assert answer.returncode in (0, 4), answer.stderr
     assert "For this workload:" in answer.stdout
     assert "run 8 of 8: round 2, plan1" in answer.stderr

@@ -15,7 +15,7 @@ from harness.measure.histogram import Latencies
 from harness.measure.validity import DriverVerdict
 from harness.promises import PromiseCheck
 from harness.record import Record
-from harness.summary import CpuUsPerDelivery, KafkaPerMessage, SpreadMs, Summary
+from harness.summary import CpuUsPerDelivery, KafkaPerMessage, RedisPerMessage, SpreadMs, Summary
 from tests.harness.test_record import TICK
 
 DURABLE = PromiseCheck("durable ack: an acked message survives the restart of the backend", None, "not tested")
@@ -72,6 +72,7 @@ def write_record(
             driver=10.0,
         ),
         kafka=KafkaPerMessage(2.0, 2.0, 500, 500, 540) if uses_kafka else None,
+        redis=None if uses_kafka else RedisPerMessage(1.0),
         promises=[DURABLE] if uses_kafka else [],
         driver=DriverVerdict(valid=True, why=None),
     )

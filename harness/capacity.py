@@ -20,11 +20,13 @@ from harness.errors import Interrupted, UsageError
 from harness.record import Record, new_folder
 from harness.registry import find_scenario
 from harness.report.progress import Progress
-from harness.run import run_on
+from harness.run import required, run_on
 from harness.services.backends import Backends
+from harness.services.distant import met
 from harness.services.external import external_services, reached
 from harness.signals import signals_interrupt, signals_wait
 from harness.summary import Summary
+from harness.watch import watched
 
 FOUND = "capacity.json"
 RUNS_MAX = 60
@@ -138,15 +140,15 @@ def find_capacity(
     """Run until it is found; returns it and the folder it is recorded in. Raises UsageError or ServiceFailed."""
     config.validate(settings, architecture)
     plan.check()
-    settings = reached(settings)
+    settings = met(reached(settings))
     scenario = find_scenario(settings.scenario)
     folder = new_folder(config.make_out_dir(settings.out), f"capacity-{settings.arch}-{scenario.stem}")
     logs = folder / "logs"
     logs.mkdir()
     config.raise_open_file_limit()
-    backends = Backends(architecture.requires, settings.brokers, logs, external=external_services(settings))
+    backends = Backends(required(settings, architecture), settings.brokers, logs, external=external_services(settings))
     attempts: list[Attempt] = []
-    with signals_interrupt():
+    with signals_interrupt(), watched(settings.metrics) as watch:
         try:
             while len(attempts) < RUNS_MAX:
                 rate_per_s = next_rate(attempts, plan.start_per_s, plan.precision, plan.repeats)
@@ -157,7 +159,7 @@ def find_capacity(
                     settings, rate_per_s=rate_per_s, seed=settings.seed + len(attempts), out=str(folder)
                 )
                 record = Record(folder, here, scenario.stem, architecture)
-                outcome = run_on(backends, record, architecture, scenario, progress)
+                outcome = run_on(backends, record, architecture, scenario, progress, watch=watch)
                 attempts.append(judge_attempt(outcome.summary, rate_per_s, plan.objective, record.folder.name))
                 found = _capacity(settings, plan, attempts, scenario.stem)
                 (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(found)))

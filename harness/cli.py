@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from harness.commands.comparing import capacity, compare, run
+from harness.commands.hosting import forget, gateway, worker
 from harness.commands.looking import completion, doctor, list_command
 from harness.commands.reporting import report
-from harness.commands.serving import ui, up
+from harness.commands.serving import chat, ui, up
 from harness.commands.studying import advise, claims, costs
 from harness.commands.trusting import faults, selftest
 from harness.errors import ChatbenchError, ExitCode, Interrupted
@@ -55,6 +56,8 @@ def main(debug: bool) -> None:
       chatbench advise --rooms 1k --members-per-room 50 --rate 500
       chatbench selftest
       chatbench ui --arch plan2
+      chatbench chat --arch plan1
+      chatbench gateway --arch redis --redis-url redis://192.168.1.6 --listen 192.168.1.20:9001
       chatbench report results/20261123T150000Z-compare-big_room
       chatbench list
       chatbench doctor
@@ -64,9 +67,10 @@ def main(debug: bool) -> None:
 MEASURE = (run, compare, capacity, report)
 TEST = (faults, selftest)
 STUDY = (claims, costs, advise)
-SERVE = (up, ui)
+SERVE = (up, ui, chat)
+HOST = (gateway, worker, forget)
 LOOK = (list_command, doctor, completion)
-for command in (*MEASURE, *TEST, *STUDY, *SERVE, *LOOK):
+for command in (*MEASURE, *TEST, *STUDY, *SERVE, *HOST, *LOOK):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import resource
 import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -51,6 +52,10 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     kafka_bootstrap: str | None = None  # somebody else's brokers; None: brokers of this run's own
     kafka_properties: str | None = None  # the file that says how they are reached
     redis_url: str | None = None  # as kafka_bootstrap; without a password
+    gateways_at: tuple[str, ...] = ()  # URLs of gateways that stand already; none: gateways of this run's own
+    expect_workers: int = 0  # Locust workers that others start; 0: `processes` of this run's own
+    master_bind: str = "127.0.0.1:5557"  # where they find its Locust master
+    metrics: str | None = None  # HOST:PORT where a run in progress can be watched
     seed: int = 1
     out: str = "results"
 
@@ -71,6 +76,8 @@ def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
         raise UsageError(f"--brokers is {settings.brokers}, but it must be 1 or 3")
     if settings.brokers != 1 and not architecture.requires.kafka:
         raise UsageError(f"--brokers is {settings.brokers}, but {settings.arch} uses no Kafka; leave it out")
+    if settings.gateways_at:
+        _validate_distant(settings)
     _validate_external(settings, architecture)
     if settings.tick_s is not None:
         _in_range("--tick", settings.tick_s, 0, TICK_MAX_S)
@@ -101,6 +108,23 @@ def _validate_external(settings: RunSettings, architecture: type[Architecture]) 
             )
 
 
+def _validate_distant(settings: RunSettings) -> None:
+    given = {
+        "--gateways": settings.gateways is not None,
+        "--brokers": settings.brokers != 1,
+        "--partitions": settings.partitions is not None,
+        "--dedup": settings.dedup,
+        "--arch-set": bool(settings.arch_options),
+        "--tick": settings.tick_s is not None,
+        "--kafka-bootstrap": settings.kafka_bootstrap is not None,
+        "--redis-url": settings.redis_url is not None,
+        "--fault": bool(settings.faults),
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise UsageError(f"{option} is for gateways of a run's own, and --gateways-at names others; leave it out")
+
+
 def validate_load(settings: RunSettings) -> None:
     """The part of `validate` that is about the load."""
     _in_range("--members", settings.members, 2, MEMBERS_MAX)
@@ -111,10 +135,28 @@ def validate_load(settings: RunSettings) -> None:
     if settings.payload_sizes not in SPREADS:
         raise UsageError(f"--payload-sizes is {settings.payload_sizes!r}, but it must be one of {', '.join(SPREADS)}")
     _in_range("--processes", settings.processes, 1, PROCESSES_MAX)
+    _in_range("--expect-workers", settings.expect_workers, 0, PROCESSES_MAX)
+    if settings.expect_workers and settings.processes != 1:
+        raise UsageError(
+            f"--processes is {settings.processes}, but with --expect-workers all members are theirs; leave it out"
+        )
+    address("--master-bind", settings.master_bind)
     parse_options("--set", settings.options)
     _in_range("--duration", settings.duration_s, 1, DURATION_MAX_S)
     _in_range("--warmup", settings.warmup_s, 0, DURATION_MAX_S)
-    _enough_open_files(settings.members)
+    if not settings.expect_workers:
+        _enough_open_files(settings.members)
+
+
+def address(option: str, given: str) -> tuple[str, int]:
+    """HOST:PORT, where a host that is an IPv6 address is in brackets; raises UsageError."""
+    try:
+        parts = urlsplit(f"//{given}")
+        if parts.hostname and parts.port and given == parts.netloc and "@" not in given:
+            return parts.hostname, parts.port
+    except ValueError:  # a port that is no number, or too great a one
+        pass
+    raise UsageError(f"{option} is {given!r}, but it must be HOST:PORT, as in 192.168.1.20:9001")
 
 
 def parse_faults(settings: RunSettings) -> list[Fault]:

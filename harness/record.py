@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import distribution, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,11 @@ class Record:
         with self.timeseries.open("w", newline="") as out_file:
             csv.writer(out_file).writerow(TIMESERIES_COLUMNS)
 
+    def note_cluster(self, settings: dict[str, str]) -> None:
+        """In the manifest: what somebody else has set of the brokers."""
+        manifest = msgspec.json.decode((self.folder / "manifest.json").read_bytes())
+        self._write("manifest.json", msgspec.json.format(msgspec.json.encode({**manifest, "cluster": settings})))
+
     def add_second(self, second: Second) -> None:
         with self.timeseries.open("a", newline="") as out_file:
             csv.writer(out_file).writerow([getattr(second, column) for column in TIMESERIES_COLUMNS])
@@ -94,6 +99,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: RunSettings
     architecture: dict[str, Any] = {}  # its options, and what its topics and producers are set to
+    cluster: dict[str, str] = {}  # settings of brokers that are somebody else's
     command: tuple[str, ...] = ()
     host: dict[str, Any] = {}
     versions: dict[str, str] = {}
@@ -159,7 +165,15 @@ def _describe(architecture: type[Architecture], shape: Topology) -> dict[str, An
 
 def _package_versions() -> dict[str, str]:
     needed = [name.split(">")[0] for name in distribution("chatbench").requires or [] if "extra ==" not in name]
-    return {name: version(name) for name in needed}
+    return {name: found for name in needed if (found := _version(name)) is not None}
+
+
+def _version(package: str) -> str | None:
+    """None for what is left out where brokers are never started, as in the container image."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _cpu_model() -> str:

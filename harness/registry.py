@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import contextlib
 import difflib
+import hashlib
+import inspect
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -45,6 +47,12 @@ def _load(entry: EntryPoint) -> type[Architecture]:
 
 def scenario_files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(SCENARIOS_DIR.glob("[!_]*.py"))}
+
+
+def source_digests(members: Iterable[type]) -> dict[str, str]:
+    """Of each of a scenario's classes, by its name: SHA-256 of the file that it is from."""
+    files = {member.__name__: Path(inspect.getfile(member)) for member in members}
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
 
 
 def find_scenario(name_or_path: str) -> Path:

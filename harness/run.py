@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from architectures.interface import Architecture
+from architectures.interface import Architecture, Requirements
 from harness import config
 from harness.config import RunSettings
 from harness.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
@@ -23,24 +23,27 @@ from harness.gateway.settings import GatewayStats
 from harness.injector import Injector
 from harness.load import messages as msg
 from harness.load.driver_process import DriverProcess
-from harness.load.driver_settings import DriverSettings
+from harness.load.driver_settings import DriverSettings, ExpectedWorkers
 from harness.measure import kafka_metrics, redis_metrics
 from harness.measure.histogram import Latencies
 from harness.measure.kafka_metrics import KafkaCounters
 from harness.measure.redis_metrics import RedisCounters
-from harness.measure.resources import Processes
+from harness.measure.resources import CpuUsed
 from harness.named_options import parse_options
 from harness.record import Record
 from harness.registry import find_scenario
 from harness.report.progress import Progress
 from harness.services.backends import NOBODYS, Backends
-from harness.services.external import external_services, reached
+from harness.services.distant import DistantStack, met
+from harness.services.external import cluster_settings, external_services, reached
 from harness.services.stack import Stack
 from harness.services.standing import LentBackends, borrow
 from harness.signals import signals_interrupt, signals_wait
 from harness.summary import Measured, Summary
+from harness.watch import Watch, watched
 
 READY_TIMEOUT_S = 60.0
+WORKERS_TIMEOUT_S = 320.0  # more than the driver itself waits for them
 SPAWN_TIMEOUT_S = 120.0
 PROBE_TIMEOUT_S = 30.0
 PHASE_SLACK_S = 30.0  # beyond a phase's own end and its patience: late sends, the drain, the verdict
@@ -67,12 +70,12 @@ def run_once(settings: RunSettings, architecture: type[Architecture], progress: 
     config.validate(settings, architecture)
     scenario = find_scenario(settings.scenario)
     config.raise_open_file_limit()
-    settings = reached(settings)
-    record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
-    backends = _backends(record, architecture)
-    with signals_interrupt():
+    with signals_interrupt(), watched(settings.metrics) as watch:
+        settings = met(reached(settings))
+        record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
+        backends = _backends(record, architecture)
         try:
-            return run_on(backends, record, architecture, scenario, progress)
+            return run_on(backends, record, architecture, scenario, progress, watch=watch)
         finally:
             with signals_wait():
                 backends.stop()
@@ -80,7 +83,8 @@ def run_once(settings: RunSettings, architecture: type[Architecture], progress: 
 
 def _backends(record: Record, architecture: type[Architecture]) -> Backends | LentBackends:
     """Those of a `chatbench up` where it may lend them: what is to be broken must be the run's own."""
-    settings, requires = record.settings, architecture.requires
+    settings = record.settings
+    requires = required(settings, architecture)
     external = external_services(settings)
     if external == NOBODYS and not settings.faults and (requires.kafka or requires.redis):
         lent = borrow(requires, settings.brokers)
@@ -90,31 +94,46 @@ def _backends(record: Record, architecture: type[Architecture]) -> Backends | Le
     return Backends(requires, settings.brokers, record.logs, proxied=proxied, external=external)
 
 
+def required(settings: RunSettings, architecture: type[Architecture]) -> Requirements:
+    """What a run needs to have around it: gateways that stand already have theirs."""
+    return Requirements() if settings.gateways_at else architecture.requires
+
+
+def stack_of(
+    settings: RunSettings, architecture: type[Architecture], backends: Backends | LentBackends, logs: Path
+) -> Stack | DistantStack:
+    """What the load will meet: gateways that stand already, or gateways that start here."""
+    topology = config.topology(settings, architecture)
+    if settings.gateways_at:
+        return DistantStack(settings.gateways_at, topology)
+    return Stack(architecture, topology, backends, logs, tick_s=settings.tick_s)
+
+
 def run_on(
     backends: Backends | LentBackends,
     record: Record,
     architecture: type[Architecture],
     scenario: Path,
     progress: Progress,
+    *,
+    watch: Watch | None = None,
 ) -> Outcome:
     """Run and record on backends that may be running already, and are left running. Call it in signals_interrupt."""
     settings = record.settings
-    topology = config.topology(settings, architecture)
-    stack = Stack(architecture, topology, backends, record.logs, tick_s=settings.tick_s)
-    run = Run(stack, record, architecture, progress)
+    stack = stack_of(settings, architecture, backends, record.logs)
+    if settings.kafka_bootstrap is not None:
+        record.note_cluster(cluster_settings(external_services(settings)))
+    run = Run(stack, record, architecture, progress, watch or Watch())
 
     def start_and_go() -> None:
         driver: DriverProcess | None = None
         try:
             lent = isinstance(backends, LentBackends)
             progress.step("start", "driver, on the services of `chatbench up`" if lent else "driver and services")
-            driver = DriverProcess(driver_settings(record.settings, scenario, record.logs), stack.check)
-            backends.begin(partial(show_first_use, progress))
-            ready = driver.expect(msg.Ready, READY_TIMEOUT_S, "the driver's start")
-            run.learn_rooms(ready.rooms)
-            stack.start()
-            assert stack.fleet is not None
-            driver.send(msg.Spawn(urls=stack.fleet.urls))
+            driver = DriverProcess(driver_settings(settings, scenario, record.logs), stack.check)
+            stack.begin(partial(show_first_use, progress))
+            run.learn_rooms(await_driver(driver, settings, progress).rooms)
+            driver.send(msg.Spawn(urls=stack.start().urls))
             run.go(driver)
         finally:
             with signals_wait():
@@ -124,6 +143,14 @@ def run_on(
                 run.left_behind = stack.forget()
 
     return recorded(run, record, start_and_go)
+
+
+def await_driver(driver: DriverProcess, settings: RunSettings, progress: Progress) -> msg.Ready:
+    """Until it, and all Locust workers that others start, are there."""
+    if not settings.expect_workers:
+        return driver.expect(msg.Ready, READY_TIMEOUT_S, "the driver's start")
+    progress.step("workers", f"{settings.expect_workers} Locust workers may join at {settings.master_bind}")
+    return driver.expect(msg.Ready, WORKERS_TIMEOUT_S, "the Locust workers' joining")
 
 
 def show_first_use(progress: Progress, what: str, done: int, total: int) -> None:
@@ -145,8 +172,16 @@ def driver_settings(settings: RunSettings, scenario: Path, logs: Path) -> Driver
         seed=settings.seed,
         options=parse_options("--set", settings.options),
         processes=settings.processes,
+        expected=_expected(settings),
         logs=str(logs),
     )
+
+
+def _expected(settings: RunSettings) -> ExpectedWorkers | None:
+    if not settings.expect_workers:
+        return None
+    host, port = config.address("--master-bind", settings.master_bind)
+    return ExpectedWorkers(count=settings.expect_workers, host=host, port=port)
 
 
 def recorded(run: Run, record: Record, go: Callable[[], None]) -> Outcome:
@@ -189,13 +224,21 @@ def _recorded(run: Run, record: Record, go: Callable[[], None]) -> Outcome:
 class Run:
     """The load of a run in progress, on a stack that is there, and what is known of it so far."""
 
-    def __init__(self, stack: Stack, record: Record, architecture: type[Architecture], progress: Progress) -> None:
+    def __init__(
+        self,
+        stack: Stack | DistantStack,
+        record: Record,
+        architecture: type[Architecture],
+        progress: Progress,
+        watch: Watch,
+    ) -> None:
+        self._watch = watch
+        watch.begin(record.settings.arch, record.scenario)
         self._stack = stack
         self._settings = record.settings
         self._architecture = architecture
         self._record = record
         self._progress = progress
-        self._driver_pids: dict[str, int] = {}
         self._rooms: int | None = None
         self._measured: Measured | None = None
         self._injector: Injector | None = None
@@ -225,6 +268,7 @@ class Run:
         self._progress.step("join", f"0 of {members} members", total=members)
         while True:
             spawned = self._driver.expect(msg.Spawned, SPAWN_TIMEOUT_S, "the members' joining")
+            self._watch.joined(spawned.joined)
             self._progress.update(spawned.joined, f"{spawned.joined} of {members} members")
             if spawned.problem is not None:
                 raise ServiceFailed(
@@ -232,7 +276,6 @@ class Run:
                     f"the gateways' logs are in {self._record.logs}"
                 )
             if spawned.complete:
-                self._driver_pids = spawned.pids
                 return
 
     def _probe(self) -> None:
@@ -248,41 +291,36 @@ class Run:
     # --- phases
 
     def _measure(self) -> None:
-        services = Processes(self._stack.pids())
-        driver = Processes({name: [pid] for name, pid in self._driver_pids.items()})
+        meter = self._stack.meter()
         kafka_before, redis_before, gateways_before = self._read_kafka(), self._read_redis(), self._read_gateways()
-        gateways = Processes({str(pid): [pid] for pid in gateways_before})
-        cpu: list[dict[str, float]] = []
-        gateway_cpu: list[dict[str, float]] = []
-        driver_cpu: list[dict[str, float]] = []
+        cpu: list[CpuUsed] = []
         seconds: list[float] = []
 
         def sample_cpu() -> None:
-            cpu.append(services.cpu_s())
-            gateway_cpu.append(gateways.cpu_s())
-            driver_cpu.append(driver.cpu_s())
+            cpu.append(meter.cpu())
             seconds.append(time.monotonic())
 
         phase = self._run_phase("measure", self._settings.duration_s, at_start=sample_cpu, at_end=sample_cpu)
-        rss_bytes = services.rss_bytes() | driver.rss_bytes()
+        rss_bytes = meter.rss_bytes() | (phase.used.rss_bytes or {})
         kafka_after, redis_after, gateways_after = self._read_kafka(), self._read_redis(), self._read_gateways()
         self._measured = Measured(
             result=phase,
             duration_s=seconds[1] - seconds[0],
-            cpu_s=_used(cpu),
-            driver_cpu_s=_used(driver_cpu) if driver_cpu[0].keys() == driver_cpu[1].keys() else None,
+            cpu_s=_used([each.by_component for each in cpu]),
+            driver_cpu_s=phase.used.cpu_s,
             rss_bytes=rss_bytes,
             kafka=None if kafka_before is None or kafka_after is None else kafka_after.since(kafka_before),
             redis=None if redis_before is None or redis_after is None else redis_after.since(redis_before),
             gateways={
-                pid: stats.since(gateways_before[pid]) if pid in gateways_before else stats
-                for pid, stats in gateways_after.items()
+                process: stats.since(gateways_before[process]) if process in gateways_before else stats
+                for process, stats in gateways_after.items()
             },
-            gateway_cpu_s={int(pid): used_s for pid, used_s in _used(gateway_cpu).items()},
+            gateway_cpu_s=_used([each.by_gateway for each in cpu]),
             gateways_gone=not gateways_before.keys() <= gateways_after.keys(),
             happened=[] if self._injector is None else self._injector.happened(),
             ended=[] if self._stack.fleet is None else self._stack.fleet.endings(),
         )
+        self._watch.verdict(phase.verdict)
         self._write_details(phase)
 
     def _write_details(self, phase: msg.PhaseResult) -> None:
@@ -322,6 +360,7 @@ class Run:
                 match news:
                     case msg.Second():
                         self._record.add_second(news)
+                        self._watch.second(news)
                         said, delivered = said + news.said, delivered + news.delivered
                         p99 = "" if news.latency_p99_ms is None else f", p99 {news.latency_p99_ms:.1f} ms"
                         self._progress.update(news.second + 1, f"{said:,} said, {delivered:,} delivered{p99}")
@@ -343,6 +382,7 @@ class Run:
         faults = config.parse_faults(self._settings)
         if not faults:
             return None
+        assert isinstance(self._stack, Stack), "what stands elsewhere is not this run's to break: see config.py"
         self._injector = Injector(
             faults,
             self._stack,
@@ -389,7 +429,7 @@ class Run:
         happened = [] if self._injector is None else self._injector.happened()
         return any(each.fault.kind in {f"kill:{target}", f"restart:{target}"} for each in happened)
 
-    def _read_gateways(self) -> dict[int, GatewayStats]:
+    def _read_gateways(self) -> dict[str, GatewayStats]:
         assert self._stack.fleet is not None
         return self._stack.fleet.stats()
 
@@ -410,6 +450,8 @@ class Run:
         return summary if self._measured is None else self._measured.add_to(summary, self._architecture)
 
     def _whose_services(self) -> str:
+        if isinstance(self._stack, DistantStack):
+            return self._stack.services
         if isinstance(self._stack.backends, LentBackends):
             return "chatbench up"
         given = {"Kafka": self._settings.kafka_bootstrap, "Redis": self._settings.redis_url}

@@ -14,6 +14,7 @@ from harness.load import messages as msg
 from harness.load.shares import HeardShare, HotRoom
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.kafka_metrics import KafkaCounters
+from harness.measure.offset import HostClock, latency_error_ms
 from harness.measure.redis_metrics import RedisCounters
 from harness.measure.validity import DriverVerdict, judge_driver
 from harness.promises import PromiseCheck, check_promises
@@ -113,6 +114,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     faults: list[FaultSeen] = []
     ended: list[str] = []  # gateways that ended by themselves, under faults
     latency_ms: LatencyMs = LatencyMs()
+    latency_error_ms: float | None = None  # at most so wrong, where Locust's workers go by clocks of several hosts
+    clocks: list[HostClock] = []  # of these hosts, but for the coordinator's
     ack_ms: LatencyMs = LatencyMs()
     join_ms: LatencyMs = LatencyMs()  # from asking for a room to being in, of members who came meanwhile
     joins: int | None = None
@@ -147,8 +150,8 @@ class Measured:
     rss_bytes: dict[str, int] | None
     kafka: KafkaCounters | None
     redis: RedisCounters | None
-    gateways: Mapping[int, GatewayStats] | None  # by process
-    gateway_cpu_s: Mapping[int, float]  # by process; one that has ended is missing
+    gateways: Mapping[str, GatewayStats] | None  # by process
+    gateway_cpu_s: Mapping[str, float]  # by process; one that has ended is missing
     gateways_gone: bool = False  # some ended, and what they had counted with them
     happened: Sequence[Happened] = ()
     ended: Sequence[str] = ()
@@ -182,6 +185,8 @@ class Measured:
             faults=self._faults(),
             ended=list(self.ended),
             latency_ms=latency.summary(),
+            latency_error_ms=latency_error_ms(self.result.clocks),
+            clocks=self.result.clocks,
             ack_ms=ack.summary(),
             join_ms=join.summary(),
             joins=join.count,
@@ -217,6 +222,8 @@ class Measured:
                 clock_stepped_ns=self.result.clock_stepped_ns,
                 drained=self.result.drained,
                 workers_lost=self.result.workers_lost,
+                latency_error_ms=latency_error_ms(self.result.clocks),
+                latency_p50_ms=latency.summary().p50,
             ),
         )
 
@@ -239,9 +246,9 @@ class Measured:
                 deliveries=stats.frames_out,
                 wasted=stats.wasted,
                 bytes_to_members=stats.bytes_out,
-                cores_used=_per(self.gateway_cpu_s.get(pid), self.duration_s),
+                cores_used=_per(self.gateway_cpu_s.get(process), self.duration_s),
             )
-            for pid, stats in (self.gateways or {}).items()
+            for process, stats in (self.gateways or {}).items()
         ]
 
     def _cpu_us_per_delivery(self) -> CpuUsPerDelivery:

@@ -22,48 +22,58 @@ from harness.record import Record
 from harness.registry import find_scenario, scenario_files
 from harness.report.html import write_report
 from harness.report.progress import Progress
-from harness.run import READY_TIMEOUT_S, Run, driver_settings, recorded, show_first_use
+from harness.run import Run, await_driver, driver_settings, recorded, required, show_first_use, stack_of
 from harness.services.backends import Backends
+from harness.services.distant import DistantStack, met
 from harness.services.external import external_services, reached
 from harness.services.ports import is_free
 from harness.services.stack import Stack
 from harness.signals import signals_interrupt, signals_wait
+from harness.watch import Watch, watched
 
 
 def serve_ui(
     settings: RunSettings,
     architecture: type[Architecture],
-    port: int,
+    at: tuple[str, int],
     progress: Progress,
     say: Callable[[str], None],
 ) -> None:
-    """Start everything, say where, and record each test until SIGINT or SIGTERM. Raises UsageError or ServiceFailed."""
+    """Start everything, with a web UI `at` that address and port, and record each test until SIGINT or SIGTERM.
+
+    Raises UsageError or ServiceFailed.
+    """
     config.validate(settings, architecture)
     scenario = find_scenario(settings.scenario)
     config.make_out_dir(settings.out)
-    if not is_free(port):
-        raise UsageError(f"--port is {port}, but something listens there already; name another")
-    settings = reached(settings)
+    host, port = at
+    if not is_free(port, host):
+        raise UsageError(f"--port is {port}, but something listens there already, or --bind {host} is not this host's")
+    settings = met(reached(settings))
     config.raise_open_file_limit()
     logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))
-    backends = Backends(architecture.requires, settings.brokers, logs, external=external_services(settings))
-    stack = Stack(architecture, config.topology(settings, architecture), backends, logs, tick_s=settings.tick_s)
+    backends = Backends(required(settings, architecture), settings.brokers, logs, external=external_services(settings))
+    stack = stack_of(settings, architecture, backends, logs)
     others = [path for path in scenario_files().values() if path != scenario]
     web = WebSettings(
-        port=port, arch=settings.arch, scenarios=[str(path) for path in (scenario, *others)], warmup_s=settings.warmup_s
+        host=host,
+        port=port,
+        arch=settings.arch,
+        scenarios=[str(path) for path in (scenario, *others)],
+        warmup_s=settings.warmup_s,
     )
     driver: DriverProcess | None = None
-    with signals_interrupt():
+    with signals_interrupt(), watched(settings.metrics) as watch:
         try:
             progress.step("start", "driver and services")
             given = msgspec.structs.replace(driver_settings(settings, scenario, logs), web=web)
             driver = DriverProcess(given, stack.check)
-            backends.begin(partial(show_first_use, progress))
-            driver.expect(msg.Ready, READY_TIMEOUT_S, "the driver's start")
+            stack.begin(partial(show_first_use, progress))
+            await_driver(driver, settings, progress)
             fleet = stack.start()
             driver.send(msg.Spawn(urls=fleet.urls))
-            say(f"web UI: http://127.0.0.1:{port}\nStart and stop tests there; Ctrl-C ends it here.")
-            recorder = Recorder(settings, architecture, stack, driver, progress)
+            say(f"web UI: http://{host}:{port}\nStart and stop tests there; Ctrl-C ends it here.")
+            recorder = Recorder(settings, architecture, stack, driver, progress, watch)
             while True:
                 started = driver.receive(0.5)
                 if isinstance(started, msg.Started):
@@ -87,9 +97,10 @@ class Recorder:
 
     asked: RunSettings
     architecture: type[Architecture]
-    stack: Stack
+    stack: Stack | DistantStack
     driver: DriverProcess
     progress: Progress
+    watch: Watch
 
     def record(self, started: msg.Started) -> str:
         """One test, until it has ended; returns what to tell the user."""
@@ -104,10 +115,13 @@ class Recorder:
             kafka_bootstrap=self.asked.kafka_bootstrap,
             kafka_properties=self.asked.kafka_properties,
             redis_url=self.asked.redis_url,
+            gateways_at=self.asked.gateways_at,
+            expect_workers=self.asked.expect_workers,
+            master_bind=self.asked.master_bind,
             out=self.asked.out,
         )
         record = Record(Path(settings.out), settings, Path(settings.scenario).stem, self.architecture)
-        run = Run(self.stack, record, self.architecture, self.progress)
+        run = Run(self.stack, record, self.architecture, self.progress, self.watch)
 
         def go() -> None:
             run.learn_rooms(started.rooms)

@@ -27,20 +27,18 @@ from harness.services.standing import offer
 from harness.signals import signals_interrupt, signals_wait
 
 
-def exposure_of(bind: str, origins: tuple[str, ...]) -> Exposure:
+def exposure_of(option: str, bind: str, origins: tuple[str, ...]) -> Exposure:
     """With the token of the environment, which neither a record nor the list of processes shows; raises UsageError."""
     try:
-        unspecified = ipaddress.ip_address(bind).is_unspecified
+        ipaddress.ip_address(bind)
     except ValueError as problem:
         raise UsageError(
-            f"--bind is {bind!r}, but it must be an IP address of this host, as in 192.168.1.20"
+            f"{option} is {bind!r}, but it must be an IP address of this host, as in 192.168.1.20"
         ) from problem
-    if unspecified:
-        raise UsageError(f"--bind {bind} is no address that members could be sent to; name one of this host")
     try:
         return Exposure(bind=bind, origins=origins, token=os.environ.get(TOKEN_VARIABLE))
     except ValueError as problem:
-        raise UsageError(f"--bind {bind}: {problem}; set one in {TOKEN_VARIABLE}") from problem
+        raise UsageError(f"{option} {bind}: {problem}; set one in {TOKEN_VARIABLE}") from problem
 
 
 def stay_up(
@@ -57,6 +55,8 @@ def stay_up(
     Raises UsageError or ServiceFailed; everything is stopped when it returns or raises.
     """
     config.validate(settings, architecture)
+    if ipaddress.ip_address(exposure.bind).is_unspecified:
+        raise UsageError(f"--bind {exposure.bind} is no address that members could be sent to; name one of this host")
     settings = reached(settings)
     config.raise_open_file_limit()
     logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))

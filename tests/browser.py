@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import re
@@ -83,6 +84,22 @@ class Page:
             f" value.set.call(field, {json.dumps(value)});"
             " field.dispatchEvent(new Event('input', {bubbles: true})); return true; })()"
         )
+
+    def type(self, text: str) -> None:
+        """Into whatever has the focus, as by a keyboard."""
+        self._call("Input.insertText", text=text)
+
+    def press(self, key: str) -> None:
+        """Enter, or Tab."""
+        code = {"Enter": 13, "Tab": 9}[key]
+        texts = {"text": "\r"} if key == "Enter" else {}
+        given = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        self._call("Input.dispatchKeyEvent", type="keyDown", **given, **texts)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **given)
+
+    def picture(self, file: Path) -> None:
+        """Of what can be seen, as PNG."""
+        file.write_bytes(base64.b64decode(self._call("Page.captureScreenshot")["data"]))
 
     def download_to(self, folder: Path) -> None:
         self._call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))

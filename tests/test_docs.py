@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -11,14 +12,17 @@ import pandas as pd
 import pytest
 
 from harness.candidates import CANDIDATES
+from harness.cli import main
 from harness.costs.parts import CPU_PARTS
 from harness.costs.points import read_points
 from harness.documents.architecture_page import page
 from harness.fault_matrix import Matrix, markdown
 from harness.faults import TARGETS
+from harness.gateway.openmetrics import COUNTERS
 from harness.record import read_summary
 from harness.registry import architecture_names, load_architecture, scenario_files
 from harness.report.frames import frames_of, read_records
+from harness.watch import Watch
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -117,3 +121,26 @@ def test_what_the_guide_says_of_what_was_measured_is_so() -> None:
     assert (lasting.idxmin(axis="columns") == "plan2").all()
     assert (cpu["kafka-broadcast"] < cpu["plan1"])[gateways >= 4].all()
     assert (cpu["kafka-redis"] < cpu["kafka-broadcast"])[gateways >= 6].all()
+
+
+@pytest.mark.parametrize("document", ["README.md", "README.ko.md", "docs/hosts.md"])
+def test_commands_that_need_other_hosts_are_as_the_command_line_takes_them(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```text\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    shown = [line.partition("chatbench ")[2] for block in blocks for line in block.splitlines() if _is_command(line)]
+    assert shown
+    for line in shown:
+        name, *arguments = shlex.split(line)
+        command = main.commands[name]
+        command.make_context(name, arguments)
+
+
+def _is_command(line: str) -> bool:
+    return re.match(r"(CHATBENCH_\w+=\S+( rand -hex 16\))? )?chatbench ", line) is not None
+
+
+def test_every_metric_is_told_of() -> None:
+    text = (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8")
+    families = {metric.name.removeprefix("chatbench_driver") for metric in Watch().registry.collect()}
+    families |= {f"_{name}" for name, _help in COUNTERS.values()} | {"_members", "_rooms", "_events"}
+    assert not {family for family in families if family not in text}

@@ -21,6 +21,7 @@ from harness.options import (
     RATE,
     RATE_HELP,
     external_options,
+    host_options,
     load_options,
     shape_options,
 )
@@ -35,6 +36,7 @@ from harness.quantities import COUNT, DURATION, NUMBER
 @RATE
 @FAULT
 @external_options
+@host_options
 @load_options
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json alone on stdout.")
 def run(as_json: bool, **given: Any) -> None:
@@ -47,6 +49,7 @@ def run(as_json: bool, **given: Any) -> None:
       chatbench run --arch plan1 --gateways 2 --partitions 4 --dedup
       chatbench run --arch naive --gateways 4 --duration 10s --json
       chatbench run --arch plan2 --fault kill:gateway@10s
+      chatbench run --arch plan1 --gateways-at ws://192.168.1.20:9001 --expect-workers 2 --master-bind 192.168.1.5:5557
       chatbench run --arch plan1 --brokers 3 --fault pause:broker:3s@5s --fault kill:gateway@15s
 
     Exit codes: 0 ran, 2 usage, 3 a service failed, 4 the driver was not valid, 130 interrupted.
@@ -153,6 +156,7 @@ def compare(
     "--repeats", type=COUNT, default=3, show_default=True, metavar="N", help="Runs that must hold at the end."
 )
 @external_options
+@host_options
 @load_options
 @click.option("--json", "as_json", is_flag=True, help="Print capacity.json alone on stdout.")
 def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, as_json: bool, **given: Any) -> None:

@@ -1,14 +1,15 @@
-"""`chatbench up` and `chatbench ui`: gateways that stay."""
+"""`chatbench up`, `chatbench ui` and `chatbench chat`: gateways that stay."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import click
+import msgspec
 
 from harness.commands.output import run_progress
 from harness.option_file import config_option
-from harness.options import ARCH, ARCH_SET, DEDUP, RATE, external_options, load_options, shape_options
+from harness.options import ARCH, ARCH_SET, DEDUP, RATE, external_options, host_options, load_options, shape_options
 from harness.quantities import COUNT
 
 
@@ -41,7 +42,42 @@ def up(bind: str, origins: tuple[str, ...], **given: Any) -> None:
     from harness.up import exposure_of, stay_up  # noqa: PLC0415
 
     settings = RunSettings(**given)
-    stay_up(settings, load_architecture(settings.arch), exposure_of(bind, origins), run_progress(), click.echo)
+    stay_up(
+        settings, load_architecture(settings.arch), exposure_of("--bind", bind, origins), run_progress(), click.echo
+    )
+
+
+@click.command()
+@ARCH
+@shape_options
+@DEDUP
+@ARCH_SET
+@external_options
+@config_option
+@click.option("--open", "open_browser", is_flag=True, help="Open it in your browser.")
+def chat(open_browser: bool, **given: Any) -> None:
+    """Start services and gateways, and chat: a page with two members at two gateways, and the way of each message.
+
+    \b
+    Examples:
+      chatbench chat --arch plan1
+      chatbench chat --arch naive --open
+
+    With naive one sees the fragments of the design note with one's own eyes.
+    """
+    from harness.config import RunSettings  # noqa: PLC0415 - see comparing.py
+    from harness.gateway.settings import Exposure  # noqa: PLC0415
+    from harness.registry import load_architecture  # noqa: PLC0415
+    from harness.up import stay_up  # noqa: PLC0415
+
+    def say(line: str) -> None:
+        first = msgspec.json.decode(line)["gateways"][0].replace("ws://", "http://")
+        click.echo(f"chat: {first}/chat\nCtrl-C ends it here.")
+        if open_browser:
+            click.launch(f"{first}/chat")
+
+    settings = RunSettings(**given)
+    stay_up(settings, load_architecture(settings.arch), Exposure(), run_progress(), say)
 
 
 @click.command()
@@ -52,9 +88,17 @@ def up(bind: str, origins: tuple[str, ...], **given: Any) -> None:
 @RATE
 @external_options
 @load_options
-@click.option("--port", type=COUNT, default=8089, show_default=True, metavar="N", help="Of the web UI, on loopback.")
+@host_options
+@click.option("--port", type=COUNT, default=8089, show_default=True, metavar="N", help="Of the web UI.")
+@click.option(
+    "--bind",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where the web UI listens. It asks nobody who he is: elsewhere than here only in a network of your own.",
+)
 @click.option("--open", "open_browser", is_flag=True, help="Open it in your browser.")
-def ui(port: int, open_browser: bool, **given: Any) -> None:
+def ui(port: int, bind: str, open_browser: bool, **given: Any) -> None:
     """Start services and gateways, and Locust's web UI to run tests in, each with a record of its own.
 
     \b
@@ -75,4 +119,4 @@ def ui(port: int, open_browser: bool, **given: Any) -> None:
 
     settings = RunSettings(**given)
     with run_progress() as progress:
-        serve_ui(settings, load_architecture(settings.arch), port, progress, say)
+        serve_ui(settings, load_architecture(settings.arch), (bind, port), progress, say)

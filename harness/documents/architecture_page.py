@@ -13,7 +13,7 @@ from architectures.interface import Architecture
 from harness.costs.workload import WAYS, Workload
 from harness.registry import load_architecture
 
-SHOWN = ("plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast", "naive", "direct")
+SHOWN = ("plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast", "redis-streams", "naive", "direct")
 EXAMPLE = Workload(rooms=1, members_per_room=5, rate_per_s=1.0, payload_bytes=100, gateways=4, spread=2.0)
 HEAD = """\
 # The architectures

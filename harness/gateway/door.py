@@ -17,6 +17,8 @@ from websockets.http11 import Request, Response
 from harness.gateway.settings import Exposure, Limits
 
 KEEPALIVE_PROBES = 3
+HEALTH = "/health"
+Query = Mapping[str, list[str]]
 
 
 class Door:
@@ -28,9 +30,9 @@ class Door:
         members_max: int,
         members: Callable[[], int],
         counts: Counter[str],
-        answers: Mapping[str, tuple[str, Callable[[], str]]],
+        answers: Mapping[str, tuple[str, Callable[[Query], str]]],
     ) -> None:
-        """`answers`: what those get who ask for a path: its content type, and its text."""
+        """`answers`: what those get who ask for a path: its content type, and its text for what the query says."""
         self._exposure = exposure
         self._members_max = members_max
         self._members = members
@@ -39,13 +41,16 @@ class Door:
 
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """None: the WebSocket may be opened."""
+        if request.path == HEALTH:  # those who only watch whether it lives have no token, and learn nothing else
+            return connection.respond(HTTPStatus.OK, "ok\n")
         if not self._shows_token(request):
             return self._refuse(connection, HTTPStatus.UNAUTHORIZED, "token", "show the token of this gateway")
         if not self._comes_from_here(request):
             return self._refuse(connection, HTTPStatus.FORBIDDEN, "origin", "pages of this origin may not connect")
-        if (asked := self._answers.get(request.path.partition("?")[0])) is not None:
+        path, _, query = request.path.partition("?")
+        if (asked := self._answers.get(path)) is not None:
             content_type, text = asked
-            return _with_type(connection.respond(HTTPStatus.OK, text()), content_type)
+            return _with_type(connection.respond(HTTPStatus.OK, text(parse_qs(query))), content_type)
         if self._members() >= self._members_max:
             return self._refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, "full", "come again later")
         return None

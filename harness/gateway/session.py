@@ -37,7 +37,7 @@ class Hall:
 
     def __init__(self, settings: GatewaySettings, architecture: Architecture) -> None:
         self.gateway = settings.index
-        self.peers = settings.peers  # URLs of all gateways, by index
+        self.peers = dict(enumerate(settings.peers))  # URLs by index, of all gateways that are known
         self.architecture = architecture
         self.limits = settings.limits
         self.rooms = Rooms(settings.tick_s or 0.0)
@@ -54,6 +54,8 @@ class Hall:
             # Nothing is awaited between this question and `add`: the answer still holds, or `moved` finds the member.
             owner = self.architecture.owner(room)
             if owner is not None and owner != self.gateway:
+                if owner not in self.peers:
+                    raise Moving(f"gateway {owner} has not said yet where it is")
                 return owner
             if self.rooms.add(room, member):
                 await self.architecture.join(room)

@@ -54,19 +54,31 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     services: Services
     topology: Topology
     index: int
-    ports: tuple[int, ...]  # of all gateways, by index
+    port: int
+    peers: tuple[str, ...]  # URLs of all gateways, by index; of a fleet with a roster: of this one
     limits: Limits = Limits()
     exposure: Exposure = Exposure()
     tick_s: float | None = None  # how long a busy room's messages wait for others; None: that adapts to the load
 
-    @property
-    def peers(self) -> tuple[str, ...]:
-        return tuple(gateway_url(port, self.exposure.bind) for port in self.ports)
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gateway says of itself and its fleet, to those who want to drive it from elsewhere."""
+
+    version: str  # of chatbench
+    arch: str
+    summary: str
+    index: int
+    topology: Topology
+    tick_s: float | None
+    urls: dict[int, str]  # of the fleet's gateways that are there, by index
 
 
 class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
     """Counters since the process began."""
 
+    process: str  # which one, also after another has taken its place
+    cpu_s: float
+    rss_bytes: int
     members: int
     rooms: int
     frames_out: int
@@ -76,12 +88,12 @@ class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
 
     def since(self, before: GatewayStats) -> GatewayStats:
-        """Members and rooms as they are, counters as they grew."""
+        """Members, rooms and memory as they are, counters as they grew."""
         grown = Counter(self.counts)
         grown.subtract(before.counts)
-        return GatewayStats(
-            members=self.members,
-            rooms=self.rooms,
+        return msgspec.structs.replace(
+            self,
+            cpu_s=self.cpu_s - before.cpu_s,
             frames_out=self.frames_out - before.frames_out,
             writes=self.writes - before.writes,
             bytes_out=self.bytes_out - before.bytes_out,
@@ -97,6 +109,9 @@ def total(gateways: Iterable[GatewayStats]) -> GatewayStats:
     for each in stats:
         counts.update(each.counts)
     return GatewayStats(
+        process=" ".join(each.process for each in stats),
+        cpu_s=sum(each.cpu_s for each in stats),
+        rss_bytes=sum(each.rss_bytes for each in stats),
         members=sum(each.members for each in stats),
         rooms=sum(each.rooms for each in stats),
         frames_out=sum(each.frames_out for each in stats),

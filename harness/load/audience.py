@@ -25,6 +25,7 @@ from websockets.frames import CloseCode
 from harness import wire
 from harness.garbage import collect_seldom
 from harness.load import messages as msg
+from harness.load.clock import follow, time_ns
 from harness.load.history import Message, Stay, sender_of
 from harness.load.member_socket import Joining, MemberSocket, backoff_s
 from harness.load.phase import Chunk, Phase, note_heard
@@ -42,8 +43,6 @@ REDIRECTS_MAX = 30
 REDIRECT_PAUSE_S = 0.05
 # Linux has 28,232 ports for clients of one address; the rest is for the members' second connections, and for others.
 MEMBERS_PER_ADDRESS = 20_000
-
-time_ns = time.time_ns
 
 
 class Audience:
@@ -96,6 +95,8 @@ class Audience:
         match order:
             case msg.Speak():
                 self._speak(order)
+            case msg.FollowClock():
+                follow(order.ahead_ns)
             case msg.Gateways():
                 self._urls = order.urls
             case msg.Enter():

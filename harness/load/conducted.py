@@ -11,7 +11,7 @@ import gevent
 from gevent.event import Event
 from locust.env import Environment
 
-from harness.errors import where
+from harness.errors import UsageError, where
 from harness.load import messages as msg
 from harness.load.channel import Channel
 from harness.load.coordinator import Coordinator
@@ -58,13 +58,15 @@ class Conducted:
         def run() -> None:
             try:
                 work(*arguments)
+            except UsageError as problem:
+                self._channel.send(msg.Broken(problem=str(problem)))
             except Exception as problem:  # noqa: BLE001 - whatever it is, chatbench must not wait for an answer
                 traceback.print_exc()
                 self._channel.send(msg.Failed(problem=f"the driver failed: {where(problem)}"))
 
         gevent.spawn(run)
 
-    def tell_joining(self, enough: Callable[[], bool], pids: dict[str, int]) -> None:
+    def tell_joining(self, enough: Callable[[], bool]) -> None:
         """Blocks until enough members have joined, or one could not."""
         coordinator = self.coordinator
         deadline = time.monotonic() + SPAWN_TIMEOUT_S
@@ -74,7 +76,7 @@ class Conducted:
             self._channel.send(msg.Spawned(joined=coordinator.joined))
             gevent.sleep(0.1)
         problem = coordinator.failures[0] if coordinator.failures else None
-        self._channel.send(msg.Spawned(joined=coordinator.joined, problem=problem, complete=True, pids=pids))
+        self._channel.send(msg.Spawned(joined=coordinator.joined, problem=problem, complete=True))
 
     def _probe(self, order: msg.Probe) -> None:
         self._channel.send(msg.Probed(problem=self.coordinator.probe(order)))

@@ -11,6 +11,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -21,12 +22,17 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner
 from locust.stats import StatsEntry
 
+from harness.errors import UsageError
 from harness.garbage import collect_seldom
 from harness.load import messages as msg
 from harness.load.ledger import judge
 from harness.load.recovery import recovery
 from harness.load.shares import heard_share, hot_room
+from harness.load.usage import Usage, all_used, numbered
+from harness.load.worker_clocks import WorkerClocks
 from harness.measure.histogram import Latencies
+from harness.measure.offset import HostClock
+from harness.registry import source_digests
 
 ROW_TYPE = "chat"  # the "method" of all rows in Locust's statistics
 ANSWER_TIMEOUT_S = 30.0
@@ -68,6 +74,8 @@ class Coordinator:
         self._on_news = on_news
         self._decode = msgspec.msgpack.Decoder(msg.FromCrowd).decode
         self._workers: dict[str, Worker] = {}
+        self._clocks = WorkerClocks(lambda identity: self._send(self._workers[identity], msg.AskTime()))
+        self._master = Usage({"locust master": os.getpid()})
         self._lost = 0
         self._phase: msg.BeginPhase | None = None
         self._end_ns = 0
@@ -95,8 +103,8 @@ class Coordinator:
 
     # --- crowds
 
-    def assemble(self, load: msg.Load, urls: list[str]) -> dict[str, int]:
-        """A crowd in each Locust process that is there; returns the processes' pids. Raises TimeoutError."""
+    def assemble(self, load: msg.Load, urls: list[str]) -> None:
+        """A crowd in each Locust process that is there. Raises TimeoutError, and UsageError for one that differs."""
         self._load = load
         self.joined, self.failures, self._lost, self.last_second = 0, [], 0, None
         identities = self._identities()
@@ -104,11 +112,18 @@ class Coordinator:
         for worker in self._workers.values():
             self._send(worker, msg.Assemble(load=load, urls=urls, worker=worker.rank, workers=len(identities)))
         gevent.spawn(self._watch_workers, self._workers)
-        assembled = self._await(lambda worker: worker.assembled, ANSWER_TIMEOUT_S)
+        sources = source_digests(self._environment.user_classes)
+        for assembled in self._await(lambda worker: worker.assembled, ANSWER_TIMEOUT_S):
+            _check_same(assembled, sources)
+        self._compare_clocks()
+
+    def _compare_clocks(self) -> None:
+        """Tell the workers how far their clocks are ahead of this one."""
         if not isinstance(self._runner, MasterRunner):
-            return assembled[0].pids
-        pids = {f"{name} {rank}": pid for rank, each in enumerate(assembled, 1) for name, pid in each.pids.items()}
-        return {**pids, "locust master": os.getpid()}
+            return
+        for identity, ahead_ns in self._clocks.compare(self._workers).items():
+            if (worker := self._workers.get(identity)) is not None:
+                self._send(worker, msg.FollowClock(ahead_ns=ahead_ns))
 
     def _identities(self) -> list[str]:
         if not isinstance(self._runner, MasterRunner):
@@ -145,10 +160,15 @@ class Coordinator:
         return [given for worker in self._workers.values() if (given := answer(worker)) is not None]
 
     def _hear(self, **given: Any) -> None:
+        heard_ns = time.time_ns()
         carrier = given["msg"]
         worker = self._workers.get(carrier.node_id)
         if worker is not None:  # else of an earlier test, or thought lost
-            self._note(worker, self._decode(carrier.data))
+            news = self._decode(carrier.data)
+            if isinstance(news, msg.Time):
+                self._clocks.hear(worker.identity, news, heard_ns)
+            else:
+                self._note(worker, news)
 
     def _note(self, worker: Worker, news: msg.FromCrowd) -> None:
         match news:
@@ -203,6 +223,7 @@ class Coordinator:
         if self._environment.shape_class is not None:
             self._environment.shape_class.reset_time()  # type: ignore[no-untyped-call]  # Locust's
         self._order(phase)
+        gevent.spawn_later(max(0, phase.start_ns - time.time_ns()) / 1e9, self._master.begin)
 
     def end_now(self) -> None:
         self._end_ns = min(self._end_ns, time.time_ns())
@@ -223,13 +244,15 @@ class Coordinator:
         assert phase is not None
         while time.time_ns() < self._end_ns:
             gevent.sleep(CHECK_S)  # end_now may bring it nearer
+        used = self._master.end()
         self._await(lambda worker: worker.unsaid, ANSWER_TIMEOUT_S)
         drained = self._drain(phase.patience_s)
         self._order(msg.ClosePhase())
         reports = self._await(lambda worker: worker.report, ANSWER_TIMEOUT_S)
         self._close_seconds(last=True)
         self._phase = None
-        result = self._merge(phase, reports, drained)
+        self._compare_clocks()
+        result = self._merge(phase, reports, drained, used)
         del reports
         for worker in self._workers.values():
             worker.begin_phase()
@@ -262,7 +285,9 @@ class Coordinator:
             return True
         return judge([room for answer in answers for room in answer.rooms]).verdict.lost > 0
 
-    def _merge(self, phase: msg.BeginPhase, reports: list[msg.PhaseReport], drained: bool) -> msg.PhaseResult:
+    def _merge(
+        self, phase: msg.BeginPhase, reports: list[msg.PhaseReport], drained: bool, master: msg.Used
+    ) -> msg.PhaseResult:
         judgement = judge([room for report in reports for room in report.rooms])
         spread = Latencies()
         spread.record_ns(judgement.spread_ns)
@@ -296,8 +321,22 @@ class Coordinator:
             drained=drained,
             not_sent=sum(worker.unsaid.not_sent for worker in self._workers.values() if worker.unsaid is not None),
             workers_lost=self._lost,
+            used=self._used(master),
+            clocks=self._host_clocks(),
             locust_stats_csv=self._stats_csv(),
         )
+
+    def _used(self, master: msg.Used) -> msg.Used:
+        parts = [(worker.rank, worker.unsaid.used) for worker in self._workers.values() if worker.unsaid is not None]
+        if not isinstance(self._runner, MasterRunner):
+            return all_used(used for _rank, used in parts)
+        if self._lost:
+            return msg.Used(cpu_s=None, rss_bytes=None)
+        return all_used([*(numbered(used, rank + 1) for rank, used in parts), master])
+
+    def _host_clocks(self) -> list[HostClock]:
+        seen = [self._clocks.seen(identity, worker.rank + 1) for identity, worker in self._workers.items()]
+        return [each for each in seen if each is not None]
 
     # --- seconds, and Locust's statistics
 
@@ -355,6 +394,18 @@ class Coordinator:
         percentiles = locust.stats.PERCENTILES_TO_REPORT
         locust.stats.StatsCSV(self._environment, percentiles).requests_csv(csv.writer(out))
         return out.getvalue()
+
+
+def _check_same(assembled: msg.Assembled, sources: Mapping[str, str]) -> None:
+    """A worker on another host has its own chatbench, and its own copies of the scenarios. Raises UsageError."""
+    if assembled.version != version("chatbench"):
+        raise UsageError(
+            f"a Locust worker has chatbench {assembled.version}, and here it is {version('chatbench')}; "
+            "install the same"
+        )
+    for member, digest in sources.items():
+        if assembled.sources.get(member) != digest:
+            raise UsageError(f"a Locust worker has another {member}, or none; give it the same file of that scenario")
 
 
 COORDINATORS: WeakKeyDictionary[Environment, Coordinator] = WeakKeyDictionary()

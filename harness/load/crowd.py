@@ -10,6 +10,7 @@ import string
 import time
 from collections import Counter
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,11 @@ from locust.env import Environment
 
 from harness.errors import where
 from harness.garbage import collect_seldom
+from harness.load import clock
 from harness.load import messages as msg
 from harness.load.channel import Channel, ChannelClosed, spawn_peer
+from harness.load.usage import Usage
+from harness.registry import source_digests
 from harness.services.supervise import reason_in
 
 if TYPE_CHECKING:
@@ -72,7 +76,8 @@ class Crowd:
         gevent.spawn(self._listen)
         gevent.spawn(self._tell_arrivals)
         collect_seldom()
-        tell(msg.Assembled(pids={"locust": os.getpid(), "audience": self.audience.pid}))
+        self._usage = Usage({"locust": os.getpid(), "audience": self.audience.pid})
+        tell(msg.Assembled(version=version("chatbench"), sources=source_digests(environment.user_classes)))
 
     def close(self) -> None:
         """End the audience process, and with it every member's socket."""
@@ -84,6 +89,9 @@ class Crowd:
         match order:
             case msg.BeginPhase():
                 self._begin(order)
+            case msg.FollowClock():
+                clock.follow(order.ahead_ns)
+                self.ask_audience(order)
             case msg.CutShort():
                 self.end_ns = min(self.end_ns, order.end_ns)
             case msg.Probe() | msg.ClosePhase():
@@ -179,14 +187,17 @@ class Crowd:
 
     def _end(self, phase: msg.BeginPhase) -> None:
         """After the phase's end: tell what the schedule asked for and could not be sent by then."""
-        while (remaining_s := (self.end_ns - time.time_ns()) / 1e9) > 0:
+        gevent.sleep(max(0, phase.start_ns - clock.time_ns()) / 1e9)
+        self._usage.begin()
+        while (remaining_s := (self.end_ns - clock.time_ns()) / 1e9) > 0:
             gevent.sleep(min(remaining_s, 0.1))  # CutShort may bring it nearer
+        used = self._usage.end()
         grace_ends = time.monotonic() + LATE_SENDS_GRACE_S
         while any(member.is_behind() for member in self.members.values()) and time.monotonic() < grace_ends:
             gevent.sleep(0.02)
         not_sent = sum(member.count_unsaid(phase) for member in self.members.values())
         self.ask_audience(msg.EndPhase())
-        self._tell(msg.Unsaid(not_sent=not_sent))
+        self._tell(msg.Unsaid(not_sent=not_sent, used=used))
 
 
 # Locust hands a member its Environment and nothing else.
@@ -206,7 +217,9 @@ def serve_coordinator(environment: Environment, scenario: str, audience_log: Pat
 
     def obey(order: msg.ToCrowd) -> None:
         crowd = CROWDS.get(environment)
-        if isinstance(order, msg.Assemble):
+        if isinstance(order, msg.AskTime):
+            tell(msg.Time(host_ns=time.time_ns(), clock=clock.identity()))
+        elif isinstance(order, msg.Assemble):
             if crowd is not None:
                 crowd.close()
             Crowd(environment, order, audience_log, tell)

@@ -24,19 +24,23 @@ from harness.load import messages as msg
 from harness.load.channel import Channel, ChannelClosed
 from harness.load.conducted import Conducted
 from harness.load.crowd import serve_coordinator
-from harness.load.driver_settings import DriverSettings
-from harness.load.scenario import BrokenScenario, Scenario, chosen_options, load_scenario, load_scenarios
+from harness.load.driver_settings import DriverSettings, ExpectedWorkers, WorkerSettings
+from harness.load.scenario import BrokenScenario, Scenario, chosen_options, load_scenarios
 from harness.load.web import WebDriver
 from harness.load.worker import member_environment
-from harness.services.ports import free_ports
+from harness.services.ports import free_ports, is_free
 from harness.services.supervise import spawn
 
 WORKERS_TIMEOUT_S = 30.0
+EXPECTED_TIMEOUT_S = 300.0
 
 
 def start_runner(settings: DriverSettings, scenarios: list[Scenario]) -> Environment:
     """An Environment for these scenarios, with a runner and, where more than one process is asked for, its workers."""
     environment = member_environment(scenarios)
+    if settings.expected is not None:
+        await_workers(environment, settings.expected)
+        return environment
     if settings.processes == 1:
         environment.create_local_runner()
         serve_coordinator(environment, settings.scenario, Path(settings.logs) / "audience.log")
@@ -45,9 +49,15 @@ def start_runner(settings: DriverSettings, scenarios: list[Scenario]) -> Environ
     runner = environment.create_master_runner("127.0.0.1", port)
     workers = []
     for number in range(1, settings.processes + 1):
-        argv = [sys.executable, "-m", "harness.load.worker", str(port), str(number)]
+        given = WorkerSettings(
+            master_host="127.0.0.1",
+            master_port=port,
+            scenarios=[str(scenario.path) for scenario in scenarios],
+            audience_log=str(Path(settings.logs) / f"audience-{number}.log"),
+        )
+        argv = [sys.executable, "-m", "harness.load.worker"]
         log = Path(settings.logs) / f"worker-{number}.log"
-        workers.append(spawn(f"Locust worker {number}", argv, log, stdin=msgspec.json.encode(settings)))
+        workers.append(spawn(f"Locust worker {number}", argv, log, stdin=msgspec.json.encode(given)))
     deadline = time.monotonic() + WORKERS_TIMEOUT_S
     while len(runner.clients.ready) < settings.processes:
         for worker in workers:
@@ -58,12 +68,31 @@ def start_runner(settings: DriverSettings, scenarios: list[Scenario]) -> Environ
     return environment
 
 
+def await_workers(environment: Environment, expected: ExpectedWorkers) -> None:
+    """A master, until so many workers have joined it. Raises ServiceFailed."""
+    if not is_free(expected.port, expected.host):
+        raise ServiceFailed(f"Locust's master cannot listen at {expected.host}:{expected.port}: that is taken")
+    runner = environment.create_master_runner(expected.host, expected.port)
+    deadline = time.monotonic() + EXPECTED_TIMEOUT_S
+    while len(runner.clients.ready) < expected.count:
+        if time.monotonic() > deadline:
+            raise ServiceFailed(
+                f"{len(runner.clients.ready)} of {expected.count} Locust workers joined within {EXPECTED_TIMEOUT_S:g} s"
+            )
+        gevent.sleep(0.1)
+
+
 class Driver:
     """One test, begun and ended by chatbench."""
 
-    def __init__(self, settings: DriverSettings, channel: Channel[msg.ToCoordinator]) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        scenario: Scenario,
+        settings: DriverSettings,
+        channel: Channel[msg.ToCoordinator],
+    ) -> None:
         self._channel = channel
-        scenario = load_scenario(Path(settings.scenario))
         rooms = settings.rooms or scenario.members[0].rooms_for(settings.members)
         self._load = msg.Load(
             members=settings.members,
@@ -74,7 +103,7 @@ class Driver:
             seed=settings.seed,
             options=chosen_options(scenario.options, settings.options),
         )
-        self._environment = start_runner(settings, [scenario])
+        self._environment = environment
         scenario.choose_in(self._environment)
         self._test = Conducted(self._environment, channel)
 
@@ -90,12 +119,12 @@ class Driver:
     def _spawn_members(self, urls: list[str]) -> None:
         runner = self._environment.runner
         assert runner is not None
-        pids = self._test.coordinator.assemble(self._load, urls)
+        self._test.coordinator.assemble(self._load, urls)
         if self._environment.shape_class is None:
             gevent.spawn(runner.start, self._load.members, spawn_rate=self._load.members)
         else:
             runner.start_shape()
-        self._test.tell_joining(self._all_joined, pids)
+        self._test.tell_joining(self._all_joined)
 
     def _all_joined(self) -> bool:
         shape, runner = self._environment.shape_class, self._environment.runner
@@ -112,12 +141,20 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     channel: Channel[msg.ToCoordinator] = Channel(socket.socket(fileno=int(sys.argv[1])), msg.ToCoordinator)
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=DriverSettings)
+    if settings.expected is not None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # when the channel closes, others' workers are still to be told
     try:
-        if settings.web is None:
-            Driver(settings, channel).obey()
-        else:
-            scenarios = load_scenarios(settings.web.scenarios)
-            WebDriver(start_runner(settings, scenarios), scenarios, settings, channel).obey()
+        paths = [settings.scenario] if settings.web is None else settings.web.scenarios
+        scenarios = load_scenarios(paths)
+        environment = start_runner(settings, scenarios)
+        try:
+            if settings.web is None:
+                Driver(environment, scenarios[0], settings, channel).obey()
+            else:
+                WebDriver(environment, scenarios, settings, channel).obey()
+        finally:
+            if settings.expected is not None and environment.runner is not None:
+                environment.runner.quit()
     except (BrokenScenario, UsageError) as problem:
         channel.send(msg.Broken(problem=str(problem)))
     except ServiceFailed as problem:

@@ -8,14 +8,32 @@ import msgspec
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     """For Locust's web UI."""
 
+    host: str
     port: int
     arch: str
     scenarios: list[str]  # paths; the one to begin with is DriverSettings.scenario
     warmup_s: float
 
 
+class ExpectedWorkers(msgspec.Struct, frozen=True, kw_only=True):
+    """Locust workers that others start, on this host or elsewhere, and where they find their master."""
+
+    count: int
+    host: str
+    port: int
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a Locust worker reads from its standard input."""
+
+    master_host: str
+    master_port: int
+    scenarios: list[str]  # paths
+    audience_log: str
+
+
 class DriverSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the driver process, and each of its Locust workers, reads from its standard input."""
+    """What the driver process reads from its standard input."""
 
     scenario: str  # path of the locustfile
     members: int
@@ -26,5 +44,6 @@ class DriverSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     options: dict[str, str]
     processes: int  # Locust processes that hold members
+    expected: ExpectedWorkers | None = None  # and then none of this host's own
     logs: str  # folder
     web: WebSettings | None = None  # None: chatbench begins and ends the one test

@@ -17,7 +17,6 @@ from that intended moment, so a slow driver or gateway cannot make the load thin
 
 from __future__ import annotations
 
-import time
 from random import Random
 from typing import ClassVar
 
@@ -31,6 +30,7 @@ from locust.exception import StopUser
 from architectures.interface import Option
 from harness.load import messages as msg
 from harness.load import standalone
+from harness.load.clock import time_ns
 from harness.load.coordinator import COORDINATORS
 from harness.load.crowd import CROWDS, NotJoined
 from harness.load.history import message_id
@@ -120,7 +120,7 @@ class Member(User):
             self._crowd.enter(self.index, room, self.read_bytes_per_s())
         except NotJoined as problem:
             raise StopUser from problem
-        self._joined_ns = time.time_ns()
+        self._joined_ns = time_ns()
         self._rooms.append(room)
 
     def leave(self, room: str) -> None:
@@ -160,7 +160,7 @@ class Member(User):
             if self._phase is None or self._due_ns >= self._crowd.end_ns:
                 self._start_schedule(self._crowd.phase_after(self._phase))
                 continue
-            wait_ns = self._due_ns - time.time_ns()
+            wait_ns = self._due_ns - time_ns()
             if wait_ns > 0:
                 gevent.sleep(wait_ns / 1e9)
                 continue  # the timer may be early, and the phase may have been cut short

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from random import Random
 from typing import TYPE_CHECKING
 
 from harness import wire
+from harness.load.clock import time_ns
 from harness.load.connection import Connection
 from harness.load.history import Stay
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 3.0
-
-time_ns = time.time_ns
 
 
 class MemberSocket:

@@ -18,6 +18,7 @@ from harness.load.history import RoomReport
 from harness.load.ledger import Verdict
 from harness.load.recovery import Recovery
 from harness.load.shares import HeardShare, HotRoom
+from harness.measure.offset import HostClock
 
 LENGTH = struct.Struct(">I")
 PATIENCE_S = 2.0  # longer than anything is under way where nothing is broken
@@ -38,6 +39,12 @@ class Gateways(Struct, frozen=True):
     """Where members can connect: those who lose their gateway come back by way of another."""
 
     urls: list[str]
+
+
+class FollowClock(Struct, frozen=True):
+    """The clock of the worker's host is so far ahead of the coordinator's. Also coordinator -> crowd."""
+
+    ahead_ns: int
 
 
 class Enter(Struct, frozen=True):
@@ -193,6 +200,10 @@ class Assemble(Struct, frozen=True):
     workers: int
 
 
+class AskTime(Struct, frozen=True):
+    """Answer at once with Time."""
+
+
 class CutShort(Struct, frozen=True):
     """The phase ends at this moment and not when it was said to."""
 
@@ -202,8 +213,25 @@ class CutShort(Struct, frozen=True):
 # --- crowd -> coordinator, beside Progress, Histories, Tick, Probed
 
 
+class Used(Struct, frozen=True):
+    """What processes of the driver used in a phase, by what they are called; None: one has ended."""
+
+    cpu_s: dict[str, float] | None
+    rss_bytes: dict[str, int] | None
+
+
 class Assembled(Struct, frozen=True):
-    pids: dict[str, int]  # of the processes whose CPU time is the driver's
+    """The crowd is there, with an audience."""
+
+    version: str  # of chatbench
+    sources: dict[str, str]  # by class of members, a digest of the file it is from
+
+
+class Time(Struct, frozen=True):
+    """What the clock of the worker's host shows, and which clock that is."""
+
+    host_ns: int
+    clock: str
 
 
 class Arrivals(Struct, frozen=True):
@@ -218,6 +246,7 @@ class Unsaid(Struct, frozen=True):
     """The end of the phase has passed; so much of its schedule could not be said."""
 
     not_sent: int
+    used: Used
 
 
 # --- coordinator -> chatbench
@@ -258,6 +287,8 @@ class PhaseResult(Struct, frozen=True):
     heard_share: HeardShare
     hot_room: HotRoom
     recoveries: list[Recovery]  # from each fault that was told, in that order
+    used: Used  # by the driver's processes
+    clocks: list[HostClock]  # of workers on other hosts
     drained: bool  # False: deliveries were still arriving when the wait for them ended
     not_sent: int = 0
     workers_lost: int = 0  # their members count for nothing
@@ -284,7 +315,6 @@ class Spawned(Struct, frozen=True):
     joined: int
     complete: bool = False
     problem: str | None = None  # why not all could join
-    pids: dict[str, int] = {}  # when complete: the driver's processes, by what they are called
 
 
 class Ending(Struct, frozen=True):
@@ -321,11 +351,35 @@ class Recorded(Struct, frozen=True):
     summary: bytes  # summary.json, or nothing
 
 
-ToAudience = Gateways | Enter | Exit | HangUp | SlowDown | Speak | Probe | BeginPhase | EndPhase | Collect | ClosePhase
+ToAudience = (
+    Gateways
+    | FollowClock
+    | Enter
+    | Exit
+    | HangUp
+    | SlowDown
+    | Speak
+    | Probe
+    | BeginPhase
+    | EndPhase
+    | Collect
+    | ClosePhase
+)
 FromAudience = Entered | MemberFailed | Probed | Tick | Progress | Histories | PhaseReport
-ToCrowd = Assemble | Probe | SlowDown | BeginPhase | CutShort | Collect | ClosePhase
+ToCrowd = Assemble | AskTime | FollowClock | Probe | SlowDown | BeginPhase | CutShort | Collect | ClosePhase
 FromCrowd = (
-    Assembled | Arrivals | MemberFailed | Probed | Tick | Unsaid | Progress | Histories | PhaseReport | Broken | Failed
+    Assembled
+    | Time
+    | Arrivals
+    | MemberFailed
+    | Probed
+    | Tick
+    | Unsaid
+    | Progress
+    | Histories
+    | PhaseReport
+    | Broken
+    | Failed
 )
 ToCoordinator = Spawn | Probe | BeginPhase | EndPhase | SlowDown | FaultBegan | Recorded
 FromCoordinator = Ready | Broken | Failed | Started | Spawned | Probed | Second | Ending | PhaseResult

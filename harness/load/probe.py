@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Protocol
 
 from harness import wire
+from harness.load.clock import time_ns
 
 # Test messages have ids of their own, above every id of the load, and belong to no ledger.
 PROBE_BASE = 1 << 52
@@ -58,7 +58,7 @@ class RunningProbe:
             identity = self._first_id + len(self._said)
             self._said[identity] = (room, url)
             self._unanswered[identity] = inside[0]
-            inside[0].send(wire.Say(room, identity, "can everybody hear me?", time.time_ns()))
+            inside[0].send(wire.Say(room, identity, "can everybody hear me?", time_ns()))
 
     def heard(self, member: Prober, chat: wire.Chat) -> None:
         room, url = self._said.get(chat.id, ("", ""))

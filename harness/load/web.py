@@ -167,9 +167,9 @@ class WebDriver:
         self._said = self._acked = self._delivered = 0
         self._test.broken = self._test.ending = False
         load = coordinator.load
-        pids = coordinator.assemble(load, self._urls)
+        coordinator.assemble(load, self._urls)
         self._channel.send(msg.Started(settings=self._settings(), rooms=load.rooms))
-        self._test.in_background(self._test.tell_joining, self._all_joined, pids)
+        self._test.in_background(self._test.tell_joining, self._all_joined)
 
     def _all_joined(self) -> bool:
         if self._environment.shape_class is not None and not self._said:
@@ -192,7 +192,7 @@ class WebDriver:
     # --- the tab
 
     def _open_web_ui(self) -> None:
-        web = self._environment.create_web_ui("127.0.0.1", self._web.port, delayed_start=True)
+        web = self._environment.create_web_ui(self._web.host, self._web.port, delayed_start=True)
         web.template_args = {
             "extended_tabs": [{"title": "Ledger and CPU", "key": TAB}],
             "extended_tables": [

@@ -1,4 +1,4 @@
-"""A Locust worker of the driver's: `python -m harness.load.worker PORT NUMBER`, with the port of its master."""
+"""A Locust worker of the driver's: `python -m harness.load.worker`, settings as JSON on standard input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import locust.env
 import msgspec
 
 from harness.load.crowd import serve_coordinator
-from harness.load.driver_settings import DriverSettings
+from harness.load.driver_settings import WorkerSettings
 from harness.load.scenario import Scenario, load_scenarios
 
 
@@ -28,15 +28,16 @@ def member_environment(scenarios: Iterable[Scenario]) -> locust.env.Environment:
 
 
 def main() -> None:
-    """Settings as JSON on standard input."""
+    """Ends when its master does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # chatbench decides when it ends
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    port, number = sys.argv[1:]
-    settings = msgspec.json.decode(sys.stdin.buffer.read(), type=DriverSettings)
-    paths = [settings.scenario] if settings.web is None else settings.web.scenarios
-    environment = member_environment(load_scenarios(paths))
-    runner = environment.create_worker_runner("127.0.0.1", int(port))
-    serve_coordinator(environment, settings.scenario, Path(settings.logs) / f"audience-{number}.log")
+    settings = msgspec.json.decode(sys.stdin.buffer.read(), type=WorkerSettings)
+    environment = member_environment(load_scenarios(settings.scenarios))
+    try:
+        runner = environment.create_worker_runner(settings.master_host, settings.master_port)
+    except ConnectionError:
+        return  # nobody there yet, after Locust's five minutes of asking
+    serve_coordinator(environment, settings.scenarios[0], Path(settings.audience_log))
     runner.greenlet.join()
 
 

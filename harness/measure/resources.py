@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import psutil
 
@@ -33,3 +34,26 @@ class Processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 resident[name] = sum(process.memory_info().rss for process in processes)
         return resident
+
+
+class CpuUsed(NamedTuple):
+    """CPU seconds, where they are known: as Processes.cpu_s."""
+
+    by_component: dict[str, float]
+    by_gateway: dict[str, float]  # of each gateway, by its process
+
+
+class Meter:
+    """CPU time and memory of what a run started, from now on: what is started again later is another process."""
+
+    def __init__(self, services: Mapping[str, Sequence[int]]) -> None:
+        self._services = Processes(services)
+        self._gateways = Processes({str(pid): [pid] for pid in services.get("gateway", ())})
+
+    def cpu(self) -> CpuUsed:
+        """Until now."""
+        return CpuUsed(self._services.cpu_s(), self._gateways.cpu_s())
+
+    def rss_bytes(self) -> dict[str, int]:
+        """As Processes.rss_bytes."""
+        return self._services.rss_bytes()

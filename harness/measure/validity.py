@@ -12,6 +12,7 @@ SEND_LATENESS_P99_MAX_MS = 50.0
 LOOP_LAG_P99_MAX_MS = 50.0
 CPU_SHARE_MAX = 0.9  # of one core, per process: above it queues build up in the driver
 NOT_SENT_SHARE_MAX = 0.001
+CLOCK_ERROR_SHARE_MAX = 0.5  # of the median latency
 
 
 class DriverVerdict(msgspec.Struct, frozen=True):
@@ -32,6 +33,8 @@ def judge_driver(
     clock_stepped_ns: int,
     drained: bool,
     workers_lost: int,
+    latency_error_ms: float = 0.0,
+    latency_p50_ms: float | None = None,
 ) -> DriverVerdict:
     """`cpu_share` is CPU time over wall time of each driver process, by its name for the user."""
     problems = []
@@ -54,6 +57,10 @@ def judge_driver(
         )
     if workers_lost:
         problems.append(f"{workers_lost} of its Locust workers ended during the run: their members count for nothing")
+    if latency_p50_ms is not None and latency_error_ms > CLOCK_ERROR_SHARE_MAX * latency_p50_ms:
+        problems.append(
+            f"the clocks of its hosts are known to {latency_error_ms:.1f} ms only, more than half of the median latency"
+        )
     if clock_stepped_ns:
         problems.append(f"the clock was stepped by {clock_stepped_ns / 1e6:,.0f} ms during the run")
     elif below_zero:

@@ -55,12 +55,7 @@ def summary_table(summary: Summary) -> Table:
     if summary.neither:
         add("owed to nobody: joining, leaving, unread", _n(summary.neither))
     table.add_section()
-    valid = summary.driver.valid is not False
-    for name, latency in (("delivery", summary.latency_ms), ("ack", summary.ack_ms)):
-        figures = " / ".join(_x(value, ",.1f") for value in (latency.p50, latency.p99, latency.p999))
-        add(f"{name} latency p50 / p99 / p99.9", f"{figures} ms" if valid else "not valid")
-    spread = " / ".join(_x(value, ",.1f") for value in (summary.spread_ms.p50, summary.spread_ms.p99))
-    add("spread, first to last recipient p50 / p99", f"{spread} ms" if valid else "not valid", end_section=True)
+    _add_latencies(table, summary)
     cpu = summary.cpu_us_per_delivery
     parts = (("gateway", cpu.gateway), ("kafka", cpu.kafka), ("redis", cpu.redis), ("driver", cpu.driver))
     uses = {"gateway": True, "kafka": summary.kafka is not None, "redis": summary.redis is not None, "driver": True}
@@ -78,6 +73,19 @@ def summary_table(summary: Summary) -> Table:
     if summary.redis is not None:
         add("Redis commands per message", _x(summary.redis.commands_per_message, ".4g"))
     return table
+
+
+def _add_latencies(table: Table, summary: Summary) -> None:
+    valid = summary.driver.valid is not False
+    for name, latency in (("delivery", summary.latency_ms), ("ack", summary.ack_ms)):
+        figures = " / ".join(_x(value, ",.1f") for value in (latency.p50, latency.p99, latency.p999))
+        table.add_row(f"{name} latency p50 / p99 / p99.9", f"{figures} ms" if valid else "not valid")
+    if summary.latency_error_ms:
+        table.add_row("  wrong by at most, as clocks of hosts differ", f"{summary.latency_error_ms:,.1f} ms")
+    spread = " / ".join(_x(value, ",.1f") for value in (summary.spread_ms.p50, summary.spread_ms.p99))
+    table.add_row(
+        "spread, first to last recipient p50 / p99", f"{spread} ms" if valid else "not valid", end_section=True
+    )
 
 
 def _after(ms: float | None) -> str:

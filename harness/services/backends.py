@@ -103,7 +103,7 @@ class Backends:
 
     def forget(self, run_id: str) -> None:
         """What that run made where others are, too, is removed; raises ServiceFailed if it stays."""
-        remove_traces(self._external, run_id)
+        remove_traces(self._external, f"{run_id}-")
 
     def check(self) -> None:
         """Raise ServiceFailed if any of their processes has ended by itself."""

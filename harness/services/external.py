@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
 import redis.asyncio
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # public, by its docs
 from redis.exceptions import RedisError
 
 from architectures.interface import Services
@@ -27,6 +28,13 @@ from harness.errors import ServiceFailed, UsageError
 
 PASSWORD_VARIABLE = "CHATBENCH_REDIS_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 ANSWER_TIMEOUT_S = 10.0
+CLUSTER_SETTINGS = (
+    *("group.min.session.timeout.ms", "group.max.session.timeout.ms", "group.initial.rebalance.delay.ms"),
+    *("group.consumer.session.timeout.ms", "group.consumer.heartbeat.interval.ms"),
+    *("min.insync.replicas", "unclean.leader.election.enable", "default.replication.factor"),
+    *("num.network.threads", "num.io.threads", "message.max.bytes"),
+)
+VANISHED_MAX_S = 10.0  # more than a consumer's session
 # How brokers are reached and who is believed. What a client does with them is the architecture's, alike for everybody.
 REACHING = (
     *("security.", "sasl.", "ssl.", "enable.ssl.", "https.", "broker.address.", "client.dns."),
@@ -144,24 +152,51 @@ async def _ping(url: str, shown: str) -> None:
         ) from problem
 
 
-def remove_traces(services: Services, run_id: str) -> None:
-    """Delete the topics and groups of that run, and nobody else's; raises ServiceFailed if they stay."""
+def cluster_settings(services: Services) -> dict[str, str]:
+    """What the owner of the cluster has set of CLUSTER_SETTINGS; a run is as quick to notice a loss as they allow."""
+    try:
+        admin = admin_client(services)
+        node = min(admin.list_topics(timeout=ANSWER_TIMEOUT_S).brokers)
+        asked = ConfigResource(ConfigResource.Type.BROKER, str(node))
+        told = admin.describe_configs([asked], request_timeout=ANSWER_TIMEOUT_S)[asked].result(ANSWER_TIMEOUT_S)
+    except (KafkaException, TimeoutError) as problem:
+        return {"not measured": str(problem)}  # to read settings may be forbidden here
+    return {name: str(told[name].value) for name in CLUSTER_SETTINGS if name in told}
+
+
+def remove_traces(services: Services, prefix: str) -> None:
+    """Delete the topics and groups that begin so, and nobody else's; raises ServiceFailed if they stay."""
     if services.kafka_bootstrap is None:
         return
-    prefix = f"{run_id}-"
     try:
         admin = admin_client(services)
         topics = [name for name in admin.list_topics(timeout=ANSWER_TIMEOUT_S).topics if name.startswith(prefix)]
-        listed = admin.list_consumer_groups(request_timeout=ANSWER_TIMEOUT_S).result()
-        groups = [group.group_id for group in listed.valid if group.group_id.startswith(prefix)]
-        deleted = [
-            *(admin.delete_topics(topics, request_timeout=ANSWER_TIMEOUT_S).values() if topics else ()),
-            *(admin.delete_consumer_groups(groups, request_timeout=ANSWER_TIMEOUT_S).values() if groups else ()),
-        ]
-        wait(deleted, ANSWER_TIMEOUT_S)
-        for each in deleted:
-            each.result(0)
+        if topics:
+            _done(admin.delete_topics(topics, request_timeout=ANSWER_TIMEOUT_S))
+        _remove_groups(admin, prefix)
     except (KafkaException, TimeoutError) as problem:
         raise ServiceFailed(
-            f"what the run made in Kafka could not be removed ({problem}); delete what begins with {prefix}"
+            f"what was made in Kafka could not be removed ({problem}); delete what begins with {prefix}"
         ) from problem
+
+
+def _remove_groups(admin: AdminClient, prefix: str) -> None:
+    deadline = time.monotonic() + VANISHED_MAX_S
+    while True:
+        listed = admin.list_consumer_groups(request_timeout=ANSWER_TIMEOUT_S).result()
+        groups = [group.group_id for group in listed.valid if group.group_id.startswith(prefix)]
+        if not groups:
+            return None
+        try:
+            return _done(admin.delete_consumer_groups(groups, request_timeout=ANSWER_TIMEOUT_S))
+        except KafkaException as problem:
+            # Of a gateway that was killed, the broker learns only when its session has run out.
+            if problem.args[0].code() != KafkaError.NON_EMPTY_GROUP or time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)
+
+
+def _done(deleted: Mapping[str, Future[None]]) -> None:
+    wait(deleted.values(), ANSWER_TIMEOUT_S)
+    for each in deleted.values():
+        each.result(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 from architectures.interface import Services, Topology
 from harness.errors import ServiceFailed
 from harness.gateway.settings import Exposure, GatewaySettings, GatewayStats, Limits, gateway_url
+from harness.services.asking import ask
 from harness.services.ports import free_ports
 from harness.services.supervise import Child, reason_in, spawn
 
@@ -63,7 +63,8 @@ class Fleet:
             services=self._services,
             topology=self._topology,
             index=index,
-            ports=self._ports,
+            port=self._ports[index],
+            peers=tuple(self.urls),
             exposure=self._exposure,
             limits=self._limits,
             tick_s=self._tick_s,
@@ -102,8 +103,8 @@ class Fleet:
         """How and why gateways have ended that nobody killed."""
         return [ending for child in self.children if (ending := child.ending()) is not None]
 
-    def stats(self) -> dict[int, GatewayStats]:
-        """Counters of every gateway that is there, by its process id; raises ServiceFailed if one does not answer."""
+    def stats(self) -> dict[str, GatewayStats]:
+        """Counters of every gateway that is there, by its process; raises ServiceFailed if one does not answer."""
         answers = {}
         for port, child in zip(self._ports, self.children, strict=True):
             if self._may_end and not child.is_running:
@@ -114,19 +115,12 @@ class Fleet:
                 raise ServiceFailed(
                     f"{child.name} did not answer within {ANSWER_TIMEOUT_S:g} s; use a lower --rate, or see {child.log}"
                 )
-            answers[child.pid] = stats
+            answers[str(child.pid)] = stats
         return answers
 
     def _stats_of(self, port: int, timeout_s: float) -> GatewayStats | None:
-        connection = http.client.HTTPConnection(self._exposure.bind, port, timeout=timeout_s)
-        headers = {} if self._exposure.token is None else {"Authorization": f"Bearer {self._exposure.token}"}
-        try:
-            connection.request("GET", "/stats", headers=headers)
-            return msgspec.json.decode(connection.getresponse().read(), type=GatewayStats)
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            connection.close()
+        url = gateway_url(port, self._exposure.bind)
+        return ask(url, "/stats", GatewayStats, self._exposure.token, timeout_s)
 
     def stop(self) -> None:
         for child in self.children:  # ask all before waiting for one

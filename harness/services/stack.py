@@ -9,8 +9,10 @@ from confluent_kafka import KafkaException
 from architectures.interface import Architecture, Topology
 from harness.errors import ServiceFailed
 from harness.gateway.settings import Exposure
+from harness.measure.resources import Meter
 from harness.services.backends import Backends
 from harness.services.fleet import LOCAL, Fleet
+from harness.services.installation import Progress
 from harness.services.kafka import Kafka
 from harness.services.redis import RedisServer
 from harness.services.standing import LentBackends
@@ -48,6 +50,10 @@ class Stack:
         """As `kafka`."""
         return self.backends.redis if self._architecture.requires.redis else None
 
+    def begin(self, on_progress: Progress) -> None:
+        """As Backends.begin."""
+        self.backends.begin(on_progress)
+
     def start(self) -> Fleet:
         """Wait for the backends, provision the architecture, and start its gateways."""
         self.backends.finish()
@@ -74,13 +80,15 @@ class Stack:
         if self.fleet is not None:
             self.fleet.check()
 
-    def pids(self) -> dict[str, list[int]]:
-        """Process ids by component; a component that is not used has none."""
-        return {
-            "gateway": [] if self.fleet is None else [child.pid for child in self.fleet.children],
-            "kafka": [] if self.kafka is None else [child.pid for child in self.kafka.children],
-            "redis": [] if self.redis is None else [self.redis.child.pid],
-        }
+    def meter(self) -> Meter:
+        """Of the processes that run now; a component that is not used has none."""
+        return Meter(
+            {
+                "gateway": [] if self.fleet is None else [child.pid for child in self.fleet.children],
+                "kafka": [] if self.kafka is None else [child.pid for child in self.kafka.children],
+                "redis": [] if self.redis is None else [self.redis.child.pid],
+            }
+        )
 
     def stop(self) -> None:
         if self.fleet is not None:

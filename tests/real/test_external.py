@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 import trustme
@@ -102,6 +103,8 @@ def test_a_run_on_a_guarded_cluster_is_whole_and_leaves_nothing_there(
     assert summary["redis"]["commands_per_message"] is None
     assert summary["cpu_us_per_delivery"]["kafka"] is None
     assert summary["cpu_us_per_delivery"]["gateway"] > 0
+    manifest = msgspec.json.decode((summary["folder"] / "manifest.json").read_bytes())
+    assert manifest["cluster"]["group.initial.rebalance.delay.ms"] == "0", "as its owner has set it"
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     assert {name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")} == {"orders"}
     assert admin.list_consumer_groups().result().valid == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,17 +12,23 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from architectures.interface import Architecture
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "tests" / "plugin_example"
+GUIDE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+
+
+def installed(package: Path, target: Path) -> Mapping[str, str]:
+    """An environment in which the package is installed."""
+    install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(target)]
+    subprocess.run([sys.executable, *install, str(package)], check=True, timeout=120)
+    return {**os.environ, "PYTHONPATH": str(target)}
 
 
 @pytest.fixture(scope="module")
 def with_plugin(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """An environment in which the example package is installed."""
-    target = tmp_path_factory.mktemp("site")
-    install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(target)]
-    subprocess.run([sys.executable, *install, str(EXAMPLE)], check=True, timeout=120)
-    return {**os.environ, "PYTHONPATH": str(target)}
+    return installed(EXAMPLE, tmp_path_factory.mktemp("site"))
 
 
 def python(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -48,3 +55,28 @@ def test_it_passes_the_conformance_suite_in_one_line(with_plugin: Mapping[str, s
     answer = python(with_plugin, "-m", "pytest", "-q", "tests/conformance", "--arch", "mesh")
     assert answer.returncode == 0, answer.stdout
     assert "8 passed" in answer.stdout
+
+
+def test_what_the_guide_shows_is_less_than_forty_lines_and_a_whole_architecture(tmp_path: Path) -> None:
+    (code,), (project,) = (
+        re.findall(rf"^```{kind}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL) for kind in ("python", "toml")
+    )
+    assert len([line for line in code.splitlines() if line.strip()]) < 40
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "lobby.py").write_text(code)
+    (package / "pyproject.toml").write_text(project)
+    environment = installed(package, tmp_path / "site")
+    answer = python(environment, "-m", "pytest", "-q", "tests/conformance", "--arch", "lobby")
+    assert answer.returncode == 0, answer.stdout
+    short = ["--duration", "2s", "--warmup", "0s", "--out", str(tmp_path / "out"), "--scenario", "many_rooms"]
+    answer = python(environment, "-m", "harness.cli", "run", "--arch", "lobby", "--gateways", "8", "--json", *short)
+    assert answer.returncode in (0, 4), answer.stderr
+    summary = msgspec.json.decode(answer.stdout)
+    assert summary["delivered"] == summary["expected"] > 0
+    assert summary["wasted_deliveries_per_message"] > 0, "it is said what this costs"
+
+
+def test_the_guide_names_every_part_of_the_interface() -> None:
+    parts = {name for name in vars(Architecture) if not name.startswith("_")} | set(Architecture.__annotations__)
+    assert not {part for part in parts if f"`{part}`" not in GUIDE}

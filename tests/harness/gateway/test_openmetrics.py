@@ -17,7 +17,16 @@ from harness.services.fleet import Fleet
 
 TOKEN = "not-a-secret-of-anybody"
 STATS = GatewayStats(
-    members=3, rooms=2, frames_out=40, writes=30, bytes_out=5000, wasted=1, counts={"slow_cut_off": 1, "joins": 7}
+    process="here 1 2",
+    cpu_s=0.5,
+    rss_bytes=1,
+    members=3,
+    rooms=2,
+    frames_out=40,
+    writes=30,
+    bytes_out=5000,
+    wasted=1,
+    counts={"slow_cut_off": 1, "joins": 7},
 )
 
 

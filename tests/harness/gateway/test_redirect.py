@@ -13,7 +13,7 @@ from websockets.protocol import State
 from architectures.direct import Direct
 from architectures.interface import Moving, Services, Topology
 from harness.gateway.session import Hall, Session
-from harness.gateway.settings import GatewaySettings, Limits
+from harness.gateway.settings import GatewaySettings, Limits, gateway_url
 
 
 class OwnedElsewhere(Direct):
@@ -38,7 +38,15 @@ USUAL = Limits()
 
 def settings(ports: tuple[int, ...], limits: Limits = USUAL) -> GatewaySettings:
     topology = Topology(run_id="r", gateways=len(ports))
-    return GatewaySettings(arch="direct", services=Services(), topology=topology, index=0, ports=ports, limits=limits)
+    return GatewaySettings(
+        arch="direct",
+        services=Services(),
+        topology=topology,
+        index=0,
+        port=ports[0],
+        peers=tuple(map(gateway_url, ports)),
+        limits=limits,
+    )
 
 
 class Peer:

@@ -116,7 +116,7 @@ def test_runs_of_one_command_share_what_is_external() -> None:
 def test_what_cannot_be_removed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(external, "ANSWER_TIMEOUT_S", 0.5)
     with pytest.raises(ServiceFailed, match="delete what begins with chatbench-12345678-"):
-        remove_traces(Services(kafka_bootstrap="127.0.0.1:1"), "chatbench-12345678")
+        remove_traces(Services(kafka_bootstrap="127.0.0.1:1"), "chatbench-12345678-")
 
 
 def test_where_no_brokers_are_external_nothing_is_asked() -> None:

@@ -1,0 +1,220 @@
+"""redis-streams: a stream per room, read from where one is by the gateways that have members of the room.
+
+    member -> gateway -> XADD room -> every gateway that reads the room -> its members
+
+Between pub/sub and Kafka: a stream keeps what was said, so a gateway that was cut off or stood still reads on from
+where it was, and nothing is lost as long as Redis lives and the stream was not trimmed meanwhile (about
+`--arch-set keep=N` messages of each room are kept). A gateway waits for all of its rooms in one XREAD, which names each
+of them every time: with very many rooms on a gateway that is what it costs. An ack means that Redis has the message in
+memory; whether that outlives a restart is for Redis to say (appendonly), and is not promised. In a cluster one XREAD
+cannot name rooms of several nodes, so this one needs a single Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from redis.exceptions import RedisError
+
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Option,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
+)
+from architectures.redis_address import RedisAddress
+from architectures.redis_client import ANSWER_MAX_S, AWAY_MAX_S, COME_BACK_EVERY_S, Link, Publisher
+
+READ_MAX = 500  # messages of each room at once
+GONE_AFTER_S = 2 * 24 * 3600  # longer than any run: a Redis that is somebody else's keeps nothing for ever
+START = b"0-0"
+
+
+class RedisStreams(Architecture):
+    name: ClassVar[str] = "redis-streams"
+    summary: ClassVar[str] = "Redis streams: a stream per room, read on from where a gateway is"
+    requires: ClassVar[Requirements] = Requirements(redis=True)
+    promises: ClassVar[Promises] = Promises(
+        everyone=True,
+        once=True,
+        ordered=True,
+        durable_ack=False,
+        survives=(
+            *("kill:gateway", "restart:gateway", "pause:gateway", "slow:members"),
+            *("pause:redis", "cut:gateway-redis"),
+        ),
+    )
+    options: ClassVar[Mapping[str, Option]] = {"keep": 10_000}
+
+    @classmethod
+    def check(cls, topology: Topology) -> None:
+        if topology.dedup:
+            raise BadTopology("redis-streams makes no copies that could be dropped; leave --dedup out")
+        if topology.partitions is not None:
+            raise BadTopology("redis-streams has no partitions; leave --partitions out")
+        keep = topology.options.get("keep", cls.options["keep"])
+        if isinstance(keep, str) or keep < 1 or keep != int(keep):
+            raise BadTopology(f"--arch-set keep is {keep}, but it must be a whole number of messages, at least 1")
+
+    @classmethod
+    def provision(cls, services: Services, topology: Topology) -> None:
+        """Nothing to make: a stream exists from its first message on."""
+
+    async def open(
+        self,
+        deliver: Callable[[Sequence[Delivery]], None],
+        failed: Callable[[BaseException], None],
+        moved: Callable[[Sequence[str]], None],
+    ) -> None:
+        assert self.services.redis_url is not None
+        self._deliver = deliver
+        self._prefix = self.topology.topic("room:")
+        self._keep = int(self.topology.options.get("keep", self.options["keep"]))
+        self._known: set[str] = set()
+        self._publisher = Publisher(self.services.redis_url)
+        self._reader = StreamReader(self.services.redis_url, self._on_messages, failed)
+        await self._reader.open(self.topology.topic(f"gateway:{self.gateway}"))
+
+    async def publish(self, room: str, payload: bytes) -> None:
+        stream = self._prefix + room
+        await self._publisher.append(stream, payload, self._keep)
+        if room not in self._known:
+            self._known.add(room)
+            await self._publisher.expire(stream, GONE_AFTER_S)
+
+    def _on_messages(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        start = len(self._prefix)
+        self._deliver([Delivery(stream[start:], payload) for stream, payload in messages])
+
+    async def join(self, room: str) -> None:
+        await self._reader.follow(self._prefix + room)
+
+    async def leave(self, room: str) -> None:
+        self._reader.unfollow(self._prefix + room)
+
+    def owner(self, room: str) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        await self._publisher.close()
+        await self._reader.close()
+
+
+class StreamReader:
+    """Reads many streams at once, each from its end as it was at `follow`, and hands over batches of (stream, payload).
+
+    XREAD blocks its connection until something comes, so whoever wants it to look at another stream writes to one of
+    the reader's own, over a second connection.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        deliver: Callable[[Sequence[tuple[str, bytes]]], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        address = RedisAddress.parse(url)
+        self._reading_link, self._asking_link = Link(address), Link(address)
+        self._deliver = deliver
+        self._failed = failed
+        self._own = ""
+        self._positions: dict[str, bytes] = {}  # the last entry that was read, or that is not wanted
+        self._asking = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
+
+    async def open(self, own_stream: str) -> None:
+        """With a stream that nobody else uses."""
+        self._own = own_stream
+        await self._wake()
+        self._positions[own_stream] = START
+        self._reading = asyncio.create_task(self._read())
+
+    async def follow(self, stream: str) -> None:
+        """Returns when every message from now on will arrive. Waits while Redis is away."""
+        last = await self._ask("XREVRANGE", stream, "+", "-", "COUNT", 1)
+        self._positions[stream] = last[0][0] if last else START
+        await self._wake()
+
+    def unfollow(self, stream: str) -> None:
+        """At the next read; what comes until then is handed over to nobody's harm."""
+        self._positions.pop(stream, None)
+
+    async def _wake(self) -> None:
+        await self._ask("XADD", self._own, "MAXLEN", 1, "*", "p", b"")
+        await self._ask("EXPIRE", self._own, GONE_AFTER_S)
+
+    async def _ask(self, *command: str | bytes | int) -> Any:
+        began_s = time.monotonic()
+        async with self._asking:
+            while True:
+                try:
+                    async with asyncio.timeout(ANSWER_MAX_S):
+                        return await _answer(self._asking_link, *command)
+                except (RedisError, OSError):
+                    if time.monotonic() - began_s > AWAY_MAX_S:
+                        raise
+                await asyncio.sleep(COME_BACK_EVERY_S)
+                await self._asking_link.renew()
+
+    async def _read(self) -> None:
+        heard_s = time.monotonic()
+        while True:
+            try:
+                streams = list(self._positions)
+                wanted: list[str | bytes] = [*streams, *(self._positions[stream] for stream in streams)]
+                told = await _answer(self._reading_link, "XREAD", "COUNT", READ_MAX, "BLOCK", 0, "STREAMS", *wanted)
+                heard_s = time.monotonic()
+                self._take(told)
+            except (RedisError, OSError) as problem:
+                # What is in the streams waits there: nothing was missed.
+                if time.monotonic() - heard_s > AWAY_MAX_S and not await self._is_back():
+                    self._failed(problem)
+                    return
+                await asyncio.sleep(COME_BACK_EVERY_S)
+                await self._reading_link.renew()
+            except Exception as problem:  # noqa: BLE001 - a gateway that delivers no more must not look like silence
+                self._failed(problem)
+                return
+
+    async def _is_back(self) -> bool:
+        """Asked after a long silence, which may have been nobody's fault."""
+        await self._reading_link.renew()
+        with contextlib.suppress(RedisError, OSError):
+            async with asyncio.timeout(ANSWER_MAX_S):
+                await _answer(self._reading_link, "PING")
+                return True
+        return False
+
+    def _take(self, told: Sequence[Any]) -> None:
+        batch: list[tuple[str, bytes]] = []
+        for raw_stream, entries in told:
+            stream = raw_stream.decode()
+            if stream in self._positions:
+                self._positions[stream] = entries[-1][0]
+                if stream != self._own:
+                    batch += [(stream, fields[1]) for _id, fields in entries]
+        if batch:
+            self._deliver(batch)
+
+    async def close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reading
+        for link in (self._reading_link, self._asking_link):
+            await link.connection.disconnect()
+
+
+async def _answer(link: Link, *command: str | bytes | int) -> Any:
+    await link.connection.connect()  # type: ignore[no-untyped-call]  # redis-py's; does nothing while connected
+    await link.connection.send_command(*command)
+    return await link.connection.read_response(disable_decoding=True, timeout=math.inf)

@@ -1,0 +1,90 @@
+"""Grafana's dashboard: what the gateways and the driver tell Prometheus, one panel a question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+SOURCE = {"type": "prometheus", "uid": "prometheus"}
+WINDOW = "[15s]"  # three scrapes
+COLUMNS, WIDTH, HEIGHT = 3, 8, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    title: str
+    unit: str  # as Grafana calls it
+    queries: dict[str, str]  # legend: PromQL
+    kind: str = "timeseries"
+
+
+def _rate(metric: str, by: str = "") -> str:
+    return f"sum by ({by}) (rate({metric}{WINDOW}))" if by else f"sum(rate({metric}{WINDOW}))"
+
+
+PANELS = (
+    Panel(
+        "Messages and deliveries a second, as members see them",
+        "ops",
+        {
+            "said": _rate("chatbench_driver_said_total"),
+            "acked": _rate("chatbench_driver_acked_total"),
+            "delivered": _rate("chatbench_driver_delivered_total"),
+        },
+    ),
+    Panel("Latency of the last second", "s", {"p{{quantile}}": "max by (quantile) (chatbench_driver_latency_seconds)"}),
+    Panel(
+        "Ledger of the last measurement",
+        "short",
+        {
+            what: f'max(chatbench_driver_verdict{{what="{what}"}})'
+            for what in ("expected", "delivered", "lost", "lost_acked", "duplicated", "reordered")
+        },
+        kind="stat",
+    ),
+    Panel(
+        "Deliveries a second, by gateway",
+        "ops",
+        {"gateway {{gateway}}": _rate("chatbench_gateway_deliveries_total", "gateway")},
+    ),
+    Panel("Members, by gateway", "short", {"gateway {{gateway}}": "sum by (gateway) (chatbench_gateway_members)"}),
+    Panel(
+        "Copies nobody here wanted, by gateway",
+        "ops",
+        {"gateway {{gateway}}": _rate("chatbench_gateway_wasted_total", "gateway")},
+    ),
+    Panel(
+        "CPU of each gateway, cores", "short", {"{{instance}}": 'rate(process_cpu_seconds_total{job="gateway"}[15s])'}
+    ),
+    Panel("Memory of each gateway", "bytes", {"{{instance}}": 'process_resident_memory_bytes{job="gateway"}'}),
+    Panel(
+        "Events at the gateways, drops by cause", "ops", {"{{event}}": _rate("chatbench_gateway_events_total", "event")}
+    ),
+)
+
+
+def dashboard() -> dict[str, Any]:
+    return {
+        "uid": "chatbench",
+        "title": "chatbench",
+        "schemaVersion": 41,
+        "refresh": "5s",
+        "time": {"from": "now-10m", "to": "now"},
+        "panels": [_panel(number, panel) for number, panel in enumerate(PANELS)],
+    }
+
+
+def _panel(number: int, panel: Panel) -> dict[str, Any]:
+    row, column = divmod(number, COLUMNS)
+    return {
+        "id": number + 1,
+        "type": panel.kind,
+        "title": panel.title,
+        "datasource": SOURCE,
+        "gridPos": {"x": column * WIDTH, "y": row * HEIGHT, "w": WIDTH, "h": HEIGHT},
+        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
+        "targets": [
+            {"refId": chr(ord("A") + index), "datasource": SOURCE, "expr": query, "legendFormat": legend}
+            for index, (legend, query) in enumerate(panel.queries.items())
+        ],
+    }

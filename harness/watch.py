@@ -1,0 +1,87 @@
+"""A run in progress as OpenMetrics, for those who watch with Prometheus (`--metrics`)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+
+from harness.config import address
+from harness.errors import UsageError
+from harness.load.ledger import Verdict
+from harness.load.messages import Second
+
+LABELS = ("arch", "scenario")
+VERDICTS = ("sent", "acked", "expected", "delivered", "lost", "lost_acked", "duplicated", "reordered")
+
+
+class Watch:
+    """What is told of a run, second by second; and of its ledger, when that has judged."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._members = self._gauge("members", "Members who are in a room.")
+        self._said = self._counter("said", "Messages the members have said, warm-ups included.")
+        self._acked = self._counter("acked", "Of these, messages that were acked.")
+        self._delivered = self._counter("delivered", "Deliveries that members have heard.")
+        self._latency = self._gauge(
+            "latency_seconds", "From the intended moment to a member's hearing, in the last second.", "quantile"
+        )
+        self._phase = self._gauge("phase", "1 for the phase that the load is in.", "phase")
+        self._verdict = self._gauge("verdict", "What the ledger said of the last measurement.", "what")
+        self._labels: tuple[str, ...] = ("", "")
+
+    def _gauge(self, name: str, help_text: str, *more: str) -> Gauge:
+        return Gauge(f"chatbench_driver_{name}", help_text, (*LABELS, *more), registry=self.registry)
+
+    def _counter(self, name: str, help_text: str) -> Counter:
+        return Counter(f"chatbench_driver_{name}", help_text, LABELS, registry=self.registry)
+
+    def begin(self, arch: str, scenario: str) -> None:
+        """What follows is told of this run."""
+        self._labels = (arch, scenario)
+
+    def joined(self, members: int) -> None:
+        self._members.labels(*self._labels).set(members)
+
+    def second(self, news: Second) -> None:
+        self._phase.clear()
+        self._phase.labels(*self._labels, news.phase).set(1)
+        self._said.labels(*self._labels).inc(news.said)
+        self._acked.labels(*self._labels).inc(news.acked)
+        self._delivered.labels(*self._labels).inc(news.delivered)
+        self._latency.clear()  # of a second in which nothing was heard, there is none
+        for quantile, latency_ms in (
+            ("0.5", news.latency_p50_ms),
+            ("0.9", news.latency_p90_ms),
+            ("0.99", news.latency_p99_ms),
+            ("1", news.latency_max_ms),
+        ):
+            if latency_ms is not None:
+                self._latency.labels(*self._labels, quantile).set(latency_ms / 1000)
+
+    def verdict(self, verdict: Verdict) -> None:
+        self._phase.clear()
+        for what in VERDICTS:
+            self._verdict.labels(*self._labels, what).set(getattr(verdict, what))
+
+
+@contextlib.contextmanager
+def watched(metrics: str | None) -> Iterator[Watch]:
+    """A Watch that is served at that HOST:PORT as /metrics, if there is one. Raises UsageError."""
+    watch = Watch()
+    if metrics is None:
+        yield watch
+        return
+    host, port = address("--metrics", metrics)
+    try:
+        server, thread = start_http_server(port, host, registry=watch.registry)
+    except OSError as problem:
+        raise UsageError(f"--metrics is {metrics!r}, but nothing can listen there: {problem}") from problem
+    try:
+        yield watch
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

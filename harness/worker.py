@@ -1,0 +1,59 @@
+"""`chatbench worker`: members for the runs of another host, one run after the other."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness import config
+from harness.errors import Interrupted, ServiceFailed
+from harness.load.driver_settings import WorkerSettings
+from harness.registry import find_scenario, scenario_files
+from harness.services.supervise import reason_in, spawn
+from harness.signals import signals_interrupt, signals_wait
+
+CHECK_S = 0.2
+
+
+def work_for(master: str, scenarios: Sequence[str], say: Callable[[str], None]) -> None:
+    """Be a Locust worker of the master there, anew for each of its runs, until SIGINT or SIGTERM.
+
+    It knows the scenarios that come with chatbench, and these. Raises UsageError or ServiceFailed.
+    """
+    host, port = config.address("--master", master)
+    paths = [find_scenario(each) for each in scenarios]
+    paths += [path for path in scenario_files().values() if path not in paths]
+    config.raise_open_file_limit()
+    logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))
+    settings = WorkerSettings(
+        master_host=host,
+        master_port=port,
+        scenarios=[str(path) for path in paths],
+        audience_log=str(logs / "audience.log"),
+    )
+    with signals_interrupt():
+        try:
+            while True:
+                say(f"waiting for a run at {master}")
+                _work_once(settings, logs / "worker.log")
+        except Interrupted:
+            shutil.rmtree(logs)  # the way this command ends; after a failure the logs stay
+
+
+def _work_once(settings: WorkerSettings, log: Path) -> None:
+    argv = [sys.executable, "-m", "harness.load.worker"]
+    child = spawn("the Locust worker", argv, log, stdin=msgspec.json.encode(settings))
+    try:
+        while child.is_running:
+            time.sleep(CHECK_S)
+    finally:
+        with signals_wait():
+            child.stop()
+    if child.process.returncode != 0:
+        raise ServiceFailed(f"the Locust worker ended: {reason_in(log)}; its log is {log}")

@@ -1,0 +1,101 @@
+"""Streams that are read on from where one was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import redis
+
+from architectures.interface import BadTopology, Delivery, Services, Topology
+from architectures.redis_streams import RedisStreams
+from harness.services.redis import RedisServer, start_redis
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> RedisServer:
+    return start_redis(tmp_path, tmp_path / "redis.log")
+
+
+def broken(problem: BaseException) -> None:
+    pytest.fail(f"the reader gave up: {problem}")
+
+
+def cut_off_readers(server: RedisServer) -> None:
+    with redis.Redis(port=server.port) as owner:
+        for client in owner.client_list():
+            if client["cmd"] == "xread":
+                owner.client_kill_filter(_id=client["id"])
+
+
+def test_a_connection_that_is_cut_off_loses_nothing_and_doubles_nothing(server: RedisServer) -> None:
+    heard: list[Delivery] = []
+
+    async def scenario() -> None:
+        whole = asyncio.Event()
+
+        def deliver(batch: Sequence[Delivery]) -> None:
+            heard.extend(batch)
+            if len(heard) >= 20:
+                whole.set()
+
+        architecture = RedisStreams(Services(redis_url=server.url), Topology(run_id="cut", gateways=1), 0)
+        await architecture.open(deliver, broken, lambda _rooms: None)
+        await architecture.publish("room", b"before anybody came")
+        await architecture.join("room")
+        for number in range(20):
+            await architecture.publish("room", b"%d" % number)
+            if number % 5 == 0:
+                cut_off_readers(server)
+        await asyncio.wait_for(whole.wait(), 10)
+        await architecture.leave("room")
+        await architecture.publish("room", b"after everybody left")
+        await asyncio.sleep(0.1)
+        await architecture.close()
+
+    try:
+        asyncio.run(scenario())
+        assert heard == [Delivery("room", b"%d" % number) for number in range(20)]
+        with redis.Redis(port=server.port) as owner:
+            assert all(owner.ttl(key) > 24 * 3600 for key in owner.scan_iter()), "nothing stays for ever"
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"options": {"keep": 0.5}}, "keep is 0.5, but it must be a whole number"),
+        ({"options": {"keep": "all"}}, "keep is all, but it must be a whole number"),
+        ({"partitions": 2}, "has no partitions"),
+        ({"dedup": True}, "no copies"),
+    ],
+)
+def test_what_it_cannot_be_is_said(given: dict[str, object], says: str) -> None:
+    with pytest.raises(BadTopology, match=says):
+        RedisStreams.check(Topology(run_id="r", gateways=1, **given))  # type: ignore[arg-type]  # as the case has it
+
+
+def test_a_redis_that_stays_away_ends_the_gateway(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("architectures.redis_streams.AWAY_MAX_S", 0.2)
+    problems: list[BaseException] = []
+    given_up = asyncio.Event()
+
+    def failed(problem: BaseException) -> None:
+        problems.append(problem)
+        given_up.set()
+
+    def deliver(_batch: Sequence[Delivery]) -> None:
+        pytest.fail("nothing was said")
+
+    async def scenario() -> None:
+        architecture = RedisStreams(Services(redis_url=server.url), Topology(run_id="away", gateways=1), 0)
+        await architecture.open(deliver, failed, lambda _rooms: None)
+        server.child.kill()
+        await asyncio.wait_for(given_up.wait(), 10)
+        await architecture.close()
+
+    asyncio.run(scenario())
+    assert isinstance(problems[0], OSError | redis.RedisError)

@@ -1,0 +1,109 @@
+"""`chatbench chat`, in a real browser: what is typed in one pane is heard, or not, in the other."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.browser import Page, chromium, needs_chromium
+from tests.real.runs import CHATBENCH
+
+BOTH_THERE = "[...document.querySelectorAll('.state')].every(state => /at gateway|들어옴/.test(state.textContent))"
+
+
+@contextlib.contextmanager
+def chatting(folder: Path, *arguments: str) -> Iterator[Page]:
+    argv = [*CHATBENCH, "chat", *arguments]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as chat:
+        assert chat.stdout is not None
+        try:
+            address = re.search(r"http://\S+/chat", chat.stdout.readline())
+            assert address is not None
+            with chromium(folder / "profile") as page:
+                page.open(address[0])
+                page.wait_for(f"document.querySelectorAll('.state').length === 2 && {BOTH_THERE}")
+                yield page
+        finally:
+            chat.terminate()
+        assert chat.wait(30) == 0
+
+
+def say(page: Page, pane: str, words: str) -> None:
+    """By the keyboard alone."""
+    page.run(f"document.querySelector('[name=say-{pane}]').focus()")
+    page.type(words)
+    page.press("Enter")
+
+
+def lines(page: Page, pane: str) -> list[str]:
+    found: list[str] = page.run(
+        f"[...document.querySelector('[name=say-{pane}]').closest('.pane').querySelectorAll('li')]"
+        ".map(line => line.textContent)"
+    )
+    return found
+
+
+def wait_for_line(page: Page, pane: str, pattern: str) -> None:
+    page.wait_for(
+        f"[...document.querySelector('[name=say-{pane}]').closest('.pane').querySelectorAll('li')]"
+        f".some(line => new RegExp({json.dumps(pattern)}).test(line.textContent))",
+        timeout_s=15,
+    )
+
+
+@needs_chromium
+def test_what_is_typed_in_one_pane_is_heard_in_the_other_and_its_way_is_drawn(tmp_path: Path) -> None:
+    with chatting(tmp_path, "--arch", "redis") as page:
+        say(page, "A", "<b>goal</b> & more")
+        wait_for_line(page, "B", r"^<b>goal</b> & more\d+\.\d ms$")
+        wait_for_line(page, "A", r"^<b>goal</b> & moreacked after \d+\.\d ms$")
+        page.wait_for("/heard by 2 of 2, the last after [0-9.]+ ms/.test(document.querySelector('#path').textContent)")
+        drawn = page.run("[...document.querySelectorAll('#way .on text')].map(box => box.textContent)")
+        named = {"gateway 0", "gateway 1", "channel final", "Member A", "Member B"}
+        assert set(drawn) == named
+        told = page.run("document.querySelector('#way').getAttribute('aria-label')")
+        assert "Member A → channel final → gateway 0, gateway 1. heard by 2 of 2" in told
+        page.click("한국어")
+        page.wait_for("document.documentElement.lang === 'ko'")
+        assert page.run("document.querySelector('form button').textContent") == "보내기"
+        page.wait_for("[...document.querySelectorAll('#way text')].some(box => box.textContent === '게이트웨이 1')")
+        say(page, "B", "안녕하세요")
+        wait_for_line(page, "A", r"^안녕하세요\d+\.\d ms$")
+        asked = page.run("performance.getEntriesByType('resource').map(each => new URL(each.name).hostname)")
+        assert set(asked) <= {"127.0.0.1"}, "nothing is from outside"
+        unnamed = page.run(
+            "[...document.querySelectorAll('input, select, button')]"
+            ".filter(each => !each.textContent && !each.getAttribute('aria-label') && !each.labels?.length).length"
+        )
+        assert unnamed == 0
+
+
+@needs_chromium
+def test_with_naive_one_sees_the_fragments(tmp_path: Path) -> None:
+    with chatting(tmp_path, "--arch", "naive") as page:
+        for number in range(4):
+            say(page, "A", f"message {number}")
+            page.wait_for(
+                f"[...document.querySelectorAll('li.missed')].some(l => l.textContent.includes('e {number}'))"
+            )
+        missed = page.run("[...document.querySelectorAll('li.missed')].length")
+        assert missed == 4, "each is heard by one of two"
+        assert page.run("document.querySelectorAll('#way .missed').length") == 1
+        assert "heard by 1 of 2" in page.run("document.querySelector('#path').textContent")
+
+
+@needs_chromium
+def test_with_plan2_both_go_where_the_room_is_served(tmp_path: Path) -> None:
+    with chatting(tmp_path, "--arch", "plan2") as page:
+        page.wait_for(
+            "new Set([...document.querySelectorAll('select')].map(each => each.value)).size === 1"
+            " && document.querySelectorAll('li.note').length === 1"
+        )
+        assert any("this room is served by gateway" in line for line in (*lines(page, "A"), *lines(page, "B")))
+        say(page, "B", "hello")
+        wait_for_line(page, "A", r"^hello\d+\.\d ms$")
+        page.wait_for("document.querySelectorAll('#way line.on').length >= 4")

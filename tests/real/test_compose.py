@@ -1,0 +1,240 @@
+"""compose.yaml without Docker: each service's very command, environment and check, as processes on hosts of their own.
+
+What an image brings is made here: Kafka's start as its image has it (by the class that turns KAFKA_* into properties),
+redis-cli as one command. A volume is a folder. There is no Prometheus or Grafana, unless they are installed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from harness.deployment.__main__ import COMPOSE
+from harness.services.broker import java
+from harness.services.installation import ensure_installation
+from harness.services.redis import find_server
+from harness.services.supervise import Child, spawn
+from tests.network import Network, NotPermitted
+
+READY_TIMEOUT_S = 90
+NOT_HERE = ("prometheus", "grafana")
+
+KAFKA = """#!/bin/bash -e
+java -cp "$CLASS_PATH" kafka.docker.KafkaDockerWrapper setup \\
+  --default-configs-dir {configs} --mounted-configs-dir {nothing} --final-configs-dir "$OWN"
+exec java $KAFKA_HEAP_OPTS -XX:+UseSerialGC -cp "$CLASS_PATH" kafka.Kafka "$OWN/server.properties"
+"""
+REDIS_CLI = """#!{python}
+import redis, sys
+assert sys.argv[1] == "-h" and sys.argv[3] == "ping"
+print(redis.Redis(sys.argv[2], socket_timeout=2).ping())
+"""
+ASK = """
+import sys, urllib.parse, urllib.request
+form = urllib.parse.urlencode(dict(each.split("=") for each in sys.argv[2:])).encode() or None
+print(urllib.request.urlopen(sys.argv[1], form, timeout=60).read().decode())
+"""
+
+
+class NoAnswer(Exception):
+    """Whoever was asked did not answer; with the end of the log of that host."""
+
+
+def chosen() -> dict[str, str]:
+    lines = (COMPOSE / ".env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def interpolated(text: str) -> str:
+    """With each ${NAME} and ${NAME:-default} as Docker reads it."""
+    return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda found: chosen().get(found[1], found[2]), text)
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    text = interpolated((COMPOSE / "compose.yaml").read_text(encoding="utf-8"))
+    every = yaml.safe_load(text)["services"]
+    return {name: service for name, service in every.items() if name not in NOT_HERE}
+
+
+def replicas(service: dict[str, Any]) -> int:
+    return int(service.get("deploy", {}).get("replicas", 1))
+
+
+@pytest.fixture(scope="module")
+def network(services: dict[str, dict[str, Any]]) -> Iterator[Network]:
+    names = {name: [f"{name}.{each}" for each in range(replicas(service))] for name, service in services.items()}
+    network = Network([host for hosts in names.values() for host in hosts], names)
+    try:
+        network.make()
+        subprocess.run(network.on("redis.0", ["true"]), check=True)
+        yield network
+    except (NotPermitted, subprocess.CalledProcessError) as why:
+        pytest.skip(f"no network namespaces can be made here: {why}")
+    finally:
+        network.remove()
+
+
+class Composed:
+    """The services, as processes."""
+
+    def __init__(self, services: dict[str, dict[str, Any]], network: Network, folder: Path) -> None:
+        self._services = services
+        self._network = network
+        self.folder = folder
+        self.started: dict[str, Child] = {}
+        self._images = folder / "images"  # what they bring
+        configs, nothing = self._images / "configs", self._images / "nothing"
+        for each in (configs, nothing):
+            each.mkdir(parents=True)
+        (configs / "server.properties").touch()
+        for log4j in ("log4j2.yaml", "tools-log4j2.yaml"):
+            (configs / log4j).write_text("Configuration: {Loggers: {Root: {level: INFO}}}\n")
+        self._program("kafka", KAFKA.format(configs=configs, nothing=nothing))
+        self._program("redis-cli", REDIS_CLI.format(python=sys.executable))
+        (self._images / "java").symlink_to(java())
+        (self._images / "redis-server").symlink_to(find_server())
+        self._class_path = ensure_installation(lambda *_: None).jars.class_path
+
+    def _program(self, name: str, text: str) -> None:
+        (self._images / name).write_text(text)
+        (self._images / name).chmod(0o755)
+
+    def up(self) -> None:
+        """Each when those that it depends on are healthy."""
+        while len(self.started) < sum(map(replicas, self._services.values())):
+            for name, service in self._services.items():
+                if f"{name}.0" not in self.started and set(service.get("depends_on", {})) <= self._names():
+                    for needed in service.get("depends_on", {}):
+                        self.wait_until_healthy(needed)
+                    for number in range(replicas(service)):
+                        self._start(name, service, f"{name}.{number}")
+
+    def _names(self) -> set[str]:
+        return {host.partition(".")[0] for host in self.started}
+
+    def _start(self, name: str, service: dict[str, Any], host: str) -> None:
+        own = self.folder / host
+        own.mkdir()
+        command = service.get("command") or (["kafka"] if name.startswith("kafka") else [])
+        argv = self._with_volumes(service, own, command)
+        environment = self._with_volumes(
+            service, own, [f"{key}={value}" for key, value in self._environment(name, own)]
+        )
+        self.started[host] = spawn(
+            host, self._network.on(host, ["env", "--ignore-environment", *environment, *argv]), own / "log"
+        )
+
+    def _environment(self, name: str, own: Path) -> list[tuple[str, str]]:
+        images = f"{self._images}:{Path(sys.executable).parent}:{os.defpath}"
+        of_image = {"PATH": images, "CLASS_PATH": self._class_path, "OWN": str(own), "HOME": str(own)}
+        return [*of_image.items(), *self._services[name].get("environment", {}).items()]
+
+    @staticmethod
+    def _with_volumes(service: dict[str, Any], own: Path, words: list[str]) -> list[str]:
+        for volume in service.get("volumes", ()):
+            name, path = volume.split(":")[:2]
+            if not name.startswith("."):
+                (own / name).mkdir(exist_ok=True)
+                words = [word.replace(path, str(own / name)) for word in words]
+        return words
+
+    def wait_until_healthy(self, name: str) -> None:
+        """Every container of that service, by its own check."""
+        _cmd, *check = self._services[name]["healthcheck"]["test"]
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        for number in range(replicas(self._services[name])):
+            host = f"{name}.{number}"
+            environment = [f"{key}={value}" for key, value in self._environment(name, self.folder / host)]
+            while not self._succeeds(host, ["env", "--ignore-environment", *environment, *check]):
+                self.started[host].check()
+                assert time.monotonic() < deadline, self.started[host].log.read_text()[-2000:]
+                time.sleep(0.3)
+
+    def _succeeds(self, host: str, argv: list[str]) -> bool:
+        return subprocess.run(self._network.on(host, argv), capture_output=True, check=False).returncode == 0
+
+    def ask(self, host: str, url: str, *form: str) -> str:
+        """What is answered there, to somebody on that host."""
+        argv = self._network.on(host, [sys.executable, "-c", ASK, url, *form])
+        answer = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=90)
+        if answer.returncode != 0:
+            raise NoAnswer(f"{answer.stderr[-500:]}; {self.started[host].log.read_text()[-2000:]}")
+        return answer.stdout
+
+    def down(self) -> None:
+        for child in reversed(self.started.values()):
+            child.stop()
+
+
+@pytest.fixture(scope="module")
+def composed(
+    services: dict[str, dict[str, Any]], network: Network, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Composed]:
+    composed = Composed(services, network, tmp_path_factory.mktemp("compose"))
+    try:
+        composed.up()
+        composed.wait_until_healthy("driver")
+        yield composed
+    finally:
+        composed.down()
+
+
+def test_a_test_in_the_web_ui_is_driven_by_the_workers_over_all_gateways_and_recorded(composed: Composed) -> None:
+    ui = "http://127.0.0.1:8089"
+    composed.ask("driver.0", f"{ui}/swarm", "user_count=30", "spawn_rate=30", "rate=30", "warmup=1")
+    time.sleep(6)
+    watched = composed.ask("driver.0", "http://driver:9646/metrics")
+    composed.ask("driver.0", f"{ui}/stop", "now=")  # a form, so that it is posted
+    (record,) = [path.parent for path in (composed.folder / "driver.0").rglob("summary.json")]
+    summary = msgspec.json.decode((record / "summary.json").read_bytes())
+    assert (summary["arch"], summary["status"], summary["gateways"]) == ("plan1", "complete", 3)
+    assert summary["delivered"] == summary["expected"] > 0
+    assert summary["lost"] == summary["duplicated"] == summary["reordered"] == 0
+    assert [each["members"] for each in summary["each_gateway"]] == [10, 10, 10]
+    assert {name for name in summary["cores_used"] if name.startswith("audience")} == {"audience 1", "audience 2"}
+    assert re.search(r'^chatbench_driver_members\{arch="plan1",scenario="big_room"\} 30', watched, re.MULTILINE)
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="there is no Prometheus here")
+def test_prometheus_finds_every_gateway_and_the_driver(composed: Composed, network: Network) -> None:
+    own = composed.folder / "prometheus"
+    own.mkdir()
+    token = own / "token"
+    token.write_text(chosen()["CHATBENCH_TOKEN"])
+    config = (
+        (COMPOSE / "prometheus.yml").read_text(encoding="utf-8").replace("/run/secrets/chatbench-token", str(token))
+    )
+    # There is no DNS server in these namespaces to discover by.
+    gateways = ", ".join(f"{network.addresses[f'gateway.{number}']}:9001" for number in range(3))
+    named = f"static_configs: [{{targets: [{gateways}]}}]\n"
+    config = re.sub(r"dns_sd_configs:.*?refresh_interval: 5s\n", named, config, flags=re.DOTALL)
+    (own / "prometheus.yml").write_text(config)
+    argv = ["prometheus", f"--config.file={own}/prometheus.yml", f"--storage.tsdb.path={own}/data"]
+    child = spawn("prometheus", network.on("driver.0", argv), own / "log")
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            child.check()
+            assert time.monotonic() < deadline, child.log.read_text()
+            time.sleep(1)
+            try:
+                answer = composed.ask("driver.0", "http://127.0.0.1:9090/api/v1/query?query=up")
+            except NoAnswer:
+                continue  # it does not listen yet
+            up = msgspec.json.decode(answer)["data"]["result"]
+            if len(up) == 4 and all(each["value"][1] == "1" for each in up):
+                return
+    finally:
+        child.stop()

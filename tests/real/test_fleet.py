@@ -1,0 +1,140 @@
+"""Gateways and Locust workers that stand on their own, on this host."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from harness.services.backends import Backends
+from harness.services.ports import free_ports
+from harness.services.supervise import Child, spawn
+from tests.real.runs import CHATBENCH, chatbench, run
+
+AHEAD_MS = 250
+# A host with another clock: what chatbench's processes there ask for the time, and for the clock's identity.
+ANOTHER_HOST = f"""
+import time
+here_ns = time.time_ns
+time.time_ns = lambda: here_ns() + {AHEAD_MS * 1_000_000}
+from harness.load import clock
+clock.identity = lambda: "another"
+"""
+
+
+@contextlib.contextmanager
+def standing(folder: Path, *commands: tuple[str, ...]) -> Iterator[list[Child]]:
+    """These, as processes, once they have said that they are ready."""
+    children: list[Child] = []
+    try:
+        for number, command in enumerate(commands):
+            children.append(spawn(" ".join(command[:1]), [*CHATBENCH, *command], folder / f"standing-{number}.log"))
+        deadline = time.monotonic() + 60
+        for child in children:
+            while not any(word in child.log.read_text() for word in ('"gateway":', "waiting for a run")):
+                child.check()
+                assert time.monotonic() < deadline, child.log.read_text()
+                time.sleep(0.1)
+        yield children
+    finally:
+        for child in children:
+            child.stop()
+
+
+def gateway(port: int, *arguments: str) -> tuple[str, ...]:
+    return ("gateway", "--listen", f"127.0.0.1:{port}", *arguments)
+
+
+def test_gateways_that_are_named_by_hand_send_members_to_each_other(backends: Backends, tmp_path: Path) -> None:
+    assert backends.kafka is not None
+    bootstrap = backends.kafka.bootstrap
+    ports = free_ports(2)
+    urls = [f"ws://127.0.0.1:{port}" for port in ports]
+    alike = ("--arch", "plan2", "--peers", ",".join(urls), "--kafka-bootstrap", bootstrap)
+    commands = [gateway(port, *alike, "--place", str(place)) for place, port in enumerate(ports)]
+    with standing(tmp_path, *commands):
+        at = ("--arch", "plan2", "--gateways-at", urls[0])
+        summary = run(tmp_path / "out", *at, "--scenario", "many_rooms", "--members", "40")
+        assert summary["delivered"] == summary["expected"] > 0
+        assert summary["gateways"] == len(summary["each_gateway"]) == 2
+        topics = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10).topics
+        assert not [name for name in topics if name.endswith("roster")]
+        wrong = chatbench("run", "--arch", "plan1", "--gateways-at", urls[0])
+        assert wrong.returncode == 2
+        assert "is a gateway of plan2, not plan1; use --arch plan2" in wrong.stderr
+    assert chatbench("forget", "--kafka-bootstrap", bootstrap).returncode == 0
+    topics = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10).topics
+    assert [name for name in topics if not name.startswith("__")] == []
+
+
+def test_a_run_beside_another_one_on_the_same_gateways_is_refused(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    here = f"ws://127.0.0.1:{port}"
+    with standing(tmp_path, gateway(port, "--arch", "direct")):
+        alone = spawn("a run", [*CHATBENCH, "run", "--arch", "direct", "--gateways-at", here], tmp_path / "run.log")
+        try:
+            while "measure" not in alone.log.read_text() and "warm-up" not in alone.log.read_text():
+                alone.check()
+                time.sleep(0.1)
+            second = chatbench("run", "--arch", "direct", "--gateways-at", here, "--out", str(tmp_path))
+        finally:
+            alone.stop()
+    assert second.returncode == 2
+    assert "there are 100 members already" in second.stderr
+
+
+def test_a_worker_on_a_host_whose_clock_is_ahead_measures_the_same_latencies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (port,) = free_ports(1)
+    worker = ("worker", "--master", f"127.0.0.1:{port}")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "sitecustomize.py").write_text(ANOTHER_HOST)
+    with standing(tmp_path, worker):
+        monkeypatch.setenv("PYTHONPATH", str(elsewhere))
+        with standing(elsewhere, worker):
+            monkeypatch.delenv("PYTHONPATH")
+            where = ("--expect-workers", "2", "--master-bind", f"127.0.0.1:{port}")
+            summary = run(tmp_path / "out", "--arch", "redis", *where)
+    (clock,) = summary["clocks"]
+    assert abs(clock["ahead_ms"] - AHEAD_MS) <= clock["bound_ms"] < 20
+    assert summary["latency_error_ms"] == clock["bound_ms"]
+    assert summary["delivered"] == summary["expected"] > 0
+    assert 0 < summary["latency_ms"]["p50"] < AHEAD_MS / 2
+    assert "before it was sent" not in (summary["driver"]["why"] or "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            ("gateway", "--arch", "plan1"),
+            "plan1 needs a Kafka that all its gateways reach; say where: --kafka-bootstrap",
+        ),
+        (("gateway", "--arch", "direct", "--listen", "9001"), "--listen is '9001', but it must be HOST:PORT"),
+        (("gateway", "--arch", "direct", "--listen", "0.0.0.0:9001"), "needs a token; set one in CHATBENCH_TOKEN"),
+        (("gateway", "--arch", "direct", "--place", "1"), "--place is 1, but the 1 gateways have places 0 to 0"),
+        (("gateway", "--arch", "direct", "--peers", "ws://127.0.0.1:9"), "say which of them this one is: --place"),
+        (("gateway", "--arch", "direct", "--fleet", "My Fleet"), "--fleet is 'My Fleet', but it must be up to 40 of"),
+        (("forget",), "a fleet leaves its topics in Kafka, and nothing anywhere else; say where: --kafka-bootstrap"),
+        (("worker", "--master", "here"), "--master is 'here', but it must be HOST:PORT"),
+        (("run", "--arch", "direct", "--gateways-at", "http://a:1"), "but a gateway's address is like ws://"),
+        (("run", "--arch", "direct", "--gateways-at", "ws://127.0.0.1:9"), "no gateway of chatbench"),
+        (
+            ("run", "--arch", "direct", "--gateways-at", "ws://127.0.0.1:9", "--gateways", "1"),
+            "--gateways is for gateways of a run's own, and --gateways-at names others; leave it out",
+        ),
+        (("run", "--arch", "direct", "--expect-workers", "2", "--processes", "2"), "--processes is 2, but with"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(arguments: tuple[str, ...], says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHATBENCH_TOKEN", raising=False)
+    answer = chatbench(*arguments)
+    assert answer.returncode == 2
+    assert says in answer.stderr
+    assert "Traceback" not in answer.stderr

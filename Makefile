@@ -23,7 +23,7 @@ check: .venv
 
 # Two at a time: a test mostly waits, for a broker to start or a load to end. A file's tests share what they started.
 test: .venv
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The page's tests need a Chromium; where none is and none can be installed, they are skipped and say so.
 browser:

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import settings
 
 REAL = [Path(__file__).parent / folder for folder in ("real", "conformance")]
+# Their files take a minute and more: begun first, so that at the end no process of tests waits for another's.
+LONGEST = ("test_conformance.py", "test_readme.py", "test_faults.py", "test_selftest.py")
 
 # The same examples in every run, and no deadline: a test must not fail because the machine was busy.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -30,3 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(folder in item.path.parents for folder in REAL):
             item.add_marker(pytest.mark.real)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[bool, bool]:
+    return item.get_closest_marker("real") is None, item.path.name not in LONGEST

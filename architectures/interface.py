@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 Option = float | str
+HISTORY_MAX = 10_000  # messages of a room that are asked for at once
 
 
 class Delivery(NamedTuple):
@@ -38,6 +39,7 @@ class Promises:
     once: bool  # no member gets a message twice
     ordered: bool  # a member gets each sender's messages in the order they were sent
     durable_ack: bool  # an acked message survives the restart of the backend
+    history: bool = False  # who comes back to a room can have what was said there meanwhile: see Architecture.history
     # Faults in spite of which the promises above hold, as `--fault` names them: "kill:broker", "pause:redis".
     survives: tuple[str, ...] = ()
 
@@ -136,6 +138,16 @@ class Architecture(ABC):
     @abstractmethod
     async def leave(self, room: str) -> None:
         """The last local member of the room has left."""
+
+    async def history(self, room: str, after_s: float) -> Sequence[bytes]:
+        """What the backend accepted for the room since that moment (seconds since the epoch), in order.
+
+        It ends where `deliver` has come when this is called: what is delivered from then on is not in it, so nothing is
+        missing between the two, and nothing is in both. A message near the moment may be in it or not: clocks differ.
+        At most HISTORY_MAX messages, the latest. Called only between `join` and `leave` of the room, and only of an
+        architecture that promises `history`. Raises Refused when the backend cannot tell.
+        """
+        raise Refused(f"{self.name} keeps nothing of what was said")
 
     @abstractmethod
     def owner(self, room: str) -> int | None:

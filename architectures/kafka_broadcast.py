@@ -38,8 +38,11 @@ from architectures.kafka_client import (
     consumer_settings,
     create_topic,
     delivery_of,
+    note_places,
     partition_count,
+    payloads_of,
 )
+from architectures.kafka_history import KafkaHistory
 from architectures.partitions import partition_of
 
 
@@ -52,6 +55,7 @@ class KafkaBroadcast(Architecture):
         once=True,
         ordered=True,
         durable_ack=True,
+        history=True,
         survives=(
             *("kill:gateway", "restart:gateway", "pause:gateway", "slow:members"),
             *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
@@ -83,9 +87,12 @@ class KafkaBroadcast(Architecture):
         # The only one of its group, so it may take all partitions itself: nobody to agree with, nothing to rebalance.
         consumer = Consumer(consumer_settings(self.services, name, group=name))
         every_partition = range(self._partitions)
-        await asyncio.to_thread(assign_from_now, consumer, self.services, self._topic, every_partition)
+        self._read_up_to = await asyncio.to_thread(
+            assign_from_now, consumer, self.services, self._topic, every_partition
+        )
         self._reader = BatchReader(consumer, self._on_records, failed)
         self._producer = AckedProducer(self.services, name, acks_of(self.topology))
+        self._history = KafkaHistory(self.services, self._topic, name)
 
     async def publish(self, room: str, payload: bytes) -> None:
         # A room's messages share a partition, and so keep their order.
@@ -93,7 +100,12 @@ class KafkaBroadcast(Architecture):
         await self._producer.send(self._topic, (partition,), room.encode(), payload, None)
 
     def _on_records(self, records: Sequence[Message]) -> None:
+        note_places(self._read_up_to, records)
         self._deliver([delivery_of(record) for record in records])
+
+    async def history(self, room: str, after_s: float) -> Sequence[bytes]:
+        partition = partition_of(room, self._partitions)
+        return payloads_of(await self._history.read(room, after_s, {partition: self._read_up_to[partition]}))
 
     async def join(self, room: str) -> None:
         """Nothing to do: this gateway reads every message of every room."""
@@ -107,3 +119,4 @@ class KafkaBroadcast(Architecture):
     async def close(self) -> None:
         await self._producer.close()
         await self._reader.close()
+        await self._history.close()

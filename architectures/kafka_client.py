@@ -304,6 +304,17 @@ def _is_error(record: Message) -> bool:
     return True
 
 
+def note_places(read_up_to: dict[int, int], records: Sequence[Message]) -> None:
+    """Where reading has come in each partition, these records included: the next offset."""
+    for record in records:
+        partition, offset = place_of(record)
+        read_up_to[partition] = offset + 1
+
+
+def payloads_of(records: Sequence[Message]) -> list[bytes]:
+    return [delivery_of(record).payload for record in records]
+
+
 def message_id_of(record: Message) -> bytes:
     """The id that AckedProducer.send was given for this record."""
     headers = record.headers()
@@ -375,9 +386,11 @@ def ends_of(services: Services, topic: str, partitions: Sequence[int]) -> list[T
             return [TopicPartition(topic, place.partition, answer.offset) for place, answer in answers.items()]
 
 
-def assign_from_now(consumer: Consumer, services: Services, topic: str, partitions: Sequence[int]) -> None:
-    """Read exactly these partitions, from their ends as they are now. Blocks for a round trip."""
-    consumer.assign(ends_of(services, topic, partitions))
+def assign_from_now(consumer: Consumer, services: Services, topic: str, partitions: Sequence[int]) -> dict[int, int]:
+    """Read exactly these partitions, from their ends as they are now, which are returned. Blocks for a round trip."""
+    ends = ends_of(services, topic, partitions)
+    consumer.assign(ends)
+    return {end.partition: end.offset for end in ends}
 
 
 def assign_from_start(consumer: Consumer, topic: str, partitions: Sequence[int]) -> None:

@@ -44,8 +44,11 @@ from architectures.kafka_client import (
     create_topic,
     delivery_of,
     message_id_of,
+    note_places,
     partition_count,
+    payloads_of,
 )
+from architectures.kafka_history import KafkaHistory
 
 MESSAGE_ID = struct.Struct(">8sQ")  # the producer that wrote the message, and its running number
 
@@ -59,6 +62,7 @@ class Plan1(Architecture):
         once=True,
         ordered=True,
         durable_ack=True,
+        history=True,
         survives=(
             *("kill:gateway", "restart:gateway", "pause:gateway", "slow:members"),
             *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
@@ -97,18 +101,29 @@ class Plan1(Architecture):
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
         own = self._every_partition[self.gateway :: self.topology.gateways]
         consumer = Consumer(consumer_settings(self.services, name, group=name))
-        await asyncio.to_thread(assign_from_now, consumer, self.services, self._topic, own)
+        self._read_up_to = await asyncio.to_thread(assign_from_now, consumer, self.services, self._topic, own)
         self._reader = BatchReader(consumer, self._on_records, failed)
         self._producer = AckedProducer(self.services, name, acks_of(self.topology))
+        self._history = KafkaHistory(self.services, self._topic, name)
 
     async def publish(self, room: str, payload: bytes) -> None:
         message_id = MESSAGE_ID.pack(self._source, next(self._numbers)) if self.topology.dedup else None
         await self._producer.send(self._topic, self._every_partition, room.encode(), payload, message_id)
 
     def _on_records(self, records: Sequence[Message]) -> None:
+        note_places(self._read_up_to, records)
         if self.topology.dedup:
             records = [r for r in records if self._first_copies.is_first(*MESSAGE_ID.unpack(message_id_of(r)))]
         self._deliver([delivery_of(record) for record in records])
+
+    async def history(self, room: str, after_s: float) -> Sequence[bytes]:
+        if not self.topology.dedup:  # each of its partitions brings everything, sooner or later: one is enough
+            partition, end = next(iter(self._read_up_to.items()))
+            return payloads_of(await self._history.read(room, after_s, {partition: end}))
+        # What was delivered is the first copy of each, from whichever partition.
+        copies = await self._history.read(room, after_s, self._read_up_to)
+        first = {message_id_of(copy): copy for copy in reversed(copies)}
+        return payloads_of(sorted(first.values(), key=lambda copy: (copy.timestamp()[1], message_id_of(copy))))
 
     async def join(self, room: str) -> None:
         """Nothing to do: this gateway reads every message of every room."""
@@ -122,6 +137,7 @@ class Plan1(Architecture):
     async def close(self) -> None:
         await self._producer.close()
         await self._reader.close()
+        await self._history.close()
 
 
 class FirstCopies:

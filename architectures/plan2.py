@@ -46,8 +46,10 @@ from architectures.kafka_client import (
     delivery_of,
     ends_of,
     partition_count,
+    payloads_of,
     place_of,
 )
+from architectures.kafka_history import KafkaHistory
 from architectures.ownership import Ownership
 from architectures.partitions import partition_of
 
@@ -61,6 +63,7 @@ class Plan2(Architecture):
         once=True,
         ordered=True,
         durable_ack=True,
+        history=True,
         survives=(
             *("kill:gateway", "restart:gateway", "pause:gateway", "slow:members"),
             *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
@@ -105,6 +108,7 @@ class Plan2(Architecture):
         consumer = Consumer(consumer_settings(self.services, name, group=name))
         self._reader = BatchReader(consumer, self._on_records, failed)
         self._producer = AckedProducer(self.services, name, acks_of(self.topology))
+        self._history = KafkaHistory(self.services, self._topic, name)
         self._ownership = Ownership(
             self.services, self.topology, self.gateway, take=self._take, let_go=self._let_go, failed=failed
         )
@@ -147,6 +151,12 @@ class Plan2(Architecture):
         self._deliver(owed)
         self._progress.set()
 
+    async def history(self, room: str, after_s: float) -> Sequence[bytes]:
+        partition = self._partition_of(room)
+        if partition not in self._read_up_to:
+            raise Refused("the room is moving to another gateway; join it again")
+        return payloads_of(await self._history.read(room, after_s, {partition: self._read_up_to[partition]}))
+
     # --- partitions come and go
 
     async def _take(self, partitions: Sequence[int]) -> None:
@@ -174,3 +184,4 @@ class Plan2(Architecture):
         await self._ownership.close()
         await self._reader.close()
         await self._producer.close()
+        await self._history.close()

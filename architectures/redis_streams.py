@@ -22,11 +22,13 @@ from typing import Any, ClassVar
 from redis.exceptions import RedisError
 
 from architectures.interface import (
+    HISTORY_MAX,
     Architecture,
     BadTopology,
     Delivery,
     Option,
     Promises,
+    Refused,
     Requirements,
     Services,
     Topology,
@@ -48,6 +50,7 @@ class RedisStreams(Architecture):
         once=True,
         ordered=True,
         durable_ack=False,
+        history=True,
         survives=(
             *("kill:gateway", "restart:gateway", "pause:gateway", "slow:members"),
             *("pause:redis", "cut:gateway-redis"),
@@ -101,6 +104,9 @@ class RedisStreams(Architecture):
     async def leave(self, room: str) -> None:
         self._reader.unfollow(self._prefix + room)
 
+    async def history(self, room: str, after_s: float) -> Sequence[bytes]:
+        return await self._reader.look_back(self._prefix + room, after_s)
+
     def owner(self, room: str) -> int | None:
         return None
 
@@ -147,6 +153,16 @@ class StreamReader:
     def unfollow(self, stream: str) -> None:
         """At the next read; what comes until then is handed over to nobody's harm."""
         self._positions.pop(stream, None)
+
+    async def look_back(self, stream: str, after_s: float) -> list[bytes]:
+        """What it has from that moment, by the clock of Redis, to where reading has come; raises Refused."""
+        here = self._positions[stream]
+        try:
+            since = max(0, round(after_s * 1000))
+            entries = await self._ask("XREVRANGE", stream, here, since, "COUNT", HISTORY_MAX)
+        except (RedisError, OSError) as problem:
+            raise Refused(f"Redis did not tell what was said before: {problem}") from problem
+        return [fields[1] for _id, fields in reversed(entries)]
 
     async def _wake(self) -> None:
         await self._ask("XADD", self._own, "MAXLEN", 1, "*", "p", b"")
@@ -199,9 +215,14 @@ class StreamReader:
         for raw_stream, entries in told:
             stream = raw_stream.decode()
             if stream in self._positions:
-                self._positions[stream] = entries[-1][0]
                 if stream != self._own:
-                    batch += [(stream, fields[1]) for _id, fields in entries]
+                    # Who left and followed again while this was asked for has a position behind some of it.
+                    here = _order(self._positions[stream])
+                    if _order(entries[0][0]) <= here:
+                        entries = [each for each in entries if _order(each[0]) > here]  # noqa: PLW2901 - what is left
+                    batch += [(stream, fields[1]) for _entry, fields in entries]
+                if entries:
+                    self._positions[stream] = entries[-1][0]
         if batch:
             self._deliver(batch)
 
@@ -212,6 +233,12 @@ class StreamReader:
                 await self._reading
         for link in (self._reading_link, self._asking_link):
             await link.connection.disconnect()
+
+
+def _order(entry: bytes) -> tuple[int, int]:
+    """Of entries of a stream, by their ids: milliseconds, and a number within them."""
+    milliseconds, _, number = entry.partition(b"-")
+    return int(milliseconds), int(number)
 
 
 async def _answer(link: Link, *command: str | bytes | int) -> Any:

@@ -63,11 +63,21 @@ def _always(promises: Promises, v: Verdict) -> list[PromiseCheck]:
             f"{v.reordered} of {v.delivered} deliveries out of order",
         ),
     )
-    return [
+    checks = [
         PromiseCheck(promise, violations == 0 if v.expected else None, evidence)
         for promised, promise, violations, evidence in counted
         if promised
     ]
+    if promises.history:
+        checks.append(_history(v))
+    return checks
+
+
+def _history(v: Verdict) -> PromiseCheck:
+    promise = "history: who comes back to a room gets what was said meanwhile"
+    if not v.away:
+        return PromiseCheck(promise, None, "not tested: nobody came back and asked for it in this run")
+    return PromiseCheck(promise, v.missed == 0, f"{v.missed} of {v.away} messages missed, in {v.returns} returns")
 
 
 def _under(beyond: Sequence[str], check: PromiseCheck) -> PromiseCheck:

@@ -72,6 +72,16 @@ class GatewayFigures(msgspec.Struct, frozen=True):
     cores_used: float | None  # None: it was killed
 
 
+class Resumed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of members who, on coming back to a room, asked for what they had missed. None: not measured."""
+
+    returns: int
+    away: int  # messages said between two stays of such a member, counted for each
+    missed: int  # of these: never heard by that member
+    repeated: int  # told, though heard before
+    caught_up_ms: LatencyMs  # from asking to come in again to having what was missed; none where nothing is kept
+
+
 class FaultSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A fault that was asked for and came. None: not within the measurement, or too little was said to tell."""
 
@@ -120,6 +130,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     join_ms: LatencyMs = LatencyMs()  # from asking for a room to being in, of members who came meanwhile
     joins: int | None = None
     joins_redirected: int | None = None  # of these, by way of a gateway that does not serve the room
+    resumed: Resumed | None = None  # None: no member asked for that
     heard_share: HeardShare = HeardShare()
     hot_room: HotRoom = HotRoom()
     spread_ms: SpreadMs = SpreadMs()
@@ -191,6 +202,7 @@ class Measured:
             join_ms=join.summary(),
             joins=join.count,
             joins_redirected=self.result.joins_redirected,
+            resumed=self._resumed(),
             heard_share=self.result.heard_share,
             hot_room=self.result.hot_room,
             spread_ms=SpreadMs(p50=spread.p50, p99=spread.p99, max=spread.max),
@@ -225,6 +237,18 @@ class Measured:
                 latency_error_ms=latency_error_ms(self.result.clocks),
                 latency_p50_ms=latency.summary().p50,
             ),
+        )
+
+    def _resumed(self) -> Resumed | None:
+        verdict = self.result.verdict
+        if not verdict.returns:
+            return None
+        return Resumed(
+            returns=verdict.returns,
+            away=verdict.away,
+            missed=verdict.missed,
+            repeated=verdict.repeated,
+            caught_up_ms=Latencies.unpack(self.result.caught_up).summary(),
         )
 
     def _faults(self) -> list[FaultSeen]:

@@ -16,8 +16,11 @@ MessageId = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
-class Join(msgspec.Struct, tag_field="t", tag="join", frozen=True):
+class Join(msgspec.Struct, tag_field="t", tag="join", frozen=True, omit_defaults=True):
+    """With `after` the member has been there before, and asks for what was said since that moment."""
+
     room: Room
+    after: Nanoseconds | None = None
 
 
 class Leave(msgspec.Struct, tag_field="t", tag="leave", frozen=True):
@@ -31,8 +34,16 @@ class Say(msgspec.Struct, tag_field="t", tag="say", frozen=True, omit_defaults=T
     sent: Nanoseconds | None = None
 
 
-class Joined(msgspec.Struct, tag_field="t", tag="joined", frozen=True):
+class Joined(msgspec.Struct, tag_field="t", tag="joined", frozen=True, omit_defaults=True):
+    """The answer to a join with `after`: so many chat frames of the room follow, of what was said since.
+
+    They come before any other of that room; some the member may have seen. `missed` is left out where nothing was
+    asked for, or nothing is kept. Where not everything could be had, `incomplete` says so.
+    """
+
     room: str
+    missed: int | None = None
+    incomplete: bool = False
 
 
 class Redirect(msgspec.Struct, tag_field="t", tag="redirect", frozen=True):

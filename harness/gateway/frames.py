@@ -43,6 +43,20 @@ class Writable(Protocol):
     def write(self, data: bytes, /) -> None: ...
 
 
+class Held:
+    """In the place of a transport, for as long as something else has to be written to it first."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.frames: list[bytes] = []
+        self.bytes_left = max_bytes
+
+    def write(self, data: bytes, /) -> None:
+        self.bytes_left -= len(data)
+        if self.bytes_left < 0:
+            raise RuntimeError("more is held than a member may have unread")
+        self.frames.append(data)
+
+
 class Closing:
     """In the place of a transport on which a close frame is the last thing said."""
 

@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
 from architectures.interface import Delivery
-from harness.gateway.frames import CLOSING, Writable, framed, write_to
+from harness.gateway.frames import CLOSING, Held, Writable, framed, write_to
 
 WAITING_MAX_BYTES = 64 * 1024  # of one room; what is more is written at once
 
@@ -53,8 +53,27 @@ class Rooms:
         if room is None:
             room = self._rooms[name] = Room()
         self._write(room)  # what waits came before the member did
-        room.members[member] = member.transport if member.protocol.state is State.OPEN else CLOSING
+        room.members[member] = _transport_of(member)
         return len(room.members) == 1
+
+    def hold(self, name: str, member: ServerConnection, max_bytes: int) -> None:
+        """Keep what is delivered from now on to that member of the room, until `release`; forget what was kept."""
+        room = self._rooms.get(name)
+        if room is not None and member in room.members:
+            self._write(room)
+            room.members[member] = Held(max_bytes)
+
+    def release(self, name: str, member: ServerConnection, first: bytes) -> None:
+        """Write `first` to that member, then what was held, then what is delivered; cut it off if that is too much."""
+        room = self._rooms.get(name)
+        if room is None or not isinstance(held := room.members.get(member), Held):
+            return  # it left meanwhile, or is about to be sent a close frame
+        self._write(room)
+        room.members[member] = transport = _transport_of(member)
+        if held.bytes_left < 0:
+            member.transport.abort()
+        else:
+            write_to((transport,), b"".join((first, *held.frames)))
 
     def discard(self, name: str, member: ServerConnection) -> bool:
         """Returns whether that was the room's last local member."""
@@ -136,3 +155,7 @@ class Rooms:
         self.frames_out += len(frames) * written
         self.writes += written
         self.bytes_out += len(together) * written
+
+
+def _transport_of(member: ServerConnection) -> Writable:
+    return member.transport if member.protocol.state is State.OPEN else CLOSING

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from architectures.interface import Architecture, Moving, Refused
+from architectures.interface import HISTORY_MAX, Architecture, Moving, Refused
 from harness import wire
 from harness.gateway.frames import framed, write
 from harness.gateway.rooms import Rooms
@@ -45,10 +45,10 @@ class Hall:
         self.counts: Counter[str] = Counter()  # what happened, and every drop by its cause
         self._changes = [asyncio.Lock() for _ in range(ROOM_LOCKS)]
 
-    async def enter(self, room: str, member: ServerConnection) -> int:
+    async def enter(self, room: str, member: ServerConnection, *, held: bool) -> int:
         """Add the member if this gateway serves the room; returns the gateway that does. Raises Moving.
 
-        Returns when the architecture has heard of a room's first local member.
+        Returns when the architecture has heard of a room's first local member. With `held` the member gets nothing yet.
         """
         async with self._change_of(room):
             # Nothing is awaited between this question and `add`: the answer still holds, or `moved` finds the member.
@@ -57,9 +57,16 @@ class Hall:
                 if owner not in self.peers:
                     raise Moving(f"gateway {owner} has not said yet where it is")
                 return owner
-            if self.rooms.add(room, member):
+            is_first = self.rooms.add(room, member)
+            if held:
+                self.hold(room, member)
+            if is_first:
                 await self.architecture.join(room)
             return self.gateway
+
+    def hold(self, room: str, member: ServerConnection) -> None:
+        """As Rooms.hold, within a member's limit."""
+        self.rooms.hold(room, member, self.limits.send_buffer_max_bytes)
 
     def moved(self, rooms: Sequence[str]) -> None:
         """Send the members of these rooms away, to ask again who serves them. No member is in them on return."""
@@ -125,7 +132,7 @@ class Session:
             case wire.Say():
                 return await self._say(said)
             case wire.Join():
-                return await self._join(said.room)
+                return await self._join(said.room, said.after)
             case wire.Leave():
                 return await self._leave(said.room)
 
@@ -137,7 +144,7 @@ class Session:
         self._joins_left_s = now_s
         return self._joins_left >= 0
 
-    async def _join(self, room: str) -> bool:
+    async def _join(self, room: str, after_ns: int | None) -> bool:
         if not self._may_join():
             reason = f"a member may join {self._hall.limits.joins_per_s:g} rooms a second"
             return await self._close(CloseCode.POLICY_VIOLATION, "too_many_joins", reason)
@@ -147,8 +154,9 @@ class Session:
                 reason = f"a member may be in at most {limit} rooms"
                 return await self._close(CloseCode.POLICY_VIOLATION, "too_many_rooms", reason)
             self._rooms.add(room)
+            catches_up = after_ns is not None and self._hall.architecture.promises.history
             try:
-                server = await self._enter(room)
+                server = await self._enter(room, held=catches_up)
             except Moving:
                 self._rooms.discard(room)
                 self._hall.counts["refused_moving"] += 1
@@ -159,15 +167,37 @@ class Session:
                 self._hall.counts["redirected"] += 1
                 self._send(wire.Redirect(room, self._hall.peers[server]))
                 return True
+            if catches_up:
+                assert after_ns is not None
+                await self._catch_up(room, after_ns)
+                return True
         self._send(wire.Joined(room))
         return True
 
-    async def _enter(self, room: str) -> int:
+    async def _catch_up(self, room: str, after_ns: int) -> None:
+        """Let the member in, with what was said in the room since that moment before what is delivered from now on."""
+        hall = self._hall
+        hall.hold(room, self._connection)  # what was held until now is history
+        missed: Sequence[bytes] = ()
+        try:
+            said = await hall.architecture.history(room, after_ns / 1e9)
+        except Refused:
+            hall.counts["history_refused"] += 1
+            complete = False
+        else:
+            missed = newest(said, hall.limits.history_max_bytes)
+            complete = len(missed) == len(said) < HISTORY_MAX
+        hall.counts["replayed"] += len(missed)
+        joined = wire.Joined(room, len(missed), incomplete=not complete)
+        frames = b"".join(framed(payload) for payload in (wire.encode(joined), *missed))
+        hall.rooms.release(room, self._connection, frames)
+
+    async def _enter(self, room: str, *, held: bool) -> int:
         """Hall.enter; while the room moves from one gateway to another, wait for it. Raises Moving after a while."""
         deadline = time.monotonic() + self._hall.limits.moving_max_s
         while True:
             try:
-                return await self._hall.enter(room, self._connection)
+                return await self._hall.enter(room, self._connection, held=held)
             except Moving:
                 if time.monotonic() > deadline:
                     raise
@@ -227,6 +257,15 @@ class Session:
         self.silence()
         await self._connection.close(code, reason[:100])
         return False
+
+
+def newest(payloads: Sequence[bytes], max_bytes: int) -> Sequence[bytes]:
+    """The last of them that have so many bytes together, at most."""
+    for place in range(len(payloads) - 1, -1, -1):
+        max_bytes -= len(payloads[place])
+        if max_bytes < 0:
+            return payloads[place + 1 :]
+    return payloads
 
 
 async def cut_off_slow(hall: Hall) -> None:

@@ -43,6 +43,9 @@ REDIRECTS_MAX = 30
 REDIRECT_PAUSE_S = 0.05
 # Linux has 28,232 ports for clients of one address; the rest is for the members' second connections, and for others.
 MEMBERS_PER_ADDRESS = 20_000
+READ_ON_S = 0.02
+# Who asks for what it missed asks for this much more: senders and backends do not share a clock, and messages overtake.
+OVERLAP_NS = 1_000_000_000
 
 
 class Audience:
@@ -55,6 +58,7 @@ class Audience:
         self._sockets: dict[tuple[int, str], MemberSocket] = {}  # by member and gateway
         self._whereabouts: dict[tuple[int, str], MemberSocket] = {}  # by member and room: where it is joined
         self._joining: dict[tuple[int, str], Joining] = {}  # by member and room
+        self._stays_before: dict[tuple[int, str], Stay | None] = {}  # of members who ask for what they missed
         self._arrived: set[int] = set()  # members whose first connection was counted
         self._connecting = asyncio.Semaphore(CONNECTING_MAX)
         self._random = Random(0)  # of backoffs alone
@@ -119,7 +123,11 @@ class Audience:
                 self._close_phase()
 
     async def _enter(self, enter: msg.Enter) -> None:
-        self._joining[enter.member, enter.room] = Joining(time_ns(), enter.read_bytes_per_s)
+        whose = (enter.member, enter.room)
+        before = self._stays_before.get(whose)
+        if enter.resumes:
+            self._stays_before[whose] = None  # so that the stay that begins now will be remembered
+        self._joining[whose] = Joining(time_ns(), enter.read_bytes_per_s, before=before)
         await self._ask(enter.member, enter.url, enter.room)
 
     async def _ask(self, number: int, url: str, room: str) -> None:
@@ -130,7 +138,13 @@ class Audience:
             self._kept_out(number, room, f"{type(problem).__name__}: {problem}")
             return
         member.asked.add(room)
-        member.send(wire.Join(room))
+        member.send(wire.Join(room, self._missed_since_ns(self._joining.get((number, room)))))
+
+    def _missed_since_ns(self, joining: Joining | None) -> int | None:
+        phase = self._phase
+        if phase is None or joining is None or joining.before is None:
+            return None
+        return max(phase.start_ns, joining.before.heard_until_ns - OVERLAP_NS)
 
     def _kept_out(self, number: int, room: str, reason: str) -> None:
         """The member did not get in. Who was in before tries again, as a good client does."""
@@ -173,16 +187,30 @@ class Audience:
 
     def _hang_up(self, number: int) -> None:
         for key in [key for key in self._joining if key[0] == number]:
-            del self._joining[key]
+            before = self._joining.pop(key).before
+            if key in self._stays_before:
+                self._stays_before[key] = before
+        now_ns = time_ns()
         for key in [key for key in self._sockets if key[0] == number]:
             member = self._sockets.pop(key)
-            self._end_stays(member)
-            member.connection.close()
+            for room, stay in member.stays.items():
+                self._remember(member, room)
+                del self._whereabouts[number, room]
+                if stay is not None:
+                    stay.left_ns = now_ns
+            asyncio.get_running_loop().call_later(READ_ON_S, self._let_go, member, now_ns)
         self._arrived.discard(number)
+
+    def _let_go(self, member: MemberSocket, left_ns: int) -> None:
+        """By now it has read what had come to its socket before it decided to go."""
+        for room in list(member.stays):
+            member.end_stay(room, left_ns)
+        member.connection.close()
 
     def _end_stays(self, member: MemberSocket, *, broken: bool = False, behind: bool = False) -> None:
         now_ns = time_ns()
         for room in list(member.stays):
+            self._remember(member, room)
             member.end_stay(room, now_ns, broken=broken, behind=behind)
             del self._whereabouts[member.number, room]
 
@@ -229,6 +257,9 @@ class Audience:
         if stay is None:
             phase.strays += len(chunk.messages)
             return
+        if stay.missing:
+            self._heard_of_the_past(phase, stay, chunk.messages, now_ns)
+            return
         again = stay.hear(chunk.messages)
         if again or not stay.timed:
             self._heard_one_by_one(phase, stay, chunk.messages, again, now_ns)
@@ -252,6 +283,21 @@ class Audience:
                 phase.new_latency_ns.append(now_ns - message.intended_ns)
             else:
                 phase.untimed += 1
+
+    def _heard_of_the_past(self, phase: Phase, stay: Stay, messages: tuple[Message, ...], now_ns: int) -> None:
+        """What the member missed, and perhaps the first of what is said now. How late it is, is no gateway's doing."""
+        past, present = messages[: stay.missing], messages[stay.missing :]
+        stay.hear(past)
+        phase.replayed += len(past)
+        self._caught_up(phase, stay, len(past), now_ns)
+        if present:
+            self._heard_one_by_one(phase, stay, present, stay.hear(present), now_ns)
+
+    def _caught_up(self, phase: Phase, stay: Stay, count: int, now_ns: int) -> None:
+        """So many more of the messages that the member missed have come."""
+        stay.missing -= count
+        if stay.missing == 0:
+            phase.caught_up.record_ns([now_ns - stay.asked_ns])
 
     def decode(self, member: MemberSocket, frames: list[bytes], texts: list[bytes], now_ns: int) -> None:
         """Text frames that came together in bytes nobody had seen before: often the first of a room to get them."""
@@ -279,8 +325,12 @@ class Audience:
         phase = self._phase
         if phase is None:
             return ()
-        if decoded.sent is None or decoded.sent < phase.start_ns:
-            phase.strays += 1  # of an earlier phase
+        if decoded.sent is None or decoded.sent < phase.start_ns:  # of an earlier phase
+            stay = member.stays.get(decoded.room)
+            if stay is not None and stay.missing:
+                self._caught_up(phase, stay, 1, now_ns)
+            else:
+                phase.strays += 1
             return ()
         message = phase.history.room(decoded.room).message(decoded.id, decoded.sent)
         chunks = (Chunk(decoded.room, (message,)),)
@@ -299,8 +349,8 @@ class Audience:
                     self._probe.answered(identity)
             case wire.Ack(identity):
                 self._acked(identity, now_ns)
-            case wire.Joined(room):
-                self._joined(member, room, now_ns)
+            case wire.Joined(room, missed):
+                self._joined(member, room, missed, now_ns)
             case wire.Error(code, reason, identity):
                 self._refused(member, code, reason, identity)
             case wire.Redirect(room, url):
@@ -328,7 +378,7 @@ class Audience:
             self._phase.unanswered -= 1
             self._phase.refused[code] += 1
 
-    def _joined(self, member: MemberSocket, room: str, now_ns: int) -> None:
+    def _joined(self, member: MemberSocket, room: str, missed: int | None, now_ns: int) -> None:
         member.asked.discard(room)
         joining = self._joining.pop((member.number, room), None)
         if joining is None:  # it has left again meanwhile
@@ -337,7 +387,12 @@ class Audience:
             return
         if room not in member.stays:  # joining twice is staying once
             self._whereabouts[member.number, room] = member
-            member.stays[room] = self._enter_history(member, room, now_ns)
+            stay = member.stays[room] = self._enter_history(member, room, now_ns)
+            if self._phase is not None and stay is not None and joining.before is not None:
+                stay.before, stay.asked_ns = joining.before, joining.asked_ns
+                if missed is not None:
+                    stay.resumed, stay.missing = True, missed
+                    self._caught_up(self._phase, stay, 0, now_ns)
         if self._phase is not None:
             self._phase.note_in(now_ns - joining.asked_ns, away=joining.away, redirected=joining.redirects > 0)
         join_ms = (now_ns - joining.asked_ns) / 1e6
@@ -352,8 +407,8 @@ class Audience:
         """The room is served elsewhere: ask there. Until then the member is not in it, and is owed nothing."""
         member.asked.discard(room)
         if self._whereabouts.pop((member.number, room), None) is not None:  # it was in, and the room has moved
+            self._joining[member.number, room] = self._away(member, room, now_ns)
             member.end_stay(room, now_ns)
-            self._joining[member.number, room] = Joining(now_ns, member.read_bytes_per_s, away=True)
         joining = self._joining.get((member.number, room))
         if joining is None:  # it has left meanwhile
             return
@@ -363,6 +418,17 @@ class Audience:
             self._kept_out(member.number, room, reason)
             return
         self._spawn(self._follow(member, url, room, joining.redirects))
+
+    def _away(self, member: MemberSocket, room: str, now_ns: int) -> Joining:
+        """On its way back into a room in which it did not want to lose its place."""
+        return Joining(now_ns, member.read_bytes_per_s, away=True, before=self._remember(member, room))
+
+    def _remember(self, member: MemberSocket, room: str) -> Stay | None:
+        """The stay that is about to end, of a member who will ask what it missed since; None of any other."""
+        if (member.number, room) not in self._stays_before:
+            return None
+        stay = self._stays_before[member.number, room] = member.stays[room]
+        return stay
 
     async def _follow(self, member: MemberSocket, url: str, room: str, redirects: int) -> None:
         # Usually the second gateway is the right one. More means that rooms are moving: give them time.
@@ -374,11 +440,13 @@ class Audience:
             member.connection.close()
 
     def disconnected(self, member: MemberSocket, why: str, code: int | None) -> None:
-        if self._stopping or self._sockets.pop((member.number, member.url), None) is None:
+        where = (member.number, member.url)
+        if self._stopping or self._sockets.get(where) is not member:  # it has hung up
             return
+        del self._sockets[where]
         self._arrived.discard(member.number)
         for room in member.stays:
-            self._joining[member.number, room] = Joining(time_ns(), member.read_bytes_per_s, away=True)
+            self._joining[member.number, room] = self._away(member, room, time_ns())
         rooms = [*member.stays, *member.asked]
         self._end_stays(member, broken=True, behind=code == CloseCode.TRY_AGAIN_LATER)
         if self._phase is not None:
@@ -390,6 +458,9 @@ class Audience:
 
     def _begin(self, begin: msg.BeginPhase) -> None:
         self._phase = Phase(begin)
+        self._stays_before = dict.fromkeys(self._stays_before)  # these were of another phase
+        for joining in self._joining.values():
+            joining.before = None
         now_ns = time_ns()
         for member in self._sockets.values():
             for room in member.stays:

@@ -312,6 +312,7 @@ class Coordinator:
             away_at_end=sum(report.away_at_end for report in reports),
             join=_sum(report.join for report in reports).pack(),
             joins_redirected=sum(report.joins_redirected for report in reports),
+            caught_up=_sum(report.caught_up for report in reports).pack(),
             heard_share=heard_share(judgement.fates),
             hot_room=hot_room(judgement.fates),
             recoveries=[

@@ -64,6 +64,7 @@ class Crowd:
         self.sequences: Counter[int] = (
             Counter()
         )  # how much each number has said: ids stay unique when it is taken again
+        self._returns: Counter[tuple[int, str]] = Counter()
         self.members: dict[int, Member] = {}
         self._new = msg.Arrivals(joined=0, connect_ms=[], join_ms=[])
         self.phase: msg.BeginPhase | None = None
@@ -117,12 +118,16 @@ class Crowd:
             heapq.heappush(self._free, number)
             self.ask_audience(msg.HangUp(member=number))
 
-    def enter(self, number: int, room: str, read_bytes_per_s: float | None) -> None:
+    def enter(self, number: int, room: str, read_bytes_per_s: float | None, *, resumes: bool) -> None:
         """Returns when the member is in the room; raises NotJoined if it could not get in."""
         answer = self._entering[(number, room)] = AsyncResult()
         # Neighbours in number sit on different gateways, whatever the scenario does with the number.
-        url = self._urls[number % len(self._urls)]
-        self.ask_audience(msg.Enter(member=number, url=url, room=room, read_bytes_per_s=read_bytes_per_s))
+        place = number
+        if resumes:  # and whoever comes back finds another gateway, as behind a load balancer
+            place += self._returns[number, room]
+            self._returns[number, room] += 1
+        enter = msg.Enter(number, self._urls[place % len(self._urls)], room, read_bytes_per_s, resumes)
+        self.ask_audience(enter)
         try:
             answer.get(timeout=JOIN_TIMEOUT_S)
         except gevent.Timeout as late:

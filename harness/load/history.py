@@ -98,7 +98,10 @@ class Stream:
 class Stay:
     """One member in one room, from join to leave."""
 
-    __slots__ = ("_entrance", "_last", "behind", "broken", "joined_ns", "left_ns", "stream", "timed")
+    __slots__ = (
+        *("_entrance", "_last", "before", "behind", "broken", "joined_ns", "left_ns", "stream", "timed"),
+        *("asked_ns", "missing", "resumed"),
+    )
 
     def __init__(self, stream: Stream, joined_ns: int, *, timed: bool) -> None:
         self.stream = stream
@@ -107,6 +110,10 @@ class Stay:
         self.left_ns: int | None = None
         self.behind = not timed  # it reads too slowly: what it has not heard, it may have not read yet
         self.broken = False  # it did not leave: its connection broke
+        self.before: Stay | None = None  # the member's last one in this room, of one who asks for what it missed
+        self.resumed = False  # it is told what was said since then
+        self.asked_ns = joined_ns  # when it asked to be let in again
+        self.missing = 0  # how much of that is still to come
         self._entrance: Step | None = None  # the step before the first
         self._last: Step | None = None
 
@@ -132,6 +139,13 @@ class Stay:
             start.leap, start.leapt_to = messages, step
         return again
 
+    @property
+    def heard_until_ns(self) -> int:
+        """When what it heard last was said; without any, when it came."""
+        if self._last is None or self._last.message is None:
+            return self.joined_ns
+        return self._last.message.intended_ns
+
     def way(self) -> tuple[Step, Step] | None:
         """(the step before the first, the last step), or None if it heard nothing."""
         return None if self._entrance is None or self._last is None else (self._entrance, self._last)
@@ -143,6 +157,8 @@ class StayReport(msgspec.Struct, frozen=True, array_like=True):
     behind: bool
     trail: int  # its number in RoomReport.trails
     broken: bool
+    before: int | None = None  # the member's last stay, by its number in RoomReport.stays, if it asked what it missed
+    resumed: bool = False  # and was told
 
 
 class RoomReport(msgspec.Struct, frozen=True, array_like=True):
@@ -184,6 +200,7 @@ class RoomHistory:
     def report(self) -> RoomReport:
         messages = self.messages.values()
         numbers: dict[tuple[Step, Step] | None, int] = {}  # members who heard the same share a trail
+        places = {stay: place for place, stay in enumerate(self.stays)}
         stays = [
             StayReport(
                 stay.joined_ns,
@@ -191,6 +208,8 @@ class RoomHistory:
                 stay.behind,
                 numbers.setdefault(stay.way(), len(numbers)),
                 stay.broken,
+                None if stay.before is None else places[stay.before],
+                stay.resumed,
             )
             for stay in self.stays
         ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -36,6 +36,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     # In flight while the member joined or left, or not read by one who reads too slowly: counted nowhere above.
     neither: int = 0
     strays: int = 0  # deliveries of messages that nobody said in that room
+    # Of members who asked, on coming back, for what they missed. Where they are told, all of it is owed to them.
+    returns: int = 0
+    away: int = 0  # messages said between two stays of such a member
+    missed: int = 0  # of these: never heard by that member
+    repeated: int = 0  # told, though heard before: who asks cannot know how far the backend's clock is off
 
     def __add__(self, other: Verdict) -> Verdict:
         mine, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
@@ -105,12 +110,17 @@ class _Room:
         lost = np.zeros(len(self._place), dtype=np.int64)
         shares: Counter[float] = Counter()
         for part in self._parts:
+            continued = {stay.before for stay in part.stays if stay.resumed}
             places = np.array([self._place.get(identity, -1) for identity in part.identities], dtype=np.int64)
             identities = np.array(part.identities, dtype=np.int64)
-            trails = [_Trail(np.array(trail, dtype=np.int64), places, identities) for trail in part.trails]
+            trails = [np.array(trail, dtype=np.int64) for trail in part.trails]
+            heard: dict[tuple[int, ...], _Trail] = {}
             # Most stays are like others of the same trail.
-            for stay, count in Counter(self._owed(each) for each in part.stays).items():
-                of_one, missed = self._judge(trails[stay.trail], stay)
+            whole = (self._owed(each, part.stays) for at, each in enumerate(part.stays) if at not in continued)
+            for stay, count in Counter(whole).items():
+                if stay.trails not in heard:
+                    heard[stay.trails] = _Trail([trails[each] for each in stay.trails], places, identities)
+                of_one, missed = self._judge(heard[stay.trails], stay)
                 verdict += of_one * count
                 lost[stay.first : stay.end] += missed * count
                 if of_one.expected:
@@ -120,11 +130,26 @@ class _Room:
         )
         return verdict, fates
 
-    def _owed(self, stay: StayReport) -> _Owed:
-        first, end = int(np.searchsorted(self._sent_ns, stay.joined_ns, side="left")), len(self._sent_ns)
+    def _owed(self, stay: StayReport, stays: Sequence[StayReport]) -> _Owed:
+        """With the stays before it that it goes on from: who was told what it missed has never been away."""
+        began, trails, breaks = stay, [stay.trail], []
+        while began.before is not None:
+            before = stays[began.before]
+            breaks.append((self._place_at(before.left_ns, "right"), self._place_at(began.joined_ns, "left")))
+            if not began.resumed:
+                break
+            trails.append(before.trail)
+            began = before
+        first, end = self._place_at(began.joined_ns, "left"), len(self._sent_ns)
         if stay.left_ns is not None:
-            end = max(first, int(np.searchsorted(self._sent_ns, stay.left_ns, side="right")))
-        return _Owed(stay.trail, first, end, stay.left_ns, stay.behind, stay.broken)
+            end = max(first, self._place_at(stay.left_ns, "right"))
+        away = tuple((at, max(at, until)) for at, until in breaks)
+        return _Owed(tuple(reversed(trails)), first, end, stay.left_ns, stay.behind, stay.broken, away)
+
+    def _place_at(self, moment_ns: int | None, side: Literal["left", "right"]) -> int:
+        """How many messages were sent before that moment, or until then."""
+        assert moment_ns is not None
+        return int(np.searchsorted(self._sent_ns, moment_ns, side=side))
 
     def _judge(self, trail: _Trail, stay: _Owed) -> tuple[Verdict, npt.NDArray[np.bool_]]:
         """The verdict, and which of the messages owed were lost."""
@@ -151,6 +176,10 @@ class _Room:
             reordered=trail.reordered,
             neither=neither + int(seen.sum()) - delivered,
             strays=trail.strays,
+            returns=len(stay.away),
+            away=sum(until - at for at, until in stay.away),
+            missed=sum(int((~seen[at:until]).sum()) for at, until in stay.away),
+            repeated=trail.repeated,
         )
         return verdict, lost
 
@@ -165,12 +194,13 @@ class _Room:
 class _Owed(NamedTuple):
     """A stay, and the messages that were sent during it: [first, end) in the order of sending."""
 
-    trail: int
+    trails: tuple[int, ...]
     first: int
     end: int
     left_ns: int | None
     behind: bool
     broken: bool
+    away: tuple[tuple[int, int], ...]  # what was sent between it and those before
 
 
 def _after_last(got: npt.NDArray[np.bool_]) -> int:
@@ -180,9 +210,14 @@ def _after_last(got: npt.NDArray[np.bool_]) -> int:
 
 
 class _Trail:
-    """What some members heard, in their order."""
+    """What some members heard, in their order, stay by stay."""
 
-    def __init__(self, heard: Integers, places: Integers, identities: Integers) -> None:
+    def __init__(self, stays: Sequence[Integers], places: Integers, identities: Integers) -> None:
+        heard, self.repeated = stays[0], 0
+        for stay in stays[1:]:
+            new = stay[~np.isin(stay, heard)]
+            self.repeated += len(stay) - len(new)
+            heard = np.concatenate((heard, new))
         known = heard[places[heard] >= 0]
         self.strays = len(heard) - len(known)
         _, at = np.unique(known, return_index=True)

@@ -48,6 +48,8 @@ class Member(User):
 
     # The scenario's own options, and what they are where the user does not say so with `--set NAME=VALUE`.
     options: ClassVar[dict[str, Option]] = {}
+    # Whether one who comes back to a room, after a break or a `hang_up`, asks for what was said there meanwhile.
+    resumes: ClassVar[bool] = False
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -117,7 +119,7 @@ class Member(User):
     def join(self, room: str) -> None:
         """Connect if not connected, and join; returns when the gateway has answered."""
         try:
-            self._crowd.enter(self.index, room, self.read_bytes_per_s())
+            self._crowd.enter(self.index, room, self.read_bytes_per_s(), resumes=self.resumes)
         except NotJoined as problem:
             raise StopUser from problem
         self._joined_ns = time_ns()

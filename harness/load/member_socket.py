@@ -67,11 +67,19 @@ class MemberSocket:
 class Joining:
     """A member on the way into a room, which may lead past several gateways."""
 
-    __slots__ = ("asked_ns", "attempts", "away", "connect_ms", "read_bytes_per_s", "redirects")
+    __slots__ = ("asked_ns", "attempts", "away", "before", "connect_ms", "read_bytes_per_s", "redirects")
 
-    def __init__(self, asked_ns: int, read_bytes_per_s: float | None = None, *, away: bool = False) -> None:
+    def __init__(
+        self,
+        asked_ns: int,
+        read_bytes_per_s: float | None = None,
+        *,
+        away: bool = False,
+        before: Stay | None = None,
+    ) -> None:
         self.asked_ns = asked_ns
         self.read_bytes_per_s = read_bytes_per_s
+        self.before = before  # when it was there last, if it wants to know what was said since
         self.away = away  # it was in, and tries to get in again until it is
         self.attempts = 0
         self.connect_ms: float | None = None  # how long the member's first connection took

@@ -54,6 +54,7 @@ class Enter(Struct, frozen=True):
     url: str
     room: str
     read_bytes_per_s: float | None = None  # None: as fast as it comes
+    resumes: bool = False  # it will come back after a break, and ask for what it missed then
 
 
 class Exit(Struct, frozen=True):
@@ -172,6 +173,7 @@ class PhaseReport(Struct, frozen=True):
     away_at_end: int  # stays that were lost and not taken up again
     join: bytes  # a packed histogram: from asking for a room to being in, of members who came meanwhile
     joins_redirected: int  # of these, by way of a gateway that does not serve the room
+    caught_up: bytes  # a packed histogram: from asking for a room again to having what was missed
     not_taken_ns: list[int]  # when somebody was to speak who was not in the room
     unanswered: int
 
@@ -284,6 +286,7 @@ class PhaseResult(Struct, frozen=True):
     away_at_end: int
     join: bytes
     joins_redirected: int
+    caught_up: bytes
     heard_share: HeardShare
     hot_room: HotRoom
     recoveries: list[Recovery]  # from each fault that was told, in that order

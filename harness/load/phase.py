@@ -37,6 +37,8 @@ class Phase:
         self.away = Latencies()
         self.join = Latencies()
         self.joins_redirected = 0
+        self.caught_up = Latencies()
+        self.replayed = 0  # what came of the past of a room, to who had been away
         self.clock_stepped_ns = 0
         self.not_taken_ns: list[int] = []  # when somebody was to speak who was not in the room
         self.refused: Counter[str] = Counter()
@@ -94,7 +96,7 @@ class Phase:
 
     def progress(self) -> msg.Progress:
         self.flush()
-        return msg.Progress(heard=self.heard + self.repeated + self.untimed, unanswered=self.unanswered)
+        return msg.Progress(heard=self.heard + self.repeated + self.untimed + self.replayed, unanswered=self.unanswered)
 
     def close_second(self, next_second: int) -> msg.Tick:
         """What the second that was open had; it joins the phase."""
@@ -128,6 +130,7 @@ class Phase:
             away_at_end=away_at_end,
             join=self.join.pack(),
             joins_redirected=self.joins_redirected,
+            caught_up=self.caught_up.pack(),
             not_taken_ns=self.not_taken_ns,
             unanswered=self.unanswered,
         )

@@ -103,6 +103,10 @@ def _rows(frames: Frames, names: list[str], baseline: str | None) -> Iterator[Ro
     for column, label in (("lost", "lost"), ("duplicated", "duplicated"), ("reordered", "out of order")):
         yield Row(label, [_fault(sums, name, column) for name in names])
     yield from _fault_rows(frames.faults, names)
+    if complete["returns"].notna().any():
+        back = complete.groupby("arch")[["returns", "away", "missed"]].sum()
+        yield Row("members' returns", [_count(back, name, "returns") for name in names])
+        yield Row("missed of what was said meanwhile", [_missed(back, name) for name in names])
     means = complete.groupby("arch")[[metric.column for metric in METRICS]].mean()
     for metric in METRICS:
         if metric.column in means and means[metric.column].notna().any():
@@ -138,6 +142,13 @@ def _fault(sums: pd.DataFrame, name: str, column: str) -> Cell:
         return Cell(NOTHING)
     count = sums[column][name]
     return Cell("0", mood="good") if count == 0 else Cell(f"{count:,.0f}", mood="bad")
+
+
+def _missed(sums: pd.DataFrame, name: str) -> Cell:
+    if name not in sums.index or not sums["away"][name]:
+        return Cell(NOTHING)
+    share = sums["missed"][name] / sums["away"][name]
+    return Cell("0", mood="good") if share == 0 else Cell(f"{share:.2%}", mood="bad")
 
 
 def _brief(ratio: pd.Series[float]) -> str:

@@ -26,6 +26,7 @@ COUNTS = (
     *("publishes_per_s", "deliveries_per_s", "wasted_deliveries_per_message", "frames_per_write"),
     *("joins", "joins_redirected"),
 )
+RESUMED = ("returns", "away", "missed", "repeated")  # of members who came back and asked what they had missed
 SERVICES = ("gateway", "kafka", "redis")
 
 
@@ -44,6 +45,8 @@ METRICS = (
     Metric("latency_p99_ms", "delivery latency p99", ",.1f", "ms"),
     Metric("ack_p50_ms", "ack latency p50", ",.1f", "ms"),
     Metric("spread_p50_ms", "spread, first to last recipient, p50", ",.1f", "ms"),
+    Metric("caught_up_p50_ms", "having what was missed, after coming back, p50", ",.1f", "ms"),
+    Metric("caught_up_p99_ms", "having what was missed, after coming back, p99", ",.1f", "ms"),
     Metric("cpu_system_us_per_delivery", "CPU per delivery, gateways + brokers", ",.1f", "us"),
     Metric("kafka_records_per_message", "Kafka records per message", ".4g"),
     Metric("kafka_disk_bytes_per_message", "Kafka disk per message", ",.0f", "B"),
@@ -191,6 +194,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "ack": s.ack_ms if valid else LatencyMs(),
         "join": s.join_ms if valid else LatencyMs(),
         "spread": s.spread_ms if valid else SpreadMs(),
+        "caught_up": s.resumed.caught_up_ms if valid and s.resumed else LatencyMs(),
     }
     brokers = [] if s.kafka is None else s.kafka.brokers.values()
     row = {
@@ -199,6 +203,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "status": s.status,
         "duration_s": s.duration_s,
         **{name: getattr(s, name) for name in COUNTS},
+        **{name: getattr(s.resumed, name, None) for name in RESUMED},
         "driver_valid": s.driver.valid,
         **{f"{name}_{k}_ms": v for name, each in latencies.items() for k, v in msgspec.structs.asdict(each).items()},
         **{f"cpu_{k}_us_per_delivery": v for k, v in msgspec.structs.asdict(cpu).items()},

@@ -52,6 +52,7 @@ def summary_table(summary: Summary) -> Table:
         add("connections that broke", f"{_n(summary.disconnects)}, {away}")
     if summary.away_at_end:
         add("members still away at the end", _n(summary.away_at_end))
+    _add_returns(table, summary)
     if summary.neither:
         add("owed to nobody: joining, leaving, unread", _n(summary.neither))
     table.add_section()
@@ -73,6 +74,18 @@ def summary_table(summary: Summary) -> Table:
     if summary.redis is not None:
         add("Redis commands per message", _x(summary.redis.commands_per_message, ".4g"))
     return table
+
+
+def _add_returns(table: Table, summary: Summary) -> None:
+    resumed = summary.resumed
+    if resumed is None:
+        return
+    table.add_row("members' returns", _n(resumed.returns))
+    missed = f"{_share(resumed.missed, resumed.away)} of {_n(resumed.away)}"
+    table.add_row("  missed of what was said meanwhile", missed)
+    if resumed.caught_up_ms.p50 is not None:
+        figures = " / ".join(_x(value, ",.1f") for value in (resumed.caught_up_ms.p50, resumed.caught_up_ms.p99))
+        table.add_row("  having it p50 / p99", f"{figures} ms" if summary.driver.valid is not False else "not valid")
 
 
 def _add_latencies(table: Table, summary: Summary) -> None:

@@ -110,6 +110,9 @@ def _faults(runs: pd.DataFrame, arch: str) -> list[str]:
         for column, said in WRONG.items()
         if runs[column].sum() > 0
     ]
+    if runs["missed"].sum() > 0:
+        missed, away = (f"{runs[column].sum():,.0f}" for column in ("missed", "away"))
+        faults.append(f"{arch} is out: of {away} messages said while members were away, {missed} never reached them.")
     if not (runs["driver_valid"] == True).all():  # noqa: E712 - a column of True, False and None
         faults.append(f"{arch} is out: the driver was too slow in one of its runs, so its latencies say nothing.")
     return faults

@@ -21,6 +21,7 @@ class Member:
         self.room = room
         self.gateway = gateway
         self.heard: list[bytes] = []
+        self.held: list[bytes] | None = None  # what is delivered while it is being told what was said before
         self.is_in = True
 
 
@@ -38,7 +39,7 @@ class Gateway:
     def _deliver(self, batch: Sequence[Delivery]) -> None:
         for room, payload in batch:
             for member in self.members.get(room, ()):
-                member.heard.append(payload)
+                (member.heard if member.held is None else member.held).append(payload)
 
     def _moved(self, rooms: Sequence[str]) -> None:
         for room in rooms:
@@ -80,8 +81,9 @@ class Network:
         self.gateways[index] = self._make(index)
         await self.gateways[index].open()
 
-    async def join(self, room: str, at: int = 0) -> Member:
-        """Ask the gateway `at`, and go where it says until one lets the member in."""
+    async def join(self, room: str, at: int = 0, after_s: float | None = None) -> Member:
+        """Ask the gateway `at`, and go where it says until one lets the member in: back, with `after_s`."""
+        at %= len(self.gateways)
         async with asyncio.timeout(MOVING_TIMEOUT_S):
             while True:
                 try:
@@ -90,16 +92,21 @@ class Network:
                     await asyncio.sleep(0.01)
                     continue
                 if owner in (None, at):
-                    return await self._enter(room, at)
+                    return await self._enter(room, at, after_s)
                 assert owner is not None
                 at = owner
 
-    async def _enter(self, room: str, at: int) -> Member:
+    async def _enter(self, room: str, at: int, after_s: float | None) -> Member:
         gateway, member = self.gateways[at], Member(room, at)
+        member.held = None if after_s is None else []
         members = gateway.members.setdefault(room, [])
         members.append(member)
         if len(members) == 1:
             await gateway.architecture.join(room)
+        if after_s is not None:
+            member.held = []  # what came until now is history
+            said = await gateway.architecture.history(room, after_s)
+            member.heard, member.held = [*said, *member.held], None
         return member
 
     async def leave(self, member: Member) -> None:

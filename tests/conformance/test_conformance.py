@@ -8,6 +8,7 @@ What an architecture does not promise (interface.Promises) is skipped, and said 
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -225,5 +226,30 @@ def test_a_durable_ack_outlives_the_death_of_the_broker(
             await running.say(members[0], b"0:50")
             said = {f"{n}:{i}".encode() for n in range(len(members)) for i in range(50)} | {b"0:50"}
             await running.until(lambda: all(set(member.heard) >= said for member in members if member.is_in))
+
+    asyncio.run(scenario())
+
+
+def test_who_comes_back_is_told_what_was_said_meanwhile_and_nothing_twice(
+    architecture: type[Architecture], services: Services
+) -> None:
+    requires_promise(architecture, "everyone", "once", "ordered", "history")
+
+    async def scenario() -> None:
+        async with network(architecture, services) as running:
+            speaker, other = await running.join("platform", 0), await running.join("siding", 1)
+            began_s = time.time() - 1
+            speaking = asyncio.gather(slowly(running, speaker, 300), slowly(running, other, 300))
+            returned: list[Member] = []
+            while not speaking.done():
+                returned.append(await running.join("platform", len(returned), after_s=began_s))
+                await asyncio.sleep(0.05)
+            await speaking
+            returned.append(await running.join("platform", 1, after_s=began_s))
+            everything = [f"0:{number}".encode() for number in range(300)]
+            await running.until(lambda: all(len(member.heard) >= 300 for member in returned))
+            assert all(member.heard == everything for member in returned)
+            late = await running.join("platform", 2, after_s=time.time() + 60)
+            assert late.heard == [], "nothing was said since"
 
     asyncio.run(scenario())

@@ -247,3 +247,51 @@ def test_of_one_who_left_by_itself_nothing_is_lost_in_a_break() -> None:
     deliver(staying, message, 12)
     leaving.left_ns = 100
     assert (verdict_of(history).lost_acked, verdict_of(history).lost_in_break) == (1, 0)
+
+
+def come_back(history: History, before: Stay, left: int, joined: int, *, told: bool) -> Stay:
+    before.left_ns = left
+    stay = history.enter("room", "another", joined)
+    stay.before, stay.resumed = before, told
+    return stay
+
+
+def test_who_is_told_what_was_said_meanwhile_is_owed_it() -> None:
+    history = History()
+    (before,) = room_of(history, 1)
+    messages = [say(history, 0, sequence, at=10 * sequence) for sequence in range(1, 7)]
+    deliver(before, messages[0], 11)
+    after = come_back(history, before, left=25, joined=45, told=True)
+    for message in (*messages[:3], messages[4], messages[5]):  # the fourth was never told; the first was known
+        deliver(after, message, 46)
+    assert verdict_of(history) == Verdict(
+        sent=6, expected=6, delivered=5, lost=1, returns=1, away=2, missed=1, repeated=1
+    )
+
+
+def test_who_is_told_nothing_is_owed_nothing_and_has_missed_it_all() -> None:
+    history = History()
+    (before,) = room_of(history, 1)
+    messages = [say(history, 0, sequence, at=10 * sequence) for sequence in range(1, 7)]
+    for message in messages[:2]:
+        deliver(before, message, 21)
+    after = come_back(history, before, left=25, joined=45, told=False)
+    for message in messages[4:]:
+        deliver(after, message, 61)
+    verdict = verdict_of(history)
+    assert (verdict.expected, verdict.delivered, verdict.lost) == (4, 4, 0)
+    assert (verdict.returns, verdict.away, verdict.missed) == (1, 2, 2)
+
+
+def test_what_was_heard_before_and_is_heard_again_after_a_return_is_no_duplicate() -> None:
+    history = History()
+    (before,) = room_of(history, 1)
+    first, second = say(history, 0, 0, at=10), say(history, 0, 1, at=20)
+    deliver(before, first, 11)
+    after = come_back(history, before, left=12, joined=15, told=True)
+    for message in (first, second, second):
+        deliver(after, message, 21)
+    again = come_back(history, after, left=30, joined=35, told=True)
+    deliver(again, second, 36)
+    verdict = verdict_of(history)
+    assert (verdict.delivered, verdict.duplicated, verdict.repeated, verdict.returns) == (2, 1, 2, 2)

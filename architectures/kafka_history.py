@@ -1,0 +1,111 @@
+"""What was said before, read back from Kafka's log: one read serves everybody who asks while another is under way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from architectures.interface import HISTORY_MAX, Refused, Services
+from architectures.kafka_client import METADATA_TIMEOUT_S, consumer_settings, place_of, poll_batch
+
+READ_MAX_S = 10.0
+
+
+@dataclass(slots=True)
+class _Question:
+    room: bytes
+    after_ms: int
+    ends: Mapping[int, int]  # by partition: the offset before which it ends
+    answer: asyncio.Future[list[Message]]
+    found: deque[Message] = field(default_factory=lambda: deque(maxlen=HISTORY_MAX))
+
+
+class KafkaHistory:
+    """Reads a room's records of some partitions of a topic, from a moment to an offset.
+
+    A partition holds other rooms too, and all of it has to be read: that is what looking back costs in Kafka.
+    """
+
+    def __init__(self, services: Services, topic: str, client_id: str) -> None:
+        self._topic = topic
+        self._settings = consumer_settings(services, f"{client_id}-history", group=f"{client_id}-history")
+        self._consumer: Consumer | None = None  # made by the first who asks
+        self._waiting: list[_Question] = []
+        self._reading: asyncio.Task[None] | None = None
+
+    async def read(self, room: str, after_s: float, ends: Mapping[int, int]) -> list[Message]:
+        """Partition by partition, at most HISTORY_MAX, the latest; raises Refused if Kafka does not tell in time."""
+        answer: asyncio.Future[list[Message]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Question(room.encode(), max(0, round(after_s * 1000)), dict(ends), answer))
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._answer_all())
+        return await answer
+
+    async def _answer_all(self) -> None:
+        while self._waiting:
+            questions, self._waiting = self._waiting, []
+            problem: Exception | None = None
+            try:
+                await asyncio.to_thread(self._look_up, questions)
+            except (KafkaException, TimeoutError) as failed:
+                problem = failed
+            for question in questions:
+                if question.answer.done():  # whoever asked has gone
+                    continue
+                if problem is None:
+                    question.answer.set_result(list(question.found))
+                else:
+                    question.answer.set_exception(Refused(f"Kafka did not tell what was said before: {problem}"))
+
+    def _look_up(self, questions: Sequence[_Question]) -> None:
+        """Read each partition once, from the earliest moment to the latest end that anybody asks for."""
+        if self._consumer is None:
+            self._consumer = Consumer(self._settings)
+        wanted: defaultdict[bytes, list[_Question]] = defaultdict(list)
+        ends: dict[int, int] = {}
+        for question in questions:
+            wanted[question.room].append(question)
+            for partition, end in question.ends.items():
+                ends[partition] = max(end, ends.get(partition, 0))
+        earliest_ms = min(question.after_ms for question in questions)
+        for record in self._records(earliest_ms, ends):
+            room = record.key()
+            assert isinstance(room, bytes)
+            partition, offset = place_of(record)
+            _kind, said_ms = record.timestamp()
+            for question in wanted.get(room, ()):
+                if said_ms >= question.after_ms and offset < question.ends.get(partition, 0):
+                    question.found.append(record)
+
+    def _records(self, after_ms: int, ends: Mapping[int, int]) -> Iterator[Message]:
+        """What these partitions have from that moment to these offsets; raises TimeoutError and KafkaException."""
+        assert self._consumer is not None
+        moments = [TopicPartition(self._topic, partition, after_ms) for partition in ends]
+        starts = self._consumer.offsets_for_times(moments, timeout=METADATA_TIMEOUT_S)
+        # A negative offset: nothing is that new.
+        left = {start.partition: start for start in starts if 0 <= start.offset < ends[start.partition]}
+        deadline = time.monotonic() + READ_MAX_S
+        self._consumer.assign(list(left.values()))
+        try:
+            while left:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"not within {READ_MAX_S:g} s")
+                for record in poll_batch(self._consumer):
+                    partition, offset = place_of(record)
+                    if offset < ends[partition]:
+                        yield record
+                    if offset + 1 >= ends[partition]:
+                        left.pop(partition, None)
+        finally:
+            self._consumer.unassign()  # else it would go on fetching what is said now
+
+    async def close(self) -> None:
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+        if self._consumer is not None:
+            await asyncio.to_thread(self._consumer.close)

@@ -1,0 +1,42 @@
+"""Everybody back at once: all who listen lose their connections together, and return for what they missed.
+
+Whose chat: viewers behind a proxy that restarts, a train that leaves a tunnel, an app that was sent a push message.
+What it stresses: a herd of joins, each of which asks for what was said since the last message the member has seen. One
+in ten members stays and talks. Every `storm_s` seconds of the clock all others hang up, and come back `away_s` later,
+within `within_s`, at another gateway than before. An architecture that keeps nothing loses what was said meanwhile.
+"""
+
+import time
+
+from locust import task
+
+from harness.load.member import Member
+
+
+class Traveller(Member):
+    options = {"storm_s": 10.0, "away_s": 2.0, "within_s": 0.5}
+    resumes = True
+
+    @property
+    def room(self) -> str:
+        return f"train-{self.room_number}"
+
+    def on_start(self) -> None:
+        self.join(self.room)
+
+    def rate_per_s(self) -> float:
+        return self.rate_of_few(one_in=10)
+
+    @task
+    def live(self) -> None:
+        if self.rate_per_s() > 0:
+            self.say(self.text())
+        else:
+            self.wait_for_the_storm()
+
+    def wait_for_the_storm(self) -> None:
+        storm_s = self.option("storm_s")
+        time.sleep(storm_s - time.time() % storm_s)
+        self.hang_up()
+        time.sleep(self.option("away_s") + self.random.uniform(0, self.option("within_s")))
+        self.join(self.room)

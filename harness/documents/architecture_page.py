@@ -55,6 +55,7 @@ def _section(architecture: type[Architecture]) -> Iterator[str]:
         *(["nothing comes twice"] if promises.once else []),
         *(["each sender's messages stay in order"] if promises.ordered else []),
         *(["an ack outlives the backend"] if promises.durable_ack else []),
+        *(["who comes back is told what was said meanwhile"] if promises.history else []),
     ]
     yield f"\nIt promises: {', '.join(kept) or 'nothing'}."
     if promises.survives:

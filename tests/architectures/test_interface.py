@@ -32,4 +32,11 @@ def test_accepts_its_own_default_shape(name: str) -> None:
 
 def test_no_method_of_the_interface_has_a_silent_default() -> None:
     methods = {n for n, m in vars(Architecture).items() if callable(m) or isinstance(m, classmethod)}
-    assert methods - Architecture.__abstractmethods__ == {"__init__"}
+    # `history` raises, and nobody asks an architecture that does not promise it.
+    assert methods - Architecture.__abstractmethods__ == {"__init__", "history"}
+
+
+@pytest.mark.parametrize("name", architecture_names())
+def test_history_is_there_exactly_where_it_is_promised(name: str) -> None:
+    architecture = load_architecture(name)
+    assert (architecture.history is not Architecture.history) == architecture.promises.history

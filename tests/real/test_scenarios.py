@@ -17,6 +17,7 @@ ASKS = {
     "zipf_rooms": ["--set", "exponent=1.5", "--payload-sizes", "lognormal"],
     "spike": ["--set", "goal_after_s=2", "--set", "goal_s=2", "--duration", "6s"],
     "churn": ["--set", "stay_s=1", "--set", "away_s=0.2", "--set", "storm_s=2"],
+    "reconnect_storm": ["--set", "storm_s=1.5", "--set", "away_s=0.3", "--set", "within_s=0.1", "--duration", "4s"],
     "slow_members": ["--set", "slow_share=0.2", "--set", "slow_bytes_per_s=500"],
     "ramp": ["--set", "ramp_s=3", "--set", "slo_ms=1", "--duration", "20s"],
 }
@@ -51,6 +52,11 @@ def test_it_runs_and_nothing_is_lost(scenario: str, folder: Path) -> None:
         case "churn":
             assert locust["connect"] > 60
             assert summary["neither"] > 0
+        case "reconnect_storm":
+            assert locust["connect"] > 60
+            resumed = summary["resumed"]
+            # direct keeps nothing; only what is said just as somebody comes back is heard in spite of that.
+            assert resumed["missed"] > 0.9 * resumed["away"] > 0
         case "slow_members":
             assert summary["neither"] > 0  # what the slow ones have not read yet
         case "ramp":

@@ -29,6 +29,9 @@ class Socket:
     def write(self, data: bytes) -> None:
         self.writes.append(data)
 
+    def abort(self) -> None:
+        self.state = State.CLOSED
+
     @property
     def connection(self) -> ServerConnection:
         return cast(ServerConnection, self)
@@ -179,3 +182,41 @@ def test_everybody_gets_what_was_said_while_they_were_in_and_nothing_else(
                 assert places == sorted(places)
 
     asyncio.run(scenario())
+
+
+def test_who_catches_up_gets_the_past_first_and_then_what_was_held() -> None:
+    rooms, other = busy_room(0.0)
+    socket = Socket()
+    rooms.add("r", socket.connection)
+    rooms.hold("r", socket.connection, 1000)
+    rooms.deliver([Delivery("r", b"known to history")])
+    rooms.hold("r", socket.connection, 1000)  # from here on it is not
+    rooms.deliver([Delivery("r", b"meanwhile")])
+    assert socket.writes == []
+    rooms.release("r", socket.connection, b"past")
+    rooms.deliver([Delivery("r", b"now")])
+    assert socket.writes == [b"past" + framed(b"meanwhile"), framed(b"now")]
+    assert other.writes[1:] == [framed(b"known to history"), framed(b"meanwhile"), framed(b"now")]
+
+
+def test_who_left_or_is_being_closed_while_catching_up_gets_nothing() -> None:
+    rooms, _other = busy_room(0.0)
+    gone, closing = Socket(), Socket()
+    for socket in (gone, closing):
+        rooms.add("r", socket.connection)
+        rooms.hold("r", socket.connection, 1000)
+    rooms.discard("r", gone.connection)
+    rooms.silence("r", closing.connection)
+    for socket in (gone, closing):
+        rooms.release("r", socket.connection, b"past")
+    assert gone.writes == closing.writes == []
+
+
+def test_who_is_held_for_too_long_is_cut_off() -> None:
+    rooms, _other = busy_room(0.0)
+    socket = Socket()
+    rooms.add("r", socket.connection)
+    rooms.hold("r", socket.connection, 10)
+    rooms.deliver([Delivery("r", b"x" * 20)])
+    rooms.release("r", socket.connection, b"past")
+    assert (socket.writes, socket.state) == ([], State.CLOSED)

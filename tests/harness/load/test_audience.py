@@ -10,10 +10,12 @@ import msgspec
 
 from harness import wire
 from harness.load import messages as msg
-from harness.load.audience import MEMBERS_PER_ADDRESS, REDIRECTS_MAX, Audience, _local_host
-from harness.load.history import message_id
+from harness.load.audience import MEMBERS_PER_ADDRESS, OVERLAP_NS, READ_ON_S, REDIRECTS_MAX, Audience, _local_host
+from harness.load.clock import time_ns
+from harness.load.history import Message, Stay, message_id
 from harness.load.ledger import Verdict, judge
 from harness.load.member_socket import BACKOFF_FIRST_S, BACKOFF_MAX_S, Joining, MemberSocket, backoff_s
+from harness.measure.histogram import Latencies
 
 START_NS = 1_000
 BEGIN = msg.BeginPhase(name="measure", start_ns=START_NS, end_ns=1 << 60)
@@ -258,11 +260,74 @@ def test_very_many_members_come_from_several_addresses_of_this_host() -> None:
 
 
 def test_a_member_who_hangs_up_is_owed_nothing_from_then_on() -> None:
+    async def scenario() -> None:
+        room = Room(2)
+        frame = room.speak(0, 0)
+        room.hear(room.members[0], frame)
+        lost = room.speak(0, 1)
+        room.hear(room.members[0], lost)
+        room.audience._hang_up(1)
+        assert (1, "r") not in room.audience._whereabouts
+        room.hear(room.members[1], frame)  # it had come before the member hung up, and is read now
+        room.hear(room.members[0], room.speak(0, 2))
+        await asyncio.sleep(2 * READ_ON_S)
+        assert not room.members[1].connection.is_open
+        verdict = room.verdict
+        # Two messages were owed to both, and one of them reached both; the third to the one who is left.
+        assert (verdict.expected, verdict.delivered, verdict.lost) == (5, 4, 1)
+
+    asyncio.run(scenario())
+
+
+def test_who_comes_back_asks_from_a_little_before_the_last_message_it_heard() -> None:
+    def after_ns(before: Stay | None) -> int | None:
+        return room.audience._missed_since_ns(Joining(START_NS, before=before))
+
+    room = Room(1)
+    stay = room.members[0].stays["r"]
+    assert after_ns(None) is None
+    assert stay is not None
+    assert after_ns(stay) == stay.joined_ns - OVERLAP_NS
+    stay.joined_ns = START_NS + 1
+    assert after_ns(stay) == START_NS  # never from before the phase
+    heard = Message(1, 0, START_NS + 5 * OVERLAP_NS)
+    stay.hear((heard,))
+    assert after_ns(stay) == START_NS + 4 * OVERLAP_NS
+
+
+def come_back(room: Room, number: int, missed: int | None) -> MemberSocket:
+    """The member hung up, and is in again over another socket."""
+    before = room.members[number].stays["r"]
+    member = room.member(number)
+    room.audience._sockets[number, member.url] = member
+    room.audience._stays_before[number, "r"] = None
+    room.audience._joining[number, "r"] = Joining(START_NS, before=before)
+    assert before is not None
+    before.left_ns = time_ns()
+    room.hear(member, wire.encode(wire.Joined("r", missed)))
+    return member
+
+
+def test_what_was_missed_is_delivered_but_its_age_is_no_latency() -> None:
     room = Room(2)
-    room.hear(room.members[0], room.speak(0, 0))
-    room.audience._hang_up(1)
-    assert not room.members[1].connection.is_open
-    room.hear(room.members[0], room.speak(0, 1))
-    verdict = room.verdict
-    # The first message was owed to both and reached one of them; the second was owed to the one who is left.
-    assert (verdict.expected, verdict.delivered, verdict.lost) == (3, 2, 1)
+    known, missed, new = (room.speak(0, sequence) for sequence in range(3))
+    for frame in (known, missed, new):
+        room.hear(room.members[0], frame)
+    room.hear(room.members[1], known)
+    member = come_back(room, 1, missed=2)
+    room.hear(member, known, missed, new)
+    assert (room.verdict.delivered, room.verdict.repeated, room.verdict.returns) == (6, 1, 1)
+    report = room.report
+    assert Latencies.unpack(report.latency).count == 3 + 1 + 1
+    assert Latencies.unpack(report.caught_up).count == 1
+    assert room.verdict.duplicated == 0
+
+
+def test_where_nothing_is_kept_a_return_is_a_new_stay() -> None:
+    room = Room(2)
+    room.hear(room.members[1], room.speak(0, 0))
+    member = come_back(room, 1, missed=None)
+    room.hear(member, room.speak(0, 1))
+    report = room.report
+    assert Latencies.unpack(report.caught_up).count == 0
+    assert (room.verdict.returns, room.verdict.missed) == (1, 0)

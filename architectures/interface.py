@@ -27,8 +27,13 @@ class Requirements:
     """What an architecture needs before its gateways can start."""
 
     kafka: bool = False
-    redis: bool = False
+    redis: bool = False  # one server will do
+    redis_cluster: bool = False  # a cluster, over whose nodes it spreads rooms
     gateways_max: int | None = None  # None: any number
+
+    @property
+    def any_redis(self) -> bool:
+        return self.redis or self.redis_cluster
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
@@ -32,17 +33,31 @@ class Link:
     """
 
     def __init__(self, address: RedisAddress) -> None:
-        self._address = address
+        self.address = address
         self._make()
 
     def _make(self) -> None:
-        self._pool = self._address.pool()  # kept: a sentinel's connection holds it weakly
+        self._pool = self.address.pool()  # kept: a sentinel's connection holds it weakly
         self.connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's
 
     async def renew(self) -> None:
         """After it broke: a new one, of a cluster perhaps to another node. It is not connected yet."""
         await self.connection.disconnect(nowait=True)
         self._make()
+
+
+class Verbs(NamedTuple):
+    """What Redis calls it to publish, and to listen, to one kind of channels."""
+
+    publish: str
+    subscribe: str
+    unsubscribe: str
+    subscribed: bytes
+    message: bytes
+
+
+CLASSIC = Verbs("PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE", b"subscribe", b"message")
+SHARDED = Verbs("SPUBLISH", "SSUBSCRIBE", "SUNSUBSCRIBE", b"ssubscribe", b"smessage")  # only on the node of the slot
 
 
 class Publisher:
@@ -52,15 +67,16 @@ class Publisher:
     no order. Here one task owns one connection, and sends what is waiting as one pipeline.
     """
 
-    def __init__(self, url: str) -> None:
-        self._address = RedisAddress.parse(url)
-        self._link = Link(self._address)
+    def __init__(self, at: str | Link, verbs: Verbs = CLASSIC) -> None:
+        """`at` is a URL, or a connection of its own."""
+        self._link = at if isinstance(at, Link) else Link(RedisAddress.parse(at))
+        self._verbs = verbs
         self._waiting: asyncio.Queue[tuple[Command, asyncio.Future[None]]] = asyncio.Queue(WAITING_MAX)
         self._sending = asyncio.create_task(self._send())
 
     async def publish(self, channel: str, payload: bytes) -> None:
         """Returns when Redis has executed the PUBLISH; raises Refused if it did not, or too much is waiting."""
-        await self._execute_in_turn(("PUBLISH", channel, payload))
+        await self._execute_in_turn((self._verbs.publish, channel, payload))
 
     async def append(self, stream: str, payload: bytes, keep: int) -> None:
         """As publish, to a stream that keeps about so many messages."""
@@ -117,7 +133,7 @@ class Publisher:
         """Whether somebody listens to each of these channels; False if Redis does not answer."""
         listening: Counter[str] = Counter()
         try:
-            for pool in self._address.pools():
+            for pool in self._link.address.pools():
                 async with redis.asyncio.Redis.from_pool(pool) as client:
                     for channel, count in await client.pubsub_numsub(*channels):
                         listening[str(channel, "utf-8") if isinstance(channel, bytes) else channel] += count
@@ -146,14 +162,19 @@ class Subscriber:
 
     def __init__(
         self,
-        url: str,
+        at: str | Link,
         deliver: Callable[[Sequence[tuple[str, bytes]]], None],
         failed: Callable[[BaseException], None],
         broke: Callable[[], None] = lambda: None,
         resumed: Callable[[float], None] = lambda _broke_s: None,
+        *,
+        verbs: Verbs = CLASSIC,
     ) -> None:
-        """`broke` is told at once, and `resumed` when all is subscribed again, with the break's time.monotonic()."""
-        self._link = Link(RedisAddress.parse(url))
+        """`at` is a URL, or a connection of its own.
+
+        `broke` is told at once, and `resumed` when all is subscribed again, with the break's time.monotonic()."""
+        self._link = at if isinstance(at, Link) else Link(RedisAddress.parse(at))
+        self._verbs = verbs
         self._deliver = deliver
         self._failed = failed
         self._broke = broke
@@ -178,14 +199,14 @@ class Subscriber:
             confirmed = self._confirming[channel] = asyncio.get_running_loop().create_future()
             self._channels[channel] = None
             with contextlib.suppress(RedisError, OSError):  # whoever reads sees that too, and subscribes to all again
-                await self._link.connection.send_command("SUBSCRIBE", channel)
+                await self._link.connection.send_command(self._verbs.subscribe, channel)
         await confirmed
 
     async def unsubscribe(self, channel: str) -> None:
         async with self._changing:
             self._channels.pop(channel, None)
             with contextlib.suppress(RedisError, OSError):  # as in subscribe
-                await self._link.connection.send_command("UNSUBSCRIBE", channel)
+                await self._link.connection.send_command(self._verbs.unsubscribe, channel)
 
     async def _read(self) -> None:
         try:
@@ -203,12 +224,12 @@ class Subscriber:
 
     def _take(self, reply: list[bytes]) -> None:
         kind, channel, told = reply
-        if kind == b"message":
+        if kind == self._verbs.message:
             if not self._batch:
                 # Reading goes on without a pause while anything has arrived: then this is called, and has all of it.
                 asyncio.get_running_loop().call_soon(self._hand_over)
             self._batch.append((channel.decode(), told))
-        elif kind == b"subscribe" and (confirmed := self._confirming.pop(channel.decode(), None)) is not None:
+        elif kind == self._verbs.subscribed and (confirmed := self._confirming.pop(channel.decode(), None)) is not None:
             confirmed.set_result(None)
 
     def _hand_over(self) -> None:
@@ -229,8 +250,11 @@ class Subscriber:
                     async with asyncio.timeout(ANSWER_MAX_S):
                         await self._link.renew()
                         await self._link.connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
-                        # Its own channel last: who finds it subscribed knows that the rooms are.
-                        await self._link.connection.send_command("SUBSCRIBE", *self._channels, self._own_channel)
+                        # One by one, as channels of several slots must be; its own channel last: who finds it
+                        # subscribed knows that the rooms are.
+                        again = [(self._verbs.subscribe, channel) for channel in self._channels]
+                        commands = self._link.connection.pack_commands([*again, ("SUBSCRIBE", self._own_channel)])
+                        await self._link.connection.send_packed_command(commands)
                     break
                 if time.monotonic() - broke_s > AWAY_MAX_S:
                     raise problem

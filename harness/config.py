@@ -92,12 +92,17 @@ def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
 def _validate_external(settings: RunSettings, architecture: type[Architecture]) -> None:
     for option, given, name, required in (
         ("--kafka-bootstrap", settings.kafka_bootstrap, "Kafka", architecture.requires.kafka),
-        ("--redis-url", settings.redis_url, "Redis", architecture.requires.redis),
+        ("--redis-url", settings.redis_url, "Redis", architecture.requires.any_redis),
     ):
         if given is not None and not required:
             raise UsageError(f"{option} is {given!r}, but {settings.arch} uses no {name}; leave it out")
     if settings.kafka_properties is not None and settings.kafka_bootstrap is None:
         raise UsageError("--kafka-properties says how brokers are reached; say which with --kafka-bootstrap")
+    if settings.redis_url is not None and architecture.requires.redis_cluster and "+cluster:" not in settings.redis_url:
+        raise UsageError(
+            f"--redis-url is {settings.redis_url!r}, but {settings.arch} needs a cluster; "
+            "name its nodes: redis+cluster://HOST:PORT,..."
+        )
     if settings.kafka_bootstrap is None and settings.redis_url is None:
         return
     for fault in parse_faults(settings):

@@ -84,7 +84,7 @@ def _duration(spec: str, text: str) -> float:
 
 def check_fault(fault: Fault, architecture: type[Architecture], gateways: int, brokers: int) -> None:
     """Raise UsageError where there is nothing to break so, or nobody would be left."""
-    for part, required in (("broker", architecture.requires.kafka), ("redis", architecture.requires.redis)):
+    for part, required in (("broker", architecture.requires.kafka), ("redis", architecture.requires.any_redis)):
         if part in fault.target and not required:
             raise UsageError(f"--fault {fault.kind}: {architecture.name} has no {part}; leave it out")
     if fault.kind == "kill:broker" and brokers == 1:

@@ -110,8 +110,8 @@ class Injector:
                 yield stack.redis.child
             case "gateway-broker" if stack.backends.kafka_proxy is not None:
                 yield stack.backends.kafka_proxy
-            case "gateway-redis" if stack.backends.redis_proxy is not None:
-                yield stack.backends.redis_proxy
+            case "gateway-redis" if stack.redis_proxy is not None:
+                yield stack.redis_proxy
 
     def _start_again(self, target: str) -> None:
         stack = self._stack

@@ -86,7 +86,7 @@ def _backends(record: Record, architecture: type[Architecture]) -> Backends | Le
     settings = record.settings
     requires = required(settings, architecture)
     external = external_services(settings)
-    if external == NOBODYS and not settings.faults and (requires.kafka or requires.redis):
+    if external == NOBODYS and not settings.faults and (requires.kafka or requires.any_redis):
         lent = borrow(requires, settings.brokers)
         if lent is not None:
             return lent
@@ -423,7 +423,11 @@ class Run:
     def _read_redis(self) -> RedisCounters | None:
         """As _read_kafka."""
         redis = self._stack.redis
-        return None if redis is None or self._was_killed("redis") else redis_metrics.read_counters(redis.url)
+        return (
+            None
+            if redis is None or self._was_killed("redis")
+            else redis_metrics.read_counters(node.url for node in redis.nodes)
+        )
 
     def _was_killed(self, target: str) -> bool:
         happened = [] if self._injector is None else self._injector.happened()

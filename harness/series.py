@@ -73,7 +73,11 @@ class WarmBackends:
         if brokers is None:  # any will do, so those that a later run needs
             brokers = next((number for each in alike if (number := _brokers(each)) is not None), 1)
         every = [load_architecture(each.arch).requires for each in alike if _brokers(each) in {None, brokers}]
-        requires = Requirements(kafka=any(each.kafka for each in every), redis=any(each.redis for each in every))
+        requires = Requirements(
+            kafka=any(each.kafka for each in every),
+            redis=any(each.redis for each in every),
+            redis_cluster=any(each.redis_cluster for each in every),
+        )
         self._brokers, self._proxied = brokers, proxied
         self._backends = Backends(requires, brokers, self._logs, proxied=proxied, external=self._external)
         return self._backends

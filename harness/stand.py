@@ -104,7 +104,7 @@ def _check(standing: Standing, settings: RunSettings, architecture: type[Archite
     requires, gateways = architecture.requires, settings.gateway_count(architecture)
     for option, name, required, given in (
         ("--kafka-bootstrap", "Kafka", requires.kafka, settings.kafka_bootstrap),
-        ("--redis-url", "Redis", requires.redis, settings.redis_url),
+        ("--redis-url", "Redis", requires.any_redis, settings.redis_url),
     ):
         if required and given is None:
             raise UsageError(f"{settings.arch} needs a {name} that all its gateways reach; say where: {option}")

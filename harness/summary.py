@@ -222,7 +222,7 @@ class Measured:
             },
             rss_bytes=self.rss_bytes,
             kafka=self._kafka_per_message() if architecture.requires.kafka else None,
-            redis=self._redis_per_message() if architecture.requires.redis else None,
+            redis=self._redis_per_message() if architecture.requires.any_redis else None,
             promises=check_promises(architecture.promises, verdict, [each.fault.kind for each in self.happened]),
             driver=judge_driver(
                 send_lateness=send_lateness,

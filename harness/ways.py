@@ -138,6 +138,10 @@ def _redis(scene: Scene) -> Diagram:
     return _through(scene, f"channel {scene.room}")
 
 
+def _redis_sharded(scene: Scene) -> Diagram:
+    return _through(scene, f"shard of {scene.room}")
+
+
 def _redis_streams(scene: Scene) -> Diagram:
     return _through(scene, f"stream {scene.room}")
 
@@ -200,6 +204,7 @@ WAYS: dict[str, Callable[[Scene], Diagram]] = {
     "plan2": _plan2,
     "redis": _redis,
     "kafka-redis": _kafka_redis,
+    "redis-sharded": _redis_sharded,
     "redis-streams": _redis_streams,
     "kafka-broadcast": _kafka_broadcast,
     "naive": _naive,

@@ -83,7 +83,10 @@ def gateway(
     architecture = load_architecture(given["arch"])
     # One environment for all gateways may name more than this architecture needs.
     source = click.get_current_context().get_parameter_source
-    for name, needed in (("kafka_bootstrap", architecture.requires.kafka), ("redis_url", architecture.requires.redis)):
+    for name, needed in (
+        ("kafka_bootstrap", architecture.requires.kafka),
+        ("redis_url", architecture.requires.any_redis),
+    ):
         if not needed and source(name) is ParameterSource.ENVIRONMENT:
             given[name] = None
     stand(standing, RunSettings(**given), architecture, click.echo)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import redis
 
@@ -26,8 +28,17 @@ class RedisCounters(msgspec.Struct, frozen=True):
         )
 
 
-def read_counters(url: str) -> RedisCounters:
-    """Raises ServiceFailed if Redis does not answer."""
+def read_counters(urls: Iterable[str]) -> RedisCounters:
+    """Of all these servers together; raises ServiceFailed if one does not answer."""
+    each = [_read(url) for url in urls]
+    return RedisCounters(
+        commands=sum(counters.commands for counters in each),
+        bytes_in=sum(counters.bytes_in for counters in each),
+        bytes_out=sum(counters.bytes_out for counters in each),
+    )
+
+
+def _read(url: str) -> RedisCounters:
     try:
         with redis.Redis.from_url(url, socket_timeout=10) as client:
             stats, net = client.info("commandstats"), client.info("stats")

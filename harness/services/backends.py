@@ -11,8 +11,9 @@ from harness.services.installation import Progress, ensure_installation
 from harness.services.kafka import Kafka
 from harness.services.ports import free_ports
 from harness.services.proxy import start_proxy
-from harness.services.redis import START_TIMEOUT_S, RedisServer, start_redis, url_of
-from harness.services.supervise import Child, wait_until_listening
+from harness.services.redis import RedisServer, start_redis, url_of
+from harness.services.redis_cluster import RedisCluster
+from harness.services.supervise import Child
 from harness.services.workdir import make_workdir
 
 NOBODYS = Services()
@@ -40,6 +41,7 @@ class Backends:
         self._requires = Requirements(
             kafka=requires.kafka and external.kafka_bootstrap is None,
             redis=requires.redis and external.redis_url is None,
+            redis_cluster=requires.redis_cluster and external.redis_url is None,
         )
         self._external = external
         self._brokers = brokers
@@ -50,8 +52,10 @@ class Backends:
         self._redis_proxy_port = 0
         self.kafka: Kafka | None = None
         self.redis: RedisServer | None = None
+        self.redis_cluster: RedisCluster | None = None
         self.kafka_proxy: Child | None = None
         self.redis_proxy: Child | None = None
+        self.redis_cluster_proxy: Child | None = None
 
     def begin(self, on_progress: Progress) -> None:
         """Download and prepare what is missing, and begin to start."""
@@ -64,6 +68,8 @@ class Backends:
             self.kafka.start()
         if self._requires.redis:
             self.redis = start_redis(self.workdir, self._logs / "redis.log")
+        if self._requires.redis_cluster:
+            self.redis_cluster = RedisCluster.begin(self.workdir, self._logs, proxied=self._proxied)
 
     def finish(self) -> None:
         """Wait until they answer. What an earlier run killed is started again."""
@@ -72,9 +78,9 @@ class Backends:
                 if not child.is_running:
                     self.kafka.start_again(index)
             self.kafka.wait_ready()
-        if self.redis is not None and not self.redis.child.is_running:
-            self.redis.start_again()
-            wait_until_listening(self.redis.child, self.redis.port, START_TIMEOUT_S)
+        for redis in (self.redis, self.redis_cluster):
+            if redis is not None:
+                redis.finish()
         if self._proxied and not self._finished:
             self._start_proxies()
         self._finished = True
@@ -87,6 +93,10 @@ class Backends:
         if self.redis is not None:
             (self._redis_proxy_port,) = free_ports(1)
             self.redis_proxy = start_proxy("the proxy before Redis", [(self._redis_proxy_port, self.redis.port)], log)
+        if self.redis_cluster is not None:
+            cluster = self.redis_cluster
+            ways = [(port, node.port) for port, node in zip(cluster.proxy_ports, cluster.nodes, strict=True)]
+            self.redis_cluster_proxy = start_proxy("the proxy before the Redis cluster", ways, log)
 
     def services_for(self, requires: Requirements) -> Services:
         """Where they are, for an architecture that requires these and no others."""
@@ -95,9 +105,11 @@ class Backends:
             kafka_bootstrap = self.kafka.proxied_bootstrap if self._proxied else self.kafka.bootstrap
         if self.redis is not None:
             redis_url = url_of(self._redis_proxy_port) if self._proxied else self.redis.url
+        if self.redis_cluster is not None and requires.redis_cluster:
+            redis_url = self.redis_cluster.url
         return Services(
             kafka_bootstrap=kafka_bootstrap if requires.kafka else None,
-            redis_url=redis_url if requires.redis else None,
+            redis_url=redis_url if requires.any_redis else None,
             kafka_settings=self._external.kafka_settings if requires.kafka else {},
         )
 
@@ -109,18 +121,20 @@ class Backends:
         """Raise ServiceFailed if any of their processes has ended by itself."""
         if self.kafka is not None:
             self.kafka.check()
-        if self.redis is not None:
-            self.redis.child.check()
-        for proxy in (self.kafka_proxy, self.redis_proxy):
+        for redis in (self.redis, self.redis_cluster):
+            if redis is not None:
+                redis.check()
+        for proxy in (self.kafka_proxy, self.redis_proxy, self.redis_cluster_proxy):
             if proxy is not None:
                 proxy.check()
 
     def stop(self) -> None:
-        for proxy in (self.kafka_proxy, self.redis_proxy):
+        for proxy in (self.kafka_proxy, self.redis_proxy, self.redis_cluster_proxy):
             if proxy is not None:
                 proxy.kill()
-        if self.redis is not None:
-            self.redis.stop()
+        for redis in (self.redis, self.redis_cluster):
+            if redis is not None:
+                redis.stop()
         if self.kafka is not None:
             self.kafka.stop()
         if self.workdir is not None:

@@ -18,14 +18,30 @@ class RedisServer:
     child: Child
     port: int
     workdir: Path
+    options: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
         return url_of(self.port)
 
+    @property
+    def nodes(self) -> list[RedisServer]:
+        """As of a cluster."""
+        return [self]
+
+    def finish(self) -> None:
+        """Start it again if it was killed, and wait until it answers."""
+        if not self.child.is_running:
+            self.start_again()
+            wait_until_listening(self.child, self.port, START_TIMEOUT_S)
+
     def start_again(self) -> None:
-        """After its process was killed: at the same address, with nothing it knew."""
-        self.child = _spawn(self.port, self.workdir, self.child.log)
+        """After its process was killed: at the same address, with nothing of what was said."""
+        self.child = _spawn(self.port, self.workdir, self.child.log, self.options)
+
+    def check(self) -> None:
+        """Raise ServiceFailed if it has ended."""
+        self.child.check()
 
     def stop(self) -> None:
         self.child.stop()
@@ -47,19 +63,24 @@ def find_server() -> Path:
 def start_redis(workdir: Path, log: Path) -> RedisServer:
     """Start a server on loopback that keeps nothing on disk, and wait until it answers."""
     (port,) = free_ports(1)
-    child = _spawn(port, workdir, log)
+    return start_at(port, workdir, log)
+
+
+def start_at(port: int, workdir: Path, log: Path, options: tuple[str, ...] = ()) -> RedisServer:
+    """As start_redis, at that port, with options of its own."""
+    child = _spawn(port, workdir, log, options)
     try:
         wait_until_listening(child, port, START_TIMEOUT_S)
     except BaseException:
         child.kill()
         raise
-    return RedisServer(child, port, workdir)
+    return RedisServer(child, port, workdir, options)
 
 
 def url_of(port: int) -> str:
     return f"redis://127.0.0.1:{port}/0"
 
 
-def _spawn(port: int, workdir: Path, log: Path) -> Child:
+def _spawn(port: int, workdir: Path, log: Path, options: tuple[str, ...]) -> Child:
     argv = [str(find_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(workdir)]
-    return spawn("redis", [*argv, "--save", "", "--appendonly", "no"], log)
+    return spawn("redis", [*argv, "--save", "", "--appendonly", "no", *options], log)

@@ -15,7 +15,9 @@ from harness.services.fleet import LOCAL, Fleet
 from harness.services.installation import Progress
 from harness.services.kafka import Kafka
 from harness.services.redis import RedisServer
+from harness.services.redis_cluster import RedisCluster
 from harness.services.standing import LentBackends
+from harness.services.supervise import Child
 
 
 class Stack:
@@ -46,9 +48,18 @@ class Stack:
         return self.backends.kafka if self._architecture.requires.kafka else None
 
     @property
-    def redis(self) -> RedisServer | None:
+    def redis(self) -> RedisServer | RedisCluster | None:
         """As `kafka`."""
-        return self.backends.redis if self._architecture.requires.redis else None
+        requires = self._architecture.requires
+        if requires.redis_cluster:
+            return self.backends.redis_cluster
+        return self.backends.redis if requires.redis else None
+
+    @property
+    def redis_proxy(self) -> Child | None:
+        """As `kafka`, of the way there."""
+        backends = self.backends
+        return backends.redis_cluster_proxy if self._architecture.requires.redis_cluster else backends.redis_proxy
 
     def begin(self, on_progress: Progress) -> None:
         """As Backends.begin."""
@@ -86,7 +97,7 @@ class Stack:
             {
                 "gateway": [] if self.fleet is None else [child.pid for child in self.fleet.children],
                 "kafka": [] if self.kafka is None else [child.pid for child in self.kafka.children],
-                "redis": [] if self.redis is None else [self.redis.child.pid],
+                "redis": [] if self.redis is None else [node.child.pid for node in self.redis.nodes],
             }
         )
 

@@ -23,6 +23,7 @@ from harness.services.broker import Broker, Installation
 from harness.services.installation import Progress
 from harness.services.kafka import Kafka
 from harness.services.redis import RedisServer
+from harness.services.redis_cluster import RedisCluster
 from harness.services.supervise import Child
 from harness.services.workdir import PREFIX
 
@@ -80,6 +81,8 @@ class LentBackends:
     _taken: TextIO
     kafka_proxy: Child | None = None
     redis_proxy: Child | None = None
+    redis_cluster: RedisCluster | None = None  # is not lent
+    redis_cluster_proxy: Child | None = None
 
     def begin(self, on_progress: Progress) -> None:
         """They have begun."""
@@ -138,6 +141,8 @@ def _borrow_from(file: Path, requires: Requirements, brokers: int) -> LentBacken
     if file.stat().st_uid != os.getuid():
         return None  # in a folder that all users share, only one's own word counts
     standing = msgspec.json.decode(file.read_bytes(), type=_Standing, dec_hook=_path)
+    if requires.redis_cluster:
+        return None
     if (requires.kafka and (standing.kafka is None or len(standing.kafka.brokers) != brokers)) or (
         requires.redis and standing.redis is None
     ):

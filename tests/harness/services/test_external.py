@@ -78,6 +78,7 @@ def test_an_address_of_redis_that_cannot_be_is_one_clear_sentence(url: str, says
     [
         (RunSettings(arch="redis", kafka_bootstrap=SOMEBODYS), "redis uses no Kafka"),
         (RunSettings(arch="plan1", redis_url="redis://one"), "plan1 uses no Redis"),
+        (RunSettings(arch="redis-sharded", redis_url="redis://one"), "needs a cluster; name its nodes"),
         (RunSettings(arch="plan1", kafka_properties="f"), "say which with --kafka-bootstrap"),
         (RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS, faults=("restart:broker",)), "not this run's own"),
         (RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS, faults=("cut:gateway-broker",)), "not this run's own"),

@@ -1,0 +1,105 @@
+"""redis-sharded: as redis, on a cluster: a room's channel is on the one node that holds its slot.
+
+    member -> gateway -> SPUBLISH room -> the node of the room's slot -> every gateway subscribed there -> its members
+
+In a cluster an ordinary PUBLISH is passed on to every node, so that more nodes carry no more messages. A sharded
+channel (Redis 7) stays on the node of its slot, so rooms are spread over the nodes; one huge room is on one of them,
+whatever there is beside it. A gateway holds two connections to each node, one to publish and one to listen. An ack
+means what it does in redis: that the node has written the message to its subscribers' buffers. Nothing is stored.
+
+When a node goes away for good and a replica takes its slots, the gateways find it there. Slots that are moved between
+nodes that live are not followed: what is said in their rooms is refused until the gateway starts anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from redis.crc import key_slot
+
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
+)
+from architectures.redis_address import RedisAddress
+from architectures.redis_client import SHARDED, Publisher, Subscriber
+from architectures.redis_shards import ShardLink, find_shards
+
+
+class RedisSharded(Architecture):
+    name: ClassVar[str] = "redis-sharded"
+    summary: ClassVar[str] = "Redis cluster, sharded pub/sub: a room's channel on one of its nodes"
+    requires: ClassVar[Requirements] = Requirements(redis_cluster=True)
+    promises: ClassVar[Promises] = Promises(
+        everyone=True,
+        once=True,
+        ordered=True,
+        durable_ack=False,
+        survives=("kill:gateway", "restart:gateway", "pause:redis", "slow:members"),
+    )
+
+    @classmethod
+    def check(cls, topology: Topology) -> None:
+        if topology.dedup:
+            raise BadTopology("redis-sharded makes no copies that could be dropped; leave --dedup out")
+        if topology.partitions is not None:
+            raise BadTopology("redis-sharded has slots, and no partitions; leave --partitions out")
+
+    @classmethod
+    def provision(cls, services: Services, topology: Topology) -> None:
+        """Nothing to make: a channel exists while somebody is subscribed to it."""
+
+    async def open(
+        self,
+        deliver: Callable[[Sequence[Delivery]], None],
+        failed: Callable[[BaseException], None],
+        moved: Callable[[Sequence[str]], None],
+    ) -> None:
+        assert self.services.redis_url is not None
+        self._deliver = deliver
+        self._prefix = self.topology.topic("room:")
+        cluster = RedisAddress.parse(self.services.redis_url)
+        self._shards = await find_shards(cluster)
+        own = self.topology.topic(f"gateway:{self.gateway}")
+        links = [(await ShardLink.to(cluster, shard), await ShardLink.to(cluster, shard)) for shard in self._shards]
+        self._publishers = [Publisher(to_publish, SHARDED) for to_publish, _to_listen in links]
+        self._subscribers = [
+            Subscriber(to_listen, self._on_messages, failed, verbs=SHARDED) for _to_publish, to_listen in links
+        ]
+        await asyncio.gather(*(subscriber.open(own) for subscriber in self._subscribers))
+
+    def _shard_of(self, channel: str) -> int:
+        slot = key_slot(channel.encode())
+        return next(number for number, shard in enumerate(self._shards) if slot in shard)
+
+    async def publish(self, room: str, payload: bytes) -> None:
+        channel = self._prefix + room
+        await self._publishers[self._shard_of(channel)].publish(channel, payload)
+
+    def _on_messages(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        start = len(self._prefix)
+        self._deliver([Delivery(channel[start:], payload) for channel, payload in messages])
+
+    async def join(self, room: str) -> None:
+        channel = self._prefix + room
+        await self._subscribers[self._shard_of(channel)].subscribe(channel)
+
+    async def leave(self, room: str) -> None:
+        channel = self._prefix + room
+        await self._subscribers[self._shard_of(channel)].unsubscribe(channel)
+
+    def owner(self, room: str) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        for publisher in self._publishers:
+            await publisher.close()
+        for subscriber in self._subscribers:
+            await subscriber.close()

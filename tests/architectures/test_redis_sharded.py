@@ -1,0 +1,116 @@
+"""redis-sharded on a real cluster: each room on one of its nodes, and a node that comes back is listened to again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from architectures.interface import Delivery, Refused, Services, Topology
+from architectures.redis_address import RedisAddress
+from architectures.redis_sharded import RedisSharded
+from architectures.redis_shards import SLOTS, NotACluster, find_shards
+from harness.services.redis import start_redis
+from harness.services.redis_cluster import NODES, RedisCluster
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[RedisCluster]:
+    cluster = RedisCluster.begin(tmp_path, tmp_path, proxied=False)
+    try:
+        cluster.finish()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def published(cluster: RedisCluster) -> list[int]:
+    """By node."""
+    counts = []
+    for node in cluster.nodes:
+        with redis.Redis.from_url(node.url) as client:
+            counts.append(int(client.info("commandstats").get("cmdstat_spublish", {}).get("calls", 0)))
+    return counts
+
+
+async def opened(cluster: RedisCluster, heard: list[Delivery]) -> RedisSharded:
+    architecture = RedisSharded(Services(redis_url=cluster.url), Topology(run_id="shards", gateways=1), 0)
+    await architecture.open(heard.extend, lambda problem: pytest.fail(str(problem)), lambda _rooms: None)
+    return architecture
+
+
+async def until_heard(heard: list[Delivery], count: int) -> None:
+    async with asyncio.timeout(30):
+        while len(heard) < count:  # noqa: ASYNC110 - what arrives is only seen by looking
+            await asyncio.sleep(0.01)
+
+
+def test_rooms_are_spread_over_the_nodes_and_each_message_is_on_one_of_them(cluster: RedisCluster) -> None:
+    rooms = [f"room-{number}" for number in range(60)]
+
+    async def scenario() -> None:
+        heard: list[Delivery] = []
+        architecture = await opened(cluster, heard)
+        for room in rooms:
+            await architecture.join(room)
+            await architecture.publish(room, room.encode())
+        await until_heard(heard, len(rooms))
+        await architecture.close()
+        assert {delivery.room for delivery in heard} == set(rooms)
+
+    asyncio.run(scenario())
+    counts = published(cluster)
+    assert sum(counts) == len(rooms)
+    assert all(counts)
+
+
+def test_a_node_that_comes_back_is_listened_to_again(cluster: RedisCluster) -> None:
+    async def scenario() -> None:
+        heard: list[Delivery] = []
+        architecture = await opened(cluster, heard)
+        rooms = [f"room-{number}" for number in range(12)]
+        for room in rooms:
+            await architecture.join(room)
+        cluster.nodes[0].child.kill()
+        refused = 0
+        for room in rooms:
+            try:
+                await architecture.publish(room, b"during")
+            except Refused:
+                refused += 1
+        assert 0 < refused < len(rooms), "the rooms of the other nodes go on"
+        await asyncio.to_thread(cluster.finish)
+        for room in rooms:
+            while True:
+                try:
+                    await architecture.publish(room, b"after")
+                    break
+                except Refused:
+                    await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            # Redis takes a message while nobody listens again yet: so it is said until it is heard.
+            while {delivery.room for delivery in heard if delivery.payload == b"after"} != set(rooms):
+                for room in rooms:
+                    await architecture.publish(room, b"after")
+                await asyncio.sleep(0.05)
+        await architecture.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_shards_of_a_cluster_are_all_of_its_slots(cluster: RedisCluster) -> None:
+    shards = asyncio.run(find_shards(RedisAddress.parse(cluster.url)))
+    assert len(shards) == NODES
+    assert all(sum(slot in shard for shard in shards) == 1 for slot in range(0, SLOTS, 97))
+
+
+def test_one_server_is_no_cluster(tmp_path: Path) -> None:
+    server = start_redis(tmp_path, tmp_path / "redis.log")
+    try:
+        with pytest.raises(NotACluster, match="no node of the Redis cluster says who serves what"):
+            asyncio.run(find_shards(RedisAddress.parse(f"redis+cluster://127.0.0.1:{server.port}")))
+    finally:
+        server.stop()

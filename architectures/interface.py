@@ -29,6 +29,7 @@ class Requirements:
     kafka: bool = False
     redis: bool = False  # one server will do
     redis_cluster: bool = False  # a cluster, over whose nodes it spreads rooms
+    nats: bool = False
     gateways_max: int | None = None  # None: any number
 
     @property
@@ -55,6 +56,7 @@ class Services:
 
     kafka_bootstrap: str | None = None
     redis_url: str | None = None
+    nats_url: str | None = None
     # Of every Kafka client, beside the bootstrap servers: how it proves who it is, and whom it believes. May be secret.
     kafka_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 

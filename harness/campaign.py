@@ -92,6 +92,7 @@ def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, 
         partitions=common.partitions if uses_kafka else None,
         kafka_bootstrap=common.kafka_bootstrap if uses_kafka else None,
         kafka_properties=common.kafka_properties if uses_kafka else None,
+        nats_url=common.nats_url if architecture.requires.nats else None,
         redis_url=common.redis_url if architecture.requires.any_redis else None,
         arch_options=tuple(given for given in common.arch_options if given.partition("=")[0] in architecture.options),
     )

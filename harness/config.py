@@ -52,6 +52,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     kafka_bootstrap: str | None = None  # somebody else's brokers; None: brokers of this run's own
     kafka_properties: str | None = None  # the file that says how they are reached
     redis_url: str | None = None  # as kafka_bootstrap; without a password
+    nats_url: str | None = None  # as redis_url
     gateways_at: tuple[str, ...] = ()  # URLs of gateways that stand already; none: gateways of this run's own
     expect_workers: int = 0  # Locust workers that others start; 0: `processes` of this run's own
     master_bind: str = "127.0.0.1:5557"  # where they find its Locust master
@@ -93,6 +94,7 @@ def _validate_external(settings: RunSettings, architecture: type[Architecture]) 
     for option, given, name, required in (
         ("--kafka-bootstrap", settings.kafka_bootstrap, "Kafka", architecture.requires.kafka),
         ("--redis-url", settings.redis_url, "Redis", architecture.requires.any_redis),
+        ("--nats-url", settings.nats_url, "NATS", architecture.requires.nats),
     ):
         if given is not None and not required:
             raise UsageError(f"{option} is {given!r}, but {settings.arch} uses no {name}; leave it out")
@@ -103,13 +105,13 @@ def _validate_external(settings: RunSettings, architecture: type[Architecture]) 
             f"--redis-url is {settings.redis_url!r}, but {settings.arch} needs a cluster; "
             "name its nodes: redis+cluster://HOST:PORT,..."
         )
-    if settings.kafka_bootstrap is None and settings.redis_url is None:
+    if (settings.kafka_bootstrap, settings.redis_url, settings.nats_url) == (None, None, None):
         return
     for fault in parse_faults(settings):
         if fault.target not in {"gateway", "members"}:
             raise UsageError(
-                f"--fault {fault.kind} would break what is not this run's own; leave --kafka-bootstrap and "
-                "--redis-url out, or break gateways and members only"
+                f"--fault {fault.kind} would break what is not this run's own; leave --kafka-bootstrap, "
+                "--redis-url and --nats-url out, or break gateways and members only"
             )
 
 
@@ -123,6 +125,7 @@ def _validate_distant(settings: RunSettings) -> None:
         "--tick": settings.tick_s is not None,
         "--kafka-bootstrap": settings.kafka_bootstrap is not None,
         "--redis-url": settings.redis_url is not None,
+        "--nats-url": settings.nats_url is not None,
         "--fault": bool(settings.faults),
     }
     for option, is_given in given.items():

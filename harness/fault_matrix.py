@@ -24,6 +24,7 @@ FOUND = "faults.json"
 FAULTS = (
     *("kill:gateway", "pause:gateway", "kill:broker", "pause:broker", "cut:gateway-broker"),
     *("restart:redis", "pause:redis", "cut:gateway-redis", "slow:members"),
+    *("restart:nats", "pause:nats", "cut:gateway-nats"),
 )
 # What was killed is only missed when timeouts have passed: 9 s until a dead broker's partitions get new leaders.
 KILL_TAKES_LONGER = 2.0

@@ -1,9 +1,9 @@
 """What can be broken during a measurement.
 
-    kill:gateway      its process is killed, and stays dead           kill:broker (of three), kill:redis
-    restart:redis     killed, and started again after the duration    restart:gateway, restart:broker
-    pause:redis:5s    stopped for so long (SIGSTOP)                   pause:gateway, pause:broker
-    cut:gateway-broker:5s   nothing passes between the two; connections stay open      cut:gateway-redis
+    kill:gateway      its process is killed, and stays dead           kill:broker (of three), kill:redis, kill:nats
+    restart:redis     killed, and started again after the duration    restart:gateway, restart:broker, restart:nats
+    pause:redis:5s    stopped for so long (SIGSTOP)                   pause:gateway, pause:broker, pause:nats
+    cut:gateway-broker:5s   nothing passes between the two; connections stay open      cut:gateway-redis, -nats
     slow:members:5s   one in ten members reads nothing
 
 Where there are several gateways or brokers, it is the first that is broken; a cut is between all and all.
@@ -21,10 +21,10 @@ from harness.errors import UsageError
 from harness.quantities import parse_duration
 
 TARGETS = {
-    "kill": ("gateway", "broker", "redis"),
-    "restart": ("gateway", "broker", "redis"),
-    "pause": ("gateway", "broker", "redis"),
-    "cut": ("gateway-broker", "gateway-redis"),
+    "kill": ("gateway", "broker", "redis", "nats"),
+    "restart": ("gateway", "broker", "redis", "nats"),
+    "pause": ("gateway", "broker", "redis", "nats"),
+    "cut": ("gateway-broker", "gateway-redis", "gateway-nats"),
     "slow": ("members",),
 }
 LASTS_S = {"kill": None, "restart": 0.0, "pause": 5.0, "cut": 5.0, "slow": 5.0}
@@ -84,7 +84,8 @@ def _duration(spec: str, text: str) -> float:
 
 def check_fault(fault: Fault, architecture: type[Architecture], gateways: int, brokers: int) -> None:
     """Raise UsageError where there is nothing to break so, or nobody would be left."""
-    for part, required in (("broker", architecture.requires.kafka), ("redis", architecture.requires.any_redis)):
+    requires = architecture.requires
+    for part, required in (("broker", requires.kafka), ("redis", requires.any_redis), ("nats", requires.nats)):
         if part in fault.target and not required:
             raise UsageError(f"--fault {fault.kind}: {architecture.name} has no {part}; leave it out")
     if fault.kind == "kill:broker" and brokers == 1:

@@ -110,6 +110,10 @@ class Injector:
                 yield stack.redis.child
             case "gateway-broker" if stack.backends.kafka_proxy is not None:
                 yield stack.backends.kafka_proxy
+            case "nats" if stack.nats is not None:
+                yield stack.nats.child
+            case "gateway-nats" if stack.backends.nats_proxy is not None:
+                yield stack.backends.nats_proxy
             case "gateway-redis" if stack.redis_proxy is not None:
                 yield stack.redis_proxy
 
@@ -122,3 +126,5 @@ class Injector:
                 stack.kafka.start_again(0)
             case "redis" if stack.redis is not None:
                 stack.redis.start_again()
+            case "nats" if stack.nats is not None:
+                stack.nats.start_again()

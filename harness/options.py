@@ -89,6 +89,13 @@ external_options = together(
         help="A Redis that runs already: redis(s)://HOST, redis+sentinel://HOST,.../NAME, redis+cluster://HOST,...; "
         "its password is taken from CHATBENCH_REDIS_PASSWORD.",
     ),
+    click.option(
+        "--nats-url",
+        envvar="CHATBENCH_NATS_URL",
+        metavar="URL",
+        help="A NATS that runs already: nats://HOST:PORT or tls://HOST:PORT; its password is taken from "
+        "CHATBENCH_NATS_PASSWORD.",
+    ),
 )
 
 

@@ -9,7 +9,12 @@ import msgspec
 from architectures.interface import Promises
 from harness.load.ledger import Verdict
 
-RESTARTS = {"restart:broker", "restart:redis", "kill:broker"}  # of a backend: what a durable ack is about
+RESTARTS = {
+    "restart:broker",
+    "restart:redis",
+    "restart:nats",
+    "kill:broker",
+}  # of a backend: what a durable ack is about
 
 SURVIVES = "survives {}: all of the above holds in spite of it"
 

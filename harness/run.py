@@ -24,9 +24,10 @@ from harness.injector import Injector
 from harness.load import messages as msg
 from harness.load.driver_process import DriverProcess
 from harness.load.driver_settings import DriverSettings, ExpectedWorkers
-from harness.measure import kafka_metrics, redis_metrics
+from harness.measure import kafka_metrics, nats_metrics, redis_metrics
 from harness.measure.histogram import Latencies
 from harness.measure.kafka_metrics import KafkaCounters
+from harness.measure.nats_metrics import NatsCounters
 from harness.measure.redis_metrics import RedisCounters
 from harness.measure.resources import CpuUsed
 from harness.named_options import parse_options
@@ -86,7 +87,7 @@ def _backends(record: Record, architecture: type[Architecture]) -> Backends | Le
     settings = record.settings
     requires = required(settings, architecture)
     external = external_services(settings)
-    if external == NOBODYS and not settings.faults and (requires.kafka or requires.any_redis):
+    if external == NOBODYS and not settings.faults and (requires.kafka or requires.any_redis or requires.nats):
         lent = borrow(requires, settings.brokers)
         if lent is not None:
             return lent
@@ -292,7 +293,8 @@ class Run:
 
     def _measure(self) -> None:
         meter = self._stack.meter()
-        kafka_before, redis_before, gateways_before = self._read_kafka(), self._read_redis(), self._read_gateways()
+        kafka_before, redis_before, nats_before = self._read_kafka(), self._read_redis(), self._read_nats()
+        gateways_before = self._read_gateways()
         cpu: list[CpuUsed] = []
         seconds: list[float] = []
 
@@ -302,7 +304,8 @@ class Run:
 
         phase = self._run_phase("measure", self._settings.duration_s, at_start=sample_cpu, at_end=sample_cpu)
         rss_bytes = meter.rss_bytes() | (phase.used.rss_bytes or {})
-        kafka_after, redis_after, gateways_after = self._read_kafka(), self._read_redis(), self._read_gateways()
+        kafka_after, redis_after, nats_after = self._read_kafka(), self._read_redis(), self._read_nats()
+        gateways_after = self._read_gateways()
         self._measured = Measured(
             result=phase,
             duration_s=seconds[1] - seconds[0],
@@ -311,6 +314,7 @@ class Run:
             rss_bytes=rss_bytes,
             kafka=None if kafka_before is None or kafka_after is None else kafka_after.since(kafka_before),
             redis=None if redis_before is None or redis_after is None else redis_after.since(redis_before),
+            nats=None if nats_before is None or nats_after is None else nats_after.since(nats_before),
             gateways={
                 process: stats.since(gateways_before[process]) if process in gateways_before else stats
                 for process, stats in gateways_after.items()
@@ -407,6 +411,7 @@ class Run:
                     rss_bytes=None,
                     kafka=None,
                     redis=None,
+                    nats=None,
                     gateways=None,
                     gateway_cpu_s={},
                 )
@@ -428,6 +433,11 @@ class Run:
             if redis is None or self._was_killed("redis")
             else redis_metrics.read_counters(node.url for node in redis.nodes)
         )
+
+    def _read_nats(self) -> NatsCounters | None:
+        """As _read_kafka."""
+        nats = self._stack.nats
+        return None if nats is None or self._was_killed("nats") else nats_metrics.read_counters(nats.monitor_port)
 
     def _was_killed(self, target: str) -> bool:
         happened = [] if self._injector is None else self._injector.happened()
@@ -458,7 +468,8 @@ class Run:
             return self._stack.services
         if isinstance(self._stack.backends, LentBackends):
             return "chatbench up"
-        given = {"Kafka": self._settings.kafka_bootstrap, "Redis": self._settings.redis_url}
+        settings = self._settings
+        given = {"Kafka": settings.kafka_bootstrap, "Redis": settings.redis_url, "NATS": settings.nats_url}
         external = [name for name, address in given.items() if address is not None]
         return f"external {' and '.join(external)}" if external else "own"
 

@@ -77,6 +77,7 @@ class WarmBackends:
             kafka=any(each.kafka for each in every),
             redis=any(each.redis for each in every),
             redis_cluster=any(each.redis_cluster for each in every),
+            nats=any(each.nats for each in every),
         )
         self._brokers, self._proxied = brokers, proxied
         self._backends = Backends(requires, brokers, self._logs, proxied=proxied, external=self._external)

@@ -105,6 +105,7 @@ def _check(standing: Standing, settings: RunSettings, architecture: type[Archite
     for option, name, required, given in (
         ("--kafka-bootstrap", "Kafka", requires.kafka, settings.kafka_bootstrap),
         ("--redis-url", "Redis", requires.any_redis, settings.redis_url),
+        ("--nats-url", "NATS", requires.nats, settings.nats_url),
     ):
         if required and given is None:
             raise UsageError(f"{settings.arch} needs a {name} that all its gateways reach; say where: {option}")
@@ -153,7 +154,9 @@ def _address(bind: str, services: Services) -> str:
     """Where others find what is bound there; bound everywhere, it is where the backends see this host."""
     if not ipaddress.ip_address(bind).is_unspecified:
         return bind
-    hosts = services.kafka_bootstrap or urlsplit(services.redis_url or "").netloc.rpartition("@")[2]
+    hosts = (
+        services.kafka_bootstrap or urlsplit(services.redis_url or services.nats_url or "").netloc.rpartition("@")[2]
+    )
     host = urlsplit(f"//{hosts.split(',')[0]}").hostname or "127.0.0.1"
     family = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0][0]
     with socket.socket(family, socket.SOCK_DGRAM) as towards:

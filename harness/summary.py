@@ -14,6 +14,7 @@ from harness.load import messages as msg
 from harness.load.shares import HeardShare, HotRoom
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.kafka_metrics import KafkaCounters
+from harness.measure.nats_metrics import NatsCounters
 from harness.measure.offset import HostClock, latency_error_ms
 from harness.measure.redis_metrics import RedisCounters
 from harness.measure.validity import DriverVerdict, judge_driver
@@ -34,6 +35,7 @@ class CpuUsPerDelivery(msgspec.Struct, frozen=True):
     gateway: float | None = None
     kafka: float | None = None
     redis: float | None = None
+    nats: float | None = None
     driver: float | None = None
 
 
@@ -59,6 +61,13 @@ class KafkaPerMessage(msgspec.Struct, frozen=True):
 class RedisPerMessage(msgspec.Struct, frozen=True):
     commands_per_message: float | None = None
     bytes_in_per_message: float | None = None
+    bytes_out_per_message: float | None = None
+
+
+class NatsPerMessage(msgspec.Struct, frozen=True):
+    messages_in_per_message: float | None = None
+    messages_out_per_message: float | None = None
+    bytes_in_per_message: float | None = None  # of payloads
     bytes_out_per_message: float | None = None
 
 
@@ -146,6 +155,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     rss_bytes: dict[str, int] | None = None
     kafka: KafkaPerMessage | None = None  # None: the architecture uses none
     redis: RedisPerMessage | None = None
+    nats: NatsPerMessage | None = None
     promises: list[PromiseCheck] = []
     driver: DriverVerdict = DriverVerdict(valid=None, why=None)
 
@@ -161,6 +171,7 @@ class Measured:
     rss_bytes: dict[str, int] | None
     kafka: KafkaCounters | None
     redis: RedisCounters | None
+    nats: NatsCounters | None
     gateways: Mapping[str, GatewayStats] | None  # by process
     gateway_cpu_s: Mapping[str, float]  # by process; one that has ended is missing
     gateways_gone: bool = False  # some ended, and what they had counted with them
@@ -222,6 +233,7 @@ class Measured:
             },
             rss_bytes=self.rss_bytes,
             kafka=self._kafka_per_message() if architecture.requires.kafka else None,
+            nats=self._nats_per_message() if architecture.requires.nats else None,
             redis=self._redis_per_message() if architecture.requires.any_redis else None,
             promises=check_promises(architecture.promises, verdict, [each.fault.kind for each in self.happened]),
             driver=judge_driver(
@@ -283,6 +295,7 @@ class Measured:
             gateway=cost(self.cpu_s.get("gateway")),
             kafka=cost(self.cpu_s.get("kafka")),
             redis=cost(self.cpu_s.get("redis")),
+            nats=cost(self.cpu_s.get("nats")),
             driver=cost(sum(self.driver_cpu_s.values()) if self.driver_cpu_s else None),
         )
 
@@ -314,6 +327,17 @@ class Measured:
             commands_per_message=_per(self.redis.commands, sent),
             bytes_in_per_message=_per(self.redis.bytes_in, sent),
             bytes_out_per_message=_per(self.redis.bytes_out, sent),
+        )
+
+    def _nats_per_message(self) -> NatsPerMessage:
+        if self.nats is None:
+            return NatsPerMessage()
+        sent = self.result.verdict.sent
+        return NatsPerMessage(
+            messages_in_per_message=_per(self.nats.in_msgs, sent),
+            messages_out_per_message=_per(self.nats.out_msgs, sent),
+            bytes_in_per_message=_per(self.nats.in_bytes, sent),
+            bytes_out_per_message=_per(self.nats.out_bytes, sent),
         )
 
 

@@ -115,9 +115,11 @@ class Recorder:
             kafka_bootstrap=self.asked.kafka_bootstrap,
             kafka_properties=self.asked.kafka_properties,
             redis_url=self.asked.redis_url,
+            nats_url=self.asked.nats_url,
             gateways_at=self.asked.gateways_at,
             expect_workers=self.asked.expect_workers,
             master_bind=self.asked.master_bind,
+            metrics=self.asked.metrics,
             out=self.asked.out,
         )
         record = Record(Path(settings.out), settings, Path(settings.scenario).stem, self.architecture)

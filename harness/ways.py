@@ -139,7 +139,11 @@ def _redis(scene: Scene) -> Diagram:
 
 
 def _redis_sharded(scene: Scene) -> Diagram:
-    return _through(scene, f"shard of {scene.room}")
+    return _through(scene, f"shard {scene.room}")
+
+
+def _nats(scene: Scene) -> Diagram:
+    return _through(scene, f"subject {scene.room}")
 
 
 def _redis_streams(scene: Scene) -> Diagram:
@@ -206,6 +210,7 @@ WAYS: dict[str, Callable[[Scene], Diagram]] = {
     "kafka-redis": _kafka_redis,
     "redis-sharded": _redis_sharded,
     "redis-streams": _redis_streams,
+    "nats": _nats,
     "kafka-broadcast": _kafka_broadcast,
     "naive": _naive,
     "direct": _direct,

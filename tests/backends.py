@@ -12,7 +12,7 @@ from harness.services.backends import Backends
 
 @contextmanager
 def running_backends(logs: Path) -> Iterator[Backends]:
-    backends = Backends(Requirements(kafka=True, redis=True, redis_cluster=True), 1, logs)
+    backends = Backends(Requirements(kafka=True, redis=True, redis_cluster=True, nats=True), 1, logs)
     try:
         backends.begin(lambda _what, _done, _total: None)
         backends.finish()

@@ -86,6 +86,7 @@ def gateway(
     for name, needed in (
         ("kafka_bootstrap", architecture.requires.kafka),
         ("redis_url", architecture.requires.any_redis),
+        ("nats_url", architecture.requires.nats),
     ):
         if not needed and source(name) is ParameterSource.ENVIRONMENT:
             given[name] = None

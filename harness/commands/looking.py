@@ -19,7 +19,8 @@ def list_command() -> None:
     table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
     for name in registry.architecture_names():
         architecture = registry.load_architecture(name)
-        needs = [what for what in ("kafka", "redis") if getattr(architecture.requires, what)]
+        backends = ("kafka", "redis", "redis_cluster", "nats")
+        needs = [what.replace("_", " ") for what in backends if getattr(architecture.requires, what)]
         options = "\n".join(f"{option}={default}" for option, default in architecture.options.items())
         table.add_row(name, " + ".join(needs) or "-", architecture.summary, options or "-")
     scenarios = Table("scenario", "whose chat", "options (--set)", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -13,7 +13,10 @@ from architectures.interface import Architecture
 from harness.costs.workload import WAYS, Workload
 from harness.registry import load_architecture
 
-SHOWN = ("plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast", "redis-streams", "naive", "direct")
+SHOWN = (
+    *("plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast"),
+    *("redis-streams", "redis-sharded", "nats", "naive", "direct"),
+)
 EXAMPLE = Workload(rooms=1, members_per_room=5, rate_per_s=1.0, payload_bytes=100, gateways=4, spread=2.0)
 HEAD = """\
 # The architectures
@@ -26,9 +29,23 @@ What each costs is measured in [comparison.md](comparison.md), what breaks it in
 belongs is in [guide.md](guide.md).
 """
 
+NOT_HERE = """\
+
+## What is not here, and why
+
+**Kafka's share groups** (KIP-932, a queue on top of a topic). A share group gives each record to *one* of its
+consumers, who acknowledges or releases it; any number of consumers may take from one partition. For work that somebody
+has to do that is what one wants. For chat it is `naive` without the partitions: of a group of gateways one hears each
+message. With a share group for each gateway everybody would hear everything, as with `kafka-broadcast`, which gets the
+same from ordinary groups with the order of each room kept, and without the state that brokers keep of each record in
+flight. Neither the locks nor the redeliveries bring a message to one more member, so there is nothing to measure here
+that these two do not show.
+"""
+
 
 def page() -> str:
-    return "\n".join([HEAD, *_table(), *(line for name in SHOWN for line in _section(load_architecture(name)))]) + "\n"
+    sections = (line for name in SHOWN for line in _section(load_architecture(name)))
+    return "\n".join([HEAD, *_table(), *sections, NOT_HERE])
 
 
 def _table() -> Iterator[str]:

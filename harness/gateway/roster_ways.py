@@ -1,4 +1,4 @@
-"""How gateways of a fleet reach each other for their roster: through the Kafka or the Redis they share."""
+"""How gateways of a fleet reach each other for their roster: through the Kafka, Redis or NATS they share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, Message
 
 from architectures.interface import Refused, Services, Topology
 from architectures.kafka_client import AckedProducer, BatchReader, assign_from_now, consumer_settings, create_topic
+from architectures.nats_client import NatsConnection
 from architectures.redis_client import Publisher, Subscriber
 from harness.gateway.roster import LISTEN_S, Roster, word_of
 
@@ -22,7 +23,7 @@ Tell = Callable[[bytes], Awaitable[None]]
 
 @contextlib.asynccontextmanager
 async def shared_roster(services: Services, topology: Topology, url: str, shape: str) -> AsyncIterator[Roster]:
-    """A roster of as many places as the topology has gateways. In Kafka where there is one, else in Redis.
+    """A roster of as many places as the topology has gateways. In Kafka where there is one, else in Redis or NATS.
 
     A word that could not be told is no failure: the next is told soon.
     """
@@ -41,7 +42,9 @@ async def shared_roster(services: Services, topology: Topology, url: str, shape:
         for roster in kept:
             roster.lose(f"the fleet's roster cannot be read any more: {problem}")
 
-    way = _by_kafka if services.kafka_bootstrap is not None else _by_redis
+    ways = ((_by_kafka, services.kafka_bootstrap), (_by_redis, services.redis_url), (_by_nats, services.nats_url))
+    # What needs no backend has one gateway, and no roster.
+    way = next(way for way, backend in ways if backend is not None)
     async with way(services, topology, hear, failed) as carry:
         kept.append(Roster(topology.gateways, url, shape, tell))
         yield kept[0]
@@ -95,7 +98,7 @@ async def _by_redis(
     hear: Callable[[Sequence[bytes]], None],
     failed: Callable[[BaseException], None],
 ) -> AsyncIterator[Tell]:
-    assert services.redis_url is not None, "what needs neither Kafka nor Redis has one gateway, and no roster"
+    assert services.redis_url is not None
     channel = topology.topic(ROSTER)
     publisher = Publisher(services.redis_url)
     subscriber = Subscriber(services.redis_url, lambda batch: hear([word for _channel, word in batch]), failed)
@@ -109,3 +112,25 @@ async def _by_redis(
     finally:
         await publisher.close()
         await subscriber.close()
+
+
+@contextlib.asynccontextmanager
+async def _by_nats(
+    services: Services,
+    topology: Topology,
+    hear: Callable[[Sequence[bytes]], None],
+    failed: Callable[[BaseException], None],
+) -> AsyncIterator[Tell]:
+    assert services.nats_url is not None
+    subject = topology.topic(ROSTER)
+    connection = NatsConnection(services.nats_url, subject, lambda batch: hear([word for _, word in batch]), failed)
+    await connection.open()
+    await connection.subscribe(subject)
+
+    async def tell(word: bytes) -> None:
+        await connection.publish(subject, word)
+
+    try:
+        yield tell
+    finally:
+        await connection.close()

@@ -27,7 +27,7 @@ COUNTS = (
     *("joins", "joins_redirected"),
 )
 RESUMED = ("returns", "away", "missed", "repeated")  # of members who came back and asked what they had missed
-SERVICES = ("gateway", "kafka", "redis")
+SERVICES = ("gateway", "kafka", "redis", "nats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def runs_of(records: Sequence[RunRecord]) -> pd.DataFrame:
     """Frames.runs alone."""
     runs = pd.DataFrame([_run_row(record) for record in records])
     # A quantity that no run measured is a column of missing numbers, not one of missing objects.
-    return runs.astype({column: "float64" for column in runs.columns if runs[column].isna().all()})
+    return runs.astype({column: "float64" for column in runs.columns if runs[column].isna().all()}).copy()
 
 
 def frames_of(records: Sequence[RunRecord]) -> Frames:
@@ -185,7 +185,8 @@ def _unusual(parts: list[str]) -> str:
 def _run_row(record: RunRecord) -> dict[str, Any]:
     s = record.summary
     cpu = s.cpu_us_per_delivery
-    parts = [cpu.gateway, *([cpu.kafka] if s.kafka else []), *([cpu.redis] if s.redis else [])]
+    backends = ((s.kafka, cpu.kafka), (s.redis, cpu.redis), (s.nats, cpu.nats))
+    parts = [cpu.gateway, *(cost for backend, cost in backends if backend is not None)]
     system = [cost for cost in parts if cost is not None]
     # The latency of a run whose driver was late is no latency of the system: it is left out, not shown bare.
     valid = s.driver.valid is True
@@ -218,6 +219,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "kafka_appends_a_broker_max": max((each.appends_per_message or 0 for each in brokers), default=None),
         "kafka_replicas": record.manifest.architecture.get("kafka_topics", {}).get("replication.factor"),
         **({f"redis_{k}": v for k, v in msgspec.structs.asdict(s.redis).items()} if s.redis else {}),
+        **({f"nats_{k}": v for k, v in msgspec.structs.asdict(s.nats).items()} if s.nats else {}),
         "brokers": record.manifest.settings.brokers,
         "partitions": record.manifest.settings.partitions,
         "seed": record.manifest.settings.seed,

@@ -40,7 +40,7 @@ DASHES: tuple[Any, ...] = (
     (0, (10, 3)),
 )  # colour is never alone
 # Components are no architectures, so they have other colours.
-COMPONENTS = {"gateway": "#4477AA", "kafka": "#CCBB44", "redis": "#EE6677", "driver": "#BBBBBB"}
+COMPONENTS = {"gateway": "#4477AA", "kafka": "#CCBB44", "redis": "#EE6677", "nats": "#66CCEE", "driver": "#BBBBBB"}
 
 # The report's page replaces these by its own, which follow the reader's light or dark.
 INK = "#333333"

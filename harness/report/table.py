@@ -58,10 +58,15 @@ def summary_table(summary: Summary) -> Table:
     table.add_section()
     _add_latencies(table, summary)
     cpu = summary.cpu_us_per_delivery
-    parts = (("gateway", cpu.gateway), ("kafka", cpu.kafka), ("redis", cpu.redis), ("driver", cpu.driver))
-    uses = {"gateway": True, "kafka": summary.kafka is not None, "redis": summary.redis is not None, "driver": True}
-    for name, cost in parts:
-        if uses[name]:
+    parts = (
+        ("gateway", True, cpu.gateway),
+        ("kafka", summary.kafka is not None, cpu.kafka),
+        ("redis", summary.redis is not None, cpu.redis),
+        ("nats", summary.nats is not None, cpu.nats),
+        ("driver", True, cpu.driver),
+    )
+    for name, is_used, cost in parts:
+        if is_used:
             add(f"CPU per delivery, {name}", NOT_MEASURED if cost is None else f"{cost:,.1f} us")
     if summary.frames_per_write is not None and summary.frames_per_write > WORTH_SAYING:
         add("messages that a write to a member carried", f"{summary.frames_per_write:,.2f}")

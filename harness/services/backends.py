@@ -9,6 +9,7 @@ from architectures.interface import Requirements, Services
 from harness.services.external import remove_traces
 from harness.services.installation import Progress, ensure_installation
 from harness.services.kafka import Kafka
+from harness.services.nats import NatsServer, nats_url_of, start_nats
 from harness.services.ports import free_ports
 from harness.services.proxy import start_proxy
 from harness.services.redis import RedisServer, start_redis, url_of
@@ -42,6 +43,7 @@ class Backends:
             kafka=requires.kafka and external.kafka_bootstrap is None,
             redis=requires.redis and external.redis_url is None,
             redis_cluster=requires.redis_cluster and external.redis_url is None,
+            nats=requires.nats and external.nats_url is None,
         )
         self._external = external
         self._brokers = brokers
@@ -49,13 +51,15 @@ class Backends:
         self._proxied = proxied
         self.workdir: Path | None = None
         self._finished = False
-        self._redis_proxy_port = 0
+        self._redis_proxy_port = self._nats_proxy_port = 0
         self.kafka: Kafka | None = None
         self.redis: RedisServer | None = None
         self.redis_cluster: RedisCluster | None = None
+        self.nats: NatsServer | None = None
         self.kafka_proxy: Child | None = None
         self.redis_proxy: Child | None = None
         self.redis_cluster_proxy: Child | None = None
+        self.nats_proxy: Child | None = None
 
     def begin(self, on_progress: Progress) -> None:
         """Download and prepare what is missing, and begin to start."""
@@ -70,6 +74,8 @@ class Backends:
             self.redis = start_redis(self.workdir, self._logs / "redis.log")
         if self._requires.redis_cluster:
             self.redis_cluster = RedisCluster.begin(self.workdir, self._logs, proxied=self._proxied)
+        if self._requires.nats:
+            self.nats = start_nats(self._logs / "nats.log")
 
     def finish(self) -> None:
         """Wait until they answer. What an earlier run killed is started again."""
@@ -78,9 +84,9 @@ class Backends:
                 if not child.is_running:
                     self.kafka.start_again(index)
             self.kafka.wait_ready()
-        for redis in (self.redis, self.redis_cluster):
-            if redis is not None:
-                redis.finish()
+        for service in (self.redis, self.redis_cluster, self.nats):
+            if service is not None:
+                service.finish()
         if self._proxied and not self._finished:
             self._start_proxies()
         self._finished = True
@@ -98,6 +104,10 @@ class Backends:
             ways = [(port, node.port) for port, node in zip(cluster.proxy_ports, cluster.nodes, strict=True)]
             self.redis_cluster_proxy = start_proxy("the proxy before the Redis cluster", ways, log)
 
+        if self.nats is not None:
+            (self._nats_proxy_port,) = free_ports(1)
+            self.nats_proxy = start_proxy("the proxy before NATS", [(self._nats_proxy_port, self.nats.port)], log)
+
     def services_for(self, requires: Requirements) -> Services:
         """Where they are, for an architecture that requires these and no others."""
         kafka_bootstrap, redis_url = self._external.kafka_bootstrap, self._external.redis_url
@@ -107,7 +117,11 @@ class Backends:
             redis_url = url_of(self._redis_proxy_port) if self._proxied else self.redis.url
         if self.redis_cluster is not None and requires.redis_cluster:
             redis_url = self.redis_cluster.url
+        nats_url = self._external.nats_url
+        if self.nats is not None:
+            nats_url = nats_url_of(self._nats_proxy_port) if self._proxied else self.nats.url
         return Services(
+            nats_url=nats_url if requires.nats else None,
             kafka_bootstrap=kafka_bootstrap if requires.kafka else None,
             redis_url=redis_url if requires.any_redis else None,
             kafka_settings=self._external.kafka_settings if requires.kafka else {},
@@ -121,20 +135,20 @@ class Backends:
         """Raise ServiceFailed if any of their processes has ended by itself."""
         if self.kafka is not None:
             self.kafka.check()
-        for redis in (self.redis, self.redis_cluster):
-            if redis is not None:
-                redis.check()
-        for proxy in (self.kafka_proxy, self.redis_proxy, self.redis_cluster_proxy):
+        for service in (self.redis, self.redis_cluster, self.nats):
+            if service is not None:
+                service.check()
+        for proxy in (self.kafka_proxy, self.redis_proxy, self.redis_cluster_proxy, self.nats_proxy):
             if proxy is not None:
                 proxy.check()
 
     def stop(self) -> None:
-        for proxy in (self.kafka_proxy, self.redis_proxy, self.redis_cluster_proxy):
+        for proxy in (self.kafka_proxy, self.redis_proxy, self.redis_cluster_proxy, self.nats_proxy):
             if proxy is not None:
                 proxy.kill()
-        for redis in (self.redis, self.redis_cluster):
-            if redis is not None:
-                redis.stop()
+        for service in (self.redis, self.redis_cluster, self.nats):
+            if service is not None:
+                service.stop()
         if self.kafka is not None:
             self.kafka.stop()
         if self.workdir is not None:

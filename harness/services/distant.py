@@ -158,8 +158,7 @@ class DistantMeter:
 class DistantStack:
     """As Stack, of which nothing is this run's own."""
 
-    kafka = None
-    redis = None
+    kafka = redis = nats = None
     services = "of the gateways' fleet"
 
     def __init__(self, urls: tuple[str, ...], topology: Topology) -> None:

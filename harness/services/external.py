@@ -27,6 +27,7 @@ from harness.config import RunSettings
 from harness.errors import ServiceFailed, UsageError
 
 PASSWORD_VARIABLE = "CHATBENCH_REDIS_PASSWORD"  # noqa: S105 - the name of a variable, not a password
+NATS_PASSWORD_VARIABLE = "CHATBENCH_NATS_PASSWORD"  # noqa: S105 - as above
 ANSWER_TIMEOUT_S = 10.0
 CLUSTER_SETTINGS = (
     *("group.min.session.timeout.ms", "group.max.session.timeout.ms", "group.initial.rebalance.delay.ms"),
@@ -46,7 +47,8 @@ def external_services(settings: RunSettings) -> Services:
     """What the settings name, with its secrets; nothing of what is to be started here. Raises UsageError."""
     return Services(
         kafka_bootstrap=settings.kafka_bootstrap,
-        redis_url=None if settings.redis_url is None else _with_password(settings.redis_url),
+        redis_url=None if settings.redis_url is None else _redis_url(settings.redis_url),
+        nats_url=None if settings.nats_url is None else _nats_url(settings.nats_url),
         kafka_settings={} if settings.kafka_properties is None else _properties(Path(settings.kafka_properties)),
     )
 
@@ -55,23 +57,34 @@ def all_external(every: Sequence[RunSettings]) -> Services:
     """What these runs together do not start. One command asked for them, so no two name different ones."""
     kafka = next((each for each in every if each.kafka_bootstrap is not None), None)
     redis_too = next((each for each in every if each.redis_url is not None), None)
+    nats_too = next((each for each in every if each.nats_url is not None), None)
     return Services(
         kafka_bootstrap=None if kafka is None else kafka.kafka_bootstrap,
         kafka_settings={} if kafka is None else external_services(kafka).kafka_settings,
         redis_url=None if redis_too is None else external_services(redis_too).redis_url,
+        nats_url=None if nats_too is None else external_services(nats_too).nats_url,
     )
 
 
-def _with_password(url: str) -> str:
+def _with_password(option: str, url: str, variable: str) -> str:
     """The password comes from the environment: records and lists of processes show what is on the command line."""
     parts = urlsplit(url)
     user, _at, hosts = parts.netloc.rpartition("@")
     if ":" in user:
-        raise UsageError(
-            f"--redis-url has a password in it, which records would show; leave it out and set {PASSWORD_VARIABLE}"
-        )
-    password = os.environ.get(PASSWORD_VARIABLE)
-    full = url if password is None else parts._replace(netloc=f"{user}:{quote(password, safe='')}@{hosts}").geturl()
+        raise UsageError(f"{option} has a password in it, which records would show; leave it out and set {variable}")
+    password = os.environ.get(variable)
+    return url if password is None else parts._replace(netloc=f"{user}:{quote(password, safe='')}@{hosts}").geturl()
+
+
+def _nats_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"nats", "tls"} or not parts.netloc:
+        raise UsageError(f"--nats-url is {url!r}, but it must be nats://HOST:PORT, or tls://HOST:PORT")
+    return _with_password("--nats-url", url, NATS_PASSWORD_VARIABLE)
+
+
+def _redis_url(url: str) -> str:
+    full = _with_password("--redis-url", url, PASSWORD_VARIABLE)
     try:
         RedisAddress.parse(full)
     except BadAddress as problem:
@@ -111,6 +124,8 @@ def reached(settings: RunSettings) -> RunSettings:
     services = external_services(settings)
     if services.redis_url is not None:
         asyncio.run(_ping(services.redis_url, str(settings.redis_url)))
+    if services.nats_url is not None:
+        asyncio.run(_ask_nats(services.nats_url, str(settings.nats_url)))
     if services.kafka_bootstrap is None:
         return settings
     if settings.brokers != 1:
@@ -150,6 +165,26 @@ async def _ping(url: str, shown: str) -> None:
             f"--redis-url is {shown!r}, but Redis did not answer there: {problem or type(problem).__name__}; "
             f"a password is taken from {PASSWORD_VARIABLE}"
         ) from problem
+
+
+async def _ask_nats(url: str, shown: str) -> None:
+    import nats  # noqa: PLC0415 - a tenth of a second, only where there is one to ask
+    import nats.errors  # noqa: PLC0415 - as above
+
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            # Once: nats-py would knock sixty times, every two seconds.
+            client = await nats.connect(url, max_reconnect_attempts=0, reconnect_time_wait=0, error_cb=_quietly)
+            await client.close()
+    except (nats.errors.Error, OSError) as problem:
+        raise UsageError(
+            f"--nats-url is {shown!r}, but NATS did not answer there: {problem or type(problem).__name__}; "
+            f"a password is taken from {NATS_PASSWORD_VARIABLE}"
+        ) from problem
+
+
+async def _quietly(_problem: Exception) -> None:
+    """What is wrong is raised as well."""
 
 
 def cluster_settings(services: Services) -> dict[str, str]:

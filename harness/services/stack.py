@@ -14,6 +14,7 @@ from harness.services.backends import Backends
 from harness.services.fleet import LOCAL, Fleet
 from harness.services.installation import Progress
 from harness.services.kafka import Kafka
+from harness.services.nats import NatsServer
 from harness.services.redis import RedisServer
 from harness.services.redis_cluster import RedisCluster
 from harness.services.standing import LentBackends
@@ -54,6 +55,11 @@ class Stack:
         if requires.redis_cluster:
             return self.backends.redis_cluster
         return self.backends.redis if requires.redis else None
+
+    @property
+    def nats(self) -> NatsServer | None:
+        """As `kafka`."""
+        return self.backends.nats if self._architecture.requires.nats else None
 
     @property
     def redis_proxy(self) -> Child | None:
@@ -98,6 +104,7 @@ class Stack:
                 "gateway": [] if self.fleet is None else [child.pid for child in self.fleet.children],
                 "kafka": [] if self.kafka is None else [child.pid for child in self.kafka.children],
                 "redis": [] if self.redis is None else [node.child.pid for node in self.redis.nodes],
+                "nats": [] if self.nats is None else [self.nats.child.pid],
             }
         )
 

@@ -22,6 +22,7 @@ from harness.services.backends import Backends
 from harness.services.broker import Broker, Installation
 from harness.services.installation import Progress
 from harness.services.kafka import Kafka
+from harness.services.nats import NatsServer
 from harness.services.redis import RedisServer
 from harness.services.redis_cluster import RedisCluster
 from harness.services.supervise import Child
@@ -81,8 +82,11 @@ class LentBackends:
     _taken: TextIO
     kafka_proxy: Child | None = None
     redis_proxy: Child | None = None
-    redis_cluster: RedisCluster | None = None  # is not lent
+    # These are not lent.
+    redis_cluster: RedisCluster | None = None
     redis_cluster_proxy: Child | None = None
+    nats: NatsServer | None = None
+    nats_proxy: Child | None = None
 
     def begin(self, on_progress: Progress) -> None:
         """They have begun."""
@@ -141,7 +145,7 @@ def _borrow_from(file: Path, requires: Requirements, brokers: int) -> LentBacken
     if file.stat().st_uid != os.getuid():
         return None  # in a folder that all users share, only one's own word counts
     standing = msgspec.json.decode(file.read_bytes(), type=_Standing, dec_hook=_path)
-    if requires.redis_cluster:
+    if requires.redis_cluster or requires.nats:
         return None
     if (requires.kafka and (standing.kafka is None or len(standing.kafka.brokers) != brokers)) or (
         requires.redis and standing.redis is None

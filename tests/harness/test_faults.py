@@ -6,10 +6,12 @@ import pytest
 
 from architectures.interface import Architecture
 from architectures.kafka_redis import KafkaRedis
+from architectures.nats_core import Nats
 from architectures.plan1 import Plan1
 from architectures.redis_pubsub import RedisPubSub
 from harness.errors import UsageError
 from harness.faults import TARGETS, Fault, check_fault, needs_proxies, parse_fault
+from harness.registry import architecture_names, load_architecture
 
 
 @pytest.mark.parametrize(
@@ -70,11 +72,11 @@ def test_every_fault_can_befall_something() -> None:
     for action, targets in TARGETS.items():
         for target in targets:
             fault = parse_fault(f"{action}:{target}", 30.0)
-            check_fault(fault, KafkaRedis, gateways=2, brokers=3)
+            check_fault(fault, Nats if "nats" in target else KafkaRedis, gateways=2, brokers=3)
             assert needs_proxies([fault]) == (action == "cut")
 
 
 def test_every_promise_to_survive_names_a_fault_that_there_is() -> None:
-    for architecture in (Plan1, RedisPubSub, KafkaRedis):
+    for architecture in map(load_architecture, architecture_names()):
         for kind in architecture.promises.survives:
             assert parse_fault(kind, 30.0).kind == kind

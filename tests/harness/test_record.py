@@ -41,7 +41,7 @@ def test_the_summary_has_the_keys_of_the_contract_from_the_first_moment(tmp_path
     assert set(written) >= KEYS
     assert set(written["latency_ms"]) == set(written["ack_ms"]) == {"p50", "p90", "p99", "p999", "max"}
     assert set(written["spread_ms"]) == {"p50", "p99", "max"}
-    assert set(written["cpu_us_per_delivery"]) == {"gateway", "kafka", "redis", "driver"}
+    assert set(written["cpu_us_per_delivery"]) == {"gateway", "kafka", "redis", "nats", "driver"}
     assert set(written["driver"]) == {"valid", "why"}
 
 

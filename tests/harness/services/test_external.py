@@ -78,6 +78,7 @@ def test_an_address_of_redis_that_cannot_be_is_one_clear_sentence(url: str, says
     [
         (RunSettings(arch="redis", kafka_bootstrap=SOMEBODYS), "redis uses no Kafka"),
         (RunSettings(arch="plan1", redis_url="redis://one"), "plan1 uses no Redis"),
+        (RunSettings(arch="redis", nats_url="nats://one"), "redis uses no NATS"),
         (RunSettings(arch="redis-sharded", redis_url="redis://one"), "needs a cluster; name its nodes"),
         (RunSettings(arch="plan1", kafka_properties="f"), "say which with --kafka-bootstrap"),
         (RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS, faults=("restart:broker",)), "not this run's own"),
@@ -122,3 +123,18 @@ def test_what_cannot_be_removed_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_where_no_brokers_are_external_nothing_is_asked() -> None:
     remove_traces(Services(), "chatbench-12345678")
+
+
+def test_the_password_of_nats_comes_from_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATBENCH_NATS_PASSWORD", "a:b@c")
+    settings = RunSettings(arch="nats", nats_url="nats://me@one:4222")
+    assert external_services(settings).nats_url == "nats://me:a%3Ab%40c@one:4222"
+    with pytest.raises(UsageError, match="has a password in it"):
+        external_services(RunSettings(arch="nats", nats_url="nats://me:word@one"))
+    with pytest.raises(UsageError, match="must be nats://HOST:PORT"):
+        external_services(RunSettings(arch="nats", nats_url="redis://one"))
+
+
+def test_a_nats_that_nobody_answers_for_is_one_sentence() -> None:
+    with pytest.raises(UsageError, match=r"--nats-url is 'nats://127.0.0.1:1', but NATS did not answer there"):
+        reached(RunSettings(arch="nats", nats_url="nats://127.0.0.1:1"))

@@ -173,8 +173,8 @@ async def _ask_nats(url: str, shown: str) -> None:
 
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            # Once: nats-py would knock sixty times, every two seconds.
-            client = await nats.connect(url, max_reconnect_attempts=0, reconnect_time_wait=0, error_cb=_quietly)
+            # Not sixty times, every two seconds, as nats-py would knock.
+            client = await nats.connect(url, max_reconnect_attempts=1, reconnect_time_wait=0.1, error_cb=_quietly)
             await client.close()
     except (nats.errors.Error, OSError) as problem:
         raise UsageError(

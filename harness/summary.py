@@ -87,7 +87,7 @@ class Resumed(msgspec.Struct, frozen=True, kw_only=True):
     returns: int
     away: int  # messages said between two stays of such a member, counted for each
     missed: int  # of these: never heard by that member
-    repeated: int  # told, though heard before
+    repeated: int  # told, though heard before, or said before they first came
     caught_up_ms: LatencyMs  # from asking to come in again to having what was missed; none where nothing is kept
 
 

@@ -2,8 +2,9 @@
 
 Whose chat: viewers behind a proxy that restarts, a train that leaves a tunnel, an app that was sent a push message.
 What it stresses: a herd of joins, each of which asks for what was said since the last message the member has seen. One
-in ten members stays and talks. Every `storm_s` seconds of the clock all others hang up, and come back `away_s` later,
-within `within_s`, at another gateway than before. An architecture that keeps nothing loses what was said meanwhile.
+in ten members stays and talks. Every `storm_s` seconds, for the first time after half of that, all others hang up, and
+come back `away_s` later, within `within_s`, at another gateway than before. An architecture that keeps nothing loses
+what was said meanwhile.
 """
 
 import time
@@ -11,6 +12,8 @@ import time
 from locust import task
 
 from harness.load.member import Member
+
+LOOK_S = 0.2
 
 
 class Traveller(Member):
@@ -36,7 +39,10 @@ class Traveller(Member):
 
     def wait_for_the_storm(self) -> None:
         storm_s = self.option("storm_s")
-        time.sleep(storm_s - time.time() % storm_s)
+        # By and by: when the next phase begins, its storms count from there.
+        while (until_s := (storm_s / 2 - self.phase_elapsed_s) % storm_s) > LOOK_S:
+            time.sleep(LOOK_S / 2)
+        time.sleep(until_s)
         self.hang_up()
         time.sleep(self.option("away_s") + self.random.uniform(0, self.option("within_s")))
         self.join(self.room)

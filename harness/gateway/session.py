@@ -179,14 +179,15 @@ class Session:
         hall = self._hall
         hall.hold(room, self._connection)  # what was held until now is history
         missed: Sequence[bytes] = ()
+        earliest_s = time.time() - hall.limits.history_max_s
         try:
-            said = await hall.architecture.history(room, after_ns / 1e9)
+            said = await hall.architecture.history(room, max(after_ns / 1e9, earliest_s))
         except Refused:
             hall.counts["history_refused"] += 1
             complete = False
         else:
             missed = newest(said, hall.limits.history_max_bytes)
-            complete = len(missed) == len(said) < HISTORY_MAX
+            complete = len(missed) == len(said) < HISTORY_MAX and after_ns / 1e9 >= earliest_s
         hall.counts["replayed"] += len(missed)
         joined = wire.Joined(room, len(missed), incomplete=not complete)
         frames = b"".join(framed(payload) for payload in (wire.encode(joined), *missed))

@@ -29,6 +29,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     handshake_max_s: float = 10.0
     silent_max_s: int = 60  # a peer whose kernel does not answer for so long is gone
     slow_check_s: float = 0.1  # a fast sender fills a member's bound in less than half a second
+    history_max_s: float = 900.0  # how far back one may ask: for Kafka that is so much to read
     history_max_bytes: int = 4 * 1024 * 1024  # of what one member missed; less than it may have unread
     moving_max_s: float = 15.0  # how long a join waits for a room that is between two gateways
 

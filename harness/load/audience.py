@@ -343,6 +343,11 @@ class Audience:
         self.known[data] = chunks
 
     def _answered(self, member: MemberSocket, frame: wire.GatewayFrame, now_ns: int) -> None:
+        if (
+            isinstance(frame, wire.Joined | wire.Redirect)
+            and self._sockets.get((member.number, member.url)) is not member
+        ):
+            return  # it has hung up meanwhile, and may have asked for the room elsewhere
         match frame:
             case wire.Ack(id=int(identity)) | wire.Error(id=int(identity)) if identity >= PROBE_BASE:
                 if self._probe is not None:

@@ -40,7 +40,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     returns: int = 0
     away: int = 0  # messages said between two stays of such a member
     missed: int = 0  # of these: never heard by that member
-    repeated: int = 0  # told, though heard before: who asks cannot know how far the backend's clock is off
+    # Told though heard before, or said before they first came: who asks cannot know how far the backend's clock is off.
+    repeated: int = 0
 
     def __add__(self, other: Verdict) -> Verdict:
         mine, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
@@ -114,13 +115,14 @@ class _Room:
             places = np.array([self._place.get(identity, -1) for identity in part.identities], dtype=np.int64)
             identities = np.array(part.identities, dtype=np.int64)
             trails = [np.array(trail, dtype=np.int64) for trail in part.trails]
-            heard: dict[tuple[int, ...], _Trail] = {}
+            heard: dict[tuple[tuple[int, ...], int], _Trail] = {}
             # Most stays are like others of the same trail.
             whole = (self._owed(each, part.stays) for at, each in enumerate(part.stays) if at not in continued)
             for stay, count in Counter(whole).items():
-                if stay.trails not in heard:
-                    heard[stay.trails] = _Trail([trails[each] for each in stay.trails], places, identities)
-                of_one, missed = self._judge(heard[stay.trails], stay)
+                alike = (stay.trails, stay.first if len(stay.trails) > 1 else 0)
+                if alike not in heard:
+                    heard[alike] = _Trail([trails[each] for each in stay.trails], places, identities, stay.first)
+                of_one, missed = self._judge(heard[alike], stay)
                 verdict += of_one * count
                 lost[stay.first : stay.end] += missed * count
                 if of_one.expected:
@@ -210,12 +212,13 @@ def _after_last(got: npt.NDArray[np.bool_]) -> int:
 
 
 class _Trail:
-    """What some members heard, in their order, stay by stay."""
+    """What some members heard, in their order, stay by stay; `first` is the first message of the first stay."""
 
-    def __init__(self, stays: Sequence[Integers], places: Integers, identities: Integers) -> None:
+    def __init__(self, stays: Sequence[Integers], places: Integers, identities: Integers, first: int) -> None:
         heard, self.repeated = stays[0], 0
         for stay in stays[1:]:
-            new = stay[~np.isin(stay, heard)]
+            before_it_came = (places[stay] >= 0) & (places[stay] < first)
+            new = stay[~np.isin(stay, heard) & ~before_it_came]
             self.repeated += len(stay) - len(new)
             heard = np.concatenate((heard, new))
         known = heard[places[heard] >= 0]

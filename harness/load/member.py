@@ -112,6 +112,12 @@ class Member(User):
         talkers = min(room_size, max(2, room_size // one_in))
         return self.load.rate_per_s / self.load.rooms / talkers if self.place_in_room < talkers else 0.0
 
+    @property
+    def phase_elapsed_s(self) -> float:
+        """Since the beginning of the phase, warm-up or measurement; 0 before the first."""
+        phase = self._crowd.phase
+        return 0.0 if phase is None else (time_ns() - phase.start_ns) / 1e9
+
     def option(self, name: str) -> float:
         """The value of a scenario's own option that is a number."""
         return float(self.load.options[name])

@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.browser import Page, chromium, needs_chromium
 from tests.real.runs import CHATBENCH
 
@@ -94,6 +96,35 @@ def test_with_naive_one_sees_the_fragments(tmp_path: Path) -> None:
         page.wait_for("document.querySelectorAll('li.missed').length === 4", timeout_s=15)
         assert page.run("document.querySelectorAll('#way .missed').length") == 1
         assert "heard by 1 of 2" in page.run("document.querySelector('#path').textContent")
+
+
+def move(page: Page, pane: str, where: str) -> None:
+    page.run(
+        f"(() => {{ const at = document.querySelector('[name=at-{pane}]');"
+        f" at.value = {json.dumps(where)}; at.dispatchEvent(new Event('change')); }})()"
+    )
+
+
+@needs_chromium
+@pytest.mark.parametrize(("arch", "is_told"), [("redis-streams", True), ("redis", False)])
+def test_who_was_away_is_told_what_was_said_where_it_is_kept(arch: str, is_told: bool, tmp_path: Path) -> None:
+    with chatting(tmp_path, "--arch", arch) as page:
+        say(page, "A", "before")
+        wait_for_line(page, "B", "^before")
+        move(page, "B", "nowhere")
+        page.wait_for("/not connected|연결되지 않음/.test(document.querySelectorAll('.state')[1].textContent)")
+        say(page, "A", "meanwhile")
+        page.wait_for("document.querySelectorAll('li.missed').length === 1")
+        move(page, "B", "0")
+        page.wait_for(BOTH_THERE)
+        say(page, "A", "after")
+        wait_for_line(page, "B", "^after")
+        heard = [re.sub(r"[\d.]+ ms$", "", line) for line in lines(page, "B")]
+        assert [line for line in heard if line in {"before", "meanwhile", "after"}] == (
+            ["before", "meanwhile", "after"] if is_told else ["before", "after"]
+        )
+        missed = page.run("document.querySelectorAll('li.missed').length")
+        assert missed == (0 if is_told else 1), "late is not lost"
 
 
 @needs_chromium

@@ -295,3 +295,17 @@ def test_what_was_heard_before_and_is_heard_again_after_a_return_is_no_duplicate
     deliver(again, second, 36)
     verdict = verdict_of(history)
     assert (verdict.delivered, verdict.duplicated, verdict.repeated, verdict.returns) == (2, 1, 2, 2)
+
+
+def test_what_was_said_before_somebody_first_came_is_not_out_of_order_when_it_is_told_later() -> None:
+    history = History()
+    early = say(history, 0, 0, at=5)
+    (before,) = room_of(history, 1)
+    before.joined_ns = 7
+    second, third = say(history, 0, 1, at=10), say(history, 0, 2, at=20)
+    deliver(before, second, 11)
+    after = come_back(history, before, left=12, joined=25, told=True)
+    for message in (early, second, third):
+        deliver(after, message, 26)
+    verdict = verdict_of(history)
+    assert (verdict.expected, verdict.delivered, verdict.reordered, verdict.repeated) == (2, 2, 0, 2)

@@ -1,4 +1,4 @@
-"""A real Kafka and a real Redis for tests that talk to architectures and gateways directly."""
+"""A real Kafka, Redis and NATS for tests that talk to architectures and gateways directly."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from architectures.interface import Requirements
+from harness.errors import ServiceFailed
 from harness.services.backends import Backends
+from harness.services.nats import find_nats_server
+
+
+def nats_is_here() -> bool:
+    try:
+        find_nats_server()
+    except ServiceFailed:
+        return False
+    return True
 
 
 @contextmanager
 def running_backends(logs: Path) -> Iterator[Backends]:
-    backends = Backends(Requirements(kafka=True, redis=True, redis_cluster=True, nats=True), 1, logs)
+    requires = Requirements(kafka=True, redis=True, redis_cluster=True, nats=nats_is_here())
+    backends = Backends(requires, 1, logs)
     try:
         backends.begin(lambda _what, _done, _total: None)
         backends.finish()

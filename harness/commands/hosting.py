@@ -53,7 +53,7 @@ def gateway(
 ) -> None:
     """Serve members as one gateway of a fleet, on this host, until interrupted.
 
-    Start one for each place, on whatever hosts; they agree on their places in the Kafka or Redis that they share, and
+    Start one for each place, on whatever hosts; they agree on their places in the Kafka, Redis or NATS they share, and
     keep a roster there. `chatbench run --gateways-at URL` drives them. Where others can reach it, it needs a token in
     CHATBENCH_TOKEN, and whoever drives it the same.
 

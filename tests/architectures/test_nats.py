@@ -12,6 +12,9 @@ from architectures.interface import Delivery, Refused, Services, Topology
 from architectures.nats_core import Nats
 from harness.measure.nats_metrics import read_counters
 from harness.services.nats import NatsServer, start_nats
+from tests.backends import nats_is_here
+
+pytestmark = pytest.mark.skipif(not nats_is_here(), reason="there is no nats-server here")
 
 
 @pytest.fixture

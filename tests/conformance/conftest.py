@@ -26,4 +26,6 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
 
 @pytest.fixture
 def services(architecture: type[Architecture], backends: Backends) -> Services:
+    if architecture.requires.nats and backends.nats is None:
+        pytest.skip("there is no nats-server here")
     return backends.services_for(architecture.requires)

@@ -171,10 +171,14 @@ async def _ask_nats(url: str, shown: str) -> None:
     import nats  # noqa: PLC0415 - a tenth of a second, only where there is one to ask
     import nats.errors  # noqa: PLC0415 - as above
 
+    from architectures.nats_client import servers_and_user  # noqa: PLC0415 - as above
+
+    servers, user = servers_and_user(url)
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             # Not sixty times, every two seconds, as nats-py would knock.
-            client = await nats.connect(url, max_reconnect_attempts=1, reconnect_time_wait=0.1, error_cb=_quietly)
+            few = {"max_reconnect_attempts": 1, "reconnect_time_wait": 0.1}
+            client = await nats.connect(servers, **user, **few, error_cb=_quietly)
             await client.close()
     except (nats.errors.Error, OSError) as problem:
         raise UsageError(

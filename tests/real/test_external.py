@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-import redis
 import trustme
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -19,11 +17,11 @@ from harness.services.installation import ensure_installation
 from harness.services.kafka import Kafka
 from harness.services.ports import free_ports
 from harness.services.redis import find_server
+from harness.services.redis_cluster import RedisCluster
 from harness.services.supervise import Child, spawn, wait_until_listening
 from tests.real.runs import SHORT, chatbench, run
 
 WORD = "open-sesame"
-SLOTS = 16_384
 
 
 @pytest.fixture(scope="module")
@@ -144,51 +142,17 @@ def test_a_run_behind_sentinels_finds_their_master(folder: Path, tmp_path: Path)
     assert summary["delivered"] == summary["expected"] > 0
 
 
-def make_cluster(nodes: dict[int, int]) -> None:
-    """Of servers on these ports, each with the port it talks to the others on."""
-    clients = [redis.Redis(port=port) for port in nodes]
-    share = SLOTS // len(nodes)
-    for index, client in enumerate(clients):
-        last = SLOTS - 1 if index == len(nodes) - 1 else (index + 1) * share - 1
-        ask(client, "ADDSLOTSRANGE", index * share, last)
-        for port, bus_port in nodes.items():
-            ask(client, "MEET", "127.0.0.1", port, bus_port)
-    deadline = time.monotonic() + 30
-    while not all(_is_whole(client, len(nodes)) for client in clients):
-        assert time.monotonic() < deadline, ask(clients[0], "INFO")
-        time.sleep(0.1)
-    for client in clients:
-        client.close()
-
-
-def _is_whole(client: redis.Redis, nodes: int) -> bool:
-    told = ask(client, "INFO")
-    return "cluster_state:ok" in told and f"cluster_known_nodes:{nodes}" in told
-
-
-def ask(client: redis.Redis, *question: str | int) -> str:
-    client.set_response_callback("CLUSTER", bytes.decode)
-    return str(client.execute_command("CLUSTER", *question))  # type: ignore[no-untyped-call]  # redis-py's
-
-
-@pytest.mark.parametrize("arch", ["redis", "kafka-redis"])
+@pytest.mark.parametrize("arch", ["redis", "kafka-redis", "redis-sharded"])
 def test_a_run_in_a_cluster_reaches_members_whatever_node_their_gateway_is_at(
     arch: str, kafka: Kafka, tmp_path: Path
 ) -> None:
-    ports = free_ports(6)
-    nodes = dict(zip(ports[:3], ports[3:], strict=True))
-    servers = [
-        server(f"node-{port}", tmp_path, port, "--cluster-enabled", "yes", "--cluster-port", str(bus_port))
-        for port, bus_port in nodes.items()
-    ]
+    cluster = RedisCluster.begin(tmp_path, tmp_path, proxied=False)
     try:
-        make_cluster(nodes)
-        url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in nodes)
+        cluster.finish()
         out = tmp_path / "out"
         on_kafka = ("--kafka-bootstrap", kafka.bootstrap) if arch == "kafka-redis" else ()
-        summary = run(out, "--arch", arch, "--gateways", "4", "--redis-url", url, *on_kafka)
+        summary = run(out, "--arch", arch, "--gateways", "4", "--redis-url", cluster.url, *on_kafka)
     finally:
-        for each in servers:
-            each.stop()
+        cluster.stop()
     assert summary["delivered"] == summary["expected"] > 0
     assert summary["duplicated"] == summary["reordered"] == 0

@@ -11,8 +11,10 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from harness.services.backends import Backends
+from harness.services.nats import find_nats_server
 from harness.services.ports import free_ports
-from harness.services.supervise import Child, spawn
+from harness.services.supervise import Child, spawn, wait_until_listening
+from tests.backends import nats_is_here
 from tests.real.runs import CHATBENCH, chatbench, run
 
 AHEAD_MS = 250
@@ -138,3 +140,31 @@ def test_what_cannot_be_is_one_sentence(arguments: tuple[str, ...], says: str, m
     assert answer.returncode == 2
     assert says in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.skipif(not nats_is_here(), reason="there is no nats-server here")
+def test_gateways_find_each_other_in_a_guarded_nats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nats_port, *ports = free_ports(3)
+    guarded = ["--addr", "127.0.0.1", "--port", str(nats_port), "--user", "chat", "--pass", "a word"]
+    server = spawn("nats", [str(find_nats_server()), *guarded], tmp_path / "nats.log")
+    url = f"nats://chat@127.0.0.1:{nats_port}"
+    try:
+        wait_until_listening(server, nats_port, 15)
+        refused = chatbench("run", "--arch", "nats", "--nats-url", url)
+        assert refused.returncode == 2
+        assert "a password is taken from CHATBENCH_NATS_PASSWORD" in refused.stderr
+        monkeypatch.setenv("CHATBENCH_NATS_PASSWORD", "a word")
+        with standing(tmp_path, *(gateway(port, "--arch", "nats", "--nats-url", url) for port in ports)):
+            at = ("--arch", "nats", "--gateways-at", f"ws://127.0.0.1:{ports[0]}")
+            summary = run(tmp_path / "out", *at, "--scenario", "many_rooms", "--members", "40")
+        own = run(tmp_path / "own", "--arch", "nats", "--nats-url", url)
+    finally:
+        server.stop()
+    assert summary["delivered"] == summary["expected"] > 0
+    assert summary["gateways"] == len(summary["each_gateway"]) == 2
+    assert own["services"] == "external NATS"
+    assert own["delivered"] == own["expected"] > 0
+    assert own["cpu_us_per_delivery"]["nats"] is None
+    assert own["nats"]["messages_in_per_message"] is None
+    written = [path for path in (tmp_path / "own").rglob("*") if path.is_file()]
+    assert not [path for path in written if b"a word" in path.read_bytes()], "secrets are in no record"

@@ -43,7 +43,7 @@ REDIRECTS_MAX = 30
 REDIRECT_PAUSE_S = 0.05
 # Linux has 28,232 ports for clients of one address; the rest is for the members' second connections, and for others.
 MEMBERS_PER_ADDRESS = 20_000
-READ_ON_S = 0.02
+READ_ON_S = 0.05
 # Who asks for what it missed asks for this much more: senders and backends do not share a clock, and messages overtake.
 OVERLAP_NS = 1_000_000_000
 
@@ -198,11 +198,14 @@ class Audience:
                 del self._whereabouts[number, room]
                 if stay is not None:
                     stay.left_ns = now_ns
-            asyncio.get_running_loop().call_later(READ_ON_S, self._let_go, member, now_ns)
+            self._spawn(self._let_go(member, now_ns))
         self._arrived.discard(number)
 
-    def _let_go(self, member: MemberSocket, left_ns: int) -> None:
-        """By now it has read what had come to its socket before it decided to go."""
+    async def _let_go(self, member: MemberSocket, left_ns: int) -> None:
+        """Close when it has read what was on its way before it decided to go."""
+        await asyncio.sleep(READ_ON_S)
+        for _ in range(2):  # after a stall, timers come before what waits in the sockets
+            await asyncio.sleep(0)
         for room in list(member.stays):
             member.end_stay(room, left_ns)
         member.connection.close()
@@ -296,7 +299,7 @@ class Audience:
     def _caught_up(self, phase: Phase, stay: Stay, count: int, now_ns: int) -> None:
         """So many more of the messages that the member missed have come."""
         stay.missing -= count
-        if stay.missing == 0:
+        if stay.missing == 0 and stay.resumed:
             phase.caught_up.record_ns([now_ns - stay.asked_ns])
 
     def decode(self, member: MemberSocket, frames: list[bytes], texts: list[bytes], now_ns: int) -> None:
@@ -393,15 +396,18 @@ class Audience:
         if room not in member.stays:  # joining twice is staying once
             self._whereabouts[member.number, room] = member
             stay = member.stays[room] = self._enter_history(member, room, now_ns)
-            if self._phase is not None and stay is not None and joining.before is not None:
-                stay.before, stay.asked_ns = joining.before, joining.asked_ns
-                if missed is not None:
-                    stay.resumed, stay.missing = True, missed
-                    self._caught_up(self._phase, stay, 0, now_ns)
+            if self._phase is not None and stay is not None:
+                self._comes_back(self._phase, stay, joining, missed, now_ns)
         if self._phase is not None:
             self._phase.note_in(now_ns - joining.asked_ns, away=joining.away, redirected=joining.redirects > 0)
         join_ms = (now_ns - joining.asked_ns) / 1e6
         self._tell(msg.Entered(member=member.number, room=room, connect_ms=joining.connect_ms, join_ms=join_ms))
+
+    def _comes_back(self, phase: Phase, stay: Stay, joining: Joining, missed: int | None, now_ns: int) -> None:
+        stay.missing = missed or 0  # also of who asked in an earlier phase
+        if joining.before is not None:
+            stay.before, stay.asked_ns, stay.resumed = joining.before, joining.asked_ns, missed is not None
+            self._caught_up(phase, stay, 0, now_ns)
 
     def _enter_history(self, member: MemberSocket, room: str, now_ns: int) -> Stay | None:
         if self._phase is None:

@@ -19,7 +19,7 @@ from harness.services.fleet import Fleet
 from tests.real.runs import run
 
 STORM = ["--scenario", "reconnect_storm", "--members", "40", "--rate", "50", "--set", "within_s=0.1"]
-OFTEN = ["--set", "storm_s=2", "--set", "away_s=0.5", "--duration", "5s"]
+OFTEN = ["--set", "storm_s=2", "--set", "away_s=0.5", "--duration", "5s", "--warmup", "0s"]
 
 
 @pytest.mark.parametrize("arch", ["plan1", "plan2", "kafka-broadcast", "redis-streams"])
@@ -39,7 +39,7 @@ def test_in_a_storm_pub_sub_forgets_what_was_said_meanwhile(tmp_path: Path) -> N
     summary = run(tmp_path, "--arch", "redis", *STORM, *OFTEN)
     resumed = summary["resumed"]
     # What was said at the very end of the absence may still have come.
-    assert 0.9 * resumed["away"] < resumed["missed"] <= resumed["away"]
+    assert 0.5 * resumed["away"] < resumed["missed"] <= resumed["away"]
     assert resumed["caught_up_ms"]["p50"] is None
     assert summary["lost"] == 0, "who was away is owed nothing where nothing is kept"
 

@@ -56,7 +56,7 @@ def test_it_runs_and_nothing_is_lost(scenario: str, folder: Path) -> None:
             assert locust["connect"] > 60
             resumed = summary["resumed"]
             # direct keeps nothing; only what is said just as somebody comes back is heard in spite of that.
-            assert resumed["missed"] > 0.9 * resumed["away"] > 0
+            assert resumed["missed"] > 0.5 * resumed["away"] > 0
         case "slow_members":
             assert summary["neither"] > 0  # what the slow ones have not read yet
         case "ramp":

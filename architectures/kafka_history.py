@@ -53,6 +53,8 @@ class KafkaHistory:
             try:
                 await asyncio.to_thread(self._look_up, questions)
             except (KafkaException, TimeoutError) as failed:
+                problem = Refused(f"Kafka did not tell what was said before: {failed}")
+            except Exception as failed:  # noqa: BLE001 - a fault of ours: whoever asks must not wait for ever
                 problem = failed
             for question in questions:
                 if question.answer.done():  # whoever asked has gone
@@ -60,7 +62,7 @@ class KafkaHistory:
                 if problem is None:
                     question.answer.set_result(list(question.found))
                 else:
-                    question.answer.set_exception(Refused(f"Kafka did not tell what was said before: {problem}"))
+                    question.answer.set_exception(problem)
 
     def _look_up(self, questions: Sequence[_Question]) -> None:
         """Read each partition once, from the earliest moment to the latest end that anybody asks for."""
@@ -87,6 +89,9 @@ class KafkaHistory:
         assert self._consumer is not None
         moments = [TopicPartition(self._topic, partition, after_ms) for partition in ends]
         starts = self._consumer.offsets_for_times(moments, timeout=METADATA_TIMEOUT_S)
+        for start in starts:
+            if start.error is not None:
+                raise KafkaException(start.error)
         # A negative offset: nothing is that new.
         left = {start.partition: start for start in starts if 0 <= start.offset < ends[start.partition]}
         deadline = time.monotonic() + READ_MAX_S

@@ -14,10 +14,9 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error, SlowConsumerError
 
+from architectures.in_turn import InTurn
 from architectures.interface import Refused
 
-BATCH_MAX = 500
-WAITING_MAX = 10_000
 ANSWER_MAX_S = 5.0
 COME_BACK_EVERY_S = 0.05
 AWAY_MAX_S = 30.0  # a NATS that is away for longer is gone for good
@@ -55,8 +54,7 @@ class NatsConnection:
         self._echoes: dict[int, asyncio.Future[None]] = {}
         self._subscriptions: dict[str, Subscription] = {}
         self._batch: list[tuple[str, bytes]] = []
-        self._waiting: asyncio.Queue[tuple[str, bytes, asyncio.Future[None]]] = asyncio.Queue(WAITING_MAX)
-        self._sending: asyncio.Task[None] | None = None
+        self._messages: InTurn[tuple[str, bytes]] = InTurn("NATS", self._publish_all)
         self._closing = False
 
     async def open(self) -> None:
@@ -74,7 +72,6 @@ class NatsConnection:
         )
         self._own = self._client.new_inbox()
         await self._client.subscribe(self._own, cb=self._on_echo)
-        self._sending = asyncio.create_task(self._send())
 
     async def _on_problem(self, problem: Exception) -> None:
         # The client has thrown messages away: a gateway that does so must not look like a quiet room. Other problems
@@ -88,33 +85,16 @@ class NatsConnection:
 
     async def publish(self, subject: str, payload: bytes) -> None:
         """Returns when the server has it; raises Refused if that cannot be said, or too much is waiting."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        try:
-            self._waiting.put_nowait((subject, payload, done))
-        except asyncio.QueueFull as full:
-            raise Refused("the publisher's queue is full: NATS is slower than the load") from full
-        await done
+        await self._messages.send((subject, payload))
 
-    async def _send(self) -> None:
-        while True:
-            batch = [await self._waiting.get()]
-            while len(batch) < BATCH_MAX and not self._waiting.empty():
-                batch.append(self._waiting.get_nowait())
-            refused: Refused | None = None
-            try:
-                for subject, payload, _done in batch:
-                    await self._client.publish(subject, payload)
-                await self._passed()
-            except (Error, OSError) as problem:
-                refused = Refused(f"NATS did not accept the message: {problem or type(problem).__name__}")
-            for _subject, _payload, done in batch:
-                self._waiting.task_done()
-                if done.done():  # its sender is gone
-                    continue
-                if refused is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(refused)
+    async def _publish_all(self, messages: Sequence[tuple[str, bytes]]) -> list[Refused | None]:
+        try:
+            for subject, payload in messages:
+                await self._client.publish(subject, payload)
+            await self._passed()
+        except (Error, OSError) as problem:
+            return [Refused(f"NATS did not accept the message: {problem or type(problem).__name__}")] * len(messages)
+        return [None] * len(messages)
 
     async def _passed(self) -> None:
         """Returns when the server has done all it was asked before: it has sent back what was published to oneself.
@@ -164,10 +144,6 @@ class NatsConnection:
 
     async def close(self) -> None:
         """Send what is waiting, then disconnect."""
-        await self._waiting.join()
+        await self._messages.close()
         self._closing = True
-        if self._sending is not None:
-            self._sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sending
         await self._client.close()

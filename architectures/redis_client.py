@@ -14,11 +14,10 @@ import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
+from architectures.in_turn import InTurn
 from architectures.interface import Refused
 from architectures.redis_address import RedisAddress
 
-PIPELINE_MAX = 500
-WAITING_MAX = 10_000
 ANSWER_MAX_S = 5.0  # redis-py's own default
 COME_BACK_EVERY_S = 0.05
 Command = tuple[str | bytes | int, ...]
@@ -71,43 +70,19 @@ class Publisher:
         """`at` is a URL, or a connection of its own."""
         self._link = at if isinstance(at, Link) else Link(RedisAddress.parse(at))
         self._verbs = verbs
-        self._waiting: asyncio.Queue[tuple[Command, asyncio.Future[None]]] = asyncio.Queue(WAITING_MAX)
-        self._sending = asyncio.create_task(self._send())
+        self._commands: InTurn[Command] = InTurn("Redis", self._execute)
 
     async def publish(self, channel: str, payload: bytes) -> None:
         """Returns when Redis has executed the PUBLISH; raises Refused if it did not, or too much is waiting."""
-        await self._execute_in_turn((self._verbs.publish, channel, payload))
+        await self._commands.send((self._verbs.publish, channel, payload))
 
     async def append(self, stream: str, payload: bytes, keep: int) -> None:
         """As publish, to a stream that keeps about so many messages."""
-        await self._execute_in_turn(("XADD", stream, "MAXLEN", "~", keep, "*", "p", payload))
+        await self._commands.send(("XADD", stream, "MAXLEN", "~", keep, "*", "p", payload))
 
     async def expire(self, key: str, after_s: int) -> None:
         """As publish: what is there under that key is gone after that time."""
-        await self._execute_in_turn(("EXPIRE", key, after_s))
-
-    async def _execute_in_turn(self, command: Command) -> None:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        try:
-            self._waiting.put_nowait((command, done))
-        except asyncio.QueueFull as full:
-            raise Refused("the publisher's queue is full: Redis is slower than the load") from full
-        await done
-
-    async def _send(self) -> None:
-        while True:
-            batch = [await self._waiting.get()]
-            while len(batch) < PIPELINE_MAX and not self._waiting.empty():
-                batch.append(self._waiting.get_nowait())
-            answers = await self._execute([command for command, _done in batch])
-            for (_command, done), refused in zip(batch, answers, strict=True):
-                self._waiting.task_done()
-                if done.done():  # its sender is gone
-                    continue
-                if refused is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(refused)
+        await self._commands.send(("EXPIRE", key, after_s))
 
     async def _execute(self, commands: Sequence[Command]) -> list[Refused | None]:
         """Of each command, why it was refused, if it was."""
@@ -143,10 +118,7 @@ class Publisher:
 
     async def close(self) -> None:
         """Send what is waiting, then disconnect."""
-        await self._waiting.join()
-        self._sending.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._sending
+        await self._commands.close()
         await self._link.connection.disconnect()
 
 

@@ -6,6 +6,7 @@ import os
 import resource
 import secrets
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -90,12 +91,28 @@ def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
         raise UsageError(str(problem)) from problem
 
 
+class External(NamedTuple):
+    """A backend that may be somebody else's."""
+
+    name: str
+    option: str
+    given: str | None  # where it is, if it is
+    required: bool  # by the architecture
+
+
+def external_backends(settings: RunSettings, architecture: type[Architecture]) -> list[External]:
+    """All that there are."""
+    requires = architecture.requires
+    return [
+        External("Kafka", "--kafka-bootstrap", settings.kafka_bootstrap, requires.kafka),
+        External("Redis", "--redis-url", settings.redis_url, requires.any_redis),
+        External("NATS", "--nats-url", settings.nats_url, requires.nats),
+    ]
+
+
 def _validate_external(settings: RunSettings, architecture: type[Architecture]) -> None:
-    for option, given, name, required in (
-        ("--kafka-bootstrap", settings.kafka_bootstrap, "Kafka", architecture.requires.kafka),
-        ("--redis-url", settings.redis_url, "Redis", architecture.requires.any_redis),
-        ("--nats-url", settings.nats_url, "NATS", architecture.requires.nats),
-    ):
+    backends = external_backends(settings, architecture)
+    for name, option, given, required in backends:
         if given is not None and not required:
             raise UsageError(f"{option} is {given!r}, but {settings.arch} uses no {name}; leave it out")
     if settings.kafka_properties is not None and settings.kafka_bootstrap is None:
@@ -105,7 +122,7 @@ def _validate_external(settings: RunSettings, architecture: type[Architecture]) 
             f"--redis-url is {settings.redis_url!r}, but {settings.arch} needs a cluster; "
             "name its nodes: redis+cluster://HOST:PORT,..."
         )
-    if (settings.kafka_bootstrap, settings.redis_url, settings.nats_url) == (None, None, None):
+    if all(backend.given is None for backend in backends):
         return
     for fault in parse_faults(settings):
         if fault.target not in {"gateway", "members"}:

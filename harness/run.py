@@ -428,11 +428,9 @@ class Run:
     def _read_redis(self) -> RedisCounters | None:
         """As _read_kafka."""
         redis = self._stack.redis
-        return (
-            None
-            if redis is None or self._was_killed("redis")
-            else redis_metrics.read_counters(node.url for node in redis.nodes)
-        )
+        if redis is None or self._was_killed("redis"):
+            return None
+        return redis_metrics.read_counters(node.url for node in redis.nodes)
 
     def _read_nats(self) -> NatsCounters | None:
         """As _read_kafka."""
@@ -468,9 +466,8 @@ class Run:
             return self._stack.services
         if isinstance(self._stack.backends, LentBackends):
             return "chatbench up"
-        settings = self._settings
-        given = {"Kafka": settings.kafka_bootstrap, "Redis": settings.redis_url, "NATS": settings.nats_url}
-        external = [name for name, address in given.items() if address is not None]
+        backends = config.external_backends(self._settings, self._architecture)
+        external = [backend.name for backend in backends if backend.given is not None]
         return f"external {' and '.join(external)}" if external else "own"
 
 

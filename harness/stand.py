@@ -101,12 +101,8 @@ def _check_name(fleet: str) -> None:
 
 def _check(standing: Standing, settings: RunSettings, architecture: type[Architecture]) -> None:
     _check_name(standing.fleet)
-    requires, gateways = architecture.requires, settings.gateway_count(architecture)
-    for option, name, required, given in (
-        ("--kafka-bootstrap", "Kafka", requires.kafka, settings.kafka_bootstrap),
-        ("--redis-url", "Redis", requires.any_redis, settings.redis_url),
-        ("--nats-url", "NATS", requires.nats, settings.nats_url),
-    ):
+    gateways = settings.gateway_count(architecture)
+    for name, option, given, required in config.external_backends(settings, architecture):
         if required and given is None:
             raise UsageError(f"{settings.arch} needs a {name} that all its gateways reach; say where: {option}")
     for url in standing.peers:

@@ -154,9 +154,10 @@ class Session:
                 reason = f"a member may be in at most {limit} rooms"
                 return await self._close(CloseCode.POLICY_VIOLATION, "too_many_rooms", reason)
             self._rooms.add(room)
-            catches_up = after_ns is not None and self._hall.architecture.promises.history
+            if not self._hall.architecture.promises.history:
+                after_ns = None
             try:
-                server = await self._enter(room, held=catches_up)
+                server = await self._enter(room, held=after_ns is not None)
             except Moving:
                 self._rooms.discard(room)
                 self._hall.counts["refused_moving"] += 1
@@ -167,8 +168,7 @@ class Session:
                 self._hall.counts["redirected"] += 1
                 self._send(wire.Redirect(room, self._hall.peers[server]))
                 return True
-            if catches_up:
-                assert after_ns is not None
+            if after_ns is not None:
                 await self._catch_up(room, after_ns)
                 return True
         self._send(wire.Joined(room))

@@ -213,7 +213,6 @@ class Audience:
     def _end_stays(self, member: MemberSocket, *, broken: bool = False, behind: bool = False) -> None:
         now_ns = time_ns()
         for room in list(member.stays):
-            self._remember(member, room)
             member.end_stay(room, now_ns, broken=broken, behind=behind)
             del self._whereabouts[member.number, room]
 

@@ -84,12 +84,19 @@ class Backends:
                 if not child.is_running:
                     self.kafka.start_again(index)
             self.kafka.wait_ready()
-        for service in (self.redis, self.redis_cluster, self.nats):
-            if service is not None:
-                service.finish()
+        for service in self._servers():
+            service.finish()
         if self._proxied and not self._finished:
             self._start_proxies()
         self._finished = True
+
+    def _servers(self) -> list[RedisServer | RedisCluster | NatsServer]:
+        """Those that run, beside Kafka."""
+        return [each for each in (self.redis, self.redis_cluster, self.nats) if each is not None]
+
+    def _proxies(self) -> list[Child]:
+        every = (self.kafka_proxy, self.redis_proxy, self.redis_cluster_proxy, self.nats_proxy)
+        return [each for each in every if each is not None]
 
     def _start_proxies(self) -> None:
         log = self._logs / "proxy.log"
@@ -135,20 +142,16 @@ class Backends:
         """Raise ServiceFailed if any of their processes has ended by itself."""
         if self.kafka is not None:
             self.kafka.check()
-        for service in (self.redis, self.redis_cluster, self.nats):
-            if service is not None:
-                service.check()
-        for proxy in (self.kafka_proxy, self.redis_proxy, self.redis_cluster_proxy, self.nats_proxy):
-            if proxy is not None:
-                proxy.check()
+        for service in self._servers():
+            service.check()
+        for proxy in self._proxies():
+            proxy.check()
 
     def stop(self) -> None:
-        for proxy in (self.kafka_proxy, self.redis_proxy, self.redis_cluster_proxy, self.nats_proxy):
-            if proxy is not None:
-                proxy.kill()
-        for service in (self.redis, self.redis_cluster, self.nats):
-            if service is not None:
-                service.stop()
+        for proxy in self._proxies():
+            proxy.kill()
+        for service in self._servers():
+            service.stop()
         if self.kafka is not None:
             self.kafka.stop()
         if self.workdir is not None:

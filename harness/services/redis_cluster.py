@@ -8,13 +8,13 @@ from pathlib import Path
 
 import redis
 
+from architectures.redis_shards import SLOTS
 from harness.errors import ServiceFailed
 from harness.services.ports import free_ports
 from harness.services.redis import START_TIMEOUT_S, RedisServer, start_at
 from harness.services.supervise import Child
 
 NODES = 3
-SLOTS = 16384
 
 
 @dataclass(slots=True)

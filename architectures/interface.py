@@ -89,8 +89,8 @@ class Moving(Exception):
     """The room is between two owners; ask again in a moment."""
 
 
-class Architecture(ABC):
-    """One way to carry chat between gateways. One instance lives in each gateway process."""
+class Contender(ABC):
+    """What can be compared: an architecture in chatbench's gateway, or a gateway of somebody else's (peers/)."""
 
     name: ClassVar[str]
     summary: ClassVar[str]
@@ -99,21 +99,25 @@ class Architecture(ABC):
     # Its own options, and what they are where the user does not say so with `--arch-set NAME=VALUE`.
     options: ClassVar[Mapping[str, Option]] = {}
 
-    def __init__(self, services: Services, topology: Topology, gateway: int) -> None:
-        """`gateway` is this gateway's index, 0 <= gateway < topology.gateways."""
-        self.services = services
-        self.topology = topology
-        self.gateway = gateway
-
     @classmethod
     @abstractmethod
     def check(cls, topology: Topology) -> None:
-        """Raise BadTopology if this architecture cannot work in that shape. Touches no service."""
+        """Raise BadTopology if it cannot work in that shape. Touches no service."""
 
     @classmethod
     @abstractmethod
     def provision(cls, services: Services, topology: Topology) -> None:
         """Make topics and partitions. Idempotent; runs once, before the gateways start."""
+
+
+class Architecture(Contender):
+    """One way to carry chat between gateways. One instance lives in each gateway process."""
+
+    def __init__(self, services: Services, topology: Topology, gateway: int) -> None:
+        """`gateway` is this gateway's index, 0 <= gateway < topology.gateways."""
+        self.services = services
+        self.topology = topology
+        self.gateway = gateway
 
     @abstractmethod
     async def open(

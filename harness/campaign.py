@@ -19,7 +19,7 @@ from harness.config import RunSettings
 from harness.errors import UsageError
 from harness.named_options import parse_options
 from harness.record import new_folder
-from harness.registry import find_scenario, load_architecture
+from harness.registry import find_scenario, load_contender
 from harness.report.progress import CampaignProgress
 from harness.run import Outcome
 from harness.series import PlannedRun, in_turn, run_series, validated
@@ -60,7 +60,7 @@ def check(campaign: Campaign) -> None:
         raise UsageError(f"--rounds is {campaign.rounds}, but it must be between 1 and {ROUNDS_MAX}")
     if len(set(campaign.architectures)) < 2:
         raise UsageError("compare needs at least two different architectures; give --arch twice or more")
-    known = {option for name in campaign.architectures for option in load_architecture(name).options}
+    known = {option for name in campaign.architectures for option in load_contender(name).options}
     for given in parse_options("--arch-set", campaign.common.arch_options):
         if given not in known:
             raise UsageError(f"--arch-set: none of these architectures has an option {given!r}; leave it out")
@@ -79,7 +79,7 @@ def plan(campaign: Campaign, folder: Path) -> Iterator[PlannedRun]:
 
 def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, name: str) -> RunSettings:
     common = campaign.common
-    architecture = load_architecture(name)
+    architecture = load_contender(name)
     uses_kafka = architecture.requires.kafka
     return msgspec.structs.replace(
         common,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from architectures.interface import Architecture
+from architectures.interface import Contender
 from harness import config
 from harness.config import RunSettings
 from harness.errors import Interrupted, UsageError
@@ -133,7 +133,7 @@ def _rounded(rate_per_s: float) -> float:
 
 def find_capacity(
     settings: RunSettings,
-    architecture: type[Architecture],
+    architecture: type[Contender],
     plan: Plan,
     progress: Progress,
 ) -> tuple[Capacity, Path]:

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from architectures.interface import Architecture, BadTopology, Option, Topology
+from architectures.interface import BadTopology, Contender, Option, Topology
 from harness.errors import UsageError
 from harness.faults import Fault, check_fault, parse_fault
 from harness.load.payload import SIZE_MAX_BYTES, SPREADS
 from harness.named_options import BadOption, choose_options, parse_options
+from peers.interface import Peer
 
 MEMBERS_MAX = 100_000
 GATEWAYS_MAX = 64
@@ -61,15 +62,17 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     out: str = "results"
 
-    def gateway_count(self, architecture: type[Architecture]) -> int:
+    def gateway_count(self, architecture: type[Contender]) -> int:
         if self.gateways is not None:
             return self.gateways
         return min(2, architecture.requires.gateways_max or 2)
 
 
-def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
+def validate(settings: RunSettings, architecture: type[Contender]) -> None:
     """Raise UsageError for the first setting that cannot be."""
     validate_load(settings)
+    if issubclass(architecture, Peer):
+        _validate_peer(settings, architecture)
     gateways = settings.gateway_count(architecture)
     _in_range("--gateways", gateways, 1, GATEWAYS_MAX)
     if settings.partitions is not None:
@@ -91,6 +94,19 @@ def validate(settings: RunSettings, architecture: type[Architecture]) -> None:
         raise UsageError(str(problem)) from problem
 
 
+def _validate_peer(settings: RunSettings, peer: type[Peer]) -> None:
+    if (why := peer.missing()) is not None:
+        raise UsageError(why)
+    if settings.tick_s is not None:
+        raise UsageError(f"--tick is of chatbench's own gateways, and {peer.name} is another; leave it out")
+    if settings.gateways_at:
+        raise UsageError(f"--gateways-at names chatbench's own gateways, and {peer.name} is another; leave it out")
+    if settings.redis_url is not None and settings.redis_url.startswith("redis+"):
+        raise UsageError(
+            f"--redis-url is {settings.redis_url!r}, but {peer.name} is set up for one server; use redis://HOST:PORT"
+        )
+
+
 class External(NamedTuple):
     """A backend that may be somebody else's."""
 
@@ -100,7 +116,7 @@ class External(NamedTuple):
     required: bool  # by the architecture
 
 
-def external_backends(settings: RunSettings, architecture: type[Architecture]) -> list[External]:
+def external_backends(settings: RunSettings, architecture: type[Contender]) -> list[External]:
     """All that there are."""
     requires = architecture.requires
     return [
@@ -110,7 +126,7 @@ def external_backends(settings: RunSettings, architecture: type[Architecture]) -
     ]
 
 
-def _validate_external(settings: RunSettings, architecture: type[Architecture]) -> None:
+def _validate_external(settings: RunSettings, architecture: type[Contender]) -> None:
     backends = external_backends(settings, architecture)
     for name, option, given, required in backends:
         if given is not None and not required:
@@ -189,7 +205,7 @@ def parse_faults(settings: RunSettings) -> list[Fault]:
     return [parse_fault(spec, settings.duration_s) for spec in settings.faults]
 
 
-def topology(settings: RunSettings, architecture: type[Architecture]) -> Topology:
+def topology(settings: RunSettings, architecture: type[Contender]) -> Topology:
     return Topology(
         run_id=f"chatbench-{secrets.token_hex(4)}",
         gateways=settings.gateway_count(architecture),
@@ -200,7 +216,7 @@ def topology(settings: RunSettings, architecture: type[Architecture]) -> Topolog
     )
 
 
-def architecture_options(settings: RunSettings, architecture: type[Architecture]) -> dict[str, Option]:
+def architecture_options(settings: RunSettings, architecture: type[Contender]) -> dict[str, Option]:
     """All of the architecture's options, chosen or default; raises UsageError."""
     try:
         return choose_options(architecture.options, parse_options("--arch-set", settings.arch_options))

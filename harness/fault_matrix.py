@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from architectures.interface import Architecture
+from architectures.interface import Contender
 from harness import config
 from harness.config import RunSettings
 from harness.errors import Interrupted, ServiceFailed, UsageError
 from harness.faults import check_fault, needs_proxies, parse_fault
 from harness.record import Record, new_folder
-from harness.registry import find_scenario, load_architecture
+from harness.registry import find_scenario, load_contender
 from harness.report.progress import CampaignProgress
 from harness.run import run_on
 from harness.series import WarmBackends
@@ -61,7 +61,7 @@ def plan(common: RunSettings, architectures: tuple[str, ...], faults: tuple[str,
     """A run for each cell that there is; raises UsageError if there is none, or one cannot be."""
     cells = []
     for name in architectures:
-        architecture = load_architecture(name)
+        architecture = load_contender(name)
         for fault in faults:
             settings = _settings(common, architecture, fault)
             if _applies(fault, settings, architecture):
@@ -75,7 +75,7 @@ def plan(common: RunSettings, architectures: tuple[str, ...], faults: tuple[str,
     return sorted(cells, key=lambda settings: needs_proxies(config.parse_faults(settings)))
 
 
-def _settings(common: RunSettings, architecture: type[Architecture], fault: str) -> RunSettings:
+def _settings(common: RunSettings, architecture: type[Contender], fault: str) -> RunSettings:
     longer = KILL_TAKES_LONGER if fault.startswith("kill:") else 1.0
     return msgspec.structs.replace(
         common,
@@ -87,7 +87,7 @@ def _settings(common: RunSettings, architecture: type[Architecture], fault: str)
     )
 
 
-def _applies(fault: str, settings: RunSettings, architecture: type[Architecture]) -> bool:
+def _applies(fault: str, settings: RunSettings, architecture: type[Contender]) -> bool:
     parsed = parse_fault(fault, settings.duration_s)
     try:
         check_fault(parsed, architecture, settings.gateway_count(architecture), settings.brokers)
@@ -107,7 +107,7 @@ def run_matrix(cells: list[RunSettings], common: RunSettings, progress: Campaign
     with signals_interrupt(), WarmBackends(cells, logs) as warm:
         try:
             for done, settings in enumerate(cells):
-                architecture = load_architecture(settings.arch)
+                architecture = load_contender(settings.arch)
                 progress.run(done, f"{settings.arch}, {settings.faults[0]}")
                 record = Record(folder, settings, scenario.stem, architecture)
                 try:
@@ -128,13 +128,13 @@ def _kind(settings: RunSettings) -> str:
     return config.parse_faults(settings)[0].kind
 
 
-def _failed(settings: RunSettings, architecture: type[Architecture], why: str) -> Cell:
+def _failed(settings: RunSettings, architecture: type[Contender], why: str) -> Cell:
     kind = _kind(settings)
     promised = kind in architecture.promises.survives
     return Cell(arch=settings.arch, fault=kind, promised=promised, held=None, why=f"the run failed: {why}")
 
 
-def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Architecture], record: str) -> Cell:
+def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Contender], record: str) -> Cell:
     """What was promised against what was seen."""
     kind = _kind(settings)
     promised = kind in architecture.promises.survives

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from architectures.interface import Architecture
+from architectures.interface import Contender
 from harness.errors import UsageError
 from harness.quantities import parse_duration
 
@@ -82,7 +82,7 @@ def _duration(spec: str, text: str) -> float:
         ) from problem
 
 
-def check_fault(fault: Fault, architecture: type[Architecture], gateways: int, brokers: int) -> None:
+def check_fault(fault: Fault, architecture: type[Contender], gateways: int, brokers: int) -> None:
     """Raise UsageError where there is nothing to break so, or nobody would be left."""
     requires = architecture.requires
     for part, required in (("broker", requires.kafka), ("redis", requires.any_redis), ("nats", requires.nats)):

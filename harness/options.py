@@ -13,9 +13,9 @@ from harness.quantities import ADAPTIVE, COUNT, DURATION, NUMBER, SIZE, TICK
 
 
 def complete_architecture(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-    from harness.registry import architecture_names  # noqa: PLC0415 - only when a shell asks
+    from harness.registry import architecture_names, peer_names  # noqa: PLC0415 - only when a shell asks
 
-    return [name for name in architecture_names() if name.startswith(begun)]
+    return [name for name in (*architecture_names(), *peer_names()) if name.startswith(begun)]
 
 
 def complete_scenario(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:

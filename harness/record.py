@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import psutil
 
-from architectures.interface import Architecture, Topology
+from architectures.interface import Contender, Topology
 from architectures.kafka_client import ack_settings, acks_of, replication
 from harness.config import RunSettings, topology
 from harness.load.messages import Second
@@ -41,7 +41,7 @@ RESERVE_BYTES = 32 * 1024  # kept for the last summary
 class Record:
     """The folder of one run."""
 
-    def __init__(self, out: Path, settings: RunSettings, scenario: str, architecture: type[Architecture]) -> None:
+    def __init__(self, out: Path, settings: RunSettings, scenario: str, architecture: type[Contender]) -> None:
         """Make the folder, with a manifest and a summary that says `incomplete` until finish() replaces it."""
         self.settings = settings
         self.scenario = scenario
@@ -129,7 +129,7 @@ def new_folder(out: Path, name: str) -> Path:
     raise FileExistsError(f"{out / stamp}-{name} and 999 more exist")
 
 
-def _manifest(settings: RunSettings, architecture: type[Architecture]) -> dict[str, Any]:
+def _manifest(settings: RunSettings, architecture: type[Contender]) -> dict[str, Any]:
     memory = psutil.virtual_memory()
     return {
         "chatbench": version("chatbench"),
@@ -153,7 +153,7 @@ def _manifest(settings: RunSettings, architecture: type[Architecture]) -> dict[s
     }
 
 
-def _describe(architecture: type[Architecture], shape: Topology) -> dict[str, Any]:
+def _describe(architecture: type[Contender], shape: Topology) -> dict[str, Any]:
     """Its options as they were, defaults too; and what its acks mean, if they are Kafka's."""
     described: dict[str, Any] = {"options": dict(shape.options)}
     if architecture.requires.kafka and "acks" in shape.options:

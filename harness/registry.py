@@ -10,29 +10,48 @@ import inspect
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import scenarios
-from architectures.interface import Architecture
+from architectures.interface import Architecture, Contender
 from harness.errors import UsageError
+from peers.interface import Peer
 
-GROUP = "chatbench.architectures"
+ARCHITECTURES = "chatbench.architectures"
+PEERS = "chatbench.peers"
 SCENARIOS_DIR = Path(scenarios.__file__).parent
+Kind = TypeVar("Kind", bound=Contender)
 
 
 def architecture_names() -> list[str]:
-    return sorted(entry.name for entry in entry_points(group=GROUP))
+    return sorted(entry.name for entry in entry_points(group=ARCHITECTURES))
+
+
+def peer_names() -> list[str]:
+    return sorted(entry.name for entry in entry_points(group=PEERS))
+
+
+def load_contender(name: str) -> type[Contender]:
+    """The architecture or peer of that name; raises UsageError, with the nearest name, if there is none."""
+    for group in (ARCHITECTURES, PEERS):
+        for entry in entry_points(group=group):
+            if entry.name == name:
+                return _load(entry, Architecture if group == ARCHITECTURES else Peer)
+    raise UsageError(_unknown("architecture", name, [*architecture_names(), *peer_names()]))
 
 
 def load_architecture(name: str) -> type[Architecture]:
-    """The architecture class of that name; raises UsageError, with the nearest name, if there is none."""
-    for entry in entry_points(group=GROUP):
-        if entry.name == name:
-            return _load(entry)
-    raise UsageError(_unknown("architecture", name, architecture_names()))
+    """As load_contender, for what only chatbench's own gateway can do."""
+    contender = load_contender(name)
+    if issubclass(contender, Architecture):
+        return contender
+    raise UsageError(
+        f"{name} is a gateway of its own, which can only be measured; "
+        "use it with `chatbench run` or `chatbench compare`"
+    )
 
 
-def _load(entry: EntryPoint) -> type[Architecture]:
+def _load(entry: EntryPoint, kind: type[Kind]) -> type[Kind]:
     try:
         loaded = entry.load()
     except Exception as problem:
@@ -40,8 +59,8 @@ def _load(entry: EntryPoint) -> type[Architecture]:
             f"the architecture {entry.name!r} ({entry.value}) cannot be imported: {problem}; "
             "mend or uninstall the package that brings it"
         ) from problem
-    if not (isinstance(loaded, type) and issubclass(loaded, Architecture)):
-        raise UsageError(f"the architecture {entry.name!r} ({entry.value}) is no subclass of Architecture")
+    if not (isinstance(loaded, type) and issubclass(loaded, kind)):
+        raise UsageError(f"the architecture {entry.name!r} ({entry.value}) is no subclass of {kind.__name__}")
     return loaded
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from architectures.interface import Architecture, Requirements
+from architectures.interface import Contender, Requirements
 from harness import config
 from harness.config import RunSettings
 from harness.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
@@ -63,7 +63,7 @@ class Outcome:
     folder: Path
 
 
-def run_once(settings: RunSettings, architecture: type[Architecture], progress: Progress) -> Outcome:
+def run_once(settings: RunSettings, architecture: type[Contender], progress: Progress) -> Outcome:
     """Run and record, on backends of its own. Raises UsageError or ServiceFailed, or Interrupted by a signal.
 
     Whatever happens, the record is on disk and no process is left when this returns or raises.
@@ -82,7 +82,7 @@ def run_once(settings: RunSettings, architecture: type[Architecture], progress: 
                 backends.stop()
 
 
-def _backends(record: Record, architecture: type[Architecture]) -> Backends | LentBackends:
+def _backends(record: Record, architecture: type[Contender]) -> Backends | LentBackends:
     """Those of a `chatbench up` where it may lend them: what is to be broken must be the run's own."""
     settings = record.settings
     requires = required(settings, architecture)
@@ -95,13 +95,13 @@ def _backends(record: Record, architecture: type[Architecture]) -> Backends | Le
     return Backends(requires, settings.brokers, record.logs, proxied=proxied, external=external)
 
 
-def required(settings: RunSettings, architecture: type[Architecture]) -> Requirements:
+def required(settings: RunSettings, architecture: type[Contender]) -> Requirements:
     """What a run needs to have around it: gateways that stand already have theirs."""
     return Requirements() if settings.gateways_at else architecture.requires
 
 
 def stack_of(
-    settings: RunSettings, architecture: type[Architecture], backends: Backends | LentBackends, logs: Path
+    settings: RunSettings, architecture: type[Contender], backends: Backends | LentBackends, logs: Path
 ) -> Stack | DistantStack:
     """What the load will meet: gateways that stand already, or gateways that start here."""
     topology = config.topology(settings, architecture)
@@ -113,7 +113,7 @@ def stack_of(
 def run_on(
     backends: Backends | LentBackends,
     record: Record,
-    architecture: type[Architecture],
+    architecture: type[Contender],
     scenario: Path,
     progress: Progress,
     *,
@@ -229,7 +229,7 @@ class Run:
         self,
         stack: Stack | DistantStack,
         record: Record,
-        architecture: type[Architecture],
+        architecture: type[Contender],
         progress: Progress,
         watch: Watch,
     ) -> None:

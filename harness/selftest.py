@@ -11,13 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from architectures.interface import Architecture
+from architectures.interface import Contender
 from harness import config
 from harness.config import RunSettings
 from harness.errors import Interrupted
 from harness.measure.ratio import ratio_of
 from harness.record import Record, new_folder
-from harness.registry import SCENARIOS_DIR, load_architecture
+from harness.registry import SCENARIOS_DIR, load_contender
 from harness.report.progress import Progress
 from harness.run import run_on
 from harness.services.backends import Backends
@@ -139,7 +139,7 @@ class _Bench:
 
     def run(self, name: str, arch: str, arch_options: Mapping[str, float], **given: object) -> Summary:
         self._progress.step("selftest", name)
-        architecture = load_architecture(arch)
+        architecture = load_contender(arch)
         settings = msgspec.convert(
             {
                 "arch": arch,
@@ -155,7 +155,7 @@ class _Bench:
         config.validate(settings, architecture)
         return self._run(settings, architecture)
 
-    def _run(self, settings: RunSettings, architecture: type[Architecture]) -> Summary:
+    def _run(self, settings: RunSettings, architecture: type[Contender]) -> Summary:
         record = Record(self._folder, settings, Path(settings.scenario).stem.strip("_"), architecture)
         backends = Backends(architecture.requires, settings.brokers, record.logs)
         try:

@@ -16,7 +16,7 @@ from harness.config import RunSettings
 from harness.errors import Interrupted, ServiceFailed
 from harness.faults import needs_proxies
 from harness.record import Record, read_manifest, read_summary, record_folders
-from harness.registry import find_scenario, load_architecture
+from harness.registry import find_scenario, load_contender
 from harness.report.progress import CampaignProgress
 from harness.run import Outcome, run_on
 from harness.services.backends import Backends
@@ -33,7 +33,7 @@ class PlannedRun:
 def validated(planned: Sequence[PlannedRun]) -> list[PlannedRun]:
     """The same runs; raises UsageError if one of them cannot be."""
     for each in planned:
-        config.validate(each.settings, load_architecture(each.settings.arch))
+        config.validate(each.settings, load_contender(each.settings.arch))
     return list(planned)
 
 
@@ -72,7 +72,7 @@ class WarmBackends:
         alike = [each for each in self._runs if _is_proxied(each) == proxied]
         if brokers is None:  # any will do, so those that a later run needs
             brokers = next((number for each in alike if (number := _brokers(each)) is not None), 1)
-        every = [load_architecture(each.arch).requires for each in alike if _brokers(each) in {None, brokers}]
+        every = [load_contender(each.arch).requires for each in alike if _brokers(each) in {None, brokers}]
         requires = Requirements(
             kafka=any(each.kafka for each in every),
             redis=any(each.redis for each in every),
@@ -93,7 +93,7 @@ class WarmBackends:
 
 def _brokers(settings: RunSettings) -> int | None:
     """How many brokers a run needs; None if it is all the same to it."""
-    return settings.brokers if load_architecture(settings.arch).requires.kafka else None
+    return settings.brokers if load_contender(settings.arch).requires.kafka else None
 
 
 def _is_proxied(settings: RunSettings) -> bool:
@@ -118,7 +118,7 @@ def run_series(
         try:
             for done, each in enumerate(to_run, start=len(planned) - len(to_run)):
                 progress.run(done, each.name)
-                architecture = load_architecture(each.settings.arch)
+                architecture = load_contender(each.settings.arch)
                 scenario = find_scenario(each.settings.scenario)
                 record = Record(config.make_out_dir(each.settings.out), each.settings, scenario.stem, architecture)
                 outcomes.append(run_on(warm.backends_for(each.settings), record, architecture, scenario, progress))

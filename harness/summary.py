@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from architectures.interface import Architecture
+from architectures.interface import Contender
 from harness.faults import Happened
 from harness.gateway.settings import GatewayStats, total
 from harness.load import messages as msg
@@ -72,12 +72,12 @@ class NatsPerMessage(msgspec.Struct, frozen=True):
 
 
 class GatewayFigures(msgspec.Struct, frozen=True):
-    """What one gateway did in the measurement."""
+    """What one gateway did in the measurement. None: not counted, by a gateway of somebody else's."""
 
     members: int  # at its end
-    deliveries: int
-    wasted: int
-    bytes_to_members: int
+    deliveries: int | None
+    wasted: int | None
+    bytes_to_members: int | None
     cores_used: float | None  # None: it was killed
 
 
@@ -178,7 +178,7 @@ class Measured:
     happened: Sequence[Happened] = ()
     ended: Sequence[str] = ()
 
-    def add_to(self, summary: Summary, architecture: type[Architecture]) -> Summary:
+    def add_to(self, summary: Summary, architecture: type[Contender]) -> Summary:
         verdict = self.result.verdict
         spread = Latencies.unpack(self.result.spread).summary()
         send_lateness = Latencies.unpack(self.result.send_lateness)
@@ -341,5 +341,5 @@ class Measured:
         )
 
 
-def _per(amount: float | None, of: float) -> float | None:
-    return None if amount is None or of == 0 else round(amount / of, 4)
+def _per(amount: float | None, of: float | None) -> float | None:
+    return None if amount is None or not of else round(amount / of, 4)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from architectures.interface import Architecture
+from architectures.interface import Contender
 from harness import config
 from harness.config import RunSettings
 from harness.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
@@ -34,7 +34,7 @@ from harness.watch import Watch, watched
 
 def serve_ui(
     settings: RunSettings,
-    architecture: type[Architecture],
+    architecture: type[Contender],
     at: tuple[str, int],
     progress: Progress,
     say: Callable[[str], None],
@@ -96,7 +96,7 @@ class Recorder:
     """Conducts and records the tests that are started in the web UI."""
 
     asked: RunSettings
-    architecture: type[Architecture]
+    architecture: type[Contender]
     stack: Stack | DistantStack
     driver: DriverProcess
     progress: Progress

@@ -56,11 +56,11 @@ def run(as_json: bool, **given: Any) -> None:
     """
     # Imported here, as in all commands, so that `chatbench --help` need not wait for what only a run needs.
     from harness.config import RunSettings  # noqa: PLC0415
-    from harness.registry import load_architecture  # noqa: PLC0415
+    from harness.registry import load_contender  # noqa: PLC0415
     from harness.run import run_once  # noqa: PLC0415
 
     settings = RunSettings(**given)
-    architecture = load_architecture(settings.arch)
+    architecture = load_contender(settings.arch)
     with run_progress() as progress:
         outcome = run_once(settings, architecture, progress)
         progress.step("report", "charts and page")
@@ -171,12 +171,12 @@ def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, a
     """
     from harness.capacity import FOUND, Objective, Plan, find_capacity  # noqa: PLC0415
     from harness.config import RunSettings  # noqa: PLC0415
-    from harness.registry import load_architecture  # noqa: PLC0415
+    from harness.registry import load_contender  # noqa: PLC0415
 
     settings = RunSettings(**given)
     plan = Plan(objective=Objective(p99_ms=p99_s * 1000), start_per_s=start_per_s, precision=precision, repeats=repeats)
     with run_progress() as progress:
-        found, folder = find_capacity(settings, load_architecture(settings.arch), plan, progress)
+        found, folder = find_capacity(settings, load_contender(settings.arch), plan, progress)
         progress.step("report", "chart")
         from harness.report.charts import hockey_stick  # noqa: PLC0415 - after the runs: it takes a second
         from harness.report.style import save  # noqa: PLC0415

@@ -17,8 +17,8 @@ def list_command() -> None:
 
     columns = ("architecture", "needs", "how a message gets there", "options (--arch-set)")
     table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in registry.architecture_names():
-        architecture = registry.load_architecture(name)
+    for name in (*registry.architecture_names(), *registry.peer_names()):
+        architecture = registry.load_contender(name)
         backends = ("kafka", "redis", "redis_cluster", "nats")
         needs = [what.replace("_", " ") for what in backends if getattr(architecture.requires, what)]
         options = "\n".join(f"{option}={default}" for option, default in architecture.options.items())

@@ -109,7 +109,7 @@ def ui(port: int, bind: str, open_browser: bool, **given: Any) -> None:
     What is given here are the fields' first values. --duration counts for nothing: a test ends when it is stopped.
     """
     from harness.config import RunSettings  # noqa: PLC0415 - see comparing.py
-    from harness.registry import load_architecture  # noqa: PLC0415
+    from harness.registry import load_contender  # noqa: PLC0415
     from harness.ui import serve_ui  # noqa: PLC0415
 
     def say(text: str) -> None:
@@ -119,4 +119,4 @@ def ui(port: int, bind: str, open_browser: bool, **given: Any) -> None:
 
     settings = RunSettings(**given)
     with run_progress() as progress:
-        serve_ui(settings, load_architecture(settings.arch), (bind, port), progress, say)
+        serve_ui(settings, load_contender(settings.arch), (bind, port), progress, say)

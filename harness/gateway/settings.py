@@ -76,17 +76,17 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters since the process began."""
+    """Counters since the process began. None: a gateway of somebody else's, which does not count that."""
 
     process: str  # which one, also after another has taken its place
     cpu_s: float
     rss_bytes: int
     members: int
     rooms: int
-    frames_out: int
-    writes: int  # which carried them: one takes all that a room has for a member
-    bytes_out: int  # of these frames
-    wasted: int  # deliveries of the backend for rooms without a local member
+    frames_out: int | None = None
+    writes: int | None = None  # which carried them: one takes all that a room has for a member
+    bytes_out: int | None = None  # of these frames
+    wasted: int | None = None  # deliveries of the backend for rooms without a local member
     counts: dict[str, int]
 
     def since(self, before: GatewayStats) -> GatewayStats:
@@ -96,10 +96,10 @@ class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             self,
             cpu_s=self.cpu_s - before.cpu_s,
-            frames_out=self.frames_out - before.frames_out,
-            writes=self.writes - before.writes,
-            bytes_out=self.bytes_out - before.bytes_out,
-            wasted=self.wasted - before.wasted,
+            frames_out=_grown(self.frames_out, before.frames_out),
+            writes=_grown(self.writes, before.writes),
+            bytes_out=_grown(self.bytes_out, before.bytes_out),
+            wasted=_grown(self.wasted, before.wasted),
             counts={cause: count for cause, count in grown.items() if count},
         )
 
@@ -116,13 +116,22 @@ def total(gateways: Iterable[GatewayStats]) -> GatewayStats:
         rss_bytes=sum(each.rss_bytes for each in stats),
         members=sum(each.members for each in stats),
         rooms=sum(each.rooms for each in stats),
-        frames_out=sum(each.frames_out for each in stats),
-        writes=sum(each.writes for each in stats),
-        bytes_out=sum(each.bytes_out for each in stats),
-        wasted=sum(each.wasted for each in stats),
+        frames_out=_sum(each.frames_out for each in stats),
+        writes=_sum(each.writes for each in stats),
+        bytes_out=_sum(each.bytes_out for each in stats),
+        wasted=_sum(each.wasted for each in stats),
         counts=dict(counts),
     )
 
 
-def gateway_url(port: int, host: str = LOOPBACK) -> str:
-    return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
+def _grown(now: int | None, before: int | None) -> int | None:
+    return None if now is None or before is None else now - before
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    every = list(counts)
+    return None if None in every else sum(count for count in every if count is not None)
+
+
+def gateway_url(port: int, host: str = LOOPBACK, scheme: str = "ws") -> str:
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -167,10 +167,11 @@ class Connection(asyncio.Protocol):
         self._protocol.receive_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._protocol.handshake_exc is not None or self._protocol.state is State.CONNECTING:
+        if self._opened is not None and not self._opened.done():
             problem = self._protocol.handshake_exc or exc
-            if self._opened is not None and not self._opened.done():
-                self._opened.set_exception(problem or ConnectionError("the gateway hung up during the handshake"))
+            self._opened.set_exception(problem or ConnectionError("the gateway hung up during the handshake"))
+            return
+        if self._protocol.handshake_exc is not None or self._protocol.state is State.CONNECTING:
             return
         told = self._protocol.close_rcvd
         if told is None:
@@ -204,7 +205,11 @@ class Connection(asyncio.Protocol):
                 self._fail(f"a frame began with {data[start]:#x}: neither whole text nor control")
                 break
         if texts:
-            self._hear(whole, texts)
+            self._take(whole, texts)
+
+    def _take(self, frames: list[bytes], texts: list[bytes]) -> None:
+        """Text frames that came together: whole, and what is in them."""
+        self._hear(frames, texts)
 
     def _shake_hands(self, data: bytes) -> bytes:
         """Returns what came after the handshake's answer."""
@@ -216,14 +221,21 @@ class Connection(asyncio.Protocol):
         self._protocol.receive_data(data[:end])
         if self._protocol.state is State.OPEN:
             self._protocol.events_received()
-            if self._opened is not None and not self._opened.done():
-                self._opened.set_result(None)
+            self._websocket_open()
             return data[end:]
         self._protocol.receive_data(data[end:])
         self._protocol.receive_eof()
         assert self._transport is not None
         self._transport.abort()  # connection_lost says what was wrong with the answer
         return b""
+
+    def _websocket_open(self) -> None:
+        self._ready()
+
+    def _ready(self) -> None:
+        """`connect` may return."""
+        if self._opened is not None and not self._opened.done():
+            self._opened.set_result(None)
 
     def _obey_control(self, frame: bytes) -> None:
         self._protocol.receive_data(frame)  # a ping is answered with a pong, a close with a close

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from harness import wire
 from harness.load.clock import time_ns
-from harness.load.connection import Connection
 from harness.load.history import Stay
+from harness.load.socketio_connection import connection_to
 
 if TYPE_CHECKING:
     from harness.load.audience import Audience
@@ -30,7 +30,7 @@ class MemberSocket:
         self.read_bytes_per_s = read_bytes_per_s  # None: as fast as it comes
         self.stays: dict[str, Stay | None] = {}  # rooms it is in; None while no phase is counted
         self.asked: set[str] = set()  # rooms it has asked for and got no answer yet
-        self.connection = Connection(url, self.knows, self.hear, self.closed)
+        self.connection = connection_to(url, self.knows, self.hear, self.closed)
 
     @property
     def rooms(self) -> Iterable[str]:

@@ -230,12 +230,13 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
 
 def _gateway_columns(gateways: Sequence[GatewayFigures]) -> dict[str, float | None]:
     """How unevenly they were loaded; one that was killed has no figures to tell."""
-    deliveries = sum(each.deliveries for each in gateways)
+    deliveries = [each.deliveries for each in gateways if each.deliveries is not None]
+    sent_bytes = [each.bytes_to_members for each in gateways if each.bytes_to_members is not None]
     cores = [each.cores_used for each in gateways if each.cores_used is not None]
     return {
-        "hottest_gateway_share": max(each.deliveries for each in gateways) / deliveries if deliveries else None,
+        "hottest_gateway_share": max(deliveries) / sum(deliveries) if sum(deliveries) else None,
         "hottest_gateway_cores": max(cores, default=None),
-        "bytes_to_members": sum(each.bytes_to_members for each in gateways) if gateways else None,
+        "bytes_to_members": sum(sent_bytes) if sent_bytes else None,
     }
 
 

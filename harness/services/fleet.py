@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from harness.errors import ServiceFailed
 from harness.gateway.settings import Exposure, GatewaySettings, GatewayStats, Limits, gateway_url
 from harness.services.asking import ask
 from harness.services.ports import free_ports
+from harness.services.program import OWN, Program
 from harness.services.supervise import Child, reason_in, spawn
 
 LOCAL, USUAL = Exposure(), Limits()
@@ -33,9 +33,11 @@ class Fleet:
         exposure: Exposure = LOCAL,
         limits: Limits = USUAL,
         tick_s: float | None = None,
+        program: Program = OWN,
     ) -> None:
         """`tick_s` as in GatewaySettings."""
         self._arch = arch
+        self._program = program
         self._services = services
         self._topology = topology
         self._logs = logs
@@ -48,7 +50,7 @@ class Fleet:
 
     @property
     def urls(self) -> list[str]:
-        return [gateway_url(port, self._exposure.bind) for port in self._ports]
+        return [gateway_url(port, self._exposure.bind, self._program.scheme) for port in self._ports]
 
     def start(self) -> None:
         self.children = [self._spawn(index) for index in range(self._topology.gateways)]
@@ -71,7 +73,7 @@ class Fleet:
         )
         return spawn(
             f"gateway {index}",
-            [sys.executable, "-m", "harness.gateway"],
+            self._program.argv,
             self._logs / f"gateway-{index}.log",
             stdin=msgspec.json.encode(settings),
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 
-from architectures.interface import Architecture, Topology
+from architectures.interface import Contender, Topology
 from harness.errors import ServiceFailed
 from harness.gateway.settings import Exposure
 from harness.measure.resources import Meter
@@ -15,6 +15,7 @@ from harness.services.fleet import LOCAL, Fleet
 from harness.services.installation import Progress
 from harness.services.kafka import Kafka
 from harness.services.nats import NatsServer
+from harness.services.program import OWN, program_of
 from harness.services.redis import RedisServer
 from harness.services.redis_cluster import RedisCluster
 from harness.services.standing import LentBackends
@@ -26,7 +27,7 @@ class Stack:
 
     def __init__(
         self,
-        architecture: type[Architecture],
+        architecture: type[Contender],
         topology: Topology,
         backends: Backends | LentBackends,
         logs: Path,
@@ -41,6 +42,7 @@ class Stack:
         self._logs = logs
         self._exposure = exposure
         self._tick_s = tick_s
+        self._program = OWN
         self.fleet: Fleet | None = None
 
     @property
@@ -68,8 +70,9 @@ class Stack:
         return backends.redis_cluster_proxy if self._architecture.requires.redis_cluster else backends.redis_proxy
 
     def begin(self, on_progress: Progress) -> None:
-        """As Backends.begin."""
+        """As Backends.begin, and what the gateways are made of."""
         self.backends.begin(on_progress)
+        self._program = program_of(self._architecture, on_progress)
 
     def start(self) -> Fleet:
         """Wait for the backends, provision the architecture, and start its gateways."""
@@ -86,6 +89,7 @@ class Stack:
             self._logs,
             exposure=self._exposure,
             tick_s=self._tick_s,
+            program=self._program,
         )
         self.fleet.start()
         self.fleet.wait_ready()

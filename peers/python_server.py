@@ -1,0 +1,54 @@
+"""What the gateways of peers in Python share: the server they run on, and the page that says what they hold."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+import psutil
+import uvicorn
+
+Message = MutableMapping[str, Any]
+Asgi = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+
+def serve(application: Any, settings: Mapping[str, Any]) -> None:
+    """Until SIGTERM."""
+    uvicorn.run(
+        application,
+        host=settings["exposure"]["bind"],
+        port=settings["port"],
+        ws_max_size=settings["limits"]["message_max_bytes"],
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+    )
+
+
+def stats_page(counted: Callable[[], tuple[int, int]]) -> Asgi:
+    """An ASGI application that answers GET /stats; `counted` tells members and rooms."""
+    this = psutil.Process()
+
+    def stats() -> bytes:
+        cpu, (members, rooms) = this.cpu_times(), counted()
+        told = {
+            "process": str(os.getpid()),
+            "cpu_s": cpu.user + cpu.system,
+            "rss_bytes": this.memory_info().rss,
+            "members": members,
+            "rooms": rooms,
+            "counts": {},
+        }
+        return json.dumps(told).encode()
+
+    async def application(
+        scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        if scope["type"] != "http":
+            return
+        status, body = (200, stats()) if scope["path"] == "/stats" else (404, b"")
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    return application

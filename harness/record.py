@@ -21,6 +21,7 @@ from harness.config import RunSettings, topology
 from harness.load.messages import Second
 from harness.services.jars import KAFKA_VERSION
 from harness.summary import Summary
+from peers.interface import Peer
 
 TIMESERIES_COLUMNS = (
     "phase",
@@ -98,7 +99,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What reports need of manifest.json; it holds more."""
 
     settings: RunSettings
-    architecture: dict[str, Any] = {}  # its options, and what its topics and producers are set to
+    architecture: dict[str, Any] = {}  # what it is, its options, and what its topics and producers are set to
     cluster: dict[str, str] = {}  # settings of brokers that are somebody else's
     command: tuple[str, ...] = ()
     host: dict[str, Any] = {}
@@ -144,7 +145,7 @@ def _manifest(settings: RunSettings, architecture: type[Contender]) -> dict[str,
             "cores": os.cpu_count(),
             "memory_bytes": memory.total,
         },
-        "versions": {"python": platform.python_version(), "kafka": KAFKA_VERSION, **_package_versions()},
+        "versions": {"python": platform.python_version(), "kafka": KAFKA_VERSION, **_versions(architecture)},
         "method": {
             "latency": "from the intended moment of sending (open loop) to the arrival at the member, one clock",
             "warmup": f"the first {settings.warmup_s:g} s of load are discarded, in a statistics object of their own",
@@ -154,8 +155,8 @@ def _manifest(settings: RunSettings, architecture: type[Contender]) -> dict[str,
 
 
 def _describe(architecture: type[Contender], shape: Topology) -> dict[str, Any]:
-    """Its options as they were, defaults too; and what its acks mean, if they are Kafka's."""
-    described: dict[str, Any] = {"options": dict(shape.options)}
+    """What it is, its options as they were, defaults too; and what its acks mean, if they are Kafka's."""
+    described: dict[str, Any] = {"summary": architecture.summary, "options": dict(shape.options)}
     if architecture.requires.kafka and "acks" in shape.options:
         replicas, in_sync_min = replication(shape)
         described["kafka_producer"] = ack_settings(acks_of(shape))
@@ -163,9 +164,10 @@ def _describe(architecture: type[Contender], shape: Topology) -> dict[str, Any]:
     return described
 
 
-def _package_versions() -> dict[str, str]:
+def _versions(contender: type[Contender]) -> dict[str, str]:
     needed = [name.split(">")[0] for name in distribution("chatbench").requires or [] if "extra ==" not in name]
-    return {name: found for name in needed if (found := _version(name)) is not None}
+    own = {name: found for name in needed if (found := _version(name)) is not None}
+    return {**own, **contender.versions()} if issubclass(contender, Peer) else own
 
 
 def _version(package: str) -> str | None:

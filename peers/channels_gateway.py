@@ -21,7 +21,7 @@ from peers.channels_redis import LAYERS
 from peers.python_server import serve, stats_page
 
 
-class Member(AsyncJsonWebsocketConsumer):
+class Member(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
     """One connection."""
 
     here: ClassVar[Counter[str]] = Counter()  # members of each room at this gateway

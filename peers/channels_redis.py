@@ -2,11 +2,11 @@
 
     member -> consumer -> channel layer in Redis -> the consumer of each member of the room
 
-`channel_layer.group_send(...)`. What goes through Redis depends on the layer. `layer=core`, which Channels' own
-documentation sets up, has a list for each gateway process and takes from it by BZPOPMIN; a script puts a message on it
-once, with the names of all members it is for, and drops it for a member who has `capacity` (100) of them waiting.
-`layer=pubsub` publishes to a channel of the group, to which the processes that have members of it are subscribed. An
-ack means that Redis has taken the message.
+`channel_layer.group_send(...)`. What goes through Redis depends on the layer. With `layer=core`, which Channels' own
+documentation sets up, Redis holds who is in a group and a queue for each gateway process. The sender reads all of the
+group, and a script puts the message once into the queue of each process, with the names of the members there; a queue
+that holds 100 already takes no more, and what does not fit is dropped. `layer=pubsub` publishes to a channel of the
+group, to which the processes that have members of it are subscribed. An ack means that Redis has taken the message.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from architectures.interface import BadTopology, Option, Promises, Requirements, Topology
-from peers.interface import AT_MOST_ONCE, Peer, Progress, missing_packages, python_program
+from peers.interface import AT_MOST_ONCE, Peer, Progress, missing_packages, package_versions, python_program
 
 LAYERS = {
     "core": "channels_redis.core.RedisChannelLayer",
@@ -35,6 +35,10 @@ class Channels(Peer):
     @classmethod
     def missing(cls) -> str | None:
         return missing_packages(cls.name, "channels", "channels_redis", "uvicorn")
+
+    @classmethod
+    def versions(cls) -> Mapping[str, str]:
+        return package_versions("channels", "channels-redis", "django", "uvicorn")
 
     @classmethod
     def check(cls, topology: Topology) -> None:

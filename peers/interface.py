@@ -15,7 +15,8 @@ from __future__ import annotations
 import importlib.util
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
@@ -48,6 +49,11 @@ class Peer(Contender):
         """The command that serves. What must be downloaded first goes under `cache`; raises NotInstalled."""
 
     @classmethod
+    @abstractmethod
+    def versions(cls) -> Mapping[str, str]:
+        """Of what it is made of, by name, for the record. Called only where nothing is missing."""
+
+    @classmethod
     def check(cls, topology: Topology) -> None:
         if topology.dedup:
             raise BadTopology(f"{cls.name} makes no copies that could be dropped; leave --dedup out")
@@ -62,6 +68,11 @@ class Peer(Contender):
 def python_program(module: str) -> Sequence[str]:
     """A peer that is written in Python runs in the same one."""
     return (sys.executable, "-m", module)
+
+
+def package_versions(*packages: str) -> Mapping[str, str]:
+    """As Peer.versions, of Python packages."""
+    return {package: version(package) for package in packages}
 
 
 def missing_packages(name: str, *packages: str) -> str | None:

@@ -9,12 +9,12 @@ the message. Members speak Socket.IO's own protocol, as with `socketio`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from architectures.interface import Promises, Requirements
-from peers.interface import AT_MOST_ONCE, Peer, Progress, missing_packages, python_program
+from peers.interface import AT_MOST_ONCE, Peer, Progress, missing_packages, package_versions, python_program
 
 
 class PythonSocketio(Peer):
@@ -27,6 +27,10 @@ class PythonSocketio(Peer):
     @classmethod
     def missing(cls) -> str | None:
         return missing_packages(cls.name, "socketio", "uvicorn")
+
+    @classmethod
+    def versions(cls) -> Mapping[str, str]:
+        return package_versions("python-socketio", "uvicorn")
 
     @classmethod
     def program(cls, cache: Path, on_progress: Progress) -> Sequence[str]:

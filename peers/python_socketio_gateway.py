@@ -35,14 +35,8 @@ def main() -> None:
             case {"t": "leave", "room": str(room)}:
                 await server.leave_room(member, room)
             case {"t": "say", "room": str(room), "id": int(number), "text": str(text)}:
-                chat = {
-                    "t": "chat",
-                    "room": room,
-                    "from": member,
-                    "id": number,
-                    "sent": frame.get("sent"),
-                    "text": text,
-                }
+                sent = frame.get("sent")
+                chat = {"t": "chat", "room": room, "from": member, "id": number, "sent": sent, "text": text}
                 await server.emit("frame", chat, room=room)
                 await server.emit("frame", {"t": "ack", "id": number}, to=member, **ANSWER)
             case _:

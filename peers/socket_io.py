@@ -12,10 +12,11 @@ Its packages come from npm, at the versions in peers/socket_io/package-lock.json
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,6 +27,7 @@ HERE = Path(__file__).parent / "socket_io"
 FILES = ("gateway.mjs", "package.json", "package-lock.json")
 NPM = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 NPM_TIMEOUT_S = 300.0
+NODE_TIMEOUT_S = 20.0
 
 
 class SocketIo(Peer):
@@ -41,6 +43,17 @@ class SocketIo(Peer):
         if not absent:
             return None
         return f"{cls.name} needs Node.js 18 or newer, and there is no {' and no '.join(absent)} here; install them"
+
+    @classmethod
+    def versions(cls) -> Mapping[str, str]:
+        node = shutil.which("node") or "node"
+        told = subprocess.run((node, "--version"), capture_output=True, text=True, timeout=NODE_TIMEOUT_S, check=True)
+        packages = json.loads((HERE / "package-lock.json").read_bytes())["packages"]
+        direct = packages[""]["dependencies"]
+        return {
+            "node": told.stdout.strip().removeprefix("v"),
+            **{f"{name} (npm)": packages[f"node_modules/{name}"]["version"] for name in direct},
+        }
 
     @classmethod
     def program(cls, cache: Path, on_progress: Progress) -> Sequence[str]:

@@ -20,7 +20,7 @@ from harness.fault_matrix import Matrix, markdown
 from harness.faults import TARGETS
 from harness.gateway.openmetrics import COUNTERS
 from harness.record import read_summary
-from harness.registry import architecture_names, load_architecture, scenario_files
+from harness.registry import architecture_names, load_architecture, peer_names, scenario_files
 from harness.report.frames import frames_of, read_records
 from harness.watch import Watch
 
@@ -32,7 +32,7 @@ MAP = (ROOT / "docs" / "map.md").read_text(encoding="utf-8")
 def modules() -> list[str]:
     return sorted(
         str(path.relative_to(ROOT))
-        for folder in ("architectures", "harness")
+        for folder in ("architectures", "harness", "peers")
         for path in (ROOT / folder).rglob("*.py")
         if path.name != "__init__.py"
     )
@@ -43,7 +43,7 @@ def test_the_map_names_every_module_and_no_other() -> None:
 
 
 def test_the_readme_names_every_architecture_and_scenario() -> None:
-    for name in (*architecture_names(), *scenario_files()):
+    for name in (*architecture_names(), *peer_names(), *scenario_files()):
         assert f"| `{name}` |" in README
 
 
@@ -81,8 +81,8 @@ def test_the_page_of_the_architectures_is_what_their_modules_say() -> None:
     assert text == page(), "make it anew: python -m harness.documents.architecture_page > docs/architectures.md"
 
 
-def test_architectures_import_nothing_from_the_harness() -> None:
-    for path in (ROOT / "architectures").glob("*.py"):
+def test_architectures_and_peers_import_nothing_from_the_harness() -> None:
+    for path in (*(ROOT / "architectures").glob("*.py"), *(ROOT / "peers").glob("*.py")):
         assert not re.search(r"^\s*(from|import) harness", path.read_text(encoding="utf-8"), flags=re.MULTILINE), path
 
 

@@ -9,9 +9,9 @@ import inspect
 import sys
 from collections.abc import Iterator
 
-from architectures.interface import Architecture
+from architectures.interface import Contender
 from harness.costs.workload import WAYS, Workload
-from harness.registry import load_architecture
+from harness.registry import load_contender
 
 SHOWN = (
     *("plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast"),
@@ -29,6 +29,16 @@ What each costs is measured in [comparison.md](comparison.md), what breaks it in
 belongs is in [guide.md](guide.md).
 """
 
+PEERS_SHOWN = ("socketio", "python-socketio", "channels")
+PEERS_HEAD = """\
+
+## Peers
+
+Gateways of others, to compare with: each holds the sockets and knows the rooms itself, with the smallest chat one would
+write for it, set up as its documentation does. What they cost beside the architectures is in
+[comparison.md](comparison.md#beside-what-people-use-today).
+"""
+
 NOT_HERE = """\
 
 ## What is not here, and why
@@ -44,8 +54,9 @@ that these two do not show.
 
 
 def page() -> str:
-    sections = (line for name in SHOWN for line in _section(load_architecture(name)))
-    return "\n".join([HEAD, *_table(), *sections, NOT_HERE])
+    sections = (line for name in SHOWN for line in _section(load_contender(name)))
+    peers = (line for name in PEERS_SHOWN for line in _section(load_contender(name), diagram=False))
+    return "\n".join([HEAD, *_table(), *sections, NOT_HERE + PEERS_HEAD, *peers]) + "\n"
 
 
 def _table() -> Iterator[str]:
@@ -59,12 +70,14 @@ def _table() -> Iterator[str]:
         yield f"| {name} | {' | '.join(f'{count:g}' for count in (*counts, wasted))} |"
 
 
-def _section(architecture: type[Architecture]) -> Iterator[str]:
+def _section(architecture: type[Contender], *, diagram: bool = True) -> Iterator[str]:
     module = sys.modules[architecture.__module__]
     title, _, explanation = (inspect.getdoc(module) or "").partition("\n")
     yield f"\n## {architecture.name}\n"
-    yield f"**{title.partition(': ')[2].rstrip('.').capitalize()}.**\n"
-    yield f"![The way of one message](diagrams/{architecture.name}.png)\n"
+    told = title.partition(": ")[2].rstrip(".")
+    yield f"**{told[:1].upper()}{told[1:]}.**\n"
+    if diagram:
+        yield f"![The way of one message](diagrams/{architecture.name}.png)\n"
     yield _without_diagram(explanation.strip("\n"))
     promises = architecture.promises
     kept = [

@@ -65,6 +65,7 @@ def write_report(folders: Sequence[Path], out: Path) -> tuple[Path, list[Compari
         in_the_dark=IN_THE_DARK,
         run_columns=[name.replace("_", " ") for name in RUN_COLUMNS],
         run_rows=[[_plain(row[name]) for name in RUN_COLUMNS] for row in frames.runs.to_dict("records")],
+        compared=_compared(records),
         settings=list(_settings(records)),
         commands="\n".join(_commands(records)),
         folder=shlex.join(str(folder) for folder in folders),
@@ -119,6 +120,12 @@ def _made(records: Sequence[RunRecord]) -> str:
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     count = f"{len(records)} run{'' if len(records) == 1 else 's'}"
     return f"{count} on {machine}, {span}. Report made {made}."
+
+
+def _compared(records: Sequence[RunRecord]) -> dict[str, str]:
+    """What each architecture is, as it was when it was measured; early records do not say."""
+    described = {each.manifest.settings.arch: each.manifest.architecture.get("summary") for each in records}
+    return {name: summary for name, summary in sorted(described.items()) if summary}
 
 
 def _settings(records: Sequence[RunRecord]) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,12 @@ def test_a_name_like_no_other_gets_the_list() -> None:
         registry.load_architecture("zzzzzz")
 
 
+def test_what_only_chatbenchs_own_gateway_can_do_is_not_for_peers() -> None:
+    assert registry.load_contender("socketio").name == "socketio"
+    with pytest.raises(UsageError, match=r"socketio is a gateway of its own, .* use it with `chatbench run`"):
+        registry.load_architecture("socketio")
+
+
 def test_a_scenario_is_found_by_name_or_path(tmp_path: Path) -> None:
     assert registry.find_scenario("big_room").name == "big_room.py"
     own = tmp_path / "mine.py"

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from architectures.interface import Architecture
+from architectures.interface import Architecture, Contender
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "tests" / "plugin_example"
@@ -78,5 +78,6 @@ def test_what_the_guide_shows_is_less_than_forty_lines_and_a_whole_architecture(
 
 
 def test_the_guide_names_every_part_of_the_interface() -> None:
-    parts = {name for name in vars(Architecture) if not name.startswith("_")} | set(Architecture.__annotations__)
+    parts = {name for kind in (Contender, Architecture) for name in (*vars(kind), *kind.__annotations__)}
+    parts = {name for name in parts if not name.startswith("_")}
     assert not {part for part in parts if f"`{part}`" not in GUIDE}

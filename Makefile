@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: .venv run check test browser reference lock
+.PHONY: .venv run check test tools reference lock
 
 .venv: .venv/ready
 
@@ -25,12 +25,14 @@ check: .venv
 test: .venv
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# The page's tests need a Chromium; where none is and none can be installed, they are skipped and say so.
-browser:
-	command -v chromium chromium-browser google-chrome >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends chromium; } \
-	  || echo "no Chromium: the tests in a browser will be skipped"
+# Some tests open pages in a Chromium, one asks a Prometheus. Where these are not and cannot be installed, it is skipped and
+# says so.
+INSTALL := apt-get update -q && apt-get install -qy --no-install-recommends
+tools:
+	command -v chromium || command -v google-chrome || { $(INSTALL) chromium; } || echo "no Chromium: its tests will be skipped"
+	command -v prometheus || { $(INSTALL) prometheus; } || echo "no Prometheus: its test will be skipped"
 
-# Everything in results/reference/, measured anew: two hours, nothing else beside it. Interrupted, it goes on.
+# Everything in results/reference/, measured anew: three hours, nothing else beside it. Interrupted, it goes on.
 reference: .venv
 	$(BIN)/python -m harness.reference
 

@@ -1,7 +1,8 @@
-"""`make reference`: everything in results/reference/, measured anew by one command, some two hours on two cores.
+"""`make reference`: everything in results/reference/, measured anew by one command, some three hours on two cores.
 
 Each part is a command of chatbench's own. What is done already stays when it is interrupted and begun again; only when
-all parts are there do they take the place of what was there before.
+all parts are there do they take the place of what was there before. `python -m harness.reference NAME ...` does the
+same for some of them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.documents import quotes
@@ -17,14 +19,29 @@ from harness.errors import ExitCode
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
 MAKING = ROOT / "results" / "reference-in-the-making"
+SMALL_ROOMS = ("--scenario", "many_rooms", "--gateways", "4", "--members", "200", "--rate", "100")
+
+
+def _of(*names: str) -> tuple[str, ...]:
+    return tuple(word for name in names for word in ("--arch", name))
+
+
+# The four of the design note beside what people use today.
+PEERS = _of("plan1", "plan2", "redis", "kafka-redis", "socketio", "python-socketio", "channels")
 PARTS: dict[str, tuple[str, ...]] = {
     "big_room": ("compare",),
-    "many_rooms": (*("compare", "--scenario", "many_rooms", "--gateways", "4", "--members", "200", "--rate", "100"),),
+    "many_rooms": ("compare", *SMALL_ROOMS),
     "batching": (
-        *("compare", "--arch", "plan1", "--arch", "plan2", "--members", "4"),
+        *("compare", *_of("plan1", "plan2"), "--members", "4"),
         *("--rate", "20", "--rate", "1k", "--rate", "2k", "--duration", "10s", "--warmup", "3s"),
     ),
-    "capacity": ("capacity", "--arch", "redis"),
+    "peers_big_room": ("compare", *PEERS),
+    "peers_many_rooms": ("compare", *PEERS, *SMALL_ROOMS),
+    "reconnect_storm": (
+        *("compare", *_of("plan1", "plan2", "kafka-broadcast", "redis-streams", "redis")),
+        *("--scenario", "reconnect_storm", "--members", "200", "--rate", "100"),
+    ),
+    "capacity": ("capacity", *_of("redis")),
     "claims": ("claims",),
     "costs": ("costs",),
     "faults": ("faults",),
@@ -71,13 +88,16 @@ def put_in_place(name: str, made: Path, reference: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def main() -> None:
-    made = {name: measure(name, MAKING / name) for name in PARTS}
+def main(chosen: Sequence[str]) -> None:
+    unknown = [name for name in chosen if name not in PARTS]
+    if unknown:
+        sys.exit(f"{unknown[0]} is no part of the reference; it has {', '.join(PARTS)}")
+    made = {name: measure(name, MAKING / name) for name in chosen or PARTS}
     for name, folder in made.items():
         put_in_place(name, folder, REFERENCE)
-    shutil.rmtree(MAKING)
+        shutil.rmtree(MAKING / name)
     quotes.main()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

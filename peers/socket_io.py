@@ -27,7 +27,9 @@ HERE = Path(__file__).parent / "socket_io"
 FILES = ("gateway.mjs", "package.json", "package-lock.json")
 NPM = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 NPM_TIMEOUT_S = 300.0
+NODE_VERSION = ("node", "--version")
 NODE_TIMEOUT_S = 20.0
+NODE_MIN = 18
 
 
 class SocketIo(Peer):
@@ -39,19 +41,21 @@ class SocketIo(Peer):
 
     @classmethod
     def missing(cls) -> str | None:
-        absent = [program for program in ("node", "npm") if shutil.which(program) is None]
-        if not absent:
-            return None
-        return f"{cls.name} needs Node.js 18 or newer, and there is no {' and no '.join(absent)} here; install them"
+        needed = f"{cls.name} needs Node.js {NODE_MIN} or newer, with npm"
+        for program in ("node", "npm"):
+            if shutil.which(program) is None:
+                return f"{needed}, and there is no {program} here; install it"
+        found = _node_version()
+        if int(found.partition(".")[0]) < NODE_MIN:
+            return f"{needed}, and this is {found}; install a newer one"
+        return None
 
     @classmethod
     def versions(cls) -> Mapping[str, str]:
-        node = shutil.which("node") or "node"
-        told = subprocess.run((node, "--version"), capture_output=True, text=True, timeout=NODE_TIMEOUT_S, check=True)
         packages = json.loads((HERE / "package-lock.json").read_bytes())["packages"]
         direct = packages[""]["dependencies"]
         return {
-            "node": told.stdout.strip().removeprefix("v"),
+            "node": _node_version(),
             **{f"{name} (npm)": packages[f"node_modules/{name}"]["version"] for name in direct},
         }
 
@@ -64,6 +68,12 @@ class SocketIo(Peer):
             _install(folder)
             on_progress("packages of Socket.IO", 1, 1)
         return ("node", str(folder / "gateway.mjs"))
+
+
+def _node_version() -> str:
+    """20.1.2, of the one on the PATH."""
+    told = subprocess.run(NODE_VERSION, capture_output=True, text=True, timeout=NODE_TIMEOUT_S, check=True)
+    return told.stdout.strip().removeprefix("v")
 
 
 def _install(folder: Path) -> None:

@@ -26,16 +26,17 @@ const io = new Server(server, {
 io.on("connection", (socket) => {
   const answer = (frame) => socket.emit("frame", frame);
   socket.on("frame", async (frame) => {
-    if (typeof frame?.room !== "string") return answer({ t: "error", code: "bad_frame", reason: "no room is named" });
-    const { t, room, id, text, sent = null } = frame;
-    if (t === "join") {
+    const { t, room, id, text, sent = null } = frame ?? {};
+    if (t === "join" && typeof room === "string") {
       await socket.join(room);
       answer({ t: "joined", room });
-    } else if (t === "leave") {
+    } else if (t === "leave" && typeof room === "string") {
       await socket.leave(room);
-    } else if (t === "say") {
+    } else if (t === "say" && typeof room === "string" && Number.isInteger(id) && typeof text === "string") {
       io.to(room).emit("frame", { t: "chat", room, from: socket.id, id, sent, text });
       answer({ t: "ack", id });
+    } else {
+      answer({ t: "error", code: "bad_frame", reason: "no frame of chatbench" });
     }
   });
 });

@@ -19,6 +19,12 @@ from peers.python_socketio import PythonSocketio
 from peers.socket_io import SocketIo
 
 
+def a_program(folder: Path, name: str, script: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
 def test_packages_that_are_missing_are_named_with_what_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     assert PythonSocketio.missing() == (
@@ -28,9 +34,19 @@ def test_packages_that_are_missing_are_named_with_what_brings_them(monkeypatch: 
         validate(RunSettings(arch="channels"), Channels)
 
 
-def test_without_node_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_node_or_with_an_old_one_it_is_said_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
     monkeypatch.setattr(shutil, "which", lambda name: None if name == "npm" else f"/usr/bin/{name}")
-    assert SocketIo.missing() == "socketio needs Node.js 18 or newer, and there is no npm here; install them"
+    assert SocketIo.missing() == "socketio needs Node.js 18 or newer, with npm, and there is no npm here; install it"
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    a_program(tmp_path, "node", "echo v16.20.2")
+    assert (
+        SocketIo.missing() == "socketio needs Node.js 18 or newer, with npm, and this is 16.20.2; install a newer one"
+    )
+    a_program(tmp_path, "node", "echo v24.1.0")
+    assert SocketIo.missing() is None
 
 
 def test_a_layer_that_channels_does_not_have_is_one_clear_sentence() -> None:
@@ -51,12 +67,6 @@ def test_a_layer_that_channels_does_not_have_is_one_clear_sentence() -> None:
 def test_what_is_not_for_a_peer_is_one_clear_sentence(settings: RunSettings, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         validate(settings, load_contender(settings.arch))
-
-
-def a_program(folder: Path, name: str, script: str) -> None:
-    path = folder / name
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
 def test_packages_are_fetched_once_and_a_failure_leaves_nothing(

@@ -41,7 +41,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything a run needs; changes nothing and downloads nothing."""
     services: list[Callable[[], Finding]] = [_python, _java, _jars, _redis, _nats]
-    peers = [partial(_peer, name) for name in peer_names()]
+    peers: list[Callable[[], Finding]] = [partial(_peer, name) for name in peer_names()]
     machine: list[Callable[[], Finding]] = [_open_files, _memory, _disk, _cores, _orphans]
     return [check() for check in (*services, *peers, *machine)]
 

@@ -215,12 +215,22 @@ def _unit_costs() -> Iterator[str]:
         yield f"| {part} | {thing} | {costs.replace(', ', '<br>')} |"
 
 
-def _machine() -> Iterator[str]:
-    """Where the reference was made, and by what."""
-    manifest = read_manifest(record_folders(REFERENCE)[0])
+def _machine(part: str = ".") -> Iterator[str]:
+    """Where that part of the reference was made, and by what."""
+    manifest = read_manifest(record_folders(REFERENCE / part)[0])
     host, versions = manifest.host, manifest.versions
     yield f"- {host['cores']} cores of {host['cpu']}, {host['memory_bytes'] / GIBI:.0f} GiB, {host['system']}"
     yield f"- Python {versions['python']}, Kafka {versions['kafka']}, commit {manifest.commit}"
+
+
+def _made_of(part: str) -> Iterator[str]:
+    """What the peers in that part were made of, beyond what all had in common."""
+    manifests = [read_manifest(folder) for folder in record_folders(REFERENCE / part)]
+    common = set.intersection(*(set(manifest.versions) for manifest in manifests))
+    for arch, versions in sorted({each.settings.arch: each.versions for each in manifests}.items()):
+        own = ", ".join(f"{name} {version}" for name, version in versions.items() if name not in common)
+        if own:
+            yield f"- `{arch}`: {own}"
 
 
 KINDS: dict[str, Callable[..., Iterator[str]]] = {
@@ -238,6 +248,7 @@ KINDS: dict[str, Callable[..., Iterator[str]]] = {
     "unit-costs": _unit_costs,
     "held-out": _held_out,
     "machine": _machine,
+    "made-of": _made_of,
 }
 
 

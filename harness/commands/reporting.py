@@ -29,12 +29,13 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
 def show_report(folders: Sequence[Path], folder: Path) -> None:
     """Write it, and print its verdicts and tables."""
     from harness.report.html import write_report  # noqa: PLC0415 - see comparing.py
-    from harness.report.table import comparison_table  # noqa: PLC0415
+    from harness.report.table import comparison_tables  # noqa: PLC0415
 
     page, comparisons = write_report(folders, folder)
-    out = console(width=120)  # enough for six architectures
+    out = console(width=120)
     for comparison in comparisons:
-        out.print(comparison_table(comparison))
+        for table in comparison_tables(comparison, out.width):
+            out.print(table)
         verdict = comparison.verdict
         choice = f"For this workload: [bold]{verdict.choice}[/], because {verdict.because[0]}"
         say(out, choice, *verdict.because[1:], *verdict.out, "")

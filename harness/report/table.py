@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.table import Table
@@ -21,6 +21,7 @@ from harness.summary import Summary
 
 NOT_MEASURED = "not measured"
 KIBI = 1024
+BETWEEN_COLUMNS, EDGES = 3, 2  # of a table in SIMPLE_HEAD
 WORTH_SAYING = 1.01  # messages per write
 
 
@@ -259,16 +260,36 @@ def capacity_lines(capacity: Capacity) -> list[str]:
     return lines
 
 
-def comparison_table(comparison: Comparison) -> Table:
-    """An architecture a column, a figure a row; ratios are over the baseline."""
-    table = Table(title=comparison.workload, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("" if comparison.baseline is None else f"small: times {comparison.baseline}", no_wrap=True)
-    for name in comparison.names:
-        table.add_column(name, justify="right")
-    for row in comparison.rows:
-        cells = [f"{cell.value}\n[dim]{cell.small}[/]" if cell.small else cell.value for cell in row.cells]
-        table.add_row(row.label, *cells)
-    return table
+def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table]:
+    """An architecture a column, a figure a row; ratios are over the baseline.
+
+    As many columns as `width` takes without a figure cut short; the others in further tables.
+    """
+    corner = "" if comparison.baseline is None else f"small: times {comparison.baseline}"
+    columns = [
+        [name, *(f"{cell.value}\n{cell.small}" for cell in cells)]
+        for name, *cells in zip(comparison.names, *(row.cells for row in comparison.rows), strict=True)
+    ]
+    widths = [max(len(line) for text in column for line in text.split("\n")) + BETWEEN_COLUMNS for column in columns]
+    beside = width - EDGES - max(len(corner), *(len(row.label) for row in comparison.rows))
+    for first, last in _fitting(widths, beside):
+        table = Table(title=comparison.workload, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column(corner, no_wrap=True)
+        for name in comparison.names[first:last]:
+            table.add_column(name, justify="right")
+        for row in comparison.rows:
+            cells = [f"{cell.value}\n[dim]{cell.small}[/]" if cell.small else cell.value for cell in row.cells]
+            table.add_row(row.label, *cells[first:last])
+        yield table
+
+
+def _fitting(widths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
+    """Runs of neighbours, from first to before last, that have room together; one alone where even that has none."""
+    first = 0
+    for last in range(1, len(widths) + 1):
+        if last == len(widths) or sum(widths[first : last + 1]) > room:
+            yield first, last
+            first = last
 
 
 def verdict_lines(summary: Summary) -> list[str]:

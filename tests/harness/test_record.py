@@ -99,6 +99,7 @@ def test_no_hidden_file_is_left_behind(tmp_path: Path) -> None:
 def test_what_an_ack_means_is_in_the_record(tmp_path: Path) -> None:
     manifest = msgspec.json.decode((new_record(tmp_path).folder / "manifest.json").read_bytes())
     assert manifest["architecture"] == {
+        "summary": Plan1.summary,
         "options": {"acks": "all", "replicas": 3},
         "kafka_producer": {"acks": "all", "enable.idempotence": True},
         "kafka_topics": {"replication.factor": 1, "min.insync.replicas": 1},

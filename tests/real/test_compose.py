@@ -12,9 +12,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -45,6 +45,9 @@ import sys, urllib.parse, urllib.request
 form = urllib.parse.urlencode(dict(each.split("=") for each in sys.argv[2:])).encode() or None
 print(urllib.request.urlopen(sys.argv[1], form, timeout=60).read().decode())
 """
+METRICS = "http://driver:9646/metrics"
+MEASURING = re.compile(r'^chatbench_driver_phase\{.*phase="measure".*\} 1', re.MULTILINE)
+Found = TypeVar("Found")
 
 
 class NoAnswer(Exception):
@@ -173,9 +176,24 @@ class Composed:
             raise NoAnswer(f"{answer.stderr[-500:]}; {self.started[host].log.read_text()[-2000:]}")
         return answer.stdout
 
+    def recorded(self) -> dict[str, Any] | None:
+        """The summary of the one test there was, when it has ended."""
+        summaries = [path.read_bytes() for path in (self.folder / "driver.0").rglob("summary.json")]
+        read: list[dict[str, Any]] = [msgspec.json.decode(each) for each in summaries]
+        return next((summary for summary in read if summary["status"] != "incomplete"), None)
+
     def down(self) -> None:
         for child in reversed(self.started.values()):
             child.stop()
+
+
+def until(looked: Callable[[], Found | None]) -> Found:
+    """What is seen at last."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while (found := looked()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -194,11 +212,10 @@ def composed(
 def test_a_test_in_the_web_ui_is_driven_by_the_workers_over_all_gateways_and_recorded(composed: Composed) -> None:
     ui = "http://127.0.0.1:8089"
     composed.ask("driver.0", f"{ui}/swarm", "user_count=30", "spawn_rate=30", "rate=30", "warmup=1")
-    time.sleep(6)
-    watched = composed.ask("driver.0", "http://driver:9646/metrics")
+    watched = until(lambda: told if MEASURING.search(told := composed.ask("driver.0", METRICS)) else None)
+    time.sleep(2)  # to measure
     composed.ask("driver.0", f"{ui}/stop", "now=")  # a form, so that it is posted
-    (record,) = [path.parent for path in (composed.folder / "driver.0").rglob("summary.json")]
-    summary = msgspec.json.decode((record / "summary.json").read_bytes())
+    summary = until(composed.recorded)
     assert (summary["arch"], summary["status"], summary["gateways"]) == ("plan1", "complete", 3)
     assert summary["delivered"] == summary["expected"] > 0
     assert summary["lost"] == summary["duplicated"] == summary["reordered"] == 0

@@ -1,12 +1,15 @@
 import io
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
 from harness.promises import PromiseCheck
-from harness.report.table import summary_table, verdict_lines
+from harness.report.comparison import Cell, Comparison, Row
+from harness.report.table import comparison_tables, summary_table, verdict_lines
+from harness.report.verdict import Verdict
 from harness.summary import KafkaPerMessage, Summary
 
 SUMMARY = Summary(
@@ -90,3 +93,20 @@ def test_what_somebody_elses_brokers_cost_is_not_measured_and_not_left_out() -> 
 
 def test_what_was_left_behind_is_said() -> None:
     assert verdict_lines(msgspec.structs.replace(SUMMARY, left_behind="its topics")) == ["left behind: its topics"]
+
+
+@pytest.mark.parametrize("width", [70, 80, 120, 200])
+def test_a_comparison_of_many_goes_on_in_further_tables_and_cuts_no_figure_short(width: int) -> None:
+    names = ["plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast", "python-socketio", "channels", "nats"]
+    cells = [Cell(f"{number},000.5", f"{number}.00x (0.62-1.85)") for number in range(len(names))]
+    rows = [Row("spread, first to last recipient, p50, ms", cells)]
+    comparison = Comparison("big_room", names, "plan1", Verdict("", [], []), rows, promises=[])
+    out = io.StringIO()
+    for table in comparison_tables(comparison, width):
+        Console(file=out, width=width).print(table)
+    text = out.getvalue()
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    assert all(len(line) <= width for line in text.splitlines())
+    words = text.split()
+    assert [word for word in words if word in names[1:]] == names[1:], "each once, in their order"
+    assert all(text.count(cell.value) == text.count(cell.small) == 1 for cell in cells)

@@ -66,6 +66,52 @@ def test_the_reference_comparison_shows_what_is_claimed_of_the_five() -> None:
         assert disk["plan1"] == pytest.approx(gateways * disk["plan2"], rel=0.1)
 
 
+def reference(part: str) -> pd.DataFrame:
+    runs = frames_of(read_records([ROOT / "results" / "reference" / part])).runs
+    assert (runs["status"] == "complete").all()
+    assert runs["driver_valid"].all()
+    assert (runs.groupby("arch")["round"].max() == 3).all()
+    assert runs[["lost", "duplicated", "reordered"]].to_numpy().sum() == 0
+    return runs
+
+
+@pytest.mark.parametrize("part", ["peers_big_room", "peers_many_rooms"])
+def test_what_the_comparison_says_of_the_peers_is_so(part: str) -> None:
+    runs = reference(part)
+    assert set(runs["arch"]) == {"plan1", "plan2", "redis", "kafka-redis", *peer_names()}
+    figures = runs.groupby("arch").mean(numeric_only=True)
+    cpu, spread = figures["cpu_system_us_per_delivery"], figures["spread_p50_ms"]
+    assert cpu["redis"] < cpu["socketio"] < cpu["python-socketio"] < cpu["channels"] == cpu.max()
+    assert figures["cpu_gateway_us_per_delivery"]["socketio"] == pytest.approx(
+        1.85 * figures["cpu_gateway_us_per_delivery"]["redis"], rel=0.1
+    )
+    assert figures["cpu_redis_us_per_delivery"]["socketio"] == pytest.approx(
+        figures["cpu_redis_us_per_delivery"]["redis"], rel=0.15
+    )
+    assert all(spread[name] > 1.5 * spread["redis"] for name in peer_names())
+    sent_by_redis = figures["redis_bytes_out_per_message"].drop("channels")
+    if part == "peers_big_room":
+        assert cpu["python-socketio"] == pytest.approx(1.5 * cpu["socketio"], rel=0.1)
+        assert cpu["plan1"] == pytest.approx(cpu["python-socketio"], rel=0.2)
+        assert figures["redis_bytes_out_per_message"]["channels"] > 20 * sent_by_redis.max()
+    else:
+        assert cpu[["socketio", "python-socketio"]].between(cpu["plan2"], cpu[["plan1", "kafka-redis"]].min()).all()
+        p50 = figures["latency_p50_ms"]
+        assert p50[["socketio", "python-socketio"]].max() < p50[["plan1", "kafka-redis"]].min()
+
+
+def test_what_the_comparison_says_of_the_storm_is_so() -> None:
+    runs = reference("reconnect_storm")
+    totals = runs.groupby("arch")[["returns", "away", "missed"]].sum()
+    keepers = totals.drop("redis")
+    assert (keepers["missed"] == 0).all()
+    assert (keepers["away"] / keepers["returns"]).between(230, 250).all()
+    forgetful = totals.T["redis"]
+    assert forgetful["missed"] > 0.999 * forgetful["away"]
+    caught_up = runs.groupby("arch")["caught_up_p50_ms"].mean()
+    assert caught_up["redis-streams"] < caught_up.drop(["redis", "redis-streams"]).min() / 9
+
+
 @pytest.mark.parametrize(
     "document",
     sorted(str(path.relative_to(ROOT)) for folder in (ROOT, ROOT / "docs") for path in folder.glob("*.md")),

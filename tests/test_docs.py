@@ -22,6 +22,7 @@ from harness.gateway.openmetrics import COUNTERS
 from harness.record import read_summary
 from harness.registry import architecture_names, load_architecture, peer_names, scenario_files
 from harness.report.frames import frames_of, read_records
+from harness.report.verdict import CPU
 from harness.watch import Watch
 
 ROOT = Path(__file__).parents[1]
@@ -80,7 +81,7 @@ def test_what_the_comparison_says_of_the_peers_is_so(part: str) -> None:
     runs = reference(part)
     assert set(runs["arch"]) == {"plan1", "plan2", "redis", "kafka-redis", *peer_names()}
     figures = runs.groupby("arch").mean(numeric_only=True)
-    cpu, spread = figures["cpu_system_us_per_delivery"], figures["spread_p50_ms"]
+    cpu, spread = figures[CPU], figures["spread_p50_ms"]
     assert cpu["redis"] < cpu["socketio"] < cpu["python-socketio"] < cpu["channels"] == cpu.max()
     assert figures["cpu_gateway_us_per_delivery"]["socketio"] == pytest.approx(
         1.85 * figures["cpu_gateway_us_per_delivery"]["redis"], rel=0.1
@@ -108,6 +109,12 @@ def test_what_the_comparison_says_of_the_storm_is_so() -> None:
     assert (keepers["away"] / keepers["returns"]).between(230, 250).all()
     forgetful = totals.T["redis"]
     assert forgetful["missed"] > 0.999 * forgetful["away"]
+    calm = reference("no_storm")
+    assert set(calm["arch"]) == set(keepers.index)
+    spent_us, spent_us_calm = (each.set_index(["arch", "round"])[CPU] for each in (runs, calm))
+    more = (spent_us / spent_us_calm - 1).groupby("arch")
+    assert more.median().dropna().abs().max() < 0.15
+    assert more.min()["plan2"] > 0
     caught_up = runs.groupby("arch")["caught_up_p50_ms"].mean()
     assert caught_up["redis-streams"] < caught_up.drop(["redis", "redis-streams"]).min() / 9
 

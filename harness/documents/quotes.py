@@ -117,6 +117,27 @@ def _verdict(part: str) -> Iterator[str]:
     yield from verdict.out
 
 
+def _replay(storms: str, calm: str) -> Iterator[str]:
+    """What coming back took, by architecture: `calm` is the same load, with nobody leaving."""
+    keys = ["arch", "round"]
+    runs = _frames(storms).runs.merge(_frames(calm).runs, on=keys, suffixes=("", "_calm"), validate="one_to_one")
+    cost = "cpu_system_us_per_delivery"
+    spent_us, spent_us_calm = runs[cost] * runs["delivered"], runs[f"{cost}_calm"] * runs["delivered_calm"]
+    runs["more_ms"] = (spent_us - spent_us_calm) / 1000 / runs["returns"]
+    body = []
+    for arch, rounds in runs.groupby("arch"):
+        caught_up = (f"{rounds[f'caught_up_{quantile}_ms'].mean():,.1f}" for quantile in ("p50", "p99"))
+        costs = (f"{rounds[column].mean():,.1f}" for column in (f"{cost}_calm", cost))
+        low, middle, high = (f"{rounds['more_ms'].quantile(share):.1f}" for share in (0, 0.5, 1))
+        body.append([str(arch), *caught_up, *costs, f"{middle} ({low} to {high})"])
+    head = (
+        *("", "having what was missed, p50, ms", "p99, ms"),
+        *("CPU per delivery when nobody leaves, us", "with storms, us"),
+        "more CPU for each return, ms: median of the rounds (least to most)",
+    )
+    return _markdown(head, body)
+
+
 def _disk(part: str) -> Iterator[str]:
     """Bytes on Kafka's disk by rate, of plan1 and plan2 on as many partitions."""
     means = (
@@ -237,6 +258,7 @@ KINDS: dict[str, Callable[..., Iterator[str]]] = {
     "run": _run,
     "comparison": _comparison,
     "verdict": _verdict,
+    "replay": _replay,
     "disk": _disk,
     "capacity": _capacity,
     "verdicts": _verdicts,

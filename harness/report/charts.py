@@ -35,6 +35,7 @@ KAFKA_COSTS = (
     ("kafka_records_per_message", "records per message"),
     ("kafka_disk_bytes_per_message", "disk bytes per message"),
 )
+LETTER_WIDTH = 0.026  # of a label within a bar, as a share of the longest bar
 POINTS_MAX = 400
 NINES = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 
@@ -233,19 +234,20 @@ def cpu_per_delivery(frames: Frames) -> Figure:
     with chart(bars_size(len(names))) as (figure, axes):
         left = pd.Series(0.0, index=names)
         total = parts.sum(axis=1)
-        too_thin: dict[str, str] = dict.fromkeys(names, "")  # for a label within: said after the bar
+        too_thin: dict[str, list[str]] = {name: [] for name in names}  # for a label within: said after the bar
         for part, colour in COMPONENTS.items():
             width = parts.loc[names, part].fillna(0.0)
             axes.barh(names, width, left=left, color=colour, edgecolor="white", linewidth=0.8)
             for name in names:
-                if width[name] > 0.09 * total.max():
+                if width[name] > LETTER_WIDTH * len(part) * total.max():
                     middle, label = left[name] + width[name] / 2, f"{part}\n{figure_text(width[name])}"
                     axes.text(middle, name, label, ha="center", va="center", fontsize=9.5, color=ON_COLOUR)
                 elif width[name] > 0:
-                    too_thin[name] += f"\n{part} {figure_text(width[name])}"
+                    too_thin[name].append(f"{part} {figure_text(width[name])}")
             left += width
         for name in names:
-            after_bar(axes, f"{figure_text(total[name])} us{too_thin[name]}", total[name], name)
+            rest = f"\n{', '.join(too_thin[name])}" if too_thin[name] else ""
+            after_bar(axes, f"{figure_text(total[name])} us{rest}", total[name], name)
         axes.set_xlim(0, 1.22 * float(total.max()))
         plain_bars(axes, "CPU time per delivery, microseconds (mean of the rounds)")
         colour_names(axes, names, architectures(runs))

@@ -108,6 +108,7 @@ def forget(fleet: str, **given: Any) -> None:
     from harness.stand import forget as remove  # noqa: PLC0415
 
     remove(fleet, RunSettings(arch="", **given))
+    click.echo(f"nothing of the fleet {fleet} is left there")
 
 
 @click.command()

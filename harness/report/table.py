@@ -273,7 +273,13 @@ def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table]:
     widths = [max(len(line) for text in column for line in text.split("\n")) + BETWEEN_COLUMNS for column in columns]
     beside = width - EDGES - max(len(corner), *(len(row.label) for row in comparison.rows))
     for first, last in _fitting(widths, beside):
-        table = Table(title=comparison.workload, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(
+            title=comparison.workload,
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            min_width=min(width, len(comparison.workload)),
+        )
         table.add_column(corner, no_wrap=True)
         for name in comparison.names[first:last]:
             table.add_column(name, justify="right")

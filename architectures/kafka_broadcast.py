@@ -38,9 +38,9 @@ from architectures.kafka_client import (
     consumer_settings,
     create_topic,
     delivery_of,
-    note_places,
     partition_count,
     payloads_of,
+    unread,
 )
 from architectures.kafka_history import KafkaHistory
 from architectures.partitions import partition_of
@@ -100,8 +100,7 @@ class KafkaBroadcast(Architecture):
         await self._producer.send(self._topic, (partition,), room.encode(), payload, None)
 
     def _on_records(self, records: Sequence[Message]) -> None:
-        note_places(self._read_up_to, records)
-        self._deliver([delivery_of(record) for record in records])
+        self._deliver([delivery_of(record) for record in unread(self._read_up_to, records)])
 
     async def history(self, room: str, after_s: float) -> Sequence[bytes]:
         partition = partition_of(room, self._partitions)

@@ -7,6 +7,7 @@ a batch, because a call per message costs more than the message (confluent-kafka
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -304,11 +305,19 @@ def _is_error(record: Message) -> bool:
     return True
 
 
-def note_places(read_up_to: dict[int, int], records: Sequence[Message]) -> None:
-    """Where reading has come in each partition, these records included: the next offset."""
+def unread(read_up_to: dict[int, int], records: Sequence[Message]) -> list[Message]:
+    """Those at or beyond where reading has come in each partition, which is moved on; none of other partitions.
+
+    Offsets only grow, so a record that comes again, as it may when the leader of a partition changes, is told by its
+    offset. A batch may also still hold records of a partition that was let go of: they are the next owner's.
+    """
+    new = []
     for record in records:
         partition, offset = place_of(record)
-        read_up_to[partition] = offset + 1
+        if offset >= read_up_to.get(partition, sys.maxsize):
+            read_up_to[partition] = offset + 1
+            new.append(record)
+    return new
 
 
 def payloads_of(records: Sequence[Message]) -> list[bytes]:

@@ -44,9 +44,9 @@ from architectures.kafka_client import (
     create_topic,
     delivery_of,
     message_id_of,
-    note_places,
     partition_count,
     payloads_of,
+    unread,
 )
 from architectures.kafka_history import KafkaHistory
 
@@ -111,7 +111,7 @@ class Plan1(Architecture):
         await self._producer.send(self._topic, self._every_partition, room.encode(), payload, message_id)
 
     def _on_records(self, records: Sequence[Message]) -> None:
-        note_places(self._read_up_to, records)
+        records = unread(self._read_up_to, records)
         if self.topology.dedup:
             records = [r for r in records if self._first_copies.is_first(*MESSAGE_ID.unpack(message_id_of(r)))]
         self._deliver([delivery_of(record) for record in records])

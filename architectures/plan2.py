@@ -16,7 +16,6 @@ which reads from there on.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
@@ -47,7 +46,7 @@ from architectures.kafka_client import (
     ends_of,
     partition_count,
     payloads_of,
-    place_of,
+    unread,
 )
 from architectures.kafka_history import KafkaHistory
 from architectures.ownership import Ownership
@@ -141,14 +140,7 @@ class Plan2(Architecture):
             self._progress.set()
 
     def _on_records(self, records: Sequence[Message]) -> None:
-        owed = []
-        for record in records:
-            partition, offset = place_of(record)
-            # A batch may still hold records of a partition that was let go of: they are the next owner's.
-            if offset >= self._read_up_to.get(partition, sys.maxsize):
-                self._read_up_to[partition] = offset + 1
-                owed.append(delivery_of(record))
-        self._deliver(owed)
+        self._deliver([delivery_of(record) for record in unread(self._read_up_to, records)])
         self._progress.set()
 
     async def history(self, room: str, after_s: float) -> Sequence[bytes]:

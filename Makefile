@@ -21,9 +21,9 @@ check: .venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Three at a time, also on two cores: a test mostly waits, for a broker to start or a load to end. A file's tests share what they started.
+# Two at a time: a test mostly waits, for a broker to start or a load to end. A file's tests share what they started.
 test: .venv
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Some tests open pages in a Chromium, one asks a Prometheus. Where these are not and cannot be installed, it is skipped and
 # says so.

@@ -29,7 +29,8 @@ test: .venv
 # says so.
 INSTALL := apt-get update -q && apt-get install -qy --no-install-recommends
 tools:
-	command -v chromium || command -v google-chrome || { $(INSTALL) chromium; } || echo "no Chromium: its tests will be skipped"
+	command -v chromium || command -v chromium-browser || command -v google-chrome || { $(INSTALL) chromium; } \
+	  || echo "no Chromium: its tests will be skipped"
 	command -v prometheus || { $(INSTALL) prometheus; } || echo "no Prometheus: its test will be skipped"
 
 # Everything in results/reference/, measured anew: three hours, nothing else beside it. Interrupted, it goes on.

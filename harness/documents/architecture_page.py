@@ -36,8 +36,7 @@ PEERS_HEAD = """\
 
 Gateways of others, to compare with: each holds the sockets and knows the rooms itself, with the smallest chat one would
 write for it, set up as its documentation does. What they cost beside the architectures is in
-[comparison.md](comparison.md#beside-what-people-use-today).
-"""
+[comparison.md](comparison.md#beside-what-people-use-today)."""
 
 NOT_HERE = """\
 

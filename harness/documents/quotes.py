@@ -36,6 +36,7 @@ from harness.record import read_manifest, read_summary, record_folders
 from harness.report.comparison import Comparison, compare, split_by
 from harness.report.frames import WORKLOAD, Frames, frames_of, read_records
 from harness.report.table import advice_lines, advice_table, capacity_lines, summary_table, unit_cost_rows
+from harness.report.verdict import CPU
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -121,13 +122,12 @@ def _replay(storms: str, calm: str) -> Iterator[str]:
     """What coming back took, by architecture: `calm` is the same load, with nobody leaving."""
     keys = ["arch", "round"]
     runs = _frames(storms).runs.merge(_frames(calm).runs, on=keys, suffixes=("", "_calm"), validate="one_to_one")
-    cost = "cpu_system_us_per_delivery"
-    spent_us, spent_us_calm = runs[cost] * runs["delivered"], runs[f"{cost}_calm"] * runs["delivered_calm"]
+    spent_us, spent_us_calm = runs[CPU] * runs["delivered"], runs[f"{CPU}_calm"] * runs["delivered_calm"]
     runs["more_ms"] = (spent_us - spent_us_calm) / 1000 / runs["returns"]
     body = []
     for arch, rounds in runs.groupby("arch"):
         caught_up = (f"{rounds[f'caught_up_{quantile}_ms'].mean():,.1f}" for quantile in ("p50", "p99"))
-        costs = (f"{rounds[column].mean():,.1f}" for column in (f"{cost}_calm", cost))
+        costs = (f"{rounds[column].mean():,.1f}" for column in (f"{CPU}_calm", CPU))
         low, middle, high = (f"{rounds['more_ms'].quantile(share):.1f}" for share in (0, 0.5, 1))
         body.append([str(arch), *caught_up, *costs, f"{middle} ({low} to {high})"])
     head = (

@@ -17,6 +17,7 @@ RESTARTS = {
 }  # of a backend: what a durable ack is about
 
 SURVIVES = "survives {}: all of the above holds in spite of it"
+NOT_PROMISED = "not promised under"
 
 
 class PromiseCheck(msgspec.Struct, frozen=True):
@@ -38,11 +39,17 @@ def check_promises(promises: Promises, verdict: Verdict, faults: Sequence[str] =
     broken = [check for check in checks if check.held is False]
     if promises.durable_ack:
         checks.append(_durable_ack(verdict, faults))
-    tested = [fault for fault in promises.survives if fault in faults]
-    checks += [_survives(fault, beyond, broken) for fault in tested]
-    if untested := ", ".join(fault for fault in promises.survives if fault not in faults):
-        checks.append(PromiseCheck(SURVIVES.format(untested), None, "not tested: none of it came in this run"))
+    checks += [_survives(fault, faults, beyond, broken) for fault in promises.survives]
     return checks
+
+
+def one_for_each_fault(check: PromiseCheck) -> list[PromiseCheck]:
+    """The check, or one for each of its faults where an older record tells all that were not tested as one."""
+    before, _, after = SURVIVES.partition("{}")
+    if not check.promise.startswith(before) or not check.promise.endswith(after):
+        return [check]
+    faults = check.promise.removeprefix(before).removesuffix(after)
+    return [PromiseCheck(SURVIVES.format(fault), check.held, check.evidence) for fault in faults.split(", ")]
 
 
 def _always(promises: Promises, v: Verdict) -> list[PromiseCheck]:
@@ -88,7 +95,7 @@ def _history(v: Verdict) -> PromiseCheck:
 def _under(beyond: Sequence[str], check: PromiseCheck) -> PromiseCheck:
     if not beyond:
         return check
-    return PromiseCheck(check.promise, None, f"not promised under {', '.join(beyond)}: {check.evidence}")
+    return PromiseCheck(check.promise, None, f"{NOT_PROMISED} {', '.join(beyond)}: {check.evidence}")
 
 
 def _durable_ack(v: Verdict, faults: Sequence[str]) -> PromiseCheck:
@@ -100,8 +107,10 @@ def _durable_ack(v: Verdict, faults: Sequence[str]) -> PromiseCheck:
     return PromiseCheck(promise, lost_acked == 0, f"{', '.join(tested)}: {lost_acked} deliveries lost though acked")
 
 
-def _survives(fault: str, beyond: Sequence[str], broken: Sequence[PromiseCheck]) -> PromiseCheck:
+def _survives(fault: str, faults: Sequence[str], beyond: Sequence[str], broken: Sequence[PromiseCheck]) -> PromiseCheck:
     promise = SURVIVES.format(fault)
+    if fault not in faults:
+        return PromiseCheck(promise, None, "not tested: it did not come in this run")
     if beyond:
         return PromiseCheck(promise, None, f"not told apart from {', '.join(beyond)}")
     return PromiseCheck(promise, not broken, "; ".join(check.evidence for check in broken) or "all of it held")

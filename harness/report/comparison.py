@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.promises import NOT_PROMISED
 from harness.report.frames import METRICS, Frames, Metric
 from harness.report.verdict import Verdict, judge
 
@@ -92,7 +93,8 @@ def _promise(checks: pd.DataFrame) -> Cell:
         return Cell("broken", broken["evidence"].iloc[0], mood="bad")
     if len(held):
         return Cell("held", "" if len(held) == 1 else f"in {len(held)} rounds", mood="good")
-    return Cell("not tested", mood="soft")
+    why = str(checks["evidence"].iloc[0]).partition(": ")[0]  # a fault's name has a colon, but no blank after it
+    return Cell(why if why.startswith(NOT_PROMISED) else "not tested", mood="soft")
 
 
 def _rows(frames: Frames, names: list[str], baseline: str | None) -> Iterator[Row]:

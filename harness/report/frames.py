@@ -16,6 +16,7 @@ from harness.config import RunSettings
 from harness.errors import UsageError
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.ratio import ratio_of
+from harness.promises import one_for_each_fault
 from harness.record import Manifest, read_manifest, read_summary, record_folders
 from harness.summary import FaultSeen, GatewayFigures, SpreadMs, Summary
 
@@ -129,7 +130,8 @@ def frames_of(records: Sequence[RunRecord]) -> Frames:
             [
                 {**record.key, "round": record.round, **msgspec.to_builtins(check)}
                 for record in records
-                for check in record.summary.promises
+                for told in record.summary.promises
+                for check in one_for_each_fault(told)
             ],
             columns=[*WORKLOAD, "arch", "round", "promise", "held", "evidence"],
         ),

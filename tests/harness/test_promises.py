@@ -2,8 +2,9 @@ import msgspec
 import pytest
 
 from architectures.interface import Promises
+from architectures.plan1 import Plan1
 from harness.load.ledger import Verdict
-from harness.promises import check_promises
+from harness.promises import PromiseCheck, check_promises, one_for_each_fault
 
 ALL = Promises(everyone=True, once=True, ordered=True, durable_ack=True, survives=("kill:gateway",))
 CLEAN = Verdict(
@@ -78,3 +79,23 @@ def test_a_durable_ack_is_tested_by_a_restart_of_the_backend() -> None:
     assert survived(CLEAN, "restart:broker")["durable ack"] is True
     assert survived(BROKE, "restart:broker")["durable ack"] is False
     assert survived(BROKE, "pause:gateway")["durable ack"] is None
+
+
+def test_each_fault_it_promises_to_survive_is_a_promise_of_its_own() -> None:
+    for faults in ([], ["kill:gateway"], ["kill:gateway", "pause:broker"]):
+        told = {check.promise: check.held for check in check_promises(Plan1.promises, CLEAN, faults)}
+        survives = {promise: held for promise, held in told.items() if promise.startswith("survives")}
+        assert survives == {
+            f"survives {fault}: all of the above holds in spite of it": True if fault in faults else None
+            for fault in Plan1.promises.survives
+        }
+
+
+def test_what_an_older_record_tells_of_several_faults_is_told_of_each() -> None:
+    together = PromiseCheck("survives kill:broker, slow:members: all of the above holds in spite of it", None, "no")
+    assert [check.promise for check in one_for_each_fault(together)] == [
+        "survives kill:broker: all of the above holds in spite of it",
+        "survives slow:members: all of the above holds in spite of it",
+    ]
+    other = PromiseCheck("once: no member gets a message twice", True, "0, 1")
+    assert one_for_each_fault(other) == [other]

@@ -1,0 +1,40 @@
+"""What is said about one workload, from records made up for it and from the reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from architectures.plan1 import Plan1
+from harness.documents.quotes import REFERENCE
+from harness.promises import PromiseCheck
+from harness.report.comparison import Comparison, compare
+from harness.report.frames import frames_of, read_records
+from tests.harness.report.records import write_record
+
+
+def compared(folder: Path) -> Comparison:
+    return compare(frames_of(read_records([folder])))
+
+
+def promised(comparison: Comparison) -> dict[str, dict[str, str]]:
+    """Promise -> architecture -> what the page says."""
+    return {
+        row.label: dict(zip(comparison.names, (cell.value for cell in row.cells), strict=True))
+        for row in comparison.promises
+    }
+
+
+def test_the_table_of_promises_has_a_row_for_each_fault_and_plan1_has_promised_what_it_survives() -> None:
+    table = promised(compared(REFERENCE / "big_room"))
+    survived = [promise for promise in table if promise.startswith("survives")]
+    assert not any("," in promise for promise in survived)
+    for fault in ("kill:gateway", "restart:gateway", "kill:broker", "pause:broker", "cut:gateway-broker"):
+        assert fault in Plan1.promises.survives
+        assert table[f"survives {fault}: all of the above holds in spite of it"]["plan1"] == "not tested"
+    assert table["survives kill:broker: all of the above holds in spite of it"]["redis"] == "not promised"
+
+
+def test_under_a_fault_that_nobody_promised_to_survive_the_table_says_so(tmp_path: Path) -> None:
+    evidence = "not promised under restart:redis: 3 of 1,000 deliveries lost though acked"
+    write_record(tmp_path, "redis", promises=[PromiseCheck("everyone", None, evidence)])
+    assert promised(compared(tmp_path)) == {"everyone": {"redis": "not promised under restart:redis"}}

@@ -20,6 +20,7 @@ from harness.load.channel import spawn_peer
 from harness.load.history import message_id
 from harness.load.ledger import judge
 from harness.measure.histogram import Latencies
+from harness.measure.resources import cpu_s_of, has_clock
 from harness.services.fleet import Fleet
 
 ROOM = "stage"
@@ -108,8 +109,7 @@ class Audience:
 
 def cpu_s(pid: int) -> float:
     """User and system time of a process until now."""
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
+    return cpu_s_of(psutil.Process(pid), by_clock=has_clock(pid))
 
 
 def mean(figures: Sequence[float]) -> float:

@@ -151,6 +151,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     each_gateway: list[GatewayFigures] = []
     gateway_counts: dict[str, int] | None = None  # what happened at the gateways, and every drop by its cause
     cpu_us_per_delivery: CpuUsPerDelivery = CpuUsPerDelivery()
+    cpu_resolution_us: dict[str, int] = {}  # of its CPU time in the measurement; 0: nanoseconds
     cores_used: dict[str, float] | None = None  # CPU time over wall time, by component and by process of the driver
     rss_bytes: dict[str, int] | None = None
     kafka: KafkaPerMessage | None = None  # None: the architecture uses none
@@ -167,6 +168,7 @@ class Measured:
     result: msg.PhaseResult
     duration_s: float
     cpu_s: dict[str, float]  # of the services
+    cpu_resolution_s: Mapping[str, float]  # of that: less cannot be told from none
     driver_cpu_s: dict[str, float] | None  # of each process of the driver; None: one has ended
     rss_bytes: dict[str, int] | None
     kafka: KafkaCounters | None
@@ -227,8 +229,9 @@ class Measured:
             each_gateway=self._each_gateway(),
             gateway_counts=None if gateways is None else gateways.counts,
             cpu_us_per_delivery=self._cpu_us_per_delivery(),
+            cpu_resolution_us={name: round(1e6 * step_s) for name, step_s in self.cpu_resolution_s.items()},
             cores_used={
-                name: round(used / self.duration_s, 3)
+                name: round(used / self.duration_s, 6)
                 for name, used in (self.cpu_s | (self.driver_cpu_s or {})).items()
             },
             rss_bytes=self.rss_bytes,

@@ -25,6 +25,7 @@ from locust.runners import STATE_INIT, STATE_STOPPED
 from harness import config
 from harness.config import RunSettings
 from harness.errors import UsageError
+from harness.figures import cost_text
 from harness.load import messages as msg
 from harness.load.channel import Channel
 from harness.load.conducted import Conducted
@@ -229,7 +230,10 @@ class WebDriver:
             return [("not recorded", recorded.problem or "")]
         summary = msgspec.json.decode(recorded.summary)
         rows = [(name.replace("_", " "), _figure(summary[name])) for name in COUNTS]
-        rows += [(f"CPU us per delivery, {part}", _figure(us)) for part, us in summary["cpu_us_per_delivery"].items()]
+        rows += [
+            (f"CPU us per delivery, {part}", NOT_MEASURED if us is None else cost_text(us))
+            for part, us in summary["cpu_us_per_delivery"].items()
+        ]
         rows += [(f"delivery latency {part}, ms", _figure(ms)) for part, ms in summary["latency_ms"].items()]
         rows += [(f"promise: {check['promise']}", _held(check["held"])) for check in summary["promises"]]
         valid = summary["driver"]["valid"]

@@ -14,7 +14,7 @@ from harness.costs.check import Held
 from harness.costs.model import Model
 from harness.costs.parts import PARTS
 from harness.fault_matrix import Matrix, rows
-from harness.figures import figure_text
+from harness.figures import cost_text, figure_text
 from harness.report.comparison import Comparison
 from harness.selftest import Check
 from harness.summary import Summary
@@ -68,7 +68,7 @@ def summary_table(summary: Summary) -> Table:
     )
     for name, is_used, cost in parts:
         if is_used:
-            add(f"CPU per delivery, {name}", NOT_MEASURED if cost is None else f"{cost:,.1f} us")
+            add(f"CPU per delivery, {name}", _cpu(summary, name, cost))
     if summary.frames_per_write is not None and summary.frames_per_write > WORTH_SAYING:
         add("messages that a write to a member carried", f"{summary.frames_per_write:,.2f}")
     add("wasted deliveries per message", _x(summary.wasted_deliveries_per_message, ".2f"))
@@ -80,6 +80,12 @@ def summary_table(summary: Summary) -> Table:
     if summary.redis is not None:
         add("Redis commands per message", _x(summary.redis.commands_per_message, ".4g"))
     return table
+
+
+def _cpu(summary: Summary, component: str, cost_us: float | None) -> str:
+    """Of a delivery; where CPU time is read in ticks, a short run may have had less than can be told from none."""
+    least_us = summary.cpu_resolution_us.get(component, 0) / (summary.delivered or 1)
+    return NOT_MEASURED if cost_us is None else f"{cost_text(cost_us, least_us)} us"
 
 
 def _add_returns(table: Table, summary: Summary) -> None:

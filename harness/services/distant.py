@@ -147,6 +147,11 @@ class DistantMeter:
     def __init__(self, fleet: DistantFleet) -> None:
         self._fleet = fleet
 
+    @property
+    def resolution_s(self) -> dict[str, float]:
+        """They read it as finely as their processes can."""
+        return {}
+
     def cpu(self) -> CpuUsed:
         by_gateway = {process: stats.cpu_s for process, stats in self._fleet.stats().items()}
         return CpuUsed({"gateway": sum(by_gateway.values())}, by_gateway)

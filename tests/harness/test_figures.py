@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.figures import figure_text
+from harness.figures import cost_text, figure_text
 
 
 @pytest.mark.parametrize(
@@ -11,3 +11,20 @@ from harness.figures import figure_text
 )
 def test_a_figure_has_three_digits_and_no_exponent(value: float, text: str) -> None:
     assert figure_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "resolution", "text"),
+    [
+        (1234.56, 0.0, "1,234.6"),
+        (0.62, 0.0, "0.6"),
+        (0.0421, 0.0, "0.042"),
+        (0.0, 0.0, "0"),
+        (0.0, 3.25, "< 3.2"),
+        (2.0, 3.25, "< 3.2"),
+        (4.0, 3.25, "4.0"),
+        (0.0, 0.02, "< 0.02"),
+    ],
+)
+def test_a_small_cost_is_never_told_as_none(value: float, resolution: float, text: str) -> None:
+    assert cost_text(value, resolution) == text

@@ -10,7 +10,7 @@ from harness.promises import PromiseCheck
 from harness.report.comparison import Cell, Comparison, Row
 from harness.report.table import comparison_tables, summary_table, verdict_lines
 from harness.report.verdict import Verdict
-from harness.summary import KafkaPerMessage, Summary
+from harness.summary import CpuUsPerDelivery, KafkaPerMessage, RedisPerMessage, Summary
 
 SUMMARY = Summary(
     arch="plan1",
@@ -89,6 +89,17 @@ def test_what_somebody_elses_brokers_cost_is_not_measured_and_not_left_out() -> 
     for label in ("CPU per delivery, kafka", "Kafka records per message", "Kafka disk bytes per message"):
         (line,) = [line for line in text.splitlines() if line.startswith(label)]
         assert "not measured" in line
+
+
+@pytest.mark.parametrize(
+    ("cost_us", "resolution_us", "told"),
+    [(0.0, 0, "0 us"), (0.0, 20_000, "< 0.044 us"), (0.012, 0, "0.012 us"), (7.04, 20_000, "7.0 us")],
+)
+def test_cpu_that_is_too_little_to_tell_is_not_told_as_none(cost_us: float, resolution_us: int, told: str) -> None:
+    used = {"cpu_us_per_delivery": CpuUsPerDelivery(redis=cost_us), "redis": RedisPerMessage()}
+    text = printed(msgspec.structs.replace(SUMMARY, cpu_resolution_us={"redis": resolution_us}, **used))
+    (line,) = [line for line in text.splitlines() if line.startswith("CPU per delivery, redis")]
+    assert line.removeprefix("CPU per delivery, redis").strip() == told
 
 
 def test_what_was_left_behind_is_said() -> None:

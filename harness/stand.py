@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 import uvloop
 from confluent_kafka import KafkaException
+from nats.errors import Error as NatsError
 from redis.exceptions import RedisError
 
 from architectures.interface import Architecture, Services, Topology
@@ -33,7 +34,9 @@ from harness.gateway.serve import run_gateway
 from harness.gateway.settings import Exposure, GatewaySettings, gateway_url
 from harness.services.distant import check_url
 from harness.services.external import external_services, reached, remove_traces
+from harness.services.fleet import REASONS
 from harness.services.ports import is_free
+from harness.services.supervise import known_reason
 
 FLEET = re.compile(r"[a-z0-9-]{1,40}")
 
@@ -75,8 +78,9 @@ def stand(
         pass  # a signal, before it served
     except NoPlace as problem:
         raise ServiceFailed(str(problem)) from problem
-    except (KafkaException, RedisError, OSError) as problem:
-        raise ServiceFailed(f"the gateway failed: {problem}; is what it stands on still there?") from problem
+    except (KafkaException, RedisError, NatsError, OSError) as problem:
+        why = known_reason(str(problem), REASONS) or f"{problem}; is what it stands on still there?"
+        raise ServiceFailed(f"the gateway failed: {why}") from problem
 
 
 def forget(fleet: str, settings: RunSettings) -> None:

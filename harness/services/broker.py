@@ -12,10 +12,15 @@ from typing import Any
 
 from harness.errors import ServiceFailed
 from harness.services.jars import Jars
-from harness.services.supervise import Child, spawn
+from harness.services.supervise import PORT_TAKEN, Child, Reasons, spawn
 
 # 435 MB resident was seen with this heap; the serial collector uses no second core beside the measurement.
 JVM = ("-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true")
+REASONS: Reasons = (
+    ("java.net.BindException", PORT_TAKEN),
+    ("There is insufficient memory", "too little free memory for the JVM; free some, or use fewer --brokers"),
+    ("OutOfMemoryError", "the JVM ran out of memory; use fewer --brokers or a lower --rate"),
+)
 # Only what the record needs: a scrape walks every bean it is allowed to see, on the broker's own CPU.
 EXPORTER_RULES = """\
 startDelaySeconds: 0
@@ -108,7 +113,8 @@ class Broker:
         jars = installation.jars
         agent = f"-javaagent:{jars.agent}=127.0.0.1:{self.metrics_port}:{rules}"
         jvm = [java(), *JVM, *installation.jvm, agent, "-cp", jars.class_path]
-        return spawn(f"kafka broker {self.node}", [*jvm, "kafka.Kafka", str(self.properties)], self.log)
+        argv = [*jvm, "kafka.Kafka", str(self.properties)]
+        return spawn(f"kafka broker {self.node}", argv, self.log, reasons=REASONS)
 
 
 def java() -> str:

@@ -13,10 +13,19 @@ from harness.gateway.settings import Exposure, GatewaySettings, GatewayStats, Li
 from harness.services.asking import ask
 from harness.services.ports import free_ports
 from harness.services.program import OWN, Program
-from harness.services.supervise import Child, reason_in, spawn
+from harness.services.supervise import Child, Reasons, spawn
 
 LOCAL, USUAL = Exposure(), Limits()
 START_TIMEOUT_S = 45.0
+# What a backend has told the gateway, in the words of its client.
+REASONS: Reasons = (
+    ("command not allowed when used memory", "Redis is full; free some of its memory, or raise its maxmemory"),
+    (
+        "maximum connections exceeded",
+        "NATS takes no more connections; raise its max_connections, or use fewer --gateways",
+    ),
+    ("max number of clients reached", "Redis takes no more connections; raise its maxclients, or use fewer --gateways"),
+)
 ANSWER_TIMEOUT_S = 30.0  # a gateway under more load than it can carry answers late
 
 
@@ -76,6 +85,7 @@ class Fleet:
             self._program.argv,
             self._logs / f"gateway-{index}.log",
             stdin=msgspec.json.encode(settings),
+            reasons=REASONS,
         )
 
     def wait_ready(self) -> None:
@@ -86,7 +96,7 @@ class Fleet:
                 child.check()
                 if time.monotonic() > deadline:
                     raise ServiceFailed(
-                        f"{child.name} did not serve within {START_TIMEOUT_S:g} s: {reason_in(child.log)}; "
+                        f"{child.name} did not serve within {START_TIMEOUT_S:g} s: {child.reason()}; "
                         f"its log is {child.log}"
                     )
                 time.sleep(0.02)

@@ -23,7 +23,7 @@ from confluent_kafka import Consumer, Producer
 from architectures.interface import Services, Topology
 from architectures.kafka_client import client_settings, consumer_settings, create_topic
 from harness.errors import ServiceFailed
-from harness.services.broker import JVM, PORTS, Broker, Installation, java, new_id, server_properties
+from harness.services.broker import JVM, PORTS, REASONS, Broker, Installation, java, new_id, server_properties
 from harness.services.jars import Jars, cache_dir, ensure_jars
 from harness.services.kafka import Kafka
 from harness.services.ports import free_ports
@@ -123,7 +123,7 @@ def _rehearse(services: Services) -> None:
 
 def _run_jvm(name: str, jars: Jars, arguments: Sequence[str], log: Path) -> None:
     """Returns when it has ended well; raises ServiceFailed."""
-    child: Child = spawn(name, [java(), "-XX:+UseSerialGC", "-cp", jars.class_path, *arguments], log)
+    child: Child = spawn(name, [java(), "-XX:+UseSerialGC", "-cp", jars.class_path, *arguments], log, reasons=REASONS)
     try:
         if child.process.wait(STEP_TIMEOUT_S) != 0:
             child.check()

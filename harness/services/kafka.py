@@ -12,7 +12,7 @@ from architectures.interface import Services
 from harness.errors import ServiceFailed
 from harness.services.broker import PORTS, Broker, Installation, new_id, server_properties
 from harness.services.ports import free_ports
-from harness.services.supervise import Child, reason_in, wait_until_listening
+from harness.services.supervise import Child, wait_until_listening
 
 START_TIMEOUT_S = 60.0
 
@@ -85,10 +85,10 @@ class Kafka:
             if seen == len(self.brokers):
                 return
             time.sleep(0.05)
-        log = self.brokers[0].log
+        first = self.children[0]
         raise ServiceFailed(
             f"kafka was not ready within {START_TIMEOUT_S:g} s, {seen} of {len(self.brokers)} brokers answered: "
-            f"{reason_in(log)}; its log is {log}"
+            f"{first.reason()}; its log is {first.log}"
         )
 
     def check(self) -> None:

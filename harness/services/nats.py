@@ -9,9 +9,12 @@ from pathlib import Path
 
 from harness.errors import ServiceFailed
 from harness.services.ports import free_ports
-from harness.services.supervise import Child, spawn, wait_until_listening
+from harness.services.supervise import Child, Reasons, spawn, wait_until_listening
 
 START_TIMEOUT_S = 15.0
+REASONS: Reasons = (
+    ("cannot allocate memory", "this host has too little free memory for NATS; free some"),
+)  # Go's words
 SERVER = "nats-server"
 
 
@@ -66,4 +69,4 @@ def nats_url_of(port: int) -> str:
 
 def _spawn(port: int, monitor_port: int, log: Path) -> Child:
     argv = [str(find_nats_server()), "--addr", "127.0.0.1", "--port", str(port)]
-    return spawn("nats", [*argv, "--http_port", str(monitor_port)], log)
+    return spawn("nats", [*argv, "--http_port", str(monitor_port)], log, reasons=REASONS)

@@ -8,9 +8,13 @@ from pathlib import Path
 
 from harness.errors import ServiceFailed
 from harness.services.ports import free_ports
-from harness.services.supervise import Child, spawn, wait_until_listening
+from harness.services.supervise import Child, Reasons, spawn, wait_until_listening
 
 START_TIMEOUT_S = 15.0
+REASONS: Reasons = (
+    ("Out Of Memory allocating", "this host has too little free memory for Redis; free some"),
+    ("Can't allocate memory", "this host has too little free memory for Redis; free some"),
+)
 
 
 @dataclass(slots=True)
@@ -83,4 +87,4 @@ def url_of(port: int) -> str:
 
 def _spawn(port: int, workdir: Path, log: Path, options: tuple[str, ...]) -> Child:
     argv = [str(find_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(workdir)]
-    return spawn("redis", [*argv, "--save", "", "--appendonly", "no", *options], log)
+    return spawn("redis", [*argv, "--save", "", "--appendonly", "no", *options], log, reasons=REASONS)

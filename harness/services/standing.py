@@ -56,6 +56,7 @@ class Borrowed(Child):
         self._process = psutil.Process(pid)
         self.name = f"{name} of the `chatbench up` with process id {lender}"
         self.log = log
+        self._reasons = ()
 
     @property
     def pid(self) -> int:

@@ -17,6 +17,10 @@ from harness.errors import ServiceFailed
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STOP_GRACE_S = 5.0
 LOG_TAIL_BYTES = 16 * 1024
+# What a log may say, most telling first, and what that means for the user. Each program has those of its own: the same
+# words mean one thing of a JVM, and another of a gateway that Redis has refused.
+Reasons = tuple[tuple[str, str], ...]
+PORT_TAKEN = "a port is in use; run the command again, it picks other ports"
 
 # Loaded before any fork: between fork and exec nothing may be imported.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -25,10 +29,11 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 class Child:
     """A running process, its name for the user, and its log."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path, reasons: Reasons = ()) -> None:
         self.name = name
         self.process = process
         self.log = log
+        self._reasons = reasons
         self._killed = False
 
     @property
@@ -46,7 +51,11 @@ class Child:
         if code is None or self._killed:
             return None
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return f"{self.name} {how}: {reason_in(self.log)}"
+        return f"{self.name} {how}: {self.reason()}"
+
+    def reason(self) -> str:
+        """Why, by its log."""
+        return reason_in(self.log, self._reasons)
 
     @property
     def is_running(self) -> bool:
@@ -86,8 +95,11 @@ def spawn(
     *,
     stdin: bytes = b"",
     pass_fds: Sequence[int] = (),
+    reasons: Reasons = (),
 ) -> Child:
     """Start a process that the kernel kills when this thread's process dies.
+
+    `reasons` are those that only this program has for ending.
 
     Call it from the main thread: PR_SET_PDEATHSIG follows the thread that made the child, not the process. The
     child gets a session of its own, so that Ctrl-C in a terminal reaches only chatbench, which stops its children
@@ -120,33 +132,40 @@ def spawn(
         process.stdin.close()
     except BrokenPipeError:
         pass  # it ended already; check() tells why
-    return Child(name, process, log)
+    return Child(name, process, log, reasons)
 
 
-# Lines that say why a service did not come up, most telling first, and what the user can do about it.
-KNOWN_REASONS = (
+# The operating system's own words: they mean the same in every program.
+REASONS_OF_ALL: Reasons = (
     ("No space left on device", "the disk is full; free some space or set TMPDIR to a larger one"),
-    ("Address already in use", "a port is in use; run the command again, it picks other ports"),
-    ("java.net.BindException", "a port is in use; run the command again, it picks other ports"),
-    ("There is insufficient memory", "too little free memory for the JVM; free some, or use fewer --brokers"),
-    ("OutOfMemoryError", "the JVM ran out of memory; use fewer --brokers or a lower --rate"),
+    ("Address already in use", PORT_TAKEN),
     ("Too many open files", "the limit of open files is too low; raise it (ulimit -n)"),
 )
 
 
-def reason_in(log: Path) -> str:
-    """Why the process that wrote this log ended: a known cause in plain words, else the log's last line."""
+def reason_in(log: Path, reasons: Reasons = ()) -> str:
+    """Why the process that wrote this log ended: a known cause in plain words, else the log's last line.
+
+    `reasons` are those of the program, and come before those of all.
+    """
     try:
         with log.open("rb") as stream:
             stream.seek(max(0, stream.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
             tail = stream.read().decode(errors="replace")
     except OSError as problem:
         return f"no log ({problem.strerror})"
-    for mark, meaning in KNOWN_REASONS:
-        if mark.lower() in tail.lower():
-            return meaning
+    if (known := known_reason(tail, reasons)) is not None:
+        return known
     lines = [line.strip() for line in tail.splitlines() if line.strip()]
     return lines[-1][:300] if lines else "it said nothing"
+
+
+def known_reason(text: str, reasons: Reasons) -> str | None:
+    """What the most telling of the program's own reasons, or else of those of all, means for the user."""
+    for mark, meaning in (*reasons, *REASONS_OF_ALL):
+        if mark.lower() in text.lower():
+            return meaning
+    return None
 
 
 def wait_until_listening(child: Child, port: int, timeout_s: float) -> None:
@@ -162,5 +181,5 @@ def wait_until_listening(child: Child, port: int, timeout_s: float) -> None:
             return
     raise ServiceFailed(
         f"{child.name} did not accept connections on port {port} within {timeout_s:g} s: "
-        f"{reason_in(child.log)}; its log is {child.log}"
+        f"{child.reason()}; its log is {child.log}"
     )

@@ -142,6 +142,19 @@ def test_a_run_behind_sentinels_finds_their_master(folder: Path, tmp_path: Path)
     assert summary["delivered"] == summary["expected"] > 0
 
 
+def test_a_redis_that_is_full_is_told_as_that(folder: Path, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    full = server("full", folder, port, "--maxmemory", "1", "--maxmemory-policy", "noeviction")
+    try:
+        url = f"redis://127.0.0.1:{port}"
+        answer = chatbench("run", "--arch", "redis-streams", "--redis-url", url, "--out", str(tmp_path), *SHORT)
+    finally:
+        full.stop()
+    assert answer.returncode == 3
+    assert "Redis is full" in answer.stderr
+    assert "JVM" not in answer.stderr
+
+
 @pytest.mark.parametrize("arch", ["redis", "kafka-redis", "redis-sharded"])
 def test_a_run_in_a_cluster_reaches_members_whatever_node_their_gateway_is_at(
     arch: str, kafka: Kafka, tmp_path: Path

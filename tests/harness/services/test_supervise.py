@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from harness.errors import ServiceFailed
-from harness.services.supervise import KNOWN_REASONS, reason_in, spawn, wait_until_listening
+from harness.services import broker, fleet, nats, redis
+from harness.services.supervise import REASONS_OF_ALL, Reasons, reason_in, spawn, wait_until_listening
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 
@@ -75,11 +76,26 @@ def test_standard_input_reaches_the_child(tmp_path: Path) -> None:
     assert log.read_text() == "hello\n"
 
 
-@pytest.mark.parametrize(("mark", "meaning"), KNOWN_REASONS)
-def test_a_known_cause_is_told_in_plain_words(tmp_path: Path, mark: str, meaning: str) -> None:
+@pytest.mark.parametrize("reasons", [(), broker.REASONS, redis.REASONS, nats.REASONS, fleet.REASONS])
+def test_a_known_cause_is_told_in_plain_words(tmp_path: Path, reasons: Reasons) -> None:
     log = tmp_path / "log"
-    log.write_text(f"INFO fine\nERROR java.io.IOException: {mark} (somewhere)\n\tat deep.in.Java\nbye\n")
-    assert reason_in(log) == meaning
+    for mark, meaning in (*reasons, *REASONS_OF_ALL):
+        log.write_text(f"INFO fine\nERROR java.io.IOException: {mark} (somewhere)\n\tat deep.in.Java\nbye\n")
+        assert reason_in(log, reasons) == meaning
+
+
+def test_no_program_is_given_the_reasons_of_another(tmp_path: Path) -> None:
+    (tmp_path / "gateway.log").write_text("OutOfMemoryError: command not allowed when used memory > 'maxmemory'.\n")
+    program = "import sys; sys.exit(open(sys.argv[1]).read())"
+    argv = [sys.executable, "-c", program, str(tmp_path / "gateway.log")]
+    gateway = spawn("gateway 0", argv, tmp_path / "log", reasons=fleet.REASONS)
+    assert gateway.process.wait(20) == 1
+    assert gateway.ending() == (
+        "gateway 0 ended with exit code 1: Redis is full; free some of its memory, or raise its maxmemory"
+    )
+    other = spawn("the driver", argv, tmp_path / "log-2")
+    assert other.process.wait(20) == 1
+    assert "JVM" not in str(other.ending())
 
 
 def test_an_unknown_cause_is_the_last_line(tmp_path: Path) -> None:

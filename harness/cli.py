@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+import traceback
+from typing import Any, NoReturn
 
 import click
 
@@ -14,30 +15,49 @@ from harness.commands.reporting import report
 from harness.commands.serving import chat, ui, up
 from harness.commands.studying import advise, claims, costs
 from harness.commands.trusting import faults, selftest
-from harness.errors import ChatbenchError, ExitCode, Interrupted
+from harness.errors import DISK_ERRORS, ChatbenchError, ExitCode, Interrupted
+from harness.outermost import unexpected
+from harness.streams import make_standard_streams_safe, not_written
 
 
 class Commands(click.Group):
     """Prints our errors as one sentence, and exits with the codes of the contract."""
 
+    def __call__(self, *_arguments: Any, **_more: Any) -> NoReturn:
+        """As a program; a test calls `main`, whose streams are its own."""
+        make_standard_streams_safe()
+        try:
+            self.main()
+        except KeyboardInterrupt:
+            sys.exit(ExitCode.INTERRUPTED)
+        except SystemExit as ending:
+            if (lost := not_written()) is None or ending.code:
+                raise
+            _end(lost, ExitCode.SERVICE_FAILED)
+        raise AssertionError("click ends a program with SystemExit")
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except ChatbenchError as problem:
-            if ctx.params["debug"]:
-                raise
-            click.echo(f"chatbench: {problem}", err=True)
-            sys.exit(problem.exit_code)
-        except OSError as problem:  # a full disk, most likely
-            if ctx.params["debug"]:
-                raise
-            click.echo(f"chatbench: {problem}; --debug shows where", err=True)
-            sys.exit(ExitCode.SERVICE_FAILED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # click's own ways to end
         except Interrupted as where:
-            click.echo(f"chatbench: interrupted; what was measured until then is in {where}", err=True)
-            sys.exit(ExitCode.INTERRUPTED)
+            _end(f"interrupted; what was measured until then is in {where}", ExitCode.INTERRUPTED)
         except KeyboardInterrupt:
             sys.exit(ExitCode.INTERRUPTED)
+        except Exception as problem:  # noqa: BLE001 - the outermost
+            if ctx.params["debug"]:
+                traceback.print_exc()
+            if isinstance(problem, ChatbenchError):
+                _end(str(problem), problem.exit_code)
+            if isinstance(problem, OSError) and problem.errno in DISK_ERRORS:
+                _end(f"the disk is full ({problem}); free some space", ExitCode.SERVICE_FAILED)
+            _end(unexpected(problem), ExitCode.UNEXPECTED)
+
+
+def _end(sentence: str, code: ExitCode) -> NoReturn:
+    click.echo(f"chatbench: {sentence}", err=True)
+    sys.exit(code)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from enum import IntEnum
 from pathlib import Path
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 class ExitCode(IntEnum):
@@ -15,6 +18,7 @@ class ExitCode(IntEnum):
     SERVICE_FAILED = 3
     DRIVER_NOT_VALID = 4
     CHECK_FAILED = 5  # a promise was broken, or a calibration did not hold
+    UNEXPECTED = 70  # EX_SOFTWARE: a fault of chatbench's own
     INTERRUPTED = 130
 
 
@@ -32,6 +36,12 @@ class UsageError(ChatbenchError):
 
 class ServiceFailed(ChatbenchError):
     """A process or a phase that the run needs failed."""
+
+
+class ChildBroke(ServiceFailed):
+    """A process of chatbench's own met what nobody expected."""
+
+    exit_code = ExitCode.UNEXPECTED
 
 
 class Interrupted(BaseException):

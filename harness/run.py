@@ -6,7 +6,6 @@ services and driver up -> members join -> probe -> warm-up -> measure -> drain -
 from __future__ import annotations
 
 import contextlib
-import errno
 import shutil
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from pathlib import Path
 from architectures.interface import Contender, Requirements
 from harness import config
 from harness.config import RunSettings
-from harness.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
+from harness.errors import DISK_ERRORS, ChatbenchError, Interrupted, ServiceFailed, UsageError, where
 from harness.faults import needs_proxies
 from harness.gateway.settings import GatewayStats
 from harness.injector import Injector
@@ -51,7 +50,6 @@ PHASE_SLACK_S = 30.0  # beyond a phase's own end and its patience: late sends, t
 FAULT_PATIENCE_S = 8.0  # what was under way when something broke may come after longer than usual
 PARTIAL_RESULT_TIMEOUT_S = 6.0
 SLOW_ONE_IN = 10  # members whom `slow:members` stops from reading
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 # A phase begins so long after it is announced, when everybody has heard of it and chosen the first moment to speak.
 LEAD_NS = 100_000_000
 LEAD_OF_MEMBER_NS = 50_000
@@ -208,6 +206,7 @@ def _recorded(run: Run, record: Record, go: Callable[[], None]) -> Outcome:
         raise
     except OSError as problem:
         if problem.errno not in DISK_ERRORS:
+            record.write_summary(run.summary("failed", where(problem)))
             raise
         why = f"the record cannot be written: {problem}"
         with contextlib.suppress(OSError):  # then it stays `incomplete`, which can be read as well
@@ -217,6 +216,9 @@ def _recorded(run: Run, record: Record, go: Callable[[], None]) -> Outcome:
         with signals_wait():
             record.write_summary(run.summary("interrupted", "SIGINT or SIGTERM"))
         raise Interrupted(str(record.folder)) from None
+    except Exception as problem:
+        record.write_summary(run.summary("failed", where(problem)))
+        raise
     summary = run.summary("complete")
     record.write_summary(summary)
     return Outcome(summary, record.folder)

@@ -19,9 +19,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 import uvloop
-from confluent_kafka import KafkaException
-from nats.errors import Error as NatsError
-from redis.exceptions import RedisError
 
 from architectures.interface import Architecture, Services, Topology
 from harness import config
@@ -32,6 +29,7 @@ from harness.gateway.roster import NoPlace
 from harness.gateway.roster_ways import shared_roster, who_is_there
 from harness.gateway.serve import run_gateway
 from harness.gateway.settings import Exposure, GatewaySettings, gateway_url
+from harness.outermost import is_mistake
 from harness.services.distant import check_url
 from harness.services.external import external_services, reached, remove_traces
 from harness.services.fleet import REASONS
@@ -78,7 +76,9 @@ def stand(
         pass  # a signal, before it served
     except NoPlace as problem:
         raise ServiceFailed(str(problem)) from problem
-    except (KafkaException, RedisError, NatsError, OSError) as problem:
+    except Exception as problem:
+        if is_mistake(problem):
+            raise
         why = known_reason(str(problem), REASONS) or f"{problem}; is what it stands on still there?"
         raise ServiceFailed(f"the gateway failed: {why}") from problem
 

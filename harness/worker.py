@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from harness import config
-from harness.errors import Interrupted, ServiceFailed
+from harness.errors import Interrupted
 from harness.load.driver_settings import WorkerSettings
 from harness.registry import find_scenario, scenario_files
 from harness.services.supervise import reason_in, spawn
@@ -56,4 +56,4 @@ def _work_once(settings: WorkerSettings, log: Path) -> None:
         with signals_wait():
             child.stop()
     if child.process.returncode != 0:
-        raise ServiceFailed(f"the Locust worker ended: {reason_in(log)}; its log is {log}")
+        raise child.failed(f"the Locust worker ended: {reason_in(log)}; its log is {log}")

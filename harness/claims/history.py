@@ -16,6 +16,7 @@ from confluent_kafka import Consumer
 from architectures.interface import Architecture, Delivery, Services, Topology
 from architectures.kafka_client import assign_from_start, consumer_settings, ends_of, partition_count, poll_batch
 from harness.errors import ServiceFailed
+from harness.outermost import run_child
 from harness.registry import load_architecture
 from harness.services.backends import Backends
 from harness.services.supervise import reason_in, spawn
@@ -79,7 +80,7 @@ def _say_and_end(speech: Speech, logs: Path) -> None:
         child.stop()
         raise ServiceFailed(f"{child.name} had not done so after {SPEECH_TIMEOUT_S:g} s; see {child.log}") from late
     if code != 0:
-        raise ServiceFailed(f"{child.name} failed: {reason_in(child.log)}; its log is {child.log}")
+        raise child.failed(f"{child.name} failed: {reason_in(child.log)}; its log is {child.log}")
 
 
 def main() -> None:
@@ -130,4 +131,4 @@ def _redis_values(services: Services, said: Sequence[bytes]) -> set[bytes]:
 
 
 if __name__ == "__main__":
-    main()
+    run_child(main)

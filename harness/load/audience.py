@@ -31,6 +31,7 @@ from harness.load.member_socket import Joining, MemberSocket, backoff_s
 from harness.load.phase import Chunk, Phase, note_heard
 from harness.load.probe import PROBE_BASE, RunningProbe
 from harness.measure.clock import ClockWatch
+from harness.outermost import run_child
 
 CONNECTING_MAX = 200
 CONNECT_TIMEOUT_S = 20.0
@@ -575,4 +576,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_child(main)

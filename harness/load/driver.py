@@ -28,6 +28,7 @@ from harness.load.driver_settings import DriverSettings, ExpectedWorkers, Worker
 from harness.load.scenario import BrokenScenario, Scenario, chosen_options, load_scenarios
 from harness.load.web import WebDriver
 from harness.load.worker import member_environment
+from harness.outermost import run_child
 from harness.services.ports import free_ports, is_free
 from harness.services.supervise import spawn
 
@@ -164,4 +165,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_child(main)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ from harness.load.channel import Channel, ChannelClosed, spawn_peer
 from harness.load.driver_settings import DriverSettings
 from harness.services.supervise import reason_in
 
+EXIT_TIMEOUT_S = 2.0
 Expected = TypeVar("Expected", bound=msg.Struct)
 
 
@@ -65,9 +68,12 @@ class DriverProcess:
         raise ServiceFailed(f"{what} took longer than {timeout_s:g} s; the logs are in {self._logs}")
 
     def _fail(self) -> NoReturn:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # its channel closes a moment before it is gone
+            self._child.process.wait(EXIT_TIMEOUT_S)
         audience_log = self._logs / "audience.log"
         audience = f" (audience: {reason_in(audience_log)})" if audience_log.exists() else ""
-        raise ServiceFailed(f"the driver ended: {reason_in(self._child.log)}{audience}; its logs are in {self._logs}")
+        told = f"the driver ended: {reason_in(self._child.log)}{audience}; its logs are in {self._logs}"
+        raise self._child.failed(told)
 
     def stop(self) -> None:
         self._channel.close()  # the driver and its audiences end when it closes

@@ -16,6 +16,7 @@ import msgspec
 from harness.load.crowd import serve_coordinator
 from harness.load.driver_settings import WorkerSettings
 from harness.load.scenario import Scenario, load_scenarios
+from harness.outermost import run_child
 
 
 def member_environment(scenarios: Iterable[Scenario]) -> locust.env.Environment:
@@ -42,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_child(main)

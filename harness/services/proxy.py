@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uvloop
 
+from harness.outermost import run_child
 from harness.services.supervise import Child, spawn, wait_until_listening
 
 CHUNK_BYTES = 1 << 16
@@ -71,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_child(main)

@@ -12,7 +12,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.errors import ServiceFailed
+from harness.errors import ChildBroke, ExitCode, ServiceFailed
+from harness.outermost import REPORT_IT
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STOP_GRACE_S = 5.0
@@ -43,7 +44,13 @@ class Child:
     def check(self) -> None:
         """Raise ServiceFailed if the process has ended, and not because of `kill`."""
         if (how := self.ending()) is not None:
-            raise ServiceFailed(f"{how}; its log is {self.log}")
+            raise self.failed(f"{how}; its log is {self.log}")
+
+    def failed(self, told: str) -> ServiceFailed:
+        """What to raise of a process that has ended: its own fault, or something it met."""
+        if self.process.poll() == ExitCode.UNEXPECTED:
+            return ChildBroke(f"{told}; {REPORT_IT}")
+        return ServiceFailed(told)
 
     def ending(self) -> str | None:
         """How and why it ended; None while it runs, or if it was `kill` that ended it."""

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # `python -m` would import from the working directory what happens to lie there; `chatbench` itself does not.
+    os.execv(sys.executable, [sys.executable, "-P", *sys.orig_argv[1:]])  # noqa: S606 - the same Python
+
 import traceback
 from typing import Any, NoReturn
 

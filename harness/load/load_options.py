@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from argparse import Namespace
 from collections.abc import Iterable
+from pathlib import Path
 
 from locust.argument_parser import LocustArgumentParser
 
@@ -21,7 +23,8 @@ def add_load_options(parser: LocustArgumentParser, scenarios: Iterable[type[Memb
     parser.add_argument("--seed", type=int, default=1, help="of the load's random choices")
     options = {name: (scenario, default) for scenario in scenarios for name, default in scenario.options.items()}
     for name, (scenario, default) in options.items():
-        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"of {scenario.__module__}")
+        whose = Path(inspect.getfile(scenario)).stem
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"of {whose}")
 
 
 def load_of(options: Namespace, members: int, scenario: type[Member]) -> msg.Load:

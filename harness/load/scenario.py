@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import locust
 from locust.env import Environment
-from locust.util.load_locustfile import load_locustfile
+from locust.util.load_locustfile import is_shape_class, is_user_class
 
 from architectures.interface import Option
 from harness.errors import where
@@ -42,7 +45,9 @@ class Scenario:
 def load_scenario(path: Path) -> Scenario:
     """Raises BrokenScenario."""
     try:
-        users, shapes = load_locustfile(str(path))
+        named = vars(_import(path))
+        users = {name: each for name, each in named.items() if is_user_class(each)}
+        shapes = [each() for each in named.values() if is_shape_class(each)]
     except (Exception, SystemExit) as problem:
         raise BrokenScenario(f"the scenario {path} cannot be loaded: {where(problem)}") from problem
     members = [user for user in users.values() if issubclass(user, Member)]
@@ -51,6 +56,22 @@ def load_scenario(path: Path) -> Scenario:
         found = f"{strangers} is no Member" if strangers else "it has no user class"
         raise BrokenScenario(f"the scenario {path} cannot be used: {found}; derive from harness.load.member.Member")
     return Scenario(path, members, shapes[0] if shapes else None)
+
+
+def _import(path: Path) -> ModuleType:
+    """The module in that file; what lies beside it can be imported, unless something installed has that name.
+
+    Locust's own loader puts the working directory and the file's folder before the standard library, for good.
+    """
+    name = f"scenario {path}"  # nobody imports that: a redis.py is a scenario, and not redis
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    if (folder := str(path.parent)) not in sys.path:
+        sys.path.append(folder)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def load_scenarios(paths: Sequence[str]) -> list[Scenario]:

@@ -18,7 +18,6 @@ from harness.report.style import (
     COMPONENTS,
     DASHES,
     INK,
-    RC,
     SHADE,
     after_bar,
     bars_size,
@@ -28,6 +27,7 @@ from harness.report.style import (
     label_lines,
     log_ms,
     plain_bars,
+    this_style,
 )
 
 ON_COLOUR = "#111111"  # text within a bar, in light and in dark
@@ -259,7 +259,7 @@ def kafka_cost(frames: Frames) -> Figure:
     runs = frames.runs.dropna(subset=["kafka_records_per_message"])
     means = runs.groupby("arch")[["kafka_records_per_message", "kafka_disk_bytes_per_message"]].mean().iloc[::-1]
     colours = colours_of(architectures(frames.runs))
-    with mpl.rc_context(RC):
+    with this_style():
         figure = Figure(figsize=bars_size(len(means)), layout="constrained")
         for axes, (column, unit) in zip(
             figure.subplots(1, 2, sharey=True),
@@ -285,7 +285,7 @@ def correctness(frames: Frames) -> Figure:
     sums = frames.runs.groupby("arch")[["expected", *kinds]].sum().iloc[::-1]
     colours = colours_of(architectures(frames.runs))
     worst = max(float((sums[kind] / sums["expected"]).max()) for kind in kinds)
-    with mpl.rc_context(RC):
+    with this_style():
         figure = Figure(figsize=bars_size(len(sums)), layout="constrained")
         for axes, (kind, label) in zip(figure.subplots(1, 3, sharey=True), kinds.items(), strict=True):
             share = 100 * sums[kind] / sums["expected"]

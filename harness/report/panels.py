@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from harness.claims.claim import Panel, Picture
 from harness.figures import figure_text
-from harness.report.style import INK, RC, after_bar, colours_of, plain_bars
+from harness.report.style import INK, after_bar, colours_of, plain_bars, this_style
 
 PANEL_INCHES = 2.5
 LABELS_INCHES = 1.9
@@ -16,7 +15,7 @@ LABELS_INCHES = 1.9
 def draw_panels(picture: Picture) -> Figure:
     """A bar for each label in each panel, in its architecture's colour; a mark where it was expected to end."""
     bars = len(picture.labels)
-    with mpl.rc_context(RC):
+    with this_style():
         size = (LABELS_INCHES + PANEL_INCHES * len(picture.panels), 1.0 + 0.42 * bars)
         figure = Figure(figsize=size, layout="constrained")
         every = figure.subplots(1, len(picture.panels), sharey=True, squeeze=False)[0]

@@ -76,9 +76,18 @@ def colours_of(names: Iterable[str]) -> dict[str, str]:
 
 
 @contextmanager
+def this_style() -> Iterator[None]:
+    """Whatever a matplotlibrc in the working directory, or the user's own, asks for."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
+        yield
+
+
+@contextmanager
 def chart(size_inches: tuple[float, float] = SIZE_INCHES) -> Iterator[tuple[Figure, Axes]]:
     """A figure with one pair of axes, in the common style."""
-    with mpl.rc_context(RC):
+    with this_style():
         figure = Figure(figsize=size_inches, layout="constrained")
         yield figure, figure.add_subplot()
 
@@ -86,7 +95,7 @@ def chart(size_inches: tuple[float, float] = SIZE_INCHES) -> Iterator[tuple[Figu
 def save(figure: Figure, folder: Path, name: str) -> Path:
     """As PNG, on white, and as SVG, on nothing; returns the SVG's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(RC):
+    with this_style():
         figure.savefig(folder / f"{name}.png", dpi=PNG_DPI)
         figure.savefig(folder / f"{name}.svg", transparent=True, metadata={"Date": None})
     return folder / f"{name}.svg"

@@ -111,6 +111,9 @@ def spawn(
     Call it from the main thread: PR_SET_PDEATHSIG follows the thread that made the child, not the process. The
     child gets a session of its own, so that Ctrl-C in a terminal reaches only chatbench, which stops its children
     in order.
+
+    A Python among them, and all that it starts, never imports from the working directory: a queue.py or a folder
+    harness/ that happens to lie there is no part of chatbench.
     """
     parent = os.getpid()
 
@@ -128,6 +131,7 @@ def spawn(
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 pass_fds=pass_fds,
+                env={**os.environ, "PYTHONSAFEPATH": "1"},  # what `python -P` is, for children's children as well
                 start_new_session=True,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call on a library loaded before the fork
             )

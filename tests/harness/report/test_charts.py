@@ -45,6 +45,13 @@ def test_without_data_there_is_no_chart(tmp_path: Path) -> None:
     assert drawn == {"cpu_per_delivery", "correctness", "latency_over_time"}
 
 
+def test_a_chart_looks_the_same_whatever_a_matplotlibrc_says(frames: Frames, tmp_path: Path) -> None:
+    draw, _title = CHARTS["cpu_per_delivery"]
+    plain = save(draw(frames), tmp_path, "plain").read_text()
+    with matplotlib.rc_context({"axes.facecolor": "black", "font.family": "monospace", "lines.linewidth": 9}):
+        assert save(draw(frames), tmp_path, "theirs").read_text() == plain
+
+
 def test_losses_are_drawn_as_shares(tmp_path: Path) -> None:
     write_record(tmp_path, "naive", lost=750, delivered=250)
     draw, _title = CHARTS["correctness"]

@@ -76,6 +76,19 @@ def test_standard_input_reaches_the_child(tmp_path: Path) -> None:
     assert log.read_text() == "hello\n"
 
 
+def test_neither_a_child_nor_its_children_import_from_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lying_here.py").write_text("print('imported')")
+    ask = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'lying_here'])"
+    for code in ("import lying_here", ask):
+        log = tmp_path / "log"
+        spawn("curious", [sys.executable, "-c", code], log).process.wait(20)
+        assert "No module named" in log.read_text()
+        assert "imported" not in log.read_text()
+
+
 @pytest.mark.parametrize("reasons", [(), broker.REASONS, redis.REASONS, nats.REASONS, fleet.REASONS])
 def test_a_known_cause_is_told_in_plain_words(tmp_path: Path, reasons: Reasons) -> None:
     log = tmp_path / "log"

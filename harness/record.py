@@ -34,8 +34,8 @@ TIMESERIES_COLUMNS = (
     "latency_p99_ms",
     "latency_max_ms",
 )
-
-
+# Each is written as NAME.hdr, so that rounds can be merged: percentiles are never averaged.
+HISTOGRAMS = ("latency", "ack", "join", "spread", "caught_up")
 RESERVE_BYTES = 32 * 1024  # kept for the last summary
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.documents import quotes
 from harness.errors import ExitCode
+from harness.record import HISTOGRAMS
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
@@ -49,7 +50,8 @@ PARTS: dict[str, tuple[str, ...]] = {
 # A driver that was late now and then is part of what is recorded.
 MEASURED = (ExitCode.OK, ExitCode.DRIVER_NOT_VALID)
 # Of the many runs behind claims and costs, what their figures need is kept.
-LEFT_OUT = dict.fromkeys(("claims", "costs"), ("charts", "latency.hgrm", "latency.hdr", "locust_stats.csv"))
+DETAILS = ("charts", "latency.hgrm", *(f"{name}.hdr" for name in HISTOGRAMS), "locust_stats.csv")
+LEFT_OUT = dict.fromkeys(("claims", "costs"), DETAILS)
 
 
 def measure(name: str, folder: Path) -> Path:

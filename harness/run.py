@@ -30,7 +30,7 @@ from harness.measure.nats_metrics import NatsCounters
 from harness.measure.redis_metrics import RedisCounters
 from harness.measure.resources import CpuUsed
 from harness.named_options import parse_options
-from harness.record import Record
+from harness.record import HISTOGRAMS, Record
 from harness.registry import find_scenario
 from harness.report.progress import Progress
 from harness.services.backends import NOBODYS, Backends
@@ -332,9 +332,10 @@ class Run:
 
     def _write_details(self, phase: msg.PhaseResult) -> None:
         self._record.write_text("locust_stats.csv", phase.locust_stats_csv)
-        latency = Latencies.unpack(phase.latency)
-        self._record.write_text("latency.hdr", latency.encode().decode())
-        latency.write_hgrm(self._record.folder / "latency.hgrm")
+        for name in HISTOGRAMS:
+            measured = Latencies.unpack(getattr(phase, name))
+            self._record.write_text(f"{name}.hdr", measured.encode().decode())
+        Latencies.unpack(phase.latency).write_hgrm(self._record.folder / "latency.hgrm")
 
     def _run_phase(
         self,

@@ -33,8 +33,8 @@ from harness.fault_matrix import Matrix
 from harness.fault_matrix import markdown as matrix_markdown
 from harness.figures import figure_text
 from harness.record import read_manifest, read_summary, record_folders
-from harness.report.comparison import Comparison, compare, split_by
-from harness.report.frames import WORKLOAD, Frames, frames_of, read_records
+from harness.report.comparison import Comparison, compare, figure_of, split_by
+from harness.report.frames import METRICS, WORKLOAD, Frames, frames_of, read_records
 from harness.report.table import advice_lines, advice_table, capacity_lines, summary_table, unit_cost_rows
 from harness.report.verdict import CPU
 
@@ -120,13 +120,13 @@ def _verdict(part: str) -> Iterator[str]:
 
 def _replay(storms: str, calm: str) -> Iterator[str]:
     """What coming back took, by architecture: `calm` is the same load, with nobody leaving."""
-    keys = ["arch", "round"]
+    keys, compared = ["arch", "round"], _compared(storms)
     runs = _frames(storms).runs.merge(_frames(calm).runs, on=keys, suffixes=("", "_calm"), validate="one_to_one")
     spent_us, spent_us_calm = runs[CPU] * runs["delivered"], runs[f"{CPU}_calm"] * runs["delivered_calm"]
     runs["more_ms"] = (spent_us - spent_us_calm) / 1000 / runs["returns"]
     body = []
     for arch, rounds in runs.groupby("arch"):
-        caught_up = (f"{rounds[f'caught_up_{quantile}_ms'].mean():,.1f}" for quantile in ("p50", "p99"))
+        caught_up = (_figure(compared, str(arch), f"caught_up_{quantile}_ms") for quantile in ("p50", "p99"))
         costs = (f"{rounds[column].mean():,.1f}" for column in (f"{CPU}_calm", CPU))
         low, middle, high = (f"{rounds['more_ms'].quantile(share):.1f}" for share in (0, 0.5, 1))
         body.append([str(arch), *caught_up, *costs, f"{middle} ({low} to {high})"])
@@ -136,6 +136,12 @@ def _replay(storms: str, calm: str) -> Iterator[str]:
         "more CPU for each return, ms: median of the rounds (least to most)",
     )
     return _markdown(head, body)
+
+
+def _figure(compared: Comparison, arch: str, column: str) -> str:
+    (metric,) = (each for each in METRICS if each.column == column)
+    (contestant,) = (each for each in compared.contestants if each.arch == arch)
+    return figure_of(contestant.figures[column], metric)
 
 
 def _disk(part: str) -> Iterator[str]:

@@ -107,6 +107,7 @@ def latency_over_time(frames: Frames) -> Figure:
     names = architectures(frames.seconds)
     colours, dashes = colours_of(architectures(frames.runs)), dash_of(architectures(frames.runs))
     seconds = frames.seconds
+    several = seconds["round"].nunique() > 1
     end_s = 0.0
     with chart() as (figure, axes):
         warmup = seconds.loc[seconds["phase"] == "warm-up", "second_of_load"]
@@ -134,7 +135,7 @@ def latency_over_time(frames: Frames) -> Figure:
         axes.set_xlim(0, 1.22 * (float(seconds["second_of_load"].max()) + 1))
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
         axes.set_xlabel("seconds since the load began")
-        axes.set_ylabel("p99 delivery latency, ms")
+        axes.set_ylabel("p99 of each second, ms (median of the rounds)" if several else "p99 of each second, ms")
         label_lines(axes, ends, colours)
     return figure
 
@@ -162,17 +163,21 @@ def _mark_faults(axes: Axes, faults: pd.DataFrame, measured_from_s: float, colou
 
 
 def throughput_and_latency(frames: Frames) -> Figure:
-    """Each run a point, a line through the medians of each rate. For workloads that differ in their rate alone."""
+    """Each run a point, a line through each rate's merged rounds. For workloads that differ in their rate alone."""
     runs = frames.runs.dropna(subset=["deliveries_per_s", "latency_p99_ms"])
+    p99 = frames.percentiles[frames.percentiles["metric"] == "latency_p99_ms"]
     colours = colours_of(architectures(frames.runs))
     with chart() as (figure, axes):
         ends = {}
         for name in architectures(runs):
             own = runs[runs["arch"] == name]
             axes.plot(own["deliveries_per_s"], own["latency_p99_ms"], "o", color=colours[name], alpha=0.5, markersize=6)
-            middle = own.groupby("rate_per_s")[["deliveries_per_s", "latency_p99_ms"]].median()
-            axes.plot(middle["deliveries_per_s"], middle["latency_p99_ms"], "-D", color=colours[name], linewidth=2)
-            ends[name] = (float(middle["deliveries_per_s"].iloc[-1]), float(middle["latency_p99_ms"].iloc[-1]))
+            merged = p99[p99["arch"] == name].set_index("rate_per_s")["merged_ms"].dropna().sort_index()
+            if merged.empty:
+                continue
+            deliveries_per_s = own.groupby("rate_per_s")["deliveries_per_s"].mean().loc[merged.index]
+            axes.plot(deliveries_per_s, merged, "-D", color=colours[name], linewidth=2)
+            ends[name] = (float(deliveries_per_s.iloc[-1]), float(merged.iloc[-1]))
         log_ms(axes, "y")
         axes.margins(x=0.25)
         axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from harness.errors import UsageError
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.ratio import ratio_of
 from harness.promises import one_for_each_fault
-from harness.record import Manifest, read_manifest, read_summary, record_folders
+from harness.record import HISTOGRAMS, Manifest, read_manifest, read_summary, record_folders
 from harness.summary import FaultSeen, GatewayFigures, SpreadMs, Summary
 
 # What makes runs comparable: the same load on as many gateways.
 WORKLOAD = ("scenario", "members", "rooms", "gateways", "rate_per_s", "payload_bytes")
+KEY = (*WORKLOAD, "arch")
 COUNTS = (
     *("sent", "not_sent", "acked", "expected", "delivered", "lost", "lost_acked", "duplicated", "reordered", "neither"),
     *("publishes_per_s", "deliveries_per_s", "wasted_deliveries_per_message", "frames_per_write"),
@@ -29,6 +30,8 @@ COUNTS = (
 )
 RESUMED = ("returns", "away", "missed", "repeated")  # of members who came back and asked what they had missed
 SERVICES = ("gateway", "kafka", "redis", "nats")
+# What summary.json tells of each of a record's histograms.
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,10 @@ class Metric:
     label: str
     form: str  # of a value
     unit: str = ""
+
+    @property
+    def is_percentile(self) -> bool:
+        return any(self.column == f"{name}_{each}_ms" for name in HISTOGRAMS for each in PERCENTILES)
 
 
 METRICS = (
@@ -61,6 +68,7 @@ class Frames:
     """Tidy: a row is one observation, a column one quantity with its unit in its name. Missing: not measured.
 
     runs: a run. seconds: a second of a run. latency: a step of a latency distribution, all rounds merged.
+    percentiles: a percentile of an architecture, of all its rounds merged, with the least and the most of its rounds.
     promises: a promise of a run. faults: a fault that came in a run.
     ratios: an architecture over another by one metric, with its interval.
     """
@@ -68,6 +76,7 @@ class Frames:
     runs: pd.DataFrame
     seconds: pd.DataFrame
     latency: pd.DataFrame
+    percentiles: pd.DataFrame
     promises: pd.DataFrame
     faults: pd.DataFrame
     ratios: pd.DataFrame
@@ -79,6 +88,9 @@ class Frames:
             frame: pd.DataFrame = getattr(self, field.name)
             frame.to_csv(folder / f"{field.name}.csv", index=False, float_format="%.9g")
             frame.to_parquet(folder / f"{field.name}.parquet", index=False)
+
+
+Merged = dict[tuple[Any, ...], Latencies]  # by KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +134,17 @@ def runs_of(records: Sequence[RunRecord]) -> pd.DataFrame:
 
 def frames_of(records: Sequence[RunRecord]) -> Frames:
     runs = runs_of(records)
+    merged = {name: _merged(records, name) for name in HISTOGRAMS}
     return Frames(
         runs=runs,
         seconds=pd.concat([_seconds(record) for record in records], ignore_index=True),
-        latency=pd.DataFrame(_latency_rows(records), columns=[*WORKLOAD, "arch", "latency_ms", "share_at_most"]),
+        latency=pd.DataFrame(
+            _latency_rows(merged["latency"]), columns=[*WORKLOAD, "arch", "latency_ms", "share_at_most"]
+        ),
+        percentiles=pd.DataFrame(
+            _percentile_rows(runs, merged),
+            columns=[*WORKLOAD, "arch", "metric", "merged_ms", "least_ms", "most_ms", "rounds"],
+        ).astype({"merged_ms": "float64"}),
         promises=pd.DataFrame(
             [
                 {**record.key, "round": record.round, **msgspec.to_builtins(check)}
@@ -252,17 +271,47 @@ def _seconds(record: RunRecord) -> pd.DataFrame:
     return seconds.assign(**record.key, round=record.round, second_of_load=since_load_began)
 
 
-def _latency_rows(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
-    merged: dict[tuple[Any, ...], tuple[dict[str, Any], Latencies]] = {}
+def _merged(records: Sequence[RunRecord], name: str) -> Merged:
+    """One histogram of all rounds, by workload and architecture; of those whose every round has kept one."""
+    merged: Merged = {}
+    incomplete = set()
     for record in records:
-        file = record.folder / "latency.hdr"
-        if record.summary.status == "complete" and record.summary.driver.valid is True and file.exists():
-            key = record.key
-            _, latencies = merged.setdefault(tuple(key.values()), (key, Latencies()))
-            latencies.add(Latencies.decode(file.read_bytes()))
-    for key, latencies in merged.values():
+        if record.summary.status == "complete" and record.summary.driver.valid is True:
+            key, file = tuple(record.key.values()), record.folder / f"{name}.hdr"
+            if file.exists():
+                merged.setdefault(key, Latencies()).add(Latencies.decode(file.read_bytes()))
+            else:
+                incomplete.add(key)
+    return {key: latencies for key, latencies in merged.items() if key not in incomplete}
+
+
+def _latency_rows(merged: Merged) -> Iterator[dict[str, Any]]:
+    for key, latencies in merged.items():
         for latency_ms, share in latencies.distribution():
-            yield {**key, "latency_ms": latency_ms, "share_at_most": share}
+            yield {**dict(zip(KEY, key, strict=True)), "latency_ms": latency_ms, "share_at_most": share}
+
+
+def _percentile_rows(runs: pd.DataFrame, merged: Mapping[str, Merged]) -> Iterator[dict[str, Any]]:
+    """One round is its own whole; of several, percentiles are those of the merged histogram, never a mean of theirs."""
+    complete = runs[runs["status"] == "complete"]
+    for key, rounds in complete.groupby(list(KEY), dropna=False, sort=False):
+        alike = dict(zip(KEY, key, strict=True))
+        whole_of = {name: of.get(_without_nan(alike.values())) for name, of in merged.items()}
+        for name, percentile in itertools.product(HISTOGRAMS, PERCENTILES):
+            column, whole = f"{name}_{percentile}_ms", whole_of[name]
+            if column not in rounds or rounds[column].isna().all():
+                continue
+            of_rounds = rounds[column].dropna()
+            merged_ms: float | None = of_rounds.iloc[0]
+            if len(of_rounds) > 1:
+                merged_ms = None if whole is None else whole.percentile_ms(PERCENTILES[percentile])
+            ends = {"least_ms": of_rounds.min(), "most_ms": of_rounds.max(), "rounds": len(of_rounds)}
+            yield {**alike, "metric": column, "merged_ms": merged_ms, **ends}
+
+
+def _without_nan(key: Iterable[Any]) -> tuple[Any, ...]:
+    """As RunRecord.key has it: pandas writes what is missing as NaN."""
+    return tuple(None if pd.isna(value) else value for value in key)
 
 
 def _ratio_rows(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:

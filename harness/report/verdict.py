@@ -37,7 +37,7 @@ def judge(frames: Frames) -> Verdict:
     if not names:
         return Verdict("No verdict", ["no architecture delivered everything with a driver that was fast enough."], out)
     if len(names) == 1:
-        return Verdict(f"Only {names[0]} can be judged", [_alone(runs, names[0])], out)
+        return Verdict(f"Only {names[0]} can be judged", [_alone(frames, runs, names[0])], out)
     choice, because = _choose(frames, runs, names)
     durable = _durable(frames, names)
     if durable and not set(choice) <= set(durable):
@@ -52,7 +52,7 @@ def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[
     """The cheapest, together with those that cannot be told apart from it, and the reasons."""
     figures = runs[runs["arch"].isin(names)].groupby("arch")
     if figures[CPU].mean().isna().any():
-        return _fastest(frames, figures[P99].mean().sort_values())
+        return _fastest(frames, names)
     cost = figures[CPU].mean().sort_values()
     best = str(cost.index[0])
     alike = [best, *(str(name) for name in cost.index[1:] if not _differs(frames, CPU, str(name), best))]
@@ -65,7 +65,9 @@ def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[
         because.append(f"The others cost more: {others}.")
     if runs["round"].max() < 2:
         because.append("One round gives no interval: run --rounds 3 or more before you rely on a difference.")
-    latency = figures[P99].mean().sort_values()
+    latency = _p99(frames, names)
+    if latency.empty:
+        return alike, because
     fastest = str(latency.index[0])
     said = f"The lowest p99 delivery latency is that of {fastest}, {latency.iloc[0]:,.1f} ms"
     slower = [name for name in alike if name != fastest]
@@ -75,8 +77,18 @@ def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[
     return alike, because
 
 
-def _fastest(frames: Frames, latency: pd.Series[float]) -> tuple[list[str], list[str]]:
+def _p99(frames: Frames, names: list[str]) -> pd.Series[float]:
+    """Of all rounds merged, the lowest first; without those whose rounds cannot be merged."""
+    percentiles = frames.percentiles
+    chosen = percentiles[(percentiles["metric"] == P99) & percentiles["arch"].isin(names)]
+    return chosen.set_index("arch")["merged_ms"].dropna().sort_values()
+
+
+def _fastest(frames: Frames, names: list[str]) -> tuple[list[str], list[str]]:
     """As _choose, where CPU was not measured: of backends that are somebody else's."""
+    latency = _p99(frames, names)
+    if latency.empty:
+        return names, ["nothing tells them apart: CPU was not measured, and no histogram was kept of every round."]
     best = str(latency.index[0])
     alike = [best, *(str(name) for name in latency.index[1:] if not _differs(frames, P99, str(name), best))]
     fast = ", ".join(f"{name} {latency[name]:,.1f} ms" for name in alike)
@@ -118,12 +130,12 @@ def _faults(runs: pd.DataFrame, arch: str) -> list[str]:
     return faults
 
 
-def _alone(runs: pd.DataFrame, name: str) -> str:
+def _alone(frames: Frames, runs: pd.DataFrame, name: str) -> str:
     own = runs[runs["arch"] == name]
-    return (
-        f"it delivered all {own['expected'].sum():,.0f} deliveries that were owed, once and in order; "
-        f"p99 {own[P99].mean():,.1f} ms, {own[CPU].mean():,.1f} us of CPU per delivery."
-    )
+    figures = [f"p99 {p99_ms:,.1f} ms" for p99_ms in _p99(frames, [name])]
+    figures += [f"{cpu:,.1f} us of CPU per delivery" for cpu in [own[CPU].mean()] if not pd.isna(cpu)]
+    everything = f"it delivered all {own['expected'].sum():,.0f} deliveries that were owed, once and in order"
+    return f"{everything}; {', '.join(figures)}." if figures else f"{everything}."
 
 
 def _ratio(frames: Frames, metric: str, arch: str, over: str) -> pd.DataFrame:

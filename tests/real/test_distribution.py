@@ -15,11 +15,21 @@ from pathlib import Path
 import psutil
 
 from harness.measure.histogram import Latencies
+from harness.record import HISTOGRAMS
 from harness.registry import scenario_files
 from tests.real.runs import CHATBENCH, run
 
 LOAD = ["--arch", "redis", "--members", "31", "--rate", "60", "--duration", "4s", "--warmup", "1s"]
 EXACT = ("sent", "acked", "not_sent", "expected", "delivered", "lost", "duplicated", "reordered", "neither", "strays")
+
+
+def summed_up(record: Path, name: str) -> float | None:
+    """The p99 that summary.json has of that histogram."""
+    summary = json.loads((record / "summary.json").read_text())
+    if name == "caught_up":
+        return None if summary["resumed"] is None else summary["resumed"]["caught_up_ms"]["p99"]
+    p99: float | None = summary[f"{name}_ms"]["p99"]
+    return p99
 
 
 def test_one_worker_and_three_give_the_same_counts(tmp_path: Path) -> None:
@@ -32,6 +42,8 @@ def test_one_worker_and_three_give_the_same_counts(tmp_path: Path) -> None:
     for record in (one["folder"], three["folder"]):
         latencies = Latencies.decode((record / "latency.hdr").read_bytes())
         assert latencies.count == three["delivered"]
+        for name in HISTOGRAMS:
+            assert Latencies.decode((record / f"{name}.hdr").read_bytes()).percentile_ms(99) == summed_up(record, name)
         with (record / "locust_stats.csv").open() as rows:
             counts = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(rows)}
         assert counts["deliver"] == three["delivered"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from architectures.plan1 import Plan1
 from harness.documents.quotes import REFERENCE
 from harness.promises import PromiseCheck
@@ -22,6 +24,30 @@ def promised(comparison: Comparison) -> dict[str, dict[str, str]]:
         row.label: dict(zip(comparison.names, (cell.value for cell in row.cells), strict=True))
         for row in comparison.promises
     }
+
+
+def test_there_is_one_p99_of_an_architecture_in_table_json_verdict_and_charts() -> None:
+    frames = frames_of(read_records([REFERENCE / "big_room"]))
+    comparison = compare(frames)
+    (row,) = (row for row in comparison.rows if row.label == "delivery latency p99, ms")
+    for name, cell, contestant in zip(comparison.names, row.cells, comparison.contestants, strict=True):
+        spectrum = frames.latency[frames.latency["arch"] == name]
+        p99_ms = spectrum.loc[spectrum["share_at_most"] >= 0.99, "latency_ms"].min()
+        figure = contestant.figures["latency_p99_ms"]
+        assert figure.value == pytest.approx(p99_ms, rel=0.001)
+        assert cell.value == f"{figure.value:,.1f} ({figure.least:,.1f} to {figure.most:,.1f})"
+        if name == "redis":
+            assert f"The lowest p99 delivery latency is that of redis, {figure.value:,.1f} ms" in str(
+                comparison.verdict
+            )
+        if name == "plan1":
+            assert f"{figure.value:.1f}" == "9.3", "not 8.4, the mean of the rounds, nor 7.1, their median"
+
+
+def test_where_no_histogram_was_kept_the_range_of_the_rounds_stands_alone() -> None:
+    comparison = compared(REFERENCE / "big_room")
+    (row,) = (row for row in comparison.rows if row.label == "ack latency p50, ms")
+    assert dict(zip(comparison.names, (cell.value for cell in row.cells), strict=True))["plan1"] == "3.6 to 4.7"
 
 
 def test_the_table_of_promises_has_a_row_for_each_fault_and_plan1_has_promised_what_it_survives() -> None:

@@ -79,7 +79,7 @@ def test_csv_and_parquet_hold_the_same(tmp_path: Path) -> None:
     write_record(tmp_path / "records", "plan1")
     write_record(tmp_path / "records", "redis")
     frames_in(tmp_path / "records").write(tmp_path / "frames")
-    for name in ("runs", "seconds", "latency", "promises", "ratios"):
+    for name in ("runs", "seconds", "latency", "percentiles", "promises", "ratios"):
         text = pd.read_csv(tmp_path / "frames" / f"{name}.csv")
         binary = pd.read_parquet(tmp_path / "frames" / f"{name}.parquet")
         assert list(text.columns) == list(binary.columns)
@@ -96,3 +96,30 @@ def test_a_broken_record_is_named(tmp_path: Path) -> None:
     (folder / "summary.json").write_text("{")
     with pytest.raises(UsageError, match=f"the record {folder} cannot be read"):
         read_records([tmp_path])
+
+
+def test_a_percentile_is_that_of_the_merged_rounds_with_their_range(tmp_path: Path) -> None:
+    for cost_us in (4, 4, 40):
+        write_record(tmp_path, cost_us=cost_us)
+    percentiles = {row["metric"]: row for row in frames_in(tmp_path).percentiles.to_dict("records")}
+    p50, p99 = percentiles["latency_p50_ms"], percentiles["latency_p99_ms"]
+    assert p50["merged_ms"] == pytest.approx(1.75, rel=0.01), (
+        "two thirds are below 2 ms: no mean is there, nor a median"
+    )
+    assert (p50["least_ms"], p50["most_ms"]) == pytest.approx((1.5, 15), rel=0.01)
+    assert p99["merged_ms"] == pytest.approx(19.7, rel=0.01)
+    assert p99["rounds"] == 3
+
+
+def test_rounds_that_kept_no_histogram_have_a_range_and_no_percentile(tmp_path: Path) -> None:
+    for cost_us in (20, 40):
+        (write_record(tmp_path, "plan1", cost_us=cost_us) / "ack.hdr").unlink(missing_ok=True)
+    (write_record(tmp_path, "redis") / "latency.hdr").unlink()
+    frames = frames_in(tmp_path)
+    percentiles = {(row["arch"], row["metric"]): row for row in frames.percentiles.to_dict("records")}
+    acks = percentiles["plan1", "ack_p50_ms"]
+    assert pd.isna(acks["merged_ms"])
+    assert (acks["least_ms"], acks["most_ms"]) == pytest.approx((7.5, 15), rel=0.01)
+    alone = percentiles["redis", "latency_p99_ms"]
+    assert alone["merged_ms"] == alone["least_ms"] == alone["most_ms"], "one round is its own whole"
+    assert set(frames.latency["arch"]) == {"plan1"}

@@ -7,7 +7,7 @@ from rich.console import Console
 from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
 from harness.promises import PromiseCheck
-from harness.report.comparison import Cell, Comparison, Row
+from harness.report.comparison import Cell, Comparison, Row, Workload
 from harness.report.table import comparison_tables, summary_table, verdict_lines
 from harness.report.verdict import Verdict
 from harness.summary import CpuUsPerDelivery, KafkaPerMessage, RedisPerMessage, Summary
@@ -33,6 +33,9 @@ SUMMARY = Summary(
     kafka=KafkaPerMessage(2.0, 1.9, 500, 500, 582.4),
     driver=DriverVerdict(valid=True, why=None),
 )
+
+
+LOAD = Workload(scenario="big_room", members=100, rooms=1, gateways=2, rate_per_s=20, payload_bytes=100)
 
 
 def printed(summary: Summary) -> str:
@@ -111,7 +114,7 @@ def test_a_comparison_of_many_goes_on_in_further_tables_and_cuts_no_figure_short
     names = ["plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast", "python-socketio", "channels", "nats"]
     cells = [Cell(f"{number},000.5", f"{number}.00x (0.62-1.85)") for number in range(len(names))]
     rows = [Row("spread, first to last recipient, p50, ms", cells)]
-    comparison = Comparison("big_room", names, "plan1", Verdict("", [], []), rows, promises=[])
+    comparison = Comparison("big_room", names, "plan1", Verdict("", [], []), rows, [], LOAD, [])
     out = io.StringIO()
     for table in comparison_tables(comparison, width):
         Console(file=out, width=width).print(table)

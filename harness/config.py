@@ -13,6 +13,7 @@ import msgspec
 
 from architectures.interface import BadTopology, Contender, Option, Topology
 from harness.errors import UsageError
+from harness.escapes import is_plain
 from harness.faults import Fault, check_fault, parse_fault
 from harness.load.payload import SIZE_MAX_BYTES, SPREADS
 from harness.named_options import BadOption, choose_options, parse_options
@@ -227,6 +228,8 @@ def architecture_options(settings: RunSettings, architecture: type[Contender]) -
 def make_out_dir(out: str) -> Path:
     """The folder records are written to; raises UsageError if it cannot be written."""
     path = Path(out)
+    if not is_plain(str(path.absolute())):
+        raise UsageError(f"--out is {out!r}, which has a character that cannot be written down; name another folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
         if not os.access(path, os.W_OK | os.X_OK):

@@ -45,7 +45,7 @@ class ChildBroke(ServiceFailed):
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM arrived; not an Exception, so that no handler on the way swallows it."""
+    """A signal asked for the end; not an Exception, so that no handler on the way swallows it."""
 
 
 def where(problem: BaseException) -> str:

@@ -11,6 +11,7 @@ from architectures.interface import Contender
 from harness import config
 from harness.config import RunSettings
 from harness.errors import Interrupted, ServiceFailed, UsageError
+from harness.escapes import markdown_cell
 from harness.faults import check_fault, needs_proxies, parse_fault
 from harness.record import Record, new_folder
 from harness.registry import find_scenario, load_contender
@@ -212,4 +213,4 @@ def _seconds(ms: float | None) -> str:
 def markdown(matrix: Matrix) -> str:
     head, *body = rows(matrix)
     lines = [head, tuple("---" for _ in head), *body]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "".join(f"| {' | '.join(map(markdown_cell, line))} |\n" for line in lines)

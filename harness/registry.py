@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import scenarios
 from architectures.interface import Architecture, Contender
 from harness.errors import UsageError
+from harness.escapes import is_plain
 from peers.interface import Peer
 
 ARCHITECTURES = "chatbench.architectures"
@@ -80,6 +81,10 @@ def find_scenario(name_or_path: str) -> Path:
     if name_or_path in known:
         return known[name_or_path]
     path = Path(name_or_path)
+    if not is_plain(str(path.absolute())):
+        raise UsageError(
+            f"there is a character in {name_or_path!r} that cannot be written down; rename that file or folder"
+        )
     if path.suffix == ".py":
         if path.is_file():
             return path.resolve()

@@ -214,7 +214,7 @@ def _recorded(run: Run, record: Record, go: Callable[[], None]) -> Outcome:
         raise ServiceFailed(f"{why}; free some space, or use --out on another disk") from problem
     except Interrupted:
         with signals_wait():
-            record.write_summary(run.summary("interrupted", "SIGINT or SIGTERM"))
+            record.write_summary(run.summary("interrupted", "a signal asked it to end"))
         raise Interrupted(str(record.folder)) from None
     except Exception as problem:
         record.write_summary(run.summary("failed", where(problem)))

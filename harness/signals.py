@@ -1,4 +1,4 @@
-"""How SIGINT and SIGTERM end a run: once, in the main thread, and never halfway through the clearing away."""
+"""How signals end a run: once, in the main thread, and never halfway through the clearing away."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ from harness.errors import Interrupted
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
-ENDING = (signal.SIGINT, signal.SIGTERM)
+# Every signal that would end this process otherwise, and leave behind what it made. Those of a fault of the process
+# itself (SIGSEGV, SIGABRT ...) are none of them, and SIGALRM has another use below.
+ENDING: tuple[signal.Signals, ...] = tuple(
+    getattr(signal, name)
+    for name in (
+        *("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGVTALRM", "SIGPROF"),
+        *("SIGIO", "SIGPWR", "SIGSTKFLT"),  # not everywhere
+    )
+    if hasattr(signal, name)
+)
+ALWAYS = (signal.SIGINT, signal.SIGTERM)
 AGAIN_S = 0.25
 
 
@@ -27,12 +37,14 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def _handled_by(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
-    numbers = (*ENDING, signal.SIGALRM)
-    before = [signal.signal(number, handler) for number in numbers]
+    # What whoever started us has asked to ignore stays so, as SIGHUP under nohup.
+    wanted = [number for number in ENDING if number in ALWAYS or signal.getsignal(number) is not signal.SIG_IGN]
+    handled = [*wanted, signal.SIGALRM]
+    before = [signal.signal(number, handler) for number in handled]
     try:
         yield
     finally:
-        for number, previous in zip(numbers, before, strict=True):
+        for number, previous in zip(handled, before, strict=True):
             signal.signal(number, previous)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +26,7 @@ from harness.services.distant import DistantStack, met
 from harness.services.external import external_services, reached
 from harness.services.ports import is_free
 from harness.services.stack import Stack
+from harness.services.workdir import discard, keep, make_logs_folder
 from harness.signals import signals_interrupt, signals_wait
 from harness.watch import Watch, watched
 
@@ -51,7 +50,7 @@ def serve_ui(
         raise UsageError(f"--port is {port}, but something listens there already, or --bind {host} is not this host's")
     settings = met(reached(settings))
     config.raise_open_file_limit()
-    logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))
+    logs = make_logs_folder()
     backends = Backends(required(settings, architecture), settings.brokers, logs, external=external_services(settings))
     stack = stack_of(settings, architecture, backends, logs)
     others = [path for path in scenario_files().values() if path != scenario]
@@ -79,7 +78,10 @@ def serve_ui(
                 if isinstance(started, msg.Started):
                     say(recorder.record(started))
         except Interrupted:
-            shutil.rmtree(logs)  # the way this command ends; after a failure the logs stay
+            discard(logs)  # the way this command ends; after a failure the logs stay
+        except BaseException:
+            keep(logs)
+            raise
         finally:
             with signals_wait():
                 if driver is not None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
@@ -24,6 +21,7 @@ from harness.services.backends import Backends
 from harness.services.external import external_services, reached
 from harness.services.stack import Stack
 from harness.services.standing import offer
+from harness.services.workdir import discard, keep, make_logs_folder
 from harness.signals import signals_interrupt, signals_wait
 
 
@@ -59,7 +57,7 @@ def stay_up(
         raise UsageError(f"--bind {exposure.bind} is no address that members could be sent to; name one of this host")
     settings = reached(settings)
     config.raise_open_file_limit()
-    logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))
+    logs = make_logs_folder()
     backends = Backends(architecture.requires, settings.brokers, logs, external=external_services(settings))
     topology = config.topology(settings, architecture)
     stack = Stack(architecture, topology, backends, logs, exposure=exposure, tick_s=settings.tick_s)
@@ -75,7 +73,10 @@ def stay_up(
                 time.sleep(0.5)
                 stack.check()
         except Interrupted:
-            shutil.rmtree(logs)  # the way this command ends; after a failure the logs stay
+            discard(logs)  # the way this command ends; after a failure the logs stay
+        except BaseException:
+            keep(logs)
+            raise
         finally:
             with signals_wait():
                 stack.stop()

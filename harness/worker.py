@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from harness.errors import Interrupted
 from harness.load.driver_settings import WorkerSettings
 from harness.registry import find_scenario, scenario_files
 from harness.services.supervise import reason_in, spawn
+from harness.services.workdir import discard, keep, make_logs_folder
 from harness.signals import signals_interrupt, signals_wait
 
 CHECK_S = 0.2
@@ -30,7 +29,7 @@ def work_for(master: str, scenarios: Sequence[str], say: Callable[[str], None]) 
     paths = [find_scenario(each) for each in scenarios]
     paths += [path for path in scenario_files().values() if path not in paths]
     config.raise_open_file_limit()
-    logs = Path(tempfile.mkdtemp(prefix="chatbench-logs-"))
+    logs = make_logs_folder()
     settings = WorkerSettings(
         master_host=host,
         master_port=port,
@@ -43,7 +42,10 @@ def work_for(master: str, scenarios: Sequence[str], say: Callable[[str], None]) 
                 say(f"waiting for a run at {master}")
                 _work_once(settings, logs / "worker.log")
         except Interrupted:
-            shutil.rmtree(logs)  # the way this command ends; after a failure the logs stay
+            discard(logs)  # the way this command ends; after a failure the logs stay
+        except BaseException:
+            keep(logs)
+            raise
 
 
 def _work_once(settings: WorkerSettings, log: Path) -> None:

@@ -35,12 +35,14 @@ def list_command() -> None:
 @click.command()
 def doctor() -> None:
     """Say what is there, what would be downloaded, and what is too small."""
-    from harness.doctor import examine  # noqa: PLC0415 - see comparing.py
+    from rich.text import Text  # noqa: PLC0415 - see comparing.py
+
+    from harness.doctor import examine  # noqa: PLC0415
 
     out = console()
     for finding in examine():
-        mark = "[green]ok[/]  " if finding.ok else "[yellow]look[/]"
-        say(out, f"{mark} {finding.what:<28} {finding.found}")
+        mark = ("ok  ", "green") if finding.ok else ("look", "yellow")
+        say(out, Text.assemble(mark, f" {finding.what:<28} {finding.found}"))
         if not finding.ok and finding.advice:
             say(out, f"     {'':<28} {finding.advice}")
 

@@ -28,7 +28,9 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
 
 def show_report(folders: Sequence[Path], folder: Path) -> None:
     """Write it, and print its verdicts and tables."""
-    from harness.report.html import write_report  # noqa: PLC0415 - see comparing.py
+    from rich.text import Text  # noqa: PLC0415 - see comparing.py
+
+    from harness.report.html import write_report  # noqa: PLC0415
     from harness.report.table import comparison_tables  # noqa: PLC0415
 
     page, comparisons = write_report(folders, folder)
@@ -37,6 +39,6 @@ def show_report(folders: Sequence[Path], folder: Path) -> None:
         for table in comparison_tables(comparison, out.width):
             out.print(table)
         verdict = comparison.verdict
-        choice = f"For this workload: [bold]{verdict.choice}[/], because {verdict.because[0]}"
+        choice = Text.assemble("For this workload: ", (verdict.choice, "bold"), f", because {verdict.because[0]}")
         say(out, choice, *verdict.because[1:], *verdict.out, "")
     say(out, f"report: {page}", f"frames: {folder / 'frames'}")

@@ -68,19 +68,15 @@ def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> Iterator[st
         yield f"| {' | '.join(row)} |"
 
 
-def _printed(*what: Table | str) -> Iterator[str]:
+def _printed(*what: Table | Text) -> Iterator[str]:
     """As on a terminal, without its colours."""
     file = io.StringIO()
-    console = Console(file=file, width=WIDE, color_system=None, force_terminal=False)
+    console = Console(file=file, width=WIDE, color_system=None, force_terminal=False, markup=False)
     for each in what:
-        console.print(each, highlight=False, soft_wrap=isinstance(each, str))
+        console.print(each, highlight=False, soft_wrap=isinstance(each, Text))
     yield "```text"
     yield from (line.rstrip() for line in file.getvalue().rstrip().split("\n"))
     yield "```"
-
-
-def _plain(marked_up: str) -> str:
-    return Text.from_markup(marked_up).plain
 
 
 @cache
@@ -166,7 +162,7 @@ def _capacity(part: str) -> Iterator[str]:
     found = msgspec.json.decode((REFERENCE / part / FOUND).read_bytes(), type=Capacity)
     yield f"`{found.arch}`, {found.settings.members:,} members in one room:\n"
     for line in capacity_lines(found):
-        yield f"- {_plain(line)}"
+        yield f"- {line}"
 
 
 @cache

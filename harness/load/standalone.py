@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import tempfile
 import time
 from argparse import Namespace
 from pathlib import Path
@@ -31,6 +30,7 @@ from harness.load.coordinator import Coordinator
 from harness.load.crowd import serve_coordinator
 from harness.measure.histogram import Latencies
 from harness.services.supervise import Child, reason_in, spawn
+from harness.services.workdir import discard, keep, make_logs_folder
 
 UP_TIMEOUT_S = 90.0
 FOREVER_NS = 1 << 62
@@ -63,7 +63,7 @@ def _scenarios() -> list[Any]:
 
 
 def _on_init(environment: Environment, **_: Any) -> None:
-    logs = Path(tempfile.mkdtemp(prefix="chatbench-locust-"))
+    logs = make_logs_folder()
     if not isinstance(environment.runner, WorkerRunner):
         Standalone(environment, environment.parsed_options or Namespace(), logs)
     if not isinstance(environment.runner, MasterRunner):  # which has no members of its own
@@ -144,6 +144,7 @@ class Standalone:
     def _on_quitting(self, **_: Any) -> None:
         if self._services is not None:
             self._services.stop(grace_s=15)
+        (keep if self._environment.process_exit_code else discard)(self._logs)
 
     def _on_news(self, news: msg.FromCoordinator | msg.MemberFailed) -> None:
         match news:

@@ -25,6 +25,7 @@ from locust.runners import STATE_INIT, STATE_STOPPED
 from harness import config
 from harness.config import RunSettings
 from harness.errors import UsageError
+from harness.escapes import spreadsheet_cell
 from harness.figures import cost_text
 from harness.load import messages as msg
 from harness.load.channel import Channel
@@ -215,7 +216,8 @@ class WebDriver:
         @app.route(f"/{TAB}/csv")
         def tab_csv() -> Response:
             out = io.StringIO()
-            csv.writer(out).writerows([("what", "value"), *self._rows()])
+            rows = [("what", "value"), *self._rows()]
+            csv.writer(out).writerows([[spreadsheet_cell(cell) for cell in row] for row in rows])
             name = {"Content-Disposition": f"attachment;filename=chatbench-{TAB}.csv"}
             return Response(out.getvalue(), mimetype="text/csv", headers=name)
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from harness.config import RunSettings
 from harness.errors import UsageError
+from harness.escapes import spreadsheet_cell
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.ratio import ratio_of
 from harness.promises import one_for_each_fault
@@ -82,11 +83,11 @@ class Frames:
     ratios: pd.DataFrame
 
     def write(self, folder: Path) -> None:
-        """Each frame as CSV and as Parquet."""
+        """Each frame as CSV, its texts safe for spreadsheets, and as Parquet, with all as it is."""
         folder.mkdir(parents=True, exist_ok=True)
         for field in fields(self):
             frame: pd.DataFrame = getattr(self, field.name)
-            frame.to_csv(folder / f"{field.name}.csv", index=False, float_format="%.9g")
+            frame.map(spreadsheet_cell).to_csv(folder / f"{field.name}.csv", index=False, float_format="%.9g")
             frame.to_parquet(folder / f"{field.name}.parquet", index=False)
 
 

@@ -45,9 +45,9 @@ class RunProgress(_OnConsole):
 
     def __init__(self, console: Console) -> None:
         columns = (
-            TextColumn("[bold]{task.description:<12}"),
+            TextColumn("{task.description:<12}", style="bold", markup=False),
             BarColumn(bar_width=30),
-            TextColumn("{task.fields[detail]}"),
+            TextColumn("{task.fields[detail]}", markup=False),
             TimeElapsedColumn(),
         )
         live = Live(*columns, console=console, transient=True)
@@ -57,7 +57,7 @@ class RunProgress(_OnConsole):
 
     def step(self, name: str, detail: str = "", total: float | None = None) -> None:
         if self._live is None:
-            self._console.print(f"{name}: {detail}" if detail else name, highlight=False)
+            self._console.print(f"{name}: {detail}" if detail else name)
             self._said_at = time.monotonic()
             return
         self._live.remove_task(self._task)
@@ -68,7 +68,7 @@ class RunProgress(_OnConsole):
             self._live.update(self._task, completed=completed, detail=detail)
         elif time.monotonic() - self._said_at > PLAIN_EVERY_S:
             self._said_at = time.monotonic()
-            self._console.print(f"  {detail}", highlight=False)
+            self._console.print(f"  {detail}")
 
 
 class CampaignProgress(_OnConsole):
@@ -76,10 +76,10 @@ class CampaignProgress(_OnConsole):
 
     def __init__(self, console: Console, runs: int) -> None:
         columns = (
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[detail]}"),
+            TextColumn("{task.fields[detail]}", markup=False),
             TimeElapsedColumn(),
         )
         live = Live(*columns, console=console, transient=True)
@@ -93,7 +93,7 @@ class CampaignProgress(_OnConsole):
         """A new run begins, after so many are done."""
         self._run = name
         if self._live is None:
-            self._console.print(f"run {done + 1} of {self._runs}: {name}", highlight=False)
+            self._console.print(f"run {done + 1} of {self._runs}: {name}")
         else:
             self._live.update(self._task, completed=done, detail=name)
 

@@ -61,6 +61,7 @@ RC: Any = {  # its keys' type is a list of all that matplotlib knows
     "axes.spines.right": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 12,
+    "text.parse_math": False,  # a dollar in the name of a scenario is a dollar
     "svg.fonttype": "none",  # text stays text: small, sharp, and readable by a screen reader
     "svg.hashsalt": "chatbench",  # the same picture is the same file
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from harness.capacity import Capacity
 from harness.claims.claim import Claim, Finding
@@ -129,7 +130,7 @@ def capacity_table(capacity: Capacity) -> Table:
             f"{attempt.rate_per_s:,g}",
             _x(attempt.deliveries_per_s, ",.0f"),
             *(_x(ms, ",.1f") if attempt.driver_valid else "not valid" for ms in (attempt.p50_ms, attempt.p99_ms)),
-            "held" if attempt.held else f"[red]broke:[/] {attempt.why}",
+            "held" if attempt.held else Text.assemble(("broke:", "red"), f" {attempt.why}"),
         )
     return table
 
@@ -208,15 +209,17 @@ def advice_table(advice: Advice) -> Table:
     return table
 
 
-def advice_lines(advice: Advice) -> list[str]:
+def advice_lines(advice: Advice) -> list[Text]:
     """What is recommended, how sure that is, and what would change it."""
     whole = advice.held_out[0]
     if advice.choice:
-        named = " or ".join(f"[bold]{name}[/]" for name in advice.choice)
-        lines = [f"For this chat: {named}, the least CPU in gateways and brokers of those that can do it."]
+        named = Text(" or ").join(Text(name, "bold") for name in advice.choice)
+        chosen = Text.assemble(
+            "For this chat: ", named, ", the least CPU in gateways and brokers of those that can do it."
+        )
     else:
-        lines = ["None of them can do this."]
-    lines += [f"Not {name}: {why}." for name, why in advice.out.items()]
+        chosen = Text("None of them can do this.")
+    lines = [f"Not {name}: {why}." for name, why in advice.out.items()]
     lines += [f"It would change with {change}." for change in advice.would_change]
     lines.append(
         f"Predictions of CPU were off by {whole.median_error:.1%} in the median of {whole.runs} runs held out."
@@ -226,7 +229,7 @@ def advice_lines(advice: Advice) -> list[str]:
         "* in milliseconds, as measured in the run that is most like this one, on one small machine; latency is not "
         "predicted. Not measured: brokers that replicate, other machines."
     )
-    return lines
+    return [chosen, *map(Text, lines)]
 
 
 def _bytes(count: float) -> str:
@@ -243,27 +246,30 @@ def selftest_table(checks: Sequence[Check]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in ("figure", "injected", "reported", "error", "allowed", ""):
         table.add_column(column, justify="right" if column in {"injected", "reported", "error"} else "left")
-    marks = {True: "[green]held[/]", False: "[red]WRONG[/]", None: "[yellow]too busy to tell[/]"}
+    marks = {True: Text("held", "green"), False: Text("WRONG", "red"), None: Text("too busy to tell", "yellow")}
     for check in checks:
         table.add_row(check.what, check.injected, check.reported, check.error, check.allowed, marks[check.held])
     return table
 
 
-def capacity_lines(capacity: Capacity) -> list[str]:
+def capacity_lines(capacity: Capacity) -> list[Text]:
     """What was found, with how sure it is, and what was in the way of more."""
     objective = f"p99 <= {capacity.objective.p99_ms:g} ms, nothing lost, all sent"
     if capacity.rate_per_s is None:
-        return [f"the objective ({objective}) did not hold at any rate that was tried: {capacity.broke_why}"]
+        return [Text(f"the objective ({objective}) did not hold at any rate that was tried: {capacity.broke_why}")]
     sure = f"held in {capacity.held_runs} of {capacity.held_runs} runs"
     share = f"95 % sure that at least {capacity.held_at_least:.0%} of runs hold"
-    lines = [f"capacity: [bold]{capacity.rate_per_s:,g} messages/s[/] ({objective}; {sure}: {share})"]
+    rate = (f"{capacity.rate_per_s:,g} messages/s", "bold")
+    found = Text.assemble("capacity: ", rate, f" ({objective}; {sure}: {share})")
     if capacity.broke_at_per_s is None:
-        return [*lines, "it never broke: more than that was not tried"]
-    lines.append(f"at {capacity.broke_at_per_s:,g} messages/s it broke: {capacity.broke_why}")
-    lines.append(f"saturated there: {', '.join(capacity.saturated) or 'nothing by its CPU time'}")
+        return [found, Text("it never broke: more than that was not tried")]
+    lines = [
+        f"at {capacity.broke_at_per_s:,g} messages/s it broke: {capacity.broke_why}",
+        f"saturated there: {', '.join(capacity.saturated) or 'nothing by its CPU time'}",
+    ]
     if capacity.limited_by_driver:
         lines.append("the driver was in the way, so the architecture itself may take more; try --processes 2")
-    return lines
+    return [found, *map(Text, lines)]
 
 
 def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table]:
@@ -290,7 +296,7 @@ def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table]:
         for name in comparison.names[first:last]:
             table.add_column(name, justify="right")
         for row in comparison.rows:
-            cells = [f"{cell.value}\n[dim]{cell.small}[/]" if cell.small else cell.value for cell in row.cells]
+            cells = [Text.assemble(each.value, (f"\n{each.small}" if each.small else "", "dim")) for each in row.cells]
             table.add_row(row.label, *cells[first:last])
         yield table
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from architectures.interface import Requirements, Services
@@ -15,7 +14,7 @@ from harness.services.proxy import start_proxy
 from harness.services.redis import RedisServer, start_redis, url_of
 from harness.services.redis_cluster import RedisCluster
 from harness.services.supervise import Child
-from harness.services.workdir import make_workdir
+from harness.services.workdir import discard, make_workdir
 
 NOBODYS = Services()
 
@@ -155,4 +154,4 @@ class Backends:
         if self.kafka is not None:
             self.kafka.stop()
         if self.workdir is not None:
-            shutil.rmtree(self.workdir, ignore_errors=True)  # what is left, the next run removes
+            discard(self.workdir)

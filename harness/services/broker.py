@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ServiceFailed
+from harness.escapes import java_properties
 from harness.services.jars import Jars
 from harness.services.supervise import PORT_TAKEN, Child, Reasons, spawn
 
@@ -103,18 +104,28 @@ class Broker:
             "node.id": str(self.node),
             "directory.id": new_id(),
         }
-        lines = "".join(f"{key}={value}\n" for key, value in identity.items())
-        (self.log_dir / "meta.properties").write_text(lines)
+        (self.log_dir / "meta.properties").write_text(java_properties(identity))
 
     def start(self, installation: Installation) -> Child:
-        """Its process, on the settings and the folder as they are."""
+        """Its process, on the settings and the folder as they are.
+
+        It works in the folder of its own files and is told their names alone: `log.dirs` has no way to write a path
+        with a comma in it, nor the agent's argument one with a colon.
+        """
         rules = self.properties.with_suffix(".exporter.yaml")
         rules.write_text(EXPORTER_RULES)
         jars = installation.jars
-        agent = f"-javaagent:{jars.agent}=127.0.0.1:{self.metrics_port}:{rules}"
-        jvm = [java(), *JVM, *installation.jvm, agent, "-cp", jars.class_path]
-        argv = [*jvm, "kafka.Kafka", str(self.properties)]
-        return spawn(f"kafka broker {self.node}", argv, self.log, reasons=REASONS)
+        agent = f"-javaagent:{jars.agent}=127.0.0.1:{self.metrics_port}:{rules.name}"
+        jvm = [*JVM, *installation.jvm, agent, "-cp", jars.class_path]
+        return spawn_jvm(
+            f"kafka broker {self.node}", [*jvm, "kafka.Kafka", self.properties.name], self.log, self.properties.parent
+        )
+
+
+def spawn_jvm(name: str, arguments: Sequence[str], log: Path, folder: Path) -> Child:
+    """In that folder, and with a locale in which it can open files whose paths are not of ASCII alone."""
+    argv = [java(), *arguments]
+    return spawn(name, argv, log, reasons=REASONS, cwd=folder, environment={"LC_ALL": "C.UTF-8"})
 
 
 def java() -> str:
@@ -149,7 +160,7 @@ def server_properties(broker: Broker, cluster: list[Broker], *, proxied: bool) -
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "log.dirs": broker.log_dir,
+        "log.dirs": broker.log_dir.name,  # beside the properties, where it works
         "auto.create.topics.enable": "false",
         "offsets.topic.num.partitions": 4,
         "offsets.topic.replication.factor": replicas,
@@ -165,4 +176,4 @@ def server_properties(broker: Broker, cluster: list[Broker], *, proxied: bool) -
         settings["listeners"] += f",PROXIED://127.0.0.1:{broker.proxied_port}"
         settings["advertised.listeners"] += f",PROXIED://127.0.0.1:{broker.proxy_port}"
         settings["listener.security.protocol.map"] += ",PROXIED:PLAINTEXT"
-    return "".join(f"{key}={value}\n" for key, value in settings.items())
+    return java_properties(settings)

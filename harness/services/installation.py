@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -23,12 +21,12 @@ from confluent_kafka import Consumer, Producer
 from architectures.interface import Services, Topology
 from architectures.kafka_client import client_settings, consumer_settings, create_topic
 from harness.errors import ServiceFailed
-from harness.services.broker import JVM, PORTS, REASONS, Broker, Installation, java, new_id, server_properties
+from harness.services.broker import JVM, PORTS, Broker, Installation, java, new_id, server_properties, spawn_jvm
 from harness.services.jars import Jars, cache_dir, ensure_jars
 from harness.services.kafka import Kafka
 from harness.services.ports import free_ports
-from harness.services.supervise import Child, spawn
-from harness.services.workdir import remove_leftovers
+from harness.services.supervise import Child
+from harness.services.workdir import discard, make_folder, remove_leftovers
 
 FORMATTER = "kafka.tools.StorageTool"
 FORMATTED = "formatted"
@@ -65,7 +63,7 @@ def _prepare(jars: Jars, folder: Path) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder.parent, INCOMING)
-        workdir = Path(tempfile.mkdtemp(prefix=f"{INCOMING}{os.getpid()}-", dir=folder.parent))
+        workdir = make_folder(folder.parent, INCOMING)
         try:
             made = workdir / "made"
             made.mkdir()
@@ -73,7 +71,7 @@ def _prepare(jars: Jars, folder: Path) -> None:
             _keep_classes(Installation(jars, made / FORMATTED, ()), workdir, made / CLASSES)
             made.rename(folder)
         finally:
-            shutil.rmtree(workdir, ignore_errors=True)
+            discard(workdir)
     except OSError as problem:
         if not folder.is_dir():  # else another chatbench was faster
             raise ServiceFailed(
@@ -85,8 +83,8 @@ def _prepare(jars: Jars, folder: Path) -> None:
 def _format(jars: Jars, workdir: Path, log: Path, formatted: Path) -> None:
     broker = Broker.make(1, free_ports(PORTS), workdir, workdir)
     broker.properties.write_text(server_properties(broker, [broker], proxied=False))
-    tool = [FORMATTER, "format", "-t", new_id(), "-c", str(broker.properties)]
-    _run_jvm("kafka's formatter", jars, ("-Xmx256m", *tool), log)
+    tool = [FORMATTER, "format", "-t", new_id(), "-c", broker.properties.name]
+    _run_jvm("kafka's formatter", jars, ("-Xmx256m", *tool), log, workdir)
     broker.log_dir.rename(formatted)
 
 
@@ -104,7 +102,8 @@ def _keep_classes(installation: Installation, workdir: Path, classes: Path) -> N
         kafka.stop()
     create = ("-XX:AOTMode=create", f"-XX:AOTConfiguration={noted}", f"-XX:AOTCache={classes}")
     with contextlib.suppress(ServiceFailed):  # a JVM that cannot do it starts more slowly, and no worse
-        _run_jvm("the JVM that keeps Kafka's classes", installation.jars, (*JVM, *create), kafka.brokers[0].log)
+        log = kafka.brokers[0].log
+        _run_jvm("the JVM that keeps Kafka's classes", installation.jars, (*JVM, *create), log, workdir)
 
 
 def _rehearse(services: Services) -> None:
@@ -121,9 +120,9 @@ def _rehearse(services: Services) -> None:
     consumer.close()
 
 
-def _run_jvm(name: str, jars: Jars, arguments: Sequence[str], log: Path) -> None:
+def _run_jvm(name: str, jars: Jars, arguments: Sequence[str], log: Path, folder: Path) -> None:
     """Returns when it has ended well; raises ServiceFailed."""
-    child: Child = spawn(name, [java(), "-XX:+UseSerialGC", "-cp", jars.class_path, *arguments], log, reasons=REASONS)
+    child: Child = spawn_jvm(name, ["-XX:+UseSerialGC", "-cp", jars.class_path, *arguments], log, folder)
     try:
         if child.process.wait(STEP_TIMEOUT_S) != 0:
             child.check()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,11 @@ from jgo.env import LockFile
 from jgo.maven import MavenContext, PythonResolver
 
 from harness.errors import ServiceFailed
+from harness.services.workdir import discard, make_folder, remove_leftovers
 
 LOCK = Path(__file__).parent / "kafka.lock.toml"
 KAFKA_VERSION = "4.4.0"
+INCOMING = ".incoming-"
 AGENT = "jmx_prometheus_javaagent"
 # Kafka logs through slf4j; without a binding it starts mute, and its reasons for failing are lost.
 ROOTS = (
@@ -22,6 +23,10 @@ ROOTS = (
     "org.slf4j:slf4j-simple:1.7.36",
     f"io.prometheus.jmx:{AGENT}:1.0.1",
 )
+
+
+# These end a path in the class path, in the argument of an agent, and in the address of what is in a jar.
+JAVAS_OWN = (os.pathsep, "=", "!/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +51,9 @@ class Jar:
 def cache_dir() -> Path:
     """Where jars are kept: $CHATBENCH_CACHE, else the user's cache folder."""
     if chosen := os.environ.get("CHATBENCH_CACHE"):
-        return Path(chosen) / "jars"
+        return Path(chosen).absolute() / "jars"
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "chatbench" / "jars"
+    return Path(base).absolute() / "chatbench" / "jars"
 
 
 def locked_jars() -> list[Jar]:
@@ -66,6 +71,11 @@ def ensure_jars(on_progress: Callable[[int, int], None]) -> Jars:
     `on_progress(done, total)` counts jars. Raises ServiceFailed, with the next step, when a jar can neither be
     found nor fetched, or is not the one that was locked.
     """
+    if taken := [mark for mark in JAVAS_OWN if mark in str(cache_dir())]:
+        raise ServiceFailed(
+            f"jars cannot be kept in {cache_dir()}, since Java takes the {taken[0]!r} in that path for the end of it; "
+            "set CHATBENCH_CACHE to another folder"
+        )
     missing = missing_jars()
     for done, jar in enumerate(missing):
         on_progress(done, len(missing))
@@ -83,7 +93,9 @@ def ensure_jars(on_progress: Callable[[int, int], None]) -> Jars:
 def _fetch(jar: Jar) -> None:
     # Each download goes to a folder of its own and is renamed into place, so that neither a killed download nor a
     # second chatbench beside this one leaves half a jar in the cache.
-    private = cache_dir() / f".incoming-{os.getpid()}"
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    remove_leftovers(cache_dir(), INCOMING)
+    private = make_folder(cache_dir(), INCOMING)
     context = MavenContext(resolver=PythonResolver(), repo_cache=private, local_repos=[], timeout=20)
     component = context.project(jar.group, jar.artifact).at_version(jar.version)
     try:
@@ -96,7 +108,7 @@ def _fetch(jar: Jar) -> None:
             f"downloaded ({_short(problem)}); run the command once with network, after that it works offline"
         ) from problem
     finally:
-        shutil.rmtree(private, ignore_errors=True)
+        discard(private)
 
 
 def _verify() -> None:

@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.errors import ChildBroke, ExitCode, ServiceFailed
 from harness.outermost import REPORT_IT
@@ -103,6 +104,8 @@ def spawn(
     stdin: bytes = b"",
     pass_fds: Sequence[int] = (),
     reasons: Reasons = (),
+    cwd: Path | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Child:
     """Start a process that the kernel kills when this thread's process dies.
 
@@ -113,7 +116,7 @@ def spawn(
     in order.
 
     A Python among them, and all that it starts, never imports from the working directory: a queue.py or a folder
-    harness/ that happens to lie there is no part of chatbench.
+    harness/ that happens to lie there is no part of chatbench. `environment` is beside that of this process.
     """
     parent = os.getpid()
 
@@ -131,7 +134,9 @@ def spawn(
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 pass_fds=pass_fds,
-                env={**os.environ, "PYTHONSAFEPATH": "1"},  # what `python -P` is, for children's children as well
+                cwd=cwd,
+                # PYTHONSAFEPATH is what `python -P` is, for children's children as well.
+                env={**os.environ, "PYTHONSAFEPATH": "1", **environment},
                 start_new_session=True,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call on a library loaded before the fork
             )

@@ -54,3 +54,15 @@ def test_everything_is_as_before_afterwards() -> None:
         time.sleep(10)
     assert [signal.getsignal(number) for number in (*ENDING, signal.SIGALRM)] == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_what_our_parent_wants_ignored_stays_so() -> None:
+    """SIGHUP under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals_interrupt():
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.05)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

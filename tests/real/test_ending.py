@@ -13,7 +13,7 @@ import msgspec
 import psutil
 import pytest
 
-from tests.real.runs import CHATBENCH
+from tests.real.runs import CHATBENCH, SHORT, chatbench
 
 PATIENCE_S = 60.0
 
@@ -94,6 +94,25 @@ def test_a_signal_leaves_no_process_and_a_readable_record(tmp_path: Path, moment
         assert summary["delivered"] > 0
         assert summary["lost"] == 0
         assert (record_in(out) / "latency.hgrm").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP, signal.SIGKILL], ids=lambda n: n.name)
+def test_no_temporary_folder_outlives_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    out = tmp_path / "out"
+    with start(out, "redis") as run:
+        wait_for(lambda: measuring(out), run)
+        children = descendants(run)
+        (folder,) = tmp_path.glob("chatbench-*")
+        run.send_signal(number)
+        run.communicate(timeout=PATIENCE_S)
+    assert_all_gone(children)
+    assert folder.exists() == (number is signal.SIGKILL)
+    answer = chatbench("run", "--arch", "direct", *SHORT, "--members", "4", "--out", str(out))
+    assert answer.returncode in (0, 4), answer.stderr
+    assert list(tmp_path.glob("chatbench-*")) == []
 
 
 def kill_one(run: subprocess.Popen[str], mark: bytes) -> None:

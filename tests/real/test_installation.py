@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from architectures.interface import Requirements
 from harness.errors import ServiceFailed
+from harness.measure.kafka_metrics import read_counters
 from harness.services import installation
+from harness.services.backends import Backends
 from harness.services.installation import ensure_installation
 from harness.services.jars import cache_dir
 from harness.services.kafka import Kafka
@@ -57,3 +61,33 @@ def test_a_first_start_that_fails_is_one_sentence_and_leaves_nothing(
         ensure_installation(lambda _what, _done, _total: None)
     assert "\n" not in str(failed.value)
     assert [each.name for each in own_cache.glob("prepared/*")] == ["rehearsal.log"]
+
+
+@pytest.mark.parametrize("name", ["é, 한 \\ 'x' #1", "[v1]; $5$ & a:b=c"])
+def test_folders_may_have_any_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the cache all but what Java takes for the end of a path."""
+    ensure_installation(lambda _what, _done, _total: None)
+    jars = cache_dir()
+    monkeypatch.setenv("LC_ALL", "C")
+    cache = tmp_path / "cache" / name.replace(":", "").replace("=", "")
+    shutil.copytree(jars, cache / "jars", ignore=shutil.ignore_patterns(".*"))
+    monkeypatch.setenv("CHATBENCH_CACHE", str(cache))
+    (tmp_path / "tmp" / name).mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp" / name))
+    backends = Backends(Requirements(kafka=True, redis=True), 1, tmp_path)
+    try:
+        backends.begin(lambda _what, _done, _total: None)
+        backends.finish()
+        assert backends.kafka is not None
+        assert read_counters(backends.kafka.brokers, "nobody's").total.records == 0
+        assert [each.name for each in backends.kafka.brokers[0].log_dir.glob("meta.properties")]
+    finally:
+        backends.stop()
+    assert list((tmp_path / "tmp" / name).iterdir()) == []
+
+
+@pytest.mark.parametrize("mark", [":", "="])
+def test_a_cache_that_java_could_not_find_is_told(mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATBENCH_CACHE", str(tmp_path / f"a{mark}b"))
+    with pytest.raises(ServiceFailed, match="set CHATBENCH_CACHE to another folder"):
+        ensure_installation(lambda _what, _done, _total: None)

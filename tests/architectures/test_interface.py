@@ -44,7 +44,7 @@ def test_a_peer_is_complete_and_explains_itself(name: str) -> None:
 def test_accepts_its_own_default_shape(name: str) -> None:
     architecture = load_architecture(name)
     gateways = min(2, architecture.requires.gateways_max or 2)
-    architecture.check(Topology(run_id="r", gateways=gateways))
+    architecture.check(Topology(run_id="r", gateways=gateways, options=architecture.options))
 
 
 def test_no_method_of_the_interface_has_a_silent_default() -> None:

@@ -131,16 +131,20 @@ class Network:
 
 
 def topology_of(architecture: type[Architecture], gateways: int = 3) -> Topology:
+    """What a run gives it where its user asks for nothing else."""
     most = architecture.requires.gateways_max
     return Topology(
-        run_id=f"conform-{secrets.token_hex(4)}", gateways=gateways if most is None else min(gateways, most)
+        run_id=f"conform-{secrets.token_hex(4)}",
+        gateways=gateways if most is None else min(gateways, most),
+        options=dict(architecture.options),
     )
 
 
 @asynccontextmanager
 async def network(architecture: type[Architecture], services: Services, gateways: int = 3) -> AsyncIterator[Network]:
-    """Provisioned and open; closed at the end."""
+    """Checked, provisioned and open; closed at the end."""
     topology = topology_of(architecture, gateways)
+    architecture.check(topology)
     architecture.provision(services, topology)
     running = Network(architecture, services, topology)
     await running.open()

@@ -10,11 +10,21 @@ from __future__ import annotations
 import asyncio
 import struct
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from architectures.interface import Architecture, BadTopology, Delivery, Promises, Requirements, Services, Topology
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Option,
+    Promises,
+    Refused,
+    Requirements,
+    Services,
+    Topology,
+)
 
 HEAD = struct.Struct(">HI")  # bytes of the room's name, bytes of the payload
 CONNECT_EVERY_S = 0.02
@@ -25,9 +35,12 @@ class Mesh(Architecture):
     summary: ClassVar[str] = "no broker: every gateway writes to every other one"
     requires: ClassVar[Requirements] = Requirements()
     promises: ClassVar[Promises] = Promises(everyone=True, once=True, ordered=True, durable_ack=False)
+    options: ClassVar[Mapping[str, Option]] = {"unsent_bytes_max": 65_536}  # for one gateway, before an ack waits
 
     @classmethod
     def check(cls, topology: Topology) -> None:
+        if (most := int(topology.options["unsent_bytes_max"])) < 0:
+            raise BadTopology(f"--arch-set unsent_bytes_max is {most}, but it must be 0 or more bytes")
         if topology.partitions is not None or topology.dedup:
             raise BadTopology("mesh has no partitions and makes no copies; leave --partitions and --dedup out")
 
@@ -55,6 +68,7 @@ class Mesh(Architecture):
             except OSError:  # it has not started yet
                 await asyncio.sleep(CONNECT_EVERY_S)
             else:
+                writer.transport.set_write_buffer_limits(high=int(self.topology.options["unsent_bytes_max"]))
                 return writer
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -71,8 +85,11 @@ class Mesh(Architecture):
         frame = HEAD.pack(len(name), len(payload)) + name + payload
         for peer in self._peers:
             peer.write(frame)
-        for peer in self._peers:
-            await peer.drain()
+        try:
+            for peer in self._peers:
+                await peer.drain()
+        except OSError as problem:
+            raise Refused(f"a gateway did not take the message: {problem}") from problem
 
     async def join(self, room: str) -> None:
         """Nothing to do: every message of every room comes to every gateway."""

@@ -51,6 +51,12 @@ def test_it_runs(with_plugin: Mapping[str, str], tmp_path: Path) -> None:
     assert [promise["held"] for promise in summary["promises"]] == [True, True, True]
 
 
+def test_its_option_is_checked_before_anything_starts(with_plugin: Mapping[str, str]) -> None:
+    answer = python(with_plugin, "-m", "harness.cli", "run", "--arch", "mesh", "--arch-set", "unsent_bytes_max=-1")
+    assert answer.returncode == 2
+    assert "--arch-set unsent_bytes_max is -1, but it must be 0 or more bytes" in answer.stderr
+
+
 def test_it_passes_the_conformance_suite_in_one_line(with_plugin: Mapping[str, str]) -> None:
     answer = python(with_plugin, "-m", "pytest", "-q", "tests/conformance", "--arch", "mesh")
     assert answer.returncode == 0, answer.stdout

@@ -76,7 +76,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """capacity.json."""
+    """capacity.json, which has `at_least` as well."""
 
     arch: str
     scenario: str
@@ -90,6 +90,22 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     limited_by_driver: bool  # the harness broke first: the architecture's capacity is higher
     settings: RunSettings
     attempts: list[Attempt]
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the architecture's capacity may be higher: nothing broke, or only the harness did."""
+        return self.broke_at_per_s is None or self.limited_by_driver
+
+    @property
+    def rate_text(self) -> str:
+        """What was found, for people."""
+        if self.rate_per_s is None:
+            return "not told" if self.limited_by_driver else "none"
+        return f"{'at least ' if self.at_least else ''}{self.rate_per_s:,g} messages/s"
+
+    def json(self) -> bytes:
+        """Of capacity.json."""
+        return msgspec.json.format(msgspec.json.encode({**msgspec.structs.asdict(self), "at_least": self.at_least}))
 
     @property
     def held_at_least(self) -> float:
@@ -161,8 +177,8 @@ def find_capacity(
                 record = Record(folder, here, scenario.stem, architecture)
                 outcome = run_on(backends, record, architecture, scenario, progress, watch=watch)
                 attempts.append(judge_attempt(outcome.summary, rate_per_s, plan.objective, record.folder.name))
-                found = _capacity(settings, plan, attempts, scenario.stem)
-                (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+                found = capacity_of(settings, plan, attempts, scenario.stem)
+                (folder / FOUND).write_bytes(found.json())
         except Interrupted:
             raise Interrupted(str(folder)) from None
         finally:
@@ -209,7 +225,8 @@ def saturated(summary: Summary) -> list[str]:
     return names
 
 
-def _capacity(settings: RunSettings, plan: Plan, attempts: list[Attempt], scenario: str) -> Capacity:
+def capacity_of(settings: RunSettings, plan: Plan, attempts: list[Attempt], scenario: str) -> Capacity:
+    """What these attempts tell."""
     good, bad = bracket(attempts)
     broke = [attempt for attempt in attempts if attempt.rate_per_s == bad and not attempt.held]
     return Capacity(

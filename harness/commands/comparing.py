@@ -167,7 +167,8 @@ def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, a
       chatbench capacity --arch redis
       chatbench capacity --arch plan2 --scenario many_rooms --gateways 4 --slo 100ms
 
-    The rate is doubled until the objective breaks, then narrowed down, then run again. Exit codes: as for run.
+    The rate is doubled until the objective breaks, then narrowed down, then run again. Where only the driver was in the
+    way of more, it is "at least" that. Exit codes: as for run; 4 if the driver was not valid at any rate.
     """
     from harness.capacity import FOUND, Objective, Plan, find_capacity  # noqa: PLC0415
     from harness.config import RunSettings  # noqa: PLC0415
@@ -185,7 +186,9 @@ def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, a
         chart = save(hockey_stick(found), folder / "charts", "capacity")
     if as_json:
         click.echo((folder / FOUND).read_text(), nl=False)
-        return
-    out = console()
-    out.print(capacity_table(found))
-    say(out, *capacity_lines(found), f"record: {folder}", f"chart: {chart.with_suffix('.png')}")
+    else:
+        out = console()
+        out.print(capacity_table(found))
+        say(out, *capacity_lines(found), f"record: {folder}", f"chart: {chart.with_suffix('.png')}")
+    if found.rate_per_s is None and found.limited_by_driver:
+        sys.exit(ExitCode.DRIVER_NOT_VALID)

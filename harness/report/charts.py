@@ -201,6 +201,8 @@ def hockey_stick(capacity: Capacity) -> Figure:
             axes.plot(middle.index, middle, color=colour, linestyle=dash, linewidth=2, label=column.removesuffix("_ms"))
         for held, face in ((True, colour), (False, "none")):
             some = [each for each in timed if each.held is held]
+            if not some:
+                continue
             axes.plot(
                 [each.rate_per_s for each in some],
                 [each.p99_ms or 0 for each in some],
@@ -211,13 +213,18 @@ def hockey_stick(capacity: Capacity) -> Figure:
                 label="held" if held else "broke",
             )
         axes.axhline(capacity.objective.p99_ms, color=INK, linewidth=1, linestyle=DASHES[2])
-        late = [each.rate_per_s for each in capacity.attempts if not each.driver_valid]
+        late = [each for each in capacity.attempts if not each.driver_valid and each.p99_ms is not None]
         if late:
-            axes.plot(late, [capacity.objective.p99_ms] * len(late), "x", color=INK, label="driver not valid")
+            places = [each.rate_per_s for each in late], [each.p99_ms or 0 for each in late]
+            axes.plot(*places, "x", color=INK, label="driver not valid")
         if capacity.rate_per_s is not None:
             axes.axvline(capacity.rate_per_s, color=INK, linewidth=1)
-            text = f" {capacity.rate_per_s:,g} msg/s"
-            axes.annotate(text, (capacity.rate_per_s, 0.02), xycoords=("data", "axes fraction"), fontweight="bold")
+            # On the side where there is room.
+            tried = [each.rate_per_s for each in capacity.attempts]
+            side = "right" if capacity.rate_per_s**2 > min(tried) * max(tried) else "left"
+            place = (capacity.rate_per_s, 0.02)
+            text = f" {capacity.rate_text} "
+            axes.annotate(text, place, xycoords=("data", "axes fraction"), ha=side, fontweight="bold")
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
@@ -226,7 +233,7 @@ def hockey_stick(capacity: Capacity) -> Figure:
         axes.set_title(f"{capacity.arch}, {capacity.scenario}")
         axes.set_xlabel("messages per second, asked for")
         axes.set_ylabel("delivery latency, ms")
-        axes.legend(frameon=False, loc="center left")
+        axes.legend(frameon=False, loc="best")
     return figure
 
 

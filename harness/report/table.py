@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from harness.capacity import Capacity
+from harness.capacity import Attempt, Capacity
 from harness.claims.claim import Claim, Finding
 from harness.costs.advice import Advice
 from harness.costs.check import Held
@@ -120,7 +120,8 @@ def _after(ms: float | None) -> str:
 
 def capacity_table(capacity: Capacity) -> Table:
     """Every run that was made on the way, by rate."""
-    title = f"{capacity.arch} · {capacity.scenario} · {capacity.settings.members:,} members"
+    chat = f"{capacity.arch} · {capacity.scenario} · {capacity.settings.members:,} members"
+    title = f"{chat} · capacity: {capacity.rate_text}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in ("messages/s", "deliveries/s", "p50 ms", "p99 ms"):
         table.add_column(column, justify="right")
@@ -130,9 +131,16 @@ def capacity_table(capacity: Capacity) -> Table:
             f"{attempt.rate_per_s:,g}",
             _x(attempt.deliveries_per_s, ",.0f"),
             *(_x(ms, ",.1f") if attempt.driver_valid else "not valid" for ms in (attempt.p50_ms, attempt.p99_ms)),
-            "held" if attempt.held else Text.assemble(("broke:", "red"), f" {attempt.why}"),
+            _objective(attempt),
         )
     return table
+
+
+def _objective(attempt: Attempt) -> Text:
+    if attempt.held:
+        return Text("held")
+    what = ("broke:", "red") if attempt.driver_valid else ("not told:", "yellow")
+    return Text.assemble(what, f" {attempt.why}")
 
 
 def faults_table(matrix: Matrix) -> Table:
@@ -255,12 +263,14 @@ def selftest_table(checks: Sequence[Check]) -> Table:
 def capacity_lines(capacity: Capacity) -> list[Text]:
     """What was found, with how sure it is, and what was in the way of more."""
     objective = f"p99 <= {capacity.objective.p99_ms:g} ms, nothing lost, all sent"
+    if capacity.rate_per_s is None and capacity.limited_by_driver:
+        where = f"even at {capacity.broke_at_per_s:,g} messages/s the driver was in the way ({capacity.broke_why})"
+        return [Text(f"not told: {where}; try fewer --members, or {_more_driver(capacity)}")]
     if capacity.rate_per_s is None:
         return [Text(f"the objective ({objective}) did not hold at any rate that was tried: {capacity.broke_why}")]
     sure = f"held in {capacity.held_runs} of {capacity.held_runs} runs"
     share = f"95 % sure that at least {capacity.held_at_least:.0%} of runs hold"
-    rate = (f"{capacity.rate_per_s:,g} messages/s", "bold")
-    found = Text.assemble("capacity: ", rate, f" ({objective}; {sure}: {share})")
+    found = Text.assemble("capacity: ", (capacity.rate_text, "bold"), f" ({objective}; {sure}: {share})")
     if capacity.broke_at_per_s is None:
         return [found, Text("it never broke: more than that was not tried")]
     lines = [
@@ -268,8 +278,14 @@ def capacity_lines(capacity: Capacity) -> list[Text]:
         f"saturated there: {', '.join(capacity.saturated) or 'nothing by its CPU time'}",
     ]
     if capacity.limited_by_driver:
-        lines.append("the driver was in the way, so the architecture itself may take more; try --processes 2")
+        more = _more_driver(capacity)
+        lines.append(f"the driver was in the way, so the architecture itself may take more; try {more}")
     return [found, *map(Text, lines)]
+
+
+def _more_driver(capacity: Capacity) -> str:
+    workers, processes = capacity.settings.expect_workers, capacity.settings.processes
+    return f"--expect-workers {2 * workers}" if workers else f"--processes {2 * processes}"
 
 
 def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table]:

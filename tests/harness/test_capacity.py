@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from harness.capacity import RUNS_MAX, Attempt, Capacity, Objective, bracket, judge_attempt, next_rate, saturated
+from harness.capacity import (
+    RUNS_MAX,
+    Attempt,
+    Capacity,
+    Objective,
+    Plan,
+    bracket,
+    capacity_of,
+    judge_attempt,
+    next_rate,
+    saturated,
+)
 from harness.config import RunSettings
 from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
+from harness.report.charts import hockey_stick
+from harness.report.table import capacity_lines, capacity_table
 from harness.summary import Summary
 
 SUMMARY = Summary(
@@ -140,3 +155,50 @@ def test_a_component_is_saturated_when_its_busy_thread_is(monkeypatch: pytest.Mo
     assert saturated(replace(SUMMARY, cores_used={"gateway": 1.0, "kafka": 0.9})) == [
         "the machine (1.9 of 2 cores, most by gateway)"
     ]
+
+
+def found_with(*attempts: Attempt, processes: int = 1) -> Capacity:
+    """What is told of a search that made these attempts."""
+    plan = Plan(objective=Objective(p99_ms=200))
+    return capacity_of(RunSettings(arch="redis", processes=processes), plan, list(attempts), "big_room")
+
+
+LATE = replace(attempt(12_800, held=False), driver_valid=False, p99_ms=900.0, why="the driver was not valid")
+HELD = [attempt(6_400, held=True)] * 3
+
+
+def test_where_only_the_driver_broke_the_capacity_is_at_least_that() -> None:
+    driver_limited = found_with(*HELD, LATE, LATE)
+    assert driver_limited.at_least
+    assert capacity_lines(driver_limited)[0].plain.startswith("capacity: at least 6,400 messages/s (")
+    assert "capacity: at least 6,400 messages/s" in str(capacity_table(driver_limited).title)
+    assert str(list(capacity_table(driver_limited).columns[-1].cells)[-1]) == "not told: the driver was not valid"
+    assert msgspec.json.decode(driver_limited.json())["at_least"] is True
+    assert msgspec.json.decode(driver_limited.json(), type=Capacity) == driver_limited
+    texts = [each.get_text() for each in hockey_stick(driver_limited).axes[0].texts]
+    assert texts == [" at least 6,400 messages/s "]
+
+
+def test_what_never_broke_is_at_least_that_too() -> None:
+    assert found_with(*HELD).rate_text == "at least 6,400 messages/s"
+
+
+def test_what_broke_with_a_valid_driver_has_that_capacity() -> None:
+    broke = found_with(*HELD, LATE, attempt(12_800, held=False))
+    assert not broke.at_least
+    assert broke.rate_text == "6,400 messages/s"
+    assert capacity_lines(broke)[0].plain.startswith("capacity: 6,400 messages/s (")
+
+
+def test_where_the_driver_was_in_the_way_at_every_rate_nothing_is_told_of_the_architecture() -> None:
+    (line,) = capacity_lines(found_with(replace(LATE, rate_per_s=1.0), processes=2))
+    assert line.plain == (
+        "not told: even at 1 messages/s the driver was in the way (the driver was not valid); "
+        "try fewer --members, or --processes 4"
+    )
+
+
+def test_crosses_stand_at_their_value_in_the_chart() -> None:
+    (axes,) = hockey_stick(found_with(*HELD, LATE, replace(LATE, rate_per_s=9_050, p99_ms=350.0))).axes
+    (crosses,) = [line for line in axes.lines if line.get_marker() == "x"]
+    assert np.asarray(crosses.get_xydata()).tolist() == [[12_800, 900], [9_050, 350]]

@@ -18,7 +18,7 @@ from harness import config
 from harness.config import RunSettings
 from harness.errors import DISK_ERRORS, ChatbenchError, Interrupted, ServiceFailed, UsageError, where
 from harness.faults import needs_proxies
-from harness.gateway.settings import GatewayStats
+from harness.gateway.settings import GatewayStats, limits_for
 from harness.injector import Injector
 from harness.load import messages as msg
 from harness.load.driver_process import DriverProcess
@@ -105,7 +105,8 @@ def stack_of(
     topology = config.topology(settings, architecture)
     if settings.gateways_at:
         return DistantStack(settings.gateways_at, topology)
-    return Stack(architecture, topology, backends, logs, tick_s=settings.tick_s)
+    limits = limits_for(settings.rate_per_s, settings.payload_bytes)
+    return Stack(architecture, topology, backends, logs, tick_s=settings.tick_s, limits=limits)
 
 
 def run_on(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from websockets.asyncio.server import ServerConnection
@@ -43,18 +44,39 @@ class Writable(Protocol):
     def write(self, data: bytes, /) -> None: ...
 
 
+@dataclass(slots=True)
+class HeldBytes:
+    """What is held for all members of a gateway together."""
+
+    max_bytes: int
+    bytes: int = 0
+
+
 class Held:
     """In the place of a transport, for as long as something else has to be written to it first."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, together: HeldBytes) -> None:
         self.frames: list[bytes] = []
-        self.bytes_left = max_bytes
+        self.passed = False  # more came than may be held: it is no use any more, and nothing of it is kept
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._together = together
 
     def write(self, data: bytes, /) -> None:
-        self.bytes_left -= len(data)
-        if self.bytes_left < 0:
+        if self.passed:
             raise RuntimeError("more is held than a member may have unread")
+        self._bytes += len(data)
+        self._together.bytes += len(data)
         self.frames.append(data)
+        if self._bytes > self._max_bytes or self._together.bytes > self._together.max_bytes:
+            self.passed = True
+            self.end()
+
+    def end(self) -> None:
+        """Nothing is held any more. Has to be called, once or more often."""
+        self._together.bytes -= self._bytes
+        self._bytes = 0
+        self.frames.clear()
 
 
 class Closing:

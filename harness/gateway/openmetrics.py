@@ -39,6 +39,12 @@ class OpenMetrics(Collector):
             gauge = GaugeMetricFamily(f"chatbench_gateway_{field}", help_text, labels=names)
             gauge.add_metric(values, getattr(stats, field))
             yield gauge
+        buffered = GaugeMetricFamily(
+            "chatbench_gateway_buffered_bytes", "What is held, by what it waits for.", labels=[*names, "waits_for"]
+        )
+        for waits_for, size_bytes in stats.buffered_bytes.items():
+            buffered.add_metric([*values, waits_for], size_bytes)
+        yield buffered
         for field, (name, help_text) in COUNTERS.items():
             counter = CounterMetricFamily(f"chatbench_gateway_{name}", help_text, labels=names)
             counter.add_metric(values, getattr(stats, field))

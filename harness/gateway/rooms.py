@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 
@@ -10,9 +11,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
 from architectures.interface import Delivery
-from harness.gateway.frames import CLOSING, Held, Writable, framed, write_to
+from harness.gateway.frames import CLOSING, Held, HeldBytes, Writable, framed, write_to
 
 WAITING_MAX_BYTES = 64 * 1024  # of one room; what is more is written at once
+HELD_MAX_BYTES = 256 * 1024 * 1024
 
 
 class Room:
@@ -27,7 +29,7 @@ class Room:
         self.members: dict[ServerConnection, Writable] = {}
         self.waiting: list[bytes] = []
         self.waiting_bytes = 0
-        self.written_s = 0.0
+        self.written_s = -math.inf
 
 
 class Rooms:
@@ -37,8 +39,10 @@ class Rooms:
     one write per member together with what came meanwhile. `tick_s` may change at any time.
     """
 
-    def __init__(self, tick_s: float) -> None:
+    def __init__(self, tick_s: float, held_max_bytes: int = HELD_MAX_BYTES) -> None:
+        """`held_max_bytes`: of all members together, as `hold` for one."""
         self.tick_s = tick_s
+        self.held = HeldBytes(held_max_bytes)
         self._rooms: dict[str, Room] = {}
         self._late: dict[Room, None] = {}  # rooms in which something waits for the timer
         self._timer: asyncio.TimerHandle | None = None
@@ -61,7 +65,8 @@ class Rooms:
         room = self._rooms.get(name)
         if room is not None and member in room.members:
             self._write(room)
-            room.members[member] = Held(max_bytes)
+            _end_hold(room.members[member])
+            room.members[member] = Held(max_bytes, self.held)
 
     def release(self, name: str, member: ServerConnection, first: bytes) -> None:
         """Write `first` to that member, then what was held, then what is delivered; cut it off if that is too much."""
@@ -70,10 +75,11 @@ class Rooms:
             return  # it left meanwhile, or is about to be sent a close frame
         self._write(room)
         room.members[member] = transport = _transport_of(member)
-        if held.bytes_left < 0:
+        if held.passed:
             member.transport.abort()
         else:
             write_to((transport,), b"".join((first, *held.frames)))
+        held.end()
 
     def discard(self, name: str, member: ServerConnection) -> bool:
         """Returns whether that was the room's last local member."""
@@ -81,7 +87,7 @@ class Rooms:
         if room is None or member not in room.members:
             return False
         self._write(room)  # what waits came before the member left
-        del room.members[member]
+        _end_hold(room.members.pop(member))
         if room.members:
             return False
         del self._rooms[name]
@@ -93,12 +99,15 @@ class Rooms:
         if room is None:
             return []
         self._write(room)
+        for writable in room.members.values():
+            _end_hold(writable)
         return list(room.members)
 
     def silence(self, name: str, member: ServerConnection) -> None:
         """Write nothing more to a member who is about to be sent a close frame, and is still in the room."""
         room = self._rooms.get(name)
         if room is not None and member in room.members:
+            _end_hold(room.members[member])
             room.members[member] = CLOSING
 
     def end(self) -> None:
@@ -155,6 +164,12 @@ class Rooms:
         self.frames_out += len(frames) * written
         self.writes += written
         self.bytes_out += len(together) * written
+
+
+def _end_hold(writable: Writable) -> None:
+    """Whoever stood in a room like that does so no longer."""
+    if isinstance(writable, Held):
+        writable.end()
 
 
 def _transport_of(member: ServerConnection) -> Writable:

@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 
 import msgspec
@@ -18,6 +19,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from architectures.interface import Architecture
 from harness.gateway.chat import chat_page, way
 from harness.gateway.door import Door, listening_socket
+from harness.gateway.member_connection import MemberConnection
 from harness.gateway.openmetrics import CONTENT_TYPE_LATEST, OpenMetrics
 from harness.gateway.pace import adapt
 from harness.gateway.roster import Roster
@@ -26,6 +28,7 @@ from harness.gateway.settings import About, GatewaySettings, GatewayStats
 from harness.registry import load_architecture
 
 CLOSE_MAX_S = 1.0
+UNHANDLED_MAX = 4  # frames of a member that have arrived and wait for the session; each may be as long as is allowed
 BACKLOG = 4096  # a whole audience connects at once
 
 
@@ -52,6 +55,7 @@ async def run_gateway(
     numbers = itertools.count(1)
 
     async def serve_member(connection: ServerConnection) -> None:
+        assert isinstance(connection, MemberConnection)
         await Session(hall, connection, f"g{settings.index}-{next(numbers)}").serve()
 
     stats = Statistics(hall)
@@ -81,6 +85,8 @@ async def run_gateway(
             close_timeout=CLOSE_MAX_S,  # a flood before the answer to a close would hold the connection for longer
             compression=None,  # nothing a chat message gains is worth a deflate per member
             max_size=settings.limits.message_max_bytes,
+            max_queue=UNHANDLED_MAX,
+            create_connection=partial(MemberConnection, limits=settings.limits),  # type: ignore[arg-type]  # "factory"
             ping_interval=None,  # the kernel asks: see listening_socket
             backlog=BACKLOG,
         ):
@@ -138,5 +144,6 @@ class Statistics:
             writes=hall.rooms.writes,
             bytes_out=hall.rooms.bytes_out,
             wasted=hall.rooms.wasted,
+            buffered_bytes=hall.buffered_bytes(),
             counts=dict(hall.counts),
         )

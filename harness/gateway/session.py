@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
+from websockets.protocol import State
 
 from architectures.interface import HISTORY_MAX, Architecture, Moving, Refused
 from harness import wire
 from harness.gateway.frames import framed, write
+from harness.gateway.member_connection import FLOOD, REASON_MAX_BYTES, MemberConnection, cut_to_bytes
 from harness.gateway.rooms import Rooms
 from harness.gateway.settings import GatewaySettings, Limits
+from harness.gateway.token_bucket import TokenBucket
 
 # What the WebSocket library itself closes a connection for, before a frame gets here.
 CLOSED_BY_PROTOCOL: dict[int, str] = {
@@ -26,7 +30,9 @@ CLOSED_BY_PROTOCOL: dict[int, str] = {
     CloseCode.MESSAGE_TOO_BIG: "message_too_big",
 }
 
+ERROR_MAX_BYTES = 500
 Member = TypeVar("Member")
+Answer = TypeVar("Answer")
 
 ROOM_LOCKS = 256
 MOVING_CHECK_S = 0.02
@@ -40,9 +46,11 @@ class Hall:
         self.peers = dict(enumerate(settings.peers))  # URLs by index, of all gateways that are known
         self.architecture = architecture
         self.limits = settings.limits
-        self.rooms = Rooms(settings.tick_s or 0.0)
+        self.rooms = Rooms(settings.tick_s or 0.0, self.limits.send_buffers_max_bytes)
         self.sessions: dict[ServerConnection, Session] = {}
         self.counts: Counter[str] = Counter()  # what happened, and every drop by its cause
+        self.publishing_bytes = 0  # of messages that the backend has not answered yet
+        self.may_look_back = asyncio.Semaphore(self.limits.history_at_once_max)
         self._changes = [asyncio.Lock() for _ in range(ROOM_LOCKS)]
 
     async def enter(self, room: str, member: ServerConnection, *, held: bool) -> int:
@@ -67,6 +75,14 @@ class Hall:
     def hold(self, room: str, member: ServerConnection) -> None:
         """As Rooms.hold, within a member's limit."""
         self.rooms.hold(room, member, self.limits.send_buffer_max_bytes)
+
+    def buffered_bytes(self) -> dict[str, int]:
+        """What this gateway holds at this moment, by what that waits for."""
+        return {
+            "backend": self.publishing_bytes,
+            "history": self.rooms.held.bytes,
+            "members": sum(member.transport.get_write_buffer_size() for member in self.sessions),
+        }
 
     def moved(self, rooms: Sequence[str]) -> None:
         """Send the members of these rooms away, to ask again who serves them. No member is in them on return."""
@@ -93,15 +109,16 @@ class Hall:
 class Session:
     """Serves one connection until it closes."""
 
-    def __init__(self, hall: Hall, connection: ServerConnection, name: str) -> None:
+    def __init__(self, hall: Hall, connection: MemberConnection, name: str) -> None:
         self._hall = hall
         self._connection = connection
         self._name = name
         self._rooms: set[str] = set()
         self._publishing: set[asyncio.Task[None]] = set()
-        self._may_publish = asyncio.Semaphore(hall.limits.publishing_per_member_max)
-        self._joins_left = float(hall.limits.joins_burst)
-        self._joins_left_s = time.monotonic()
+        self._publishing_bytes = 0
+        self._answered = asyncio.Event()  # by the backend: one more of this member's messages
+        self._joins = TokenBucket(hall.limits.joins_per_s, hall.limits.joins_burst)
+        self._questions = TokenBucket(hall.limits.history_per_s, hall.limits.history_burst)
 
     async def serve(self) -> None:
         hall = self._hall
@@ -111,7 +128,9 @@ class Session:
                 if not await self._handle(frame):
                     break
         except ConnectionClosed as closed:
-            if closed.sent is not None and closed.sent.code in CLOSED_BY_PROTOCOL:
+            if self._connection.flooded:
+                hall.counts[f"closed_{FLOOD}"] += 1
+            elif closed.sent is not None and closed.sent.code in CLOSED_BY_PROTOCOL:
                 hall.counts[f"closed_{CLOSED_BY_PROTOCOL[closed.sent.code]}"] += 1
             elif closed.sent is None and closed.rcvd is None:
                 hall.counts["vanished"] += 1  # reset, or silent for too long
@@ -127,25 +146,23 @@ class Session:
         try:
             said = wire.decode_client_frame(frame)
         except (msgspec.DecodeError, RecursionError) as problem:
-            return await self._close(CloseCode.INVALID_DATA, "bad_frame", f"not a frame of the wire: {problem}")
+            # The problem may quote the frame, which may be long.
+            reason = cut_to_bytes(f"not a frame of the wire: {problem}", ERROR_MAX_BYTES)
+            return await self._close(CloseCode.INVALID_DATA, "bad_frame", reason)
         match said:
             case wire.Say():
                 return await self._say(said)
             case wire.Join():
-                return await self._join(said.room, said.after)
+                # Whoever has gone meanwhile makes no work for the backend.
+                return not self._is_open() or await self._join(said.room, said.after)
             case wire.Leave():
                 return await self._leave(said.room)
 
-    def _may_join(self) -> bool:
-        """A token bucket: each join of a room may be work for the backend."""
-        limits, now_s = self._hall.limits, time.monotonic()
-        earned = limits.joins_per_s * (now_s - self._joins_left_s)
-        self._joins_left = min(limits.joins_burst, self._joins_left + earned) - 1
-        self._joins_left_s = now_s
-        return self._joins_left >= 0
+    def _is_open(self) -> bool:
+        return self._connection.protocol.state is State.OPEN
 
     async def _join(self, room: str, after_ns: int | None) -> bool:
-        if not self._may_join():
+        if not self._joins.take():
             reason = f"a member may join {self._hall.limits.joins_per_s:g} rooms a second"
             return await self._close(CloseCode.POLICY_VIOLATION, "too_many_joins", reason)
         if room not in self._rooms:
@@ -181,17 +198,36 @@ class Session:
         missed: Sequence[bytes] = ()
         earliest_s = time.time() - hall.limits.history_max_s
         try:
-            said = await hall.architecture.history(room, max(after_ns / 1e9, earliest_s))
+            said = await self._while_open(self._look_back(room, max(after_ns / 1e9, earliest_s)))
         except Refused:
             hall.counts["history_refused"] += 1
             complete = False
         else:
+            if said is None:
+                hall.counts["history_abandoned"] += 1
+                return
             missed = newest(said, hall.limits.history_max_bytes)
             complete = len(missed) == len(said) < HISTORY_MAX and after_ns / 1e9 >= earliest_s
         hall.counts["replayed"] += len(missed)
         joined = wire.Joined(room, len(missed), incomplete=not complete)
         frames = b"".join(framed(payload) for payload in (wire.encode(joined), *missed))
         hall.rooms.release(room, self._connection, frames)
+
+    async def _look_back(self, room: str, after_s: float) -> Sequence[bytes]:
+        if not self._questions.take():
+            raise Refused(f"a member may ask {self._hall.limits.history_per_s:g} times a second what it missed")
+        async with self._hall.may_look_back:
+            return await self._hall.architecture.history(room, after_s)
+
+    async def _while_open(self, work: Coroutine[Any, Any, Answer]) -> Answer | None:
+        """Its result; None, and the work is cancelled, once the connection has closed."""
+        task, closed = asyncio.create_task(work), asyncio.create_task(self._connection.wait_closed())
+        try:
+            await asyncio.wait((task, closed), return_when=asyncio.FIRST_COMPLETED)
+            return await task if task.done() else None
+        finally:
+            task.cancel()
+            closed.cancel()
 
     async def _enter(self, room: str, *, held: bool) -> int:
         """Hall.enter; while the room moves from one gateway to another, wait for it. Raises Moving after a while."""
@@ -225,16 +261,35 @@ class Session:
             self._send(wire.Error("not_joined", f"join {said.room!r} before you speak there", said.id))
             return True
         chat = wire.encode(wire.Chat(said.room, self._name, said.id, said.sent, said.text))
-        # Reading stops while too many of this member's messages wait for the backend: that is the backpressure.
-        await self._may_publish.acquire()
+        # Reading stops while too much of this member's waits for the backend: that is the backpressure.
+        while not self._may_publish(len(chat)):
+            self._answered.clear()
+            await self._answered.wait()
+        if self._hall.publishing_bytes + len(chat) > self._hall.limits.publishing_max_bytes:
+            self._hall.counts["refused_full"] += 1
+            self._send(wire.Error("full", "too many messages wait for the backend here; send it again later", said.id))
+            return True
+        self._count_publishing(len(chat))
         publishing = asyncio.create_task(self._publish(said.room, said.id, chat))
         self._publishing.add(publishing)
-        publishing.add_done_callback(self._published)
+        publishing.add_done_callback(partial(self._published, len(chat)))
         return True
 
-    def _published(self, task: asyncio.Task[None]) -> None:
+    def _may_publish(self, size_bytes: int) -> bool:
+        limits, waiting = self._hall.limits, len(self._publishing)
+        return waiting == 0 or (
+            waiting < limits.publishing_per_member_max
+            and self._publishing_bytes + size_bytes <= limits.publishing_per_member_max_bytes
+        )
+
+    def _count_publishing(self, size_bytes: int) -> None:
+        self._publishing_bytes += size_bytes
+        self._hall.publishing_bytes += size_bytes
+
+    def _published(self, size_bytes: int, task: asyncio.Task[None]) -> None:
         self._publishing.discard(task)
-        self._may_publish.release()
+        self._count_publishing(-size_bytes)
+        self._answered.set()
 
     async def _publish(self, room: str, message_id: int, chat: bytes) -> None:
         counts = self._hall.counts
@@ -256,7 +311,7 @@ class Session:
         self._hall.counts[f"closed_{name}"] += 1
         self._send(wire.Error(name, reason))
         self.silence()
-        await self._connection.close(code, reason[:100])
+        await self._connection.close(code, cut_to_bytes(reason, REASON_MAX_BYTES))
         return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections import Counter
 from collections.abc import Iterable
 
@@ -12,6 +13,7 @@ from architectures.interface import Services, Topology
 
 LOOPBACK = "127.0.0.1"
 TOKEN_CHARS_MIN = 16
+FRAME_BYTES = 16 * 1024  # of a frame that counts as one in a member's budget; what is longer counts as more
 TOKEN_VARIABLE = "CHATBENCH_TOKEN"  # noqa: S105 - the name of a variable, not a token
 
 
@@ -20,7 +22,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     message_max_bytes: int = 128 * 1024
     rooms_per_member_max: int = 100
-    publishing_per_member_max: int = 256
+    publishing_per_member_max: int = 256  # messages that the backend has not answered yet
+    publishing_per_member_max_bytes: int = 1024 * 1024  # of these; one longer message may be alone
+    publishing_max_bytes: int = 64 * 1024 * 1024  # of all members together
+    frames_per_s: float = 1_000.0  # of one member, in the long run, of every kind; 16 KiB of a longer one count as one
+    frames_burst: int = 2_000
     joins_per_s: float = 50.0  # of one member, in the long run
     joins_burst: int = 200
     members_max: int = 100_000
@@ -31,7 +37,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     slow_check_s: float = 0.1  # a fast sender fills a member's bound in less than half a second
     history_max_s: float = 900.0  # how far back one may ask: for Kafka that is so much to read
     history_max_bytes: int = 4 * 1024 * 1024  # of what one member missed; less than it may have unread
+    history_per_s: float = 5.0  # questions for it by one member, in the long run
+    history_burst: int = 100  # whoever comes back to all of its rooms asks once for each
+    history_at_once_max: int = 1_000  # questions of all members that the backend is asked; the others wait
     moving_max_s: float = 15.0  # how long a join waits for a room that is between two gateways
+
+
+def limits_for(rate_per_s: float, payload_bytes: int) -> Limits:
+    """The usual limits, but for the frames of a member: in a run one member may say all that is said."""
+    usual = Limits()
+    frames_per_s = max(usual.frames_per_s, 2 * rate_per_s * (1 + payload_bytes // FRAME_BYTES))
+    return msgspec.structs.replace(usual, frames_per_s=frames_per_s, frames_burst=math.ceil(2 * frames_per_s))
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +103,7 @@ class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
     writes: int | None = None  # which carried them: one takes all that a room has for a member
     bytes_out: int | None = None  # of these frames
     wasted: int | None = None  # deliveries of the backend for rooms without a local member
+    buffered_bytes: dict[str, int] = {}  # what it holds at this moment, by what that waits for
     counts: dict[str, int]
 
     def since(self, before: GatewayStats) -> GatewayStats:
@@ -108,8 +125,10 @@ def total(gateways: Iterable[GatewayStats]) -> GatewayStats:
     """Of several gateways. A room that is on two counts twice."""
     stats = list(gateways)
     counts: Counter[str] = Counter()
+    buffered: Counter[str] = Counter()
     for each in stats:
         counts.update(each.counts)
+        buffered.update(each.buffered_bytes)
     return GatewayStats(
         process=" ".join(each.process for each in stats),
         cpu_s=sum(each.cpu_s for each in stats),
@@ -120,6 +139,7 @@ def total(gateways: Iterable[GatewayStats]) -> GatewayStats:
         writes=_sum(each.writes for each in stats),
         bytes_out=_sum(each.bytes_out for each in stats),
         wasted=_sum(each.wasted for each in stats),
+        buffered_bytes=dict(buffered),
         counts=dict(counts),
     )
 

@@ -8,10 +8,10 @@ from confluent_kafka import KafkaException
 
 from architectures.interface import Contender, Topology
 from harness.errors import ServiceFailed
-from harness.gateway.settings import Exposure
+from harness.gateway.settings import Exposure, Limits
 from harness.measure.resources import Meter
 from harness.services.backends import Backends
-from harness.services.fleet import LOCAL, Fleet
+from harness.services.fleet import LOCAL, USUAL, Fleet
 from harness.services.installation import Progress
 from harness.services.kafka import Kafka
 from harness.services.nats import NatsServer
@@ -34,6 +34,7 @@ class Stack:
         *,
         exposure: Exposure = LOCAL,
         tick_s: float | None = None,
+        limits: Limits = USUAL,
     ) -> None:
         """`tick_s` as in GatewaySettings."""
         self._architecture = architecture
@@ -42,6 +43,7 @@ class Stack:
         self._logs = logs
         self._exposure = exposure
         self._tick_s = tick_s
+        self._limits = limits
         self._program = OWN
         self.fleet: Fleet | None = None
 
@@ -89,6 +91,7 @@ class Stack:
             self._logs,
             exposure=self._exposure,
             tick_s=self._tick_s,
+            limits=self._limits,
             program=self._program,
         )
         self.fleet.start()

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
 from architectures.direct import Direct
 from architectures.interface import Moving, Services, Topology
+from harness.gateway.member_connection import MemberConnection
 from harness.gateway.session import Hall, Session
 from harness.gateway.settings import GatewaySettings, Limits, gateway_url
 
@@ -73,7 +73,7 @@ def test_a_foreign_room_is_answered_with_its_owners_address() -> None:
         architecture = OwnedElsewhere(Services(), Topology(run_id="r", gateways=2), gateway=0)
         hall = Hall(settings(ports=(1, 2)), architecture)
         peer = Peer({"t": "join", "room": "theirs"}, {"t": "join", "room": "ours"})
-        await Session(hall, cast(ServerConnection, peer), "m").serve()
+        await Session(hall, cast(MemberConnection, peer), "m").serve()
         assert len(hall.rooms) == 0
         return peer.heard
 
@@ -100,7 +100,7 @@ def test_a_join_waits_while_the_room_moves_but_not_for_ever(questions: int, answ
         architecture.questions = questions
         hall = Hall(settings(ports=(1,), limits=Limits(moving_max_s=0.3)), architecture)
         peer = Peer({"t": "join", "room": "r"})
-        await Session(hall, cast(ServerConnection, peer), "m").serve()
+        await Session(hall, cast(MemberConnection, peer), "m").serve()
         assert len(hall.rooms) == 0
         return peer.heard
 

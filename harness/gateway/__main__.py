@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 
 import msgspec
 import uvloop
 
 from harness.garbage import collect_seldom
+from harness.gateway.bounded_log import log_to_stderr
 from harness.gateway.serve import run_gateway
 from harness.gateway.settings import GatewaySettings
 from harness.outermost import run_child
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=GatewaySettings)
     collect_seldom()
     uvloop.run(run_gateway(settings))

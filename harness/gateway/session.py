@@ -214,7 +214,7 @@ class Session:
         hall.rooms.release(room, self._connection, frames)
 
     async def _look_back(self, room: str, after_s: float) -> Sequence[bytes]:
-        if not self._questions.take():
+        if not self._questions.take_if_there():
             raise Refused(f"a member may ask {self._hall.limits.history_per_s:g} times a second what it missed")
         async with self._hall.may_look_back:
             return await self._hall.architecture.history(room, after_s)

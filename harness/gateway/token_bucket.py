@@ -18,7 +18,19 @@ class TokenBucket:
 
     def take(self, cost: float = 1.0) -> bool:
         """Returns whether there was so much. What is taken beyond that has to be earned first, by waiting."""
-        now_s = time.monotonic()
-        self._left = min(self._burst, self._left + self._per_s * (now_s - self._since_s)) - cost
-        self._since_s = now_s
+        self._earn()
+        self._left -= cost
         return self._left >= 0
+
+    def take_if_there(self, cost: float = 1.0) -> bool:
+        """As `take`, but nothing is taken where there is not so much."""
+        self._earn()
+        if self._left < cost:
+            return False
+        self._left -= cost
+        return True
+
+    def _earn(self) -> None:
+        now_s = time.monotonic()
+        self._left = min(self._burst, self._left + self._per_s * (now_s - self._since_s))
+        self._since_s = now_s

@@ -13,6 +13,7 @@ from typing import ClassVar, NamedTuple
 
 Option = float | str
 HISTORY_MAX = 10_000  # messages of a room that are asked for at once
+HISTORY_MAX_BYTES = 4 * 1024 * 1024  # of their payloads: what is older may be left out once the rest has more
 
 
 class Delivery(NamedTuple):
@@ -155,8 +156,10 @@ class Architecture(Contender):
 
         It ends where `deliver` has come when this is called: what is delivered from then on is not in it, so nothing is
         missing between the two, and nothing is in both. A message near the moment may be in it or not: clocks differ.
-        At most HISTORY_MAX messages, the latest. Called only between `join` and `leave` of the room, and only of an
-        architecture that promises `history`. Raises Refused when the backend cannot tell.
+        At most HISTORY_MAX messages, the latest, and of these no more than HISTORY_MAX_BYTES and one message: whoever
+        counts the bytes sees that there may have been more. It is cancelled when nobody waits for it any more. Called
+        only between `join` and `leave` of the room, and only of an architecture that promises `history`. Raises Refused
+        when the backend cannot tell.
         """
         raise Refused(f"{self.name} keeps nothing of what was said")
 

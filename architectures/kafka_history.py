@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from architectures.interface import HISTORY_MAX, Refused, Services
+from architectures.interface import HISTORY_MAX, HISTORY_MAX_BYTES, Refused, Services
 from architectures.kafka_client import METADATA_TIMEOUT_S, consumer_settings, place_of, poll_batch
 
 READ_MAX_S = 10.0
+READ_MAX_BYTES = 64 * 1024 * 1024  # of records that are kept for all who ask meanwhile
+
+
+class NobodyAsks(Exception):
+    """Whoever asked has gone."""
 
 
 @dataclass(slots=True)
@@ -22,7 +27,24 @@ class _Question:
     after_ms: int
     ends: Mapping[int, int]  # by partition: the offset before which it ends
     answer: asyncio.Future[list[Message]]
-    found: deque[Message] = field(default_factory=lambda: deque(maxlen=HISTORY_MAX))
+    found: deque[Message] = field(default_factory=deque)
+    found_bytes: int = 0
+    is_too_much: bool = False
+
+    def take(self, record: Message) -> None:
+        """It is the latest so far, and what is too much beside it is forgotten."""
+        self.found.append(record)
+        self.found_bytes += _size_of(record)
+        while len(self.found) > HISTORY_MAX or self.found_bytes - _size_of(self.found[0]) > HISTORY_MAX_BYTES:
+            self.found_bytes -= _size_of(self.found.popleft())
+
+    def give_up(self) -> None:
+        self.found.clear()
+        self.is_too_much = True
+
+
+def _size_of(record: Message) -> int:
+    return len(record.value() or b"")
 
 
 class KafkaHistory:
@@ -48,10 +70,15 @@ class KafkaHistory:
 
     async def _answer_all(self) -> None:
         while self._waiting:
-            questions, self._waiting = self._waiting, []
+            questions = [question for question in self._waiting if not question.answer.done()]
+            self._waiting = []
+            if not questions:  # whoever asked has gone
+                return
             problem: Exception | None = None
             try:
                 await asyncio.to_thread(self._look_up, questions)
+            except NobodyAsks:
+                continue
             except (KafkaException, TimeoutError) as failed:
                 problem = Refused(f"Kafka did not tell what was said before: {failed}")
             except Exception as failed:  # noqa: BLE001 - a fault of ours: whoever asks must not wait for ever
@@ -59,10 +86,12 @@ class KafkaHistory:
             for question in questions:
                 if question.answer.done():  # whoever asked has gone
                     continue
-                if problem is None:
-                    question.answer.set_result(list(question.found))
-                else:
+                if problem is not None:
                     question.answer.set_exception(problem)
+                elif question.is_too_much:
+                    question.answer.set_exception(Refused("more is asked for at once than this gateway may hold"))
+                else:
+                    question.answer.set_result(list(question.found))
 
     def _look_up(self, questions: Sequence[_Question]) -> None:
         """Read each partition once, from the earliest moment to the latest end that anybody asks for."""
@@ -74,18 +103,34 @@ class KafkaHistory:
             wanted[question.room].append(question)
             for partition, end in question.ends.items():
                 ends[partition] = max(end, ends.get(partition, 0))
+        kept_bytes, room_bytes = 0, Counter[bytes]()
         earliest_ms = min(question.after_ms for question in questions)
-        for record in self._records(earliest_ms, ends):
+
+        def still_asked() -> bool:
+            return not all(question.answer.done() for question in questions)
+
+        for record in self._records(earliest_ms, ends, still_asked):
             room = record.key()
             assert isinstance(room, bytes)
             partition, offset = place_of(record)
             _kind, said_ms = record.timestamp()
             for question in wanted.get(room, ()):
                 if said_ms >= question.after_ms and offset < question.ends.get(partition, 0):
-                    question.found.append(record)
+                    question.take(record)
+            if room in wanted:
+                now_bytes = max(question.found_bytes for question in wanted[room])  # they keep the same records
+                kept_bytes += now_bytes - room_bytes[room]
+                room_bytes[room] = now_bytes
+                if kept_bytes > READ_MAX_BYTES:
+                    kept_bytes -= room_bytes.pop(room)
+                    for question in wanted.pop(room):
+                        question.give_up()
 
-    def _records(self, after_ms: int, ends: Mapping[int, int]) -> Iterator[Message]:
-        """What these partitions have from that moment to these offsets; raises TimeoutError and KafkaException."""
+    def _records(self, after_ms: int, ends: Mapping[int, int], still_asked: Callable[[], bool]) -> Iterator[Message]:
+        """What these partitions have from that moment to these offsets.
+
+        Raises NobodyAsks, TimeoutError and KafkaException.
+        """
         assert self._consumer is not None
         moments = [TopicPartition(self._topic, partition, after_ms) for partition in ends]
         starts = self._consumer.offsets_for_times(moments, timeout=METADATA_TIMEOUT_S)
@@ -98,6 +143,8 @@ class KafkaHistory:
         self._consumer.assign(list(left.values()))
         try:
             while left:
+                if not still_asked():
+                    raise NobodyAsks
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"not within {READ_MAX_S:g} s")
                 for record in poll_batch(self._consumer):

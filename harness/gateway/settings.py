@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from architectures.interface import Services, Topology
+from architectures.interface import HISTORY_MAX_BYTES, Services, Topology
 
 LOOPBACK = "127.0.0.1"
 TOKEN_CHARS_MIN = 16
@@ -36,7 +36,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     silent_max_s: int = 60  # a peer whose kernel does not answer for so long is gone
     slow_check_s: float = 0.1  # a fast sender fills a member's bound in less than half a second
     history_max_s: float = 900.0  # how far back one may ask: for Kafka that is so much to read
-    history_max_bytes: int = 4 * 1024 * 1024  # of what one member missed; less than it may have unread
+    history_max_bytes: int = HISTORY_MAX_BYTES  # of what one member missed; less than it may have unread
     history_per_s: float = 5.0  # questions for it by one member, in the long run
     history_burst: int = 100  # whoever comes back to all of its rooms asks once for each
     history_at_once_max: int = 1_000  # questions of all members that the backend is asked; the others wait

@@ -25,7 +25,6 @@ from harness.run import Outcome
 from harness.series import PlannedRun, in_turn, run_series, validated
 
 PLAN = "campaign.json"
-ROUNDS_MAX = 1000
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,8 +55,7 @@ def resume(folder: Path) -> Campaign:
 
 def check(campaign: Campaign) -> None:
     """Raise UsageError for the first thing that cannot be."""
-    if not 1 <= campaign.rounds <= ROUNDS_MAX:
-        raise UsageError(f"--rounds is {campaign.rounds}, but it must be between 1 and {ROUNDS_MAX}")
+    config.in_range("--rounds", campaign.rounds, 1, config.ROUNDS_MAX)
     if len(set(campaign.architectures)) < 2:
         raise UsageError("compare needs at least two different architectures; give --arch twice or more")
     known = {option for name in campaign.architectures for option in load_contender(name).options}

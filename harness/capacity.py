@@ -16,7 +16,8 @@ import msgspec
 from architectures.interface import Contender
 from harness import config
 from harness.config import RunSettings
-from harness.errors import Interrupted, UsageError
+from harness.errors import Interrupted
+from harness.figures import duration_text
 from harness.record import Record, new_folder
 from harness.registry import find_scenario
 from harness.report.progress import Progress
@@ -51,14 +52,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raises UsageError."""
-        if not 0 < self.objective.p99_ms <= 60_000:
-            raise UsageError(f"--slo is {self.objective.p99_ms:g} ms, but it must be between 1ms and 60s")
-        if not RATE_LEAST_PER_S <= self.start_per_s <= config.RATE_MAX_PER_S:
-            raise UsageError(f"--from is {self.start_per_s:g}, but it must be between 1 and {config.RATE_MAX_PER_S:g}")
-        if not 0.01 <= self.precision <= 1:
-            raise UsageError(f"--precision is {self.precision:g}, but it must be between 0.01 and 1")
-        if not 1 <= self.repeats <= 20:
-            raise UsageError(f"--repeats is {self.repeats}, but it must be between 1 and 20")
+        config.in_range("--slo", self.objective.p99_ms / 1000, 0.001, 60, duration_text)
+        config.in_range("--from", self.start_per_s, RATE_LEAST_PER_S, config.RATE_MAX_PER_S)
+        config.in_range("--precision", self.precision, 0.01, 1)
+        config.in_range("--repeats", self.repeats, 1, 20)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

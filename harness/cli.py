@@ -10,6 +10,7 @@ if __name__ == "__main__" and not sys.flags.safe_path:
     os.execv(sys.executable, [sys.executable, "-P", *sys.orig_argv[1:]])  # noqa: S606 - the same Python
 
 import traceback
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
@@ -40,7 +41,26 @@ class Commands(click.Group):
             if (lost := not_written()) is None or ending.code:
                 raise
             _end(lost, ExitCode.SERVICE_FAILED)
-        raise AssertionError("click ends a program with SystemExit")
+        raise AssertionError("main ends with SystemExit")
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """As click's, but what it refuses is told as we tell it."""
+        try:
+            sys.exit(super().main(args, prog_name or "chatbench", complete_var, standalone_mode=False, **extra))
+        except click.exceptions.NoArgsIsHelpError as help_instead:
+            help_instead.show()
+            sys.exit(ExitCode.USAGE)
+        except click.UsageError as problem:
+            _end(_in_our_words(problem), ExitCode.USAGE)
+        except click.Abort:
+            sys.exit(ExitCode.INTERRUPTED)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -59,6 +79,18 @@ class Commands(click.Group):
             if isinstance(problem, OSError) and problem.errno in DISK_ERRORS:
                 _end(f"the disk is full ({problem}); free some space", ExitCode.SERVICE_FAILED)
             _end(unexpected(problem), ExitCode.UNEXPECTED)
+
+
+def _in_our_words(problem: click.UsageError) -> str:
+    """Whose fault it is, what was wrong, and where to look."""
+    if isinstance(problem, click.BadParameter) and not isinstance(problem, click.MissingParameter):
+        option = problem.param if isinstance(problem.param, click.Option) else None
+        told = f"{max(option.opts, key=len)}: {problem.message}" if option else problem.message
+    else:
+        told = problem.format_message().replace(". (Did", " (did").replace(". Did", "; did")
+        told = told[:1].lower() + told[1:]
+    command = f"{problem.ctx.command_path} --help" if problem.ctx else "chatbench --help"
+    return f"{told.rstrip('.')}; see {command}"
 
 
 def _end(sentence: str, code: ExitCode) -> NoReturn:

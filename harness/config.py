@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -15,8 +16,10 @@ from architectures.interface import BadTopology, Contender, Option, Topology
 from harness.errors import UsageError
 from harness.escapes import is_plain
 from harness.faults import Fault, check_fault, parse_fault
+from harness.figures import duration_text, number_text, size_text
 from harness.load.payload import SIZE_MAX_BYTES, SPREADS
 from harness.named_options import BadOption, choose_options, parse_options
+from harness.registry import check_scenario_options, find_scenario
 from peers.interface import Peer
 
 MEMBERS_MAX = 100_000
@@ -26,6 +29,9 @@ PARTITIONS_MAX = 1_000
 TICK_MAX_S = 1.0
 RATE_MAX_PER_S = 1_000_000.0
 DURATION_MAX_S = 24 * 3600.0
+SEED_MAX = 2**53  # what every reader of the record's JSON knows as a whole number
+ROUNDS_MAX = 1_000
+PORT_MAX = 65_535
 BROKER_COUNTS = (1, 3)
 # Per process: logs, pipes, the brokers' connections, Python's own, and the second socket of members being redirected.
 FILES_BESIDE_SOCKETS = 400
@@ -75,9 +81,9 @@ def validate(settings: RunSettings, architecture: type[Contender]) -> None:
     if issubclass(architecture, Peer):
         _validate_peer(settings, architecture)
     gateways = settings.gateway_count(architecture)
-    _in_range("--gateways", gateways, 1, GATEWAYS_MAX)
+    in_range("--gateways", gateways, 1, GATEWAYS_MAX)
     if settings.partitions is not None:
-        _in_range("--partitions", settings.partitions, 1, PARTITIONS_MAX)
+        in_range("--partitions", settings.partitions, 1, PARTITIONS_MAX)
     if settings.kafka_bootstrap is None and settings.brokers not in BROKER_COUNTS:
         raise UsageError(f"--brokers is {settings.brokers}, but it must be 1 or 3")
     if settings.brokers != 1 and not architecture.requires.kafka:
@@ -86,13 +92,14 @@ def validate(settings: RunSettings, architecture: type[Contender]) -> None:
         _validate_distant(settings)
     _validate_external(settings, architecture)
     if settings.tick_s is not None:
-        _in_range("--tick", settings.tick_s, 0, TICK_MAX_S)
+        in_range("--tick", settings.tick_s, 0, TICK_MAX_S, duration_text)
     for fault in parse_faults(settings):
         check_fault(fault, architecture, gateways, settings.brokers)
     try:
         architecture.check(topology(settings, architecture))
     except BadTopology as problem:
         raise UsageError(str(problem)) from problem
+    check_scenario_options(find_scenario(settings.scenario), parse_options("--set", settings.options))
 
 
 def _validate_peer(settings: RunSettings, peer: type[Peer]) -> None:
@@ -169,23 +176,24 @@ def _validate_distant(settings: RunSettings) -> None:
 
 def validate_load(settings: RunSettings) -> None:
     """The part of `validate` that is about the load."""
-    _in_range("--members", settings.members, 2, MEMBERS_MAX)
+    in_range("--members", settings.members, 2, MEMBERS_MAX)
     if settings.rooms is not None:
-        _in_range("--rooms", settings.rooms, 1, settings.members)
-    _in_range("--rate", settings.rate_per_s, 0.1, RATE_MAX_PER_S)
-    _in_range("--payload", settings.payload_bytes, 1, SIZE_MAX_BYTES)
+        in_range("--rooms", settings.rooms, 1, settings.members)
+    in_range("--rate", settings.rate_per_s, 0.1, RATE_MAX_PER_S)
+    in_range("--payload", settings.payload_bytes, 1, SIZE_MAX_BYTES, size_text)
     if settings.payload_sizes not in SPREADS:
         raise UsageError(f"--payload-sizes is {settings.payload_sizes!r}, but it must be one of {', '.join(SPREADS)}")
-    _in_range("--processes", settings.processes, 1, PROCESSES_MAX)
-    _in_range("--expect-workers", settings.expect_workers, 0, PROCESSES_MAX)
+    in_range("--processes", settings.processes, 1, PROCESSES_MAX)
+    in_range("--expect-workers", settings.expect_workers, 0, PROCESSES_MAX)
     if settings.expect_workers and settings.processes != 1:
         raise UsageError(
             f"--processes is {settings.processes}, but with --expect-workers all members are theirs; leave it out"
         )
     address("--master-bind", settings.master_bind)
     parse_options("--set", settings.options)
-    _in_range("--duration", settings.duration_s, 1, DURATION_MAX_S)
-    _in_range("--warmup", settings.warmup_s, 0, DURATION_MAX_S)
+    in_range("--duration", settings.duration_s, 1, DURATION_MAX_S, duration_text)
+    in_range("--warmup", settings.warmup_s, 0, DURATION_MAX_S, duration_text)
+    in_range("--seed", settings.seed, 0, SEED_MAX)
     if not settings.expect_workers:
         _enough_open_files(settings.members)
 
@@ -266,6 +274,7 @@ def _enough_open_files(members: int) -> None:
         )
 
 
-def _in_range(option: str, value: float, least: float, most: float) -> None:
+def in_range(option: str, value: float, least: float, most: float, shown: Callable[[float], str] = number_text) -> None:
+    """Raise UsageError, in people's units, if it is not."""
     if not least <= value <= most:  # also true for NaN
-        raise UsageError(f"{option} is {value:g}, but it must be between {least:g} and {most:g}")
+        raise UsageError(f"{option} is {shown(value)}, but it must be between {shown(least)} and {shown(most)}")

@@ -13,3 +13,26 @@ def cost_text(value: float, resolution: float = 0.0) -> str:
     if value < resolution:
         return f"< {cost_text(resolution)}"
     return f"{value:,.1f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def number_text(value: float) -> str:
+    """The number as it was asked for, in full; no exponent but for what nobody means."""
+    return f"{value:,.10g}" if abs(value) < 1e10 else f"{value:,.0f}" if abs(value) < 1e17 else f"{value:.3g}"
+
+
+def duration_text(seconds: float) -> str:
+    """As it would be written on a command line: 20ms, 30s, 2m, 1h."""
+    if abs(seconds) < 1:
+        return f"{number_text(1000 * seconds)}ms" if seconds else "0s"
+    for unit, in_s in (("h", 3600), ("m", 60)):
+        if seconds % in_s == 0:
+            return f"{number_text(seconds / in_s)}{unit}"
+    return f"{number_text(seconds)}s"
+
+
+def size_text(size_bytes: float) -> str:
+    """As it would be written on a command line, nearly: 100 bytes, 4KiB, 95.4MiB."""
+    for unit, in_bytes in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if abs(size_bytes) >= in_bytes:
+            return f"{number_text(round(size_bytes / in_bytes, 1))}{unit}"
+    return "1 byte" if size_bytes == 1 else f"{number_text(size_bytes)} bytes"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from architectures.interface import Option
 from harness.errors import UsageError
+from harness.figures import number_text
 
 
 class BadOption(Exception):
@@ -24,17 +27,35 @@ def parse_options(flag: str, given: Iterable[str]) -> dict[str, str]:
     return options
 
 
-def choose_options(defaults: Mapping[str, Option], given: Mapping[str, str]) -> dict[str, Option]:
-    """The options with what was given for them; raises BadOption."""
+def choose_options(
+    defaults: Mapping[str, Option],
+    given: Mapping[str, str],
+    ranges: Mapping[str, tuple[float, float]] = MappingProxyType({}),
+) -> dict[str, Option]:
+    """The options with what was given for them, the numbers in their ranges; raises BadOption."""
     chosen = dict(defaults)
     for name, value in given.items():
         if name not in defaults:
             raise BadOption(f"has no option {name!r}; {_known(name, list(defaults))}")
-        try:
-            chosen[name] = type(defaults[name])(value)
-        except ValueError as problem:
-            raise BadOption(f"has an option {name}, but it must be a number, not {value!r}") from problem
+        if isinstance(defaults[name], str):
+            chosen[name] = value
+            continue
+        chosen[name] = number = _number(name, value)
+        least, most = ranges.get(name, (number, number))
+        if not least <= number <= most:
+            between = f"{number_text(least)} and {number_text(most)}"
+            raise BadOption(f"has an option {name}, but it must be between {between}, not {value}")
     return chosen
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError(value)
+    except ValueError as problem:
+        raise BadOption(f"has an option {name}, but it must be a number, not {value!r}") from problem
+    return number
 
 
 def _known(name: str, names: list[str]) -> str:

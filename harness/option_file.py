@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from harness.errors import UsageError
 
@@ -35,10 +36,10 @@ def _load(context: click.Context, _parameter: click.Parameter, file: Path | None
     if file is None:
         return
     try:
-        given = tomllib.loads(file.read_text(encoding="utf-8"))
+        given = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as problem:
         raise UsageError(f"--config {str(file)!r} cannot be read ({problem.strerror}); name a TOML file") from problem
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except (ValueError, RecursionError) as problem:  # no TOML, no UTF-8, a number of 5,000 digits, 1,000 lists in lists
         raise UsageError(f"--config {str(file)!r} is no TOML: {problem}") from problem
     parameters = {_key(parameter): parameter for parameter in context.command.params if _key(parameter) != "config"}
     for key in given:
@@ -52,9 +53,30 @@ def _load(context: click.Context, _parameter: click.Parameter, file: Path | None
     for key, value in given.items():
         parameter = parameters[key.replace("_", "-")]
         assert parameter.name is not None
-        may_be_several = isinstance(parameter, click.Option) and parameter.multiple
-        defaults[parameter.name] = [value] if may_be_several and not isinstance(value, list) else value
+        try:
+            defaults[parameter.name] = _as_given(parameter, value)
+        except TypeError as problem:
+            shown = msgspec.json.encode(value, enc_hook=str).decode()
+            raise UsageError(f"--config {str(file)!r}: {key} is {shown}, but it must be {problem}") from problem
     context.default_map = {**(context.default_map or {}), **defaults}
+
+
+def _as_given(parameter: click.Parameter, value: object) -> str | bool | list[str]:
+    """As the command line would have it, where all is text; TypeError says what it must be."""
+    if isinstance(parameter, click.Option) and parameter.is_flag:
+        if isinstance(value, bool):
+            return value
+        raise TypeError("true or false")
+    if isinstance(parameter, click.Option) and parameter.multiple:
+        values = value if isinstance(value, list) else [value]
+        return [_as_text(each, "text, a number, or a list of these") for each in values]
+    return _as_text(value, "text or a number")
+
+
+def _as_text(value: object, kinds: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise TypeError(kinds)
+    return str(value)
 
 
 def _key(parameter: click.Parameter) -> str:

@@ -112,7 +112,7 @@ host_options = together(
     ),
     click.option(
         "--expect-workers",
-        type=click.IntRange(min=0),
+        type=COUNT,
         default=0,
         show_default=True,
         metavar="N",
@@ -147,7 +147,9 @@ FAULT = click.option(
     "cut:gateway-broker:5s, slow:members, ...",
 )
 DEDUP = click.option("--dedup", is_flag=True, help="plan1: drop copies that come by several partitions.")
-SEED = click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the load's random choices.")
+SEED = click.option(
+    "--seed", type=COUNT, default=1, show_default=True, metavar="N", help="Of the load's random choices."
+)
 OUT = click.option("--out", default="results", show_default=True, metavar="DIR", help="Where records are written.")
 load_options = together(
     click.option(

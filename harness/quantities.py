@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,7 +22,10 @@ def _in_units(text: str, units: dict[str, float] | dict[str, int]) -> float:
     written = WRITTEN.fullmatch(text)
     if written is None:
         raise ValueError(text)
-    return float(written[1]) * units[written[2].lower()]
+    amount = float(written[1]) * units[written[2].lower()]
+    if not math.isfinite(amount):  # 1e400
+        raise ValueError(text)
+    return amount
 
 
 def parse_duration(text: str) -> float:
@@ -86,8 +92,24 @@ class Whole(click.ParamType[int]):
         return int(amount)
 
 
+class Folder(click.Path):
+    """A folder that is there."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if not os.path.exists(value):
+            self.fail(f"there is no folder {str(value)!r}", param, ctx)
+        if not os.path.isdir(value):
+            self.fail(f"{str(value)!r} is no folder", param, ctx)
+        return Path(value)
+
+
 COUNT = Whole("number", COUNTS, "100, 1k or 2.5k")
 SIZE = Whole("size", BYTES, "100, 4KiB or 4kB")
+PORT = Whole("port", {"": 1}, "8089")
 NUMBER = Number()
+FOLDER = Folder()
 DURATION = Duration()
 TICK = Tick()

@@ -7,7 +7,7 @@ import contextlib
 import difflib
 import hashlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,10 +16,12 @@ import scenarios
 from architectures.interface import Architecture, Contender
 from harness.errors import UsageError
 from harness.escapes import is_plain
+from harness.named_options import BadOption, choose_options
 from peers.interface import Peer
 
 ARCHITECTURES = "chatbench.architectures"
 PEERS = "chatbench.peers"
+MEMBERS = "harness.load.member"
 SCENARIOS_DIR = Path(scenarios.__file__).parent
 Kind = TypeVar("Kind", bound=Contender)
 
@@ -106,6 +108,40 @@ def scenario_options(path: Path) -> dict[str, Any]:
             with contextlib.suppress(ValueError):
                 options |= ast.literal_eval(node.value)
     return options
+
+
+def check_scenario_options(path: Path, given: Mapping[str, str]) -> None:
+    """Raise UsageError for what can be seen to be wrong without running the file; the rest is told when it is run."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return
+    options, ranges = _class_attribute(tree, "options"), _class_attribute(tree, "option_ranges")
+    if options is None or ranges is None:
+        return
+    try:
+        choose_options(options, given, ranges)
+    except BadOption as problem:
+        raise UsageError(f"--set: the scenario {path.stem} {problem}") from problem
+
+
+def _class_attribute(tree: ast.Module, name: str) -> dict[str, Any] | None:
+    """What the members of a scenario have of it together; None where only running the file could tell."""
+    defined = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == MEMBERS]
+    known = {each.name for each in defined} | {alias.name for node in imports for alias in node.names}
+    if any(not isinstance(base, ast.Name) or base.id not in known for each in defined for base in each.bases):
+        return None  # derived from what another file has
+    attribute: dict[str, Any] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == name for to in node.targets):
+            try:
+                attribute |= ast.literal_eval(node.value)
+            except (ValueError, TypeError):
+                return None
+        elif isinstance(node, ast.AnnAssign | ast.AugAssign) and ast.unparse(node.target) == name:
+            return None
+    return attribute
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:

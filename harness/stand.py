@@ -33,7 +33,7 @@ from harness.outermost import is_mistake
 from harness.services.distant import check_url
 from harness.services.external import external_services, reached, remove_traces
 from harness.services.fleet import REASONS
-from harness.services.ports import is_free
+from harness.services.ports import cannot_listen
 from harness.services.supervise import known_reason
 
 FLEET = re.compile(r"[a-z0-9-]{1,40}")
@@ -114,8 +114,8 @@ def _check(standing: Standing, settings: RunSettings, architecture: type[Archite
     if standing.advertise is not None:
         check_url("--advertise", standing.advertise)
     bind = standing.exposure.bind
-    if not is_free(standing.port, bind):
-        raise UsageError(f"--listen {bind}:{standing.port} is taken, or {bind} is no address of this host")
+    if (why := cannot_listen(standing.port, bind)) is not None:
+        raise UsageError(f"--listen {bind}:{standing.port}: {why}")
     if standing.place is not None and not 0 <= standing.place < gateways:
         raise UsageError(f"--place is {standing.place}, but the {gateways} gateways have places 0 to {gateways - 1}")
     if standing.peers and standing.place is None:

@@ -24,7 +24,7 @@ from harness.run import Run, await_driver, driver_settings, recorded, required, 
 from harness.services.backends import Backends
 from harness.services.distant import DistantStack, met
 from harness.services.external import external_services, reached
-from harness.services.ports import is_free
+from harness.services.ports import cannot_listen
 from harness.services.stack import Stack
 from harness.services.workdir import discard, keep, make_logs_folder
 from harness.signals import signals_interrupt, signals_wait
@@ -46,8 +46,9 @@ def serve_ui(
     scenario = find_scenario(settings.scenario)
     config.make_out_dir(settings.out)
     host, port = at
-    if not is_free(port, host):
-        raise UsageError(f"--port is {port}, but something listens there already, or --bind {host} is not this host's")
+    config.in_range("--port", port, 1, config.PORT_MAX, str)
+    if (why := cannot_listen(port, host)) is not None:
+        raise UsageError(f"--bind {host} --port {port}: {why}")
     settings = met(reached(settings))
     config.raise_open_file_limit()
     logs = make_logs_folder()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +25,8 @@ from harness.services.standing import offer
 from harness.services.workdir import discard, keep, make_logs_folder
 from harness.signals import signals_interrupt, signals_wait
 
+ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?")  # as browsers write it: in lower case
+
 
 def exposure_of(option: str, bind: str, origins: tuple[str, ...]) -> Exposure:
     """With the token of the environment, which neither a record nor the list of processes shows; raises UsageError."""
@@ -33,6 +36,12 @@ def exposure_of(option: str, bind: str, origins: tuple[str, ...]) -> Exposure:
         raise UsageError(
             f"{option} is {bind!r}, but it must be an IP address of this host, as in 192.168.1.20"
         ) from problem
+    for origin in origins:
+        if not ORIGIN.fullmatch(origin):
+            raise UsageError(
+                f"--origin is {origin!r}, but it must be what a page comes from, without a path, as in "
+                "https://chat.example.com or http://192.168.1.20:8080"
+            )
     try:
         return Exposure(bind=bind, origins=origins, token=os.environ.get(TOKEN_VARIABLE))
     except ValueError as problem:

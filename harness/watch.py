@@ -11,6 +11,7 @@ from harness.config import address
 from harness.errors import UsageError
 from harness.load.ledger import Verdict
 from harness.load.messages import Second
+from harness.services.ports import cannot_listen
 
 LABELS = ("arch", "scenario")
 VERDICTS = ("sent", "acked", "expected", "delivered", "lost", "lost_acked", "duplicated", "reordered")
@@ -75,10 +76,9 @@ def watched(metrics: str | None) -> Iterator[Watch]:
         yield watch
         return
     host, port = address("--metrics", metrics)
-    try:
-        server, thread = start_http_server(port, host, registry=watch.registry)
-    except OSError as problem:
-        raise UsageError(f"--metrics is {metrics!r}, but nothing can listen there: {problem}") from problem
+    if (why := cannot_listen(port, host)) is not None:
+        raise UsageError(f"--metrics {metrics}: {why}")
+    server, thread = start_http_server(port, host, registry=watch.registry)
     try:
         yield watch
     finally:

@@ -8,6 +8,7 @@ from harness.load.member import Member
 
 
 class Voice(Member):
+    option_ranges = {"burn_ms": (0, 60_000)}
     options = {"burn_ms": 0.0}  # CPU time that the driver wastes on each message, to starve it on purpose
 
     def rate_per_s(self) -> float:

@@ -18,6 +18,7 @@ LOOK_S = 0.2
 
 class Traveller(Member):
     options = {"storm_s": 10.0, "away_s": 2.0, "within_s": 0.5}
+    option_ranges = {"storm_s": (0.1, 86_400), "away_s": (0, 86_400), "within_s": (0, 86_400)}
     resumes = True
 
     @property

@@ -13,6 +13,7 @@ from harness.load.member import Member
 
 class Reader(Member):
     options = {"slow_share": 0.1, "slow_bytes_per_s": 1000.0}
+    option_ranges = {"slow_share": (0, 1), "slow_bytes_per_s": (1, 1e9)}
 
     @property
     def slow(self) -> bool:

@@ -15,6 +15,7 @@ QUIET = 0.05  # of the goal's rate
 
 class Fan(Member):
     options = {"goal_after_s": 10.0, "goal_s": 10.0}
+    option_ranges = {"goal_after_s": (0, 86_400), "goal_s": (0, 86_400)}
 
     def on_start(self) -> None:
         self.join(f"match-{self.room_number}")

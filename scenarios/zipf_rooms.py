@@ -16,6 +16,7 @@ ROOM_SIZE = 10  # on average
 
 class Regular(Member):
     options = {"exponent": 1.0}
+    option_ranges = {"exponent": (0, 10)}
 
     @classmethod
     def rooms_for(cls, members: int) -> int:

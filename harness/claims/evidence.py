@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import pandas as pd
 
-from harness.claims.history import HISTORY, Readable
+from harness.claims.history import Readable, read_history
 from harness.errors import UsageError
 from harness.measure.ratio import Ratio, ratio_of
 from harness.report.frames import read_records, runs_of
@@ -67,6 +66,4 @@ def read_evidence(folder: Path) -> Evidence:
         parts.append(runs_of(read_records([experiment])).assign(experiment=experiment.name))
     if not parts:
         raise UsageError(f"there is nothing in {folder} that `chatbench claims` has measured; name a folder it made")
-    file = folder / HISTORY
-    readable = msgspec.json.decode(file.read_bytes(), type=list[Readable]) if file.exists() else []
-    return Evidence(pd.concat(parts, ignore_index=True), readable)
+    return Evidence(pd.concat(parts, ignore_index=True), read_history(folder))

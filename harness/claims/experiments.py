@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.candidates import CANDIDATES
-from harness.config import RunSettings
+from harness.config import ROUNDS_MAX, RunSettings, in_range
 from harness.series import PlannedRun, in_turn, validated
 
 REMEMBER = ("redis", "plan1", "plan2", "kafka-redis", "kafka-broadcast")  # see history.py
@@ -34,6 +34,7 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan(effort: Effort, experiments: Collection[str], folder: Path) -> list[PlannedRun]:
     """All runs of these experiments, those on three brokers last; raises UsageError if one cannot be."""
+    in_range("--rounds", effort.rounds, 1, ROUNDS_MAX)
     planned = [
         PlannedRun(f"{experiment}: {each.arch}, {each.scenario}", _placed(each, folder / "runs" / experiment))
         for experiment, each in _experiments(effort)

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer
 
 from architectures.interface import Architecture, Delivery, Services, Topology
 from architectures.kafka_client import assign_from_start, consumer_settings, ends_of, partition_count, poll_batch
-from harness.errors import ServiceFailed
+from harness.errors import ServiceFailed, UsageError
 from harness.outermost import run_child
 from harness.registry import load_architecture
 from harness.services.backends import Backends
@@ -64,6 +64,17 @@ class Speech(msgspec.Struct, frozen=True):
     services: Services
     topology: Topology
     said: list[bytes]
+
+
+def read_history(folder: Path) -> list[Readable]:
+    """What a study has noted of it; nothing if it has not. Raises UsageError for a file that is something else."""
+    file = folder / HISTORY
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=list[Readable])
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.DecodeError) as problem:
+        raise UsageError(f"{file} cannot be read ({problem}); move it away or mend it") from problem
 
 
 def _say_and_end(speech: Speech, logs: Path) -> None:

@@ -150,7 +150,12 @@ def compare(
 )
 @click.option("--from", "start_per_s", type=NUMBER, default=50.0, show_default=True, metavar="N", help="First rate.")
 @click.option(
-    "--precision", type=float, default=0.1, show_default=True, help="How close held and broke must lie, as a share."
+    "--precision",
+    type=NUMBER,
+    metavar="SHARE",
+    default=0.1,
+    show_default=True,
+    help="How close held and broke must lie, as a share.",
 )
 @click.option(
     "--repeats", type=COUNT, default=3, show_default=True, metavar="N", help="Runs that must hold at the end."

@@ -30,7 +30,7 @@ FLEET = click.option(
     metavar="N",
     help="Of the whole fleet.  [default: 2; direct: 1]",
 )
-@click.option("--place", type=click.IntRange(min=0), metavar="I", help="Its place in it.  [default: a free one]")
+@click.option("--place", type=COUNT, metavar="I", help="Its place in it.  [default: a free one]")
 @click.option(
     "--peers", metavar="URL,...", help="All gateways by place, this one too, where no roster is to be kept for them."
 )

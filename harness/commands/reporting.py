@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from harness.commands.output import console, say
+from harness.quantities import FOLDER
 
 
 @click.command()
-@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
+@click.argument("folders", nargs=-1, required=True, type=FOLDER, metavar="DIR...")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write.  [default: the first DIR]")
 def report(folders: tuple[Path, ...], out: Path | None) -> None:
     """Make the report again, from records alone: tables, charts, frames and report.html.
@@ -23,7 +24,7 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
     """
     from harness.config import make_out_dir  # noqa: PLC0415 - see comparing.py
 
-    show_report(folders, folders[0] if out is None else make_out_dir(str(out)))
+    show_report(folders, make_out_dir(str(folders[0] if out is None else out)))
 
 
 def show_report(folders: Sequence[Path], folder: Path) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 from click.core import ParameterSource
 
 from harness.errors import UsageError
+from harness.quantities import FOLDER
 
 BY_THE_USER = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)  # here, or in a file
 RESUME = click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=FOLDER,
     metavar="DIR",
     help="Go on with an interrupted one; everything else is as it was asked for then.",
 )

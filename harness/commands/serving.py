@@ -10,7 +10,7 @@ import msgspec
 from harness.commands.output import run_progress
 from harness.option_file import config_option
 from harness.options import ARCH, ARCH_SET, DEDUP, RATE, external_options, host_options, load_options, shape_options
-from harness.quantities import COUNT
+from harness.quantities import PORT
 
 
 @click.command()
@@ -89,7 +89,7 @@ def chat(open_browser: bool, **given: Any) -> None:
 @external_options
 @load_options
 @host_options
-@click.option("--port", type=COUNT, default=8089, show_default=True, metavar="N", help="Of the web UI.")
+@click.option("--port", type=PORT, default=8089, show_default=True, metavar="N", help="Of the web UI.")
 @click.option(
     "--bind",
     default="127.0.0.1",

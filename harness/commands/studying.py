@@ -10,7 +10,7 @@ import click
 from harness.commands.output import campaign_progress, console, say
 from harness.commands.resuming import RESUME, refuse_beside_resume
 from harness.options import OUT, SEED, together
-from harness.quantities import COUNT, DURATION, NUMBER, SIZE
+from harness.quantities import COUNT, DURATION, FOLDER, NUMBER, SIZE
 
 if TYPE_CHECKING:
     from harness.report.progress import CampaignProgress
@@ -32,9 +32,7 @@ study_options = together(
     SEED,
     OUT,
     RESUME,
-    click.option(
-        "--from", "measured", type=click.Path(path_type=Path), metavar="DIR", help="Tell from that one; run nothing."
-    ),
+    click.option("--from", "measured", type=FOLDER, metavar="DIR", help="Tell from that one; run nothing."),
 )
 
 
@@ -129,10 +127,8 @@ def costs(out: str, resume: Path | None, measured: Path | None, **effort: Any) -
 )
 @click.option("--durable", is_flag=True, help="An acked message must survive the restart of the backend.")
 @click.option("--replay", is_flag=True, help="What was said must be there to be read later.")
-@click.option("--costs", type=click.Path(path_type=Path), metavar="DIR", help="Of `chatbench costs`.  [the reference]")
-@click.option(
-    "--claims", type=click.Path(path_type=Path), metavar="DIR", help="Of `chatbench claims`.  [the reference]"
-)
+@click.option("--costs", type=FOLDER, metavar="DIR", help="Of `chatbench costs`.  [the reference]")
+@click.option("--claims", type=FOLDER, metavar="DIR", help="Of `chatbench claims`.  [the reference]")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer alone on stdout, as JSON.")
 def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any) -> None:
     """Say which architecture suits a chat of these sizes, what each would cost, and what would change the answer.

@@ -10,14 +10,14 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from harness.config import in_range
 from harness.costs.check import Held
 from harness.costs.model import Model
 from harness.costs.parts import COMMAND_BYTES, COPY_BYTES, CPU_PARTS, MEMBER_BYTES, MEMORY_PARTS, RECORD_BYTES
 from harness.costs.sizing import Chat, Impossible, sized
 from harness.costs.units import NOTHING, Interval, Prediction
 from harness.costs.workload import WAYS, Workload
-from harness.errors import UsageError
-from harness.figures import figure_text
+from harness.figures import figure_text, size_text
 from harness.registry import load_architecture
 
 SIZE_MAX = 1e9
@@ -77,14 +77,10 @@ class Knowledge:
 
 def checked(wish: Wish) -> Wish:
     """Raises UsageError for the first size that cannot be."""
-    for option, value, least in (
-        ("--rooms", wish.rooms, 1),
-        ("--members-per-room", wish.members_per_room, 2),
-        ("--rate", wish.rate_per_s, 0.001),
-        ("--payload", wish.payload_bytes, 1),
-    ):
-        if not least <= value <= SIZE_MAX:  # also true for NaN
-            raise UsageError(f"{option} is {value:g}, but it must be between {least:g} and {SIZE_MAX:g}")
+    in_range("--rooms", wish.rooms, 1, SIZE_MAX)
+    in_range("--members-per-room", wish.members_per_room, 2, SIZE_MAX)
+    in_range("--rate", wish.rate_per_s, 0.001, SIZE_MAX)
+    in_range("--payload", wish.payload_bytes, 1, SIZE_MAX, size_text)
     return wish
 
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from harness.config import RunSettings
+from harness.config import DURATION_MAX_S, ROUNDS_MAX, RunSettings, in_range
 from harness.costs.workload import WAYS
+from harness.figures import duration_text
 from harness.series import PlannedRun, in_turn, validated
 
 FITTED, HELD_OUT, WARM_UP = "fitted", "held-out", "warm-up"
@@ -67,6 +68,8 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan(effort: Effort, folder: Path) -> list[PlannedRun]:
     """All runs; raises UsageError if one cannot be."""
+    in_range("--rounds", effort.rounds, 1, ROUNDS_MAX)
+    in_range("--jvm-warmup", effort.jvm_warmup_s, 0, DURATION_MAX_S, duration_text)
     return validated([PlannedRun(name, settings) for name, settings in _runs(effort, folder)])
 
 

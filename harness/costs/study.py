@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness import config
 from harness.asked import note, read_again
-from harness.claims.history import HISTORY, Readable
+from harness.claims.history import read_history
 from harness.costs.advice import Knowledge
 from harness.costs.check import Held, held_out, summed_up
 from harness.costs.grid import FITTED, HELD_OUT, Effort, plan
@@ -98,6 +98,5 @@ def read_knowledge(costs: Path, claims: Path) -> Knowledge:
     model, checked = fit_and_check(costs)
     if not claims.is_dir():
         raise UsageError(f"{claims} is no folder that `chatbench claims` made; name one, or make it: chatbench claims")
-    file = claims / HISTORY
-    readable = msgspec.json.decode(file.read_bytes(), type=list[Readable]) if file.exists() else []
+    readable = read_history(claims)
     return Knowledge(model, summed_up(checked), {each.arch: each.readable == each.acked for each in readable})

@@ -25,11 +25,11 @@ from harness.load.channel import Channel, ChannelClosed
 from harness.load.conducted import Conducted
 from harness.load.crowd import serve_coordinator
 from harness.load.driver_settings import DriverSettings, ExpectedWorkers, WorkerSettings
-from harness.load.scenario import BrokenScenario, Scenario, chosen_options, load_scenarios
+from harness.load.scenario import BrokenScenario, Scenario, load_scenarios
 from harness.load.web import WebDriver
 from harness.load.worker import member_environment
 from harness.outermost import run_child
-from harness.services.ports import free_ports, is_free
+from harness.services.ports import cannot_listen, free_ports
 from harness.services.supervise import spawn
 
 WORKERS_TIMEOUT_S = 30.0
@@ -70,9 +70,9 @@ def start_runner(settings: DriverSettings, scenarios: list[Scenario]) -> Environ
 
 
 def await_workers(environment: Environment, expected: ExpectedWorkers) -> None:
-    """A master, until so many workers have joined it. Raises ServiceFailed."""
-    if not is_free(expected.port, expected.host):
-        raise ServiceFailed(f"Locust's master cannot listen at {expected.host}:{expected.port}: that is taken")
+    """A master, until so many workers have joined it. Raises UsageError or ServiceFailed."""
+    if (why := cannot_listen(expected.port, expected.host)) is not None:
+        raise UsageError(f"--master-bind {expected.host}:{expected.port}: {why}")
     runner = environment.create_master_runner(expected.host, expected.port)
     deadline = time.monotonic() + EXPECTED_TIMEOUT_S
     while len(runner.clients.ready) < expected.count:
@@ -102,7 +102,7 @@ class Driver:
             payload_bytes=settings.payload_bytes,
             payload_sizes=settings.payload_sizes,
             seed=settings.seed,
-            options=chosen_options(scenario.options, settings.options),
+            options=scenario.choose_options(settings.options),
         )
         self._environment = environment
         scenario.choose_in(self._environment)

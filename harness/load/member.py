@@ -48,6 +48,8 @@ class Member(User):
 
     # The scenario's own options, and what they are where the user does not say so with `--set NAME=VALUE`.
     options: ClassVar[dict[str, Option]] = {}
+    # What those that are numbers must lie between, where not any number will do.
+    option_ranges: ClassVar[dict[str, tuple[float, float]]] = {}
     # Whether one who comes back to a room, after a break or a `hang_up`, asks for what was said there meanwhile.
     resumes: ClassVar[bool] = False
 

@@ -34,6 +34,18 @@ class Scenario:
         """The scenario's own options and their defaults."""
         return {name: default for member in self.members for name, default in member.options.items()}
 
+    @property
+    def option_ranges(self) -> dict[str, tuple[float, float]]:
+        """What those that are numbers must lie between."""
+        return {name: both for member in self.members for name, both in member.option_ranges.items()}
+
+    def choose_options(self, given: Mapping[str, str]) -> dict[str, Option]:
+        """Its options with what was given for them; raises BrokenScenario."""
+        try:
+            return choose_options(self.options, given, self.option_ranges)
+        except BadOption as problem:
+            raise BrokenScenario(f"the scenario {problem}") from problem
+
     def choose_in(self, environment: Environment) -> None:
         """Make its members and its shape those of the next test there; the runner must be there already."""
         environment.user_classes = list(self.members)
@@ -88,11 +100,3 @@ def load_scenarios(paths: Sequence[str]) -> list[Scenario]:
             scenarios.append(scenario)
             taken |= names
     return scenarios
-
-
-def chosen_options(defaults: Mapping[str, Option], given: Mapping[str, str]) -> dict[str, Option]:
-    """As choose_options; raises BrokenScenario."""
-    try:
-        return choose_options(defaults, given)
-    except BadOption as problem:
-        raise BrokenScenario(f"the scenario {problem}") from problem

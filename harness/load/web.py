@@ -32,7 +32,7 @@ from harness.load.channel import Channel
 from harness.load.conducted import Conducted
 from harness.load.driver_settings import DriverSettings, WebSettings
 from harness.load.load_options import load_of
-from harness.load.scenario import Scenario, chosen_options
+from harness.load.scenario import Scenario
 
 TAB = "ledger"
 RECORDED_TIMEOUT_S = 60.0
@@ -104,7 +104,7 @@ class WebDriver:
             "warmup": self._web.warmup_s,
             "payload-sizes": settings.payload_sizes,
             "seed": settings.seed,
-            **chosen_options(next(iter(self._scenarios.values())).options, settings.options),
+            **next(iter(self._scenarios.values())).choose_options(settings.options),
         }
         # Locust parses the command line again for each page.
         sys.argv[1:] = [part for name, value in given.items() for part in (f"--{name}", str(value))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from jgo.env import LockFile
 from jgo.maven import MavenContext, PythonResolver
 
-from harness.errors import ServiceFailed
+from harness.errors import DISK_ERRORS, ServiceFailed, UsageError
 from harness.services.workdir import discard, make_folder, remove_leftovers
 
 LOCK = Path(__file__).parent / "kafka.lock.toml"
@@ -52,7 +53,10 @@ def cache_dir() -> Path:
     """Where jars are kept: $CHATBENCH_CACHE, else the user's cache folder."""
     if chosen := os.environ.get("CHATBENCH_CACHE"):
         return Path(chosen).absolute() / "jars"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as problem:
+        raise UsageError("there is no home folder to keep jars in; set CHATBENCH_CACHE to a folder") from problem
     return Path(base).absolute() / "chatbench" / "jars"
 
 
@@ -77,6 +81,8 @@ def ensure_jars(on_progress: Callable[[int, int], None]) -> Jars:
             "set CHATBENCH_CACHE to another folder"
         )
     missing = missing_jars()
+    if missing:
+        _check_cache()
     for done, jar in enumerate(missing):
         on_progress(done, len(missing))
         _fetch(jar)
@@ -88,6 +94,19 @@ def ensure_jars(on_progress: Callable[[int, int], None]) -> Jars:
         class_path=os.pathsep.join(str(jar.path) for jar in jars if jar.artifact != AGENT),
         agent=next(jar.path for jar in jars if jar.artifact == AGENT),
     )
+
+
+def _check_cache() -> None:
+    """Raises UsageError where nothing can be kept, before anything is downloaded."""
+    try:
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=cache_dir()).close()
+    except OSError as problem:
+        hint = "free some space, or set it to" if problem.errno in DISK_ERRORS else "set it to"
+        raise UsageError(
+            f"Kafka's jars cannot be kept in {cache_dir()} ({problem.strerror}); CHATBENCH_CACHE says where: "
+            f"{hint} a folder you may write to"
+        ) from problem
 
 
 def _fetch(jar: Jar) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 import sys
@@ -35,13 +36,32 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
     """Whether nobody listens there now."""
+    return cannot_listen(port, host) is None
+
+
+def cannot_listen(port: int, host: str) -> str | None:
+    """Why not, and what would do, if nobody can listen there now."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as problem:
+            return why_not_there(problem, host)
+        except (UnicodeError, TypeError):  # what is too long for a name, or no name at all
+            return f"{host[:40]!r} is no name of a host"
+    return None
+
+
+def why_not_there(problem: OSError, host: str) -> str:
+    """Why nobody can listen there, and what would do."""
+    match problem.errno:
+        case errno.EADDRINUSE:
+            return "something listens there already; use another port"
+        case errno.EACCES:
+            return "you may not listen there; use a port of 1024 or more"
+        case errno.EADDRNOTAVAIL:
+            return f"{host} is no address of this host"
+    return f"{host} cannot be listened at: {problem.strerror or problem}"
 
 
 def _reserve(port: int) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.figures import cost_text, figure_text
+from harness.figures import cost_text, duration_text, figure_text, number_text, size_text
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,24 @@ def test_a_figure_has_three_digits_and_no_exponent(value: float, text: str) -> N
 )
 def test_a_small_cost_is_never_told_as_none(value: float, resolution: float, text: str) -> None:
     assert cost_text(value, resolution) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "as_people_write_it"),
+    [
+        (number_text(10_000_000), "10,000,000"),
+        (number_text(0.1), "0.1"),
+        (number_text(2.5e9), "2,500,000,000"),
+        (number_text(1e29), "1e+29"),
+        (duration_text(3600), "1h"),
+        (duration_text(5400), "90m"),
+        (duration_text(0.02), "20ms"),
+        (duration_text(0), "0s"),
+        (duration_text(1.5), "1.5s"),
+        (size_text(64 * 1024), "64KiB"),
+        (size_text(100e6), "95.4MiB"),
+        (size_text(1), "1 byte"),
+    ],
+)
+def test_what_is_refused_is_told_in_peoples_units(text: str, as_people_write_it: str) -> None:
+    assert text == as_people_write_it

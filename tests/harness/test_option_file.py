@@ -44,6 +44,12 @@ def test_one_value_will_do_where_several_may_be(tmp_path: Path) -> None:
     assert told(file)["architectures"] == ("plan1",)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_option(tmp_path: Path) -> None:
+    file = tmp_path / "o.toml"
+    file.write_text('duration = "2m"\n', encoding="utf-8-sig")
+    assert told(file)["duration_s"] == 120.0
+
+
 def test_the_command_line_wins_and_the_rest_keeps_its_default(tmp_path: Path) -> None:
     file = tmp_path / "o.toml"
     file.write_text('duration = "2m"\nas_many = 3\n')
@@ -57,6 +63,16 @@ def test_the_command_line_wins_and_the_rest_keeps_its_default(tmp_path: Path) ->
         ("durations = 3", "did you mean 'duration'"),
         ("= 3", "is no TOML"),
         ('config = "x"', "there is no option 'config'"),
+        ("dedup = 3", "dedup is 3, but it must be true or false"),
+        ('dedup = "yes"', 'dedup is "yes", but it must be true or false'),
+        ("duration = true", "duration is true, but it must be text or a number"),
+        ("duration = {s = 3}", 'duration is {"s":3}, but it must be text or a number'),
+        ("duration = 2026-11-26", "but it must be text or a number"),
+        ("duration = [1, 2]", r"duration is \[1,2\], but it must be text or a number"),
+        ("arch = [[1]]", "but it must be text, a number, or a list of these"),
+        (f"as-many = {'9' * 5000}", "is no TOML"),
+        (f"arch = {'[' * 5000}{']' * 5000}", "is no TOML"),
+        ('arch = "\0"', "is no TOML"),
     ],
 )
 def test_what_cannot_be_is_one_clear_sentence(tmp_path: Path, text: str, says: str) -> None:

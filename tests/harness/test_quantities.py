@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import click
 import pytest
 
@@ -44,6 +46,15 @@ def test_counts_may_be_in_thousands(text: str, count: int) -> None:
 )
 def test_sizes_have_the_units_of_bytes(text: str, size: int) -> None:
     assert SIZE.convert(text, None, None) == size
+
+
+@pytest.mark.parametrize("kind", [DURATION, TICK, NUMBER, COUNT, SIZE])
+@pytest.mark.parametrize("text", ["1e400", "9" * 400, "nan", "inf", "-inf", "1e308k", "\u0661", "", "\0"])
+def test_what_is_no_number_of_this_world_is_refused(kind: click.ParamType[Any], text: str) -> None:
+    if kind in {DURATION, TICK} and text == "1e308k":
+        text = "1e308h"
+    with pytest.raises(click.BadParameter, match="write it like"):
+        kind.convert(text, None, None)
 
 
 @pytest.mark.parametrize("text", ["1.5", "0.0001k", "many", "4 potatoes"])

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,50 @@ def test_every_scenario_says_whose_chat_it_is(name: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert "Whose chat:" in text
     assert "What it stresses:" in text
+
+
+SEEN = "from harness.load.member import Member\nclass A(Member):\n    options = {'pace': 1.0}\n{more}"
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "says"),
+    [
+        (SEEN.replace("{more}", ""), {"pase": "1"}, "the scenario mine has no option 'pase'; did you mean 'pace'"),
+        (SEEN.replace("{more}", ""), {"pace": "fast"}, "must be a number, not 'fast'"),
+        (SEEN.replace("{more}", ""), {"pace": "1e400"}, "must be a number, not '1e400'"),
+        (SEEN.replace("{more}", "    option_ranges = {'pace': (0, 2)}\n"), {"pace": "3"}, "between 0 and 2, not 3"),
+    ],
+)
+def test_a_wrong_option_is_seen_before_the_scenario_runs(
+    tmp_path: Path, source: str, given: dict[str, str], says: str
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(source)
+    with pytest.raises(UsageError, match=re.escape(says)):
+        registry.check_scenario_options(path, given)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        SEEN.replace("{more}", "class B(A):\n    options = {'pase': 1.0}\n"),
+        SEEN.replace("{more}", "    options = {**options, 'pase': 1.0}\n"),
+        "from elsewhere import Base\nclass A(Base):\n    options = {'pace': 1.0}\n",
+        "def f(:",
+        "\0",
+    ],
+)
+def test_what_only_running_the_scenario_can_tell_is_left_to_it(tmp_path: Path, source: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(source)
+    registry.check_scenario_options(path, {"pase": "1"})
+
+
+@pytest.mark.parametrize("name", registry.scenario_files())
+def test_the_ranges_of_every_scenario_hold_its_defaults(name: str) -> None:
+    path = registry.scenario_files()[name]
+    defaults = registry.scenario_options(path)
+    registry.check_scenario_options(path, {option: str(default) for option, default in defaults.items()})
+    for option in defaults:
+        with pytest.raises(UsageError, match="must be between"):
+            registry.check_scenario_options(path, {option: "-400"})

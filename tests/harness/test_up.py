@@ -37,3 +37,16 @@ def test_what_cannot_be_says_what_would_be_right(
     with pytest.raises(UsageError, match=says) as refused:
         exposure_of("--bind", bind, ())
     assert token is None or token not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "origin", ["foo", "https://chat.example.com/", "ws://h", "https://h:x", "null", "*", "HTTPS://H"]
+)
+def test_what_no_page_comes_from_is_no_origin(origin: str) -> None:
+    with pytest.raises(UsageError, match="must be what a page comes from"):
+        exposure_of("--bind", "127.0.0.1", (origin,))
+
+
+@pytest.mark.parametrize("origin", ["https://chat.example.com", "http://192.168.1.20:8080", "http://[::1]:3000"])
+def test_an_origin_is_what_a_page_comes_from(origin: str) -> None:
+    assert exposure_of("--bind", "127.0.0.1", (origin,)).origins == (origin,)

@@ -54,7 +54,7 @@ def test_a_run_can_be_watched_while_it_measures(tmp_path: Path) -> None:
 
 def test_an_address_that_is_taken_is_one_sentence() -> None:
     (port,) = free_ports(1)
-    taken = pytest.raises(UsageError, match=f"--metrics is '127.0.0.1:{port}', but nothing can listen there")
+    taken = pytest.raises(UsageError, match=f"--metrics 127.0.0.1:{port}: something listens there already")
     with watched(f"127.0.0.1:{port}"), taken, watched(f"127.0.0.1:{port}"):
         pass
     with watched(f"127.0.0.1:{port}"):

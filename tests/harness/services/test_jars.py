@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ServiceFailed
+from harness.errors import ServiceFailed, UsageError
 from harness.services import jars
 
 
@@ -31,6 +31,15 @@ def test_a_missing_cache_without_network_is_one_sentence_with_the_next_step(
     assert "once with network" in str(failed.value)
     assert "\n" not in str(failed.value)
     assert not list(tmp_path.rglob("*.jar"))
+
+
+def test_a_cache_that_cannot_be_written_is_no_matter_of_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CHATBENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(UsageError, match=r"cannot be kept in .*Not a directory.*a folder you may write to"):
+        jars.ensure_jars(ignore)
 
 
 def test_a_jar_that_is_not_the_locked_one_is_removed_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

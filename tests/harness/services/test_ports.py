@@ -1,3 +1,5 @@
+import errno
+import os
 import random
 import socket
 
@@ -25,3 +27,22 @@ def test_a_port_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(random, "sample", lambda _ports, _count: [busy])
         with pytest.raises(ServiceFailed, match="found only 0 of 1 free ports"):
             ports.free_ports(1)
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.EADDRINUSE, "something listens there already"),
+        (errno.EACCES, "you may not listen there; use a port of 1024 or more"),
+        (errno.EADDRNOTAVAIL, "192.0.2.1 is no address of this host"),
+    ],
+)
+def test_why_nobody_can_listen_somewhere_is_told_as_it_is(number: int, says: str) -> None:
+    assert says in ports.why_not_there(OSError(number, os.strerror(number)), "192.0.2.1")
+
+
+def test_nobody_can_listen_where_somebody_does_or_where_nobody_is() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert "listens there already" in (ports.cannot_listen(taken.getsockname()[1], "127.0.0.1") or "")
+    assert "no address of this host" in (ports.cannot_listen(9001, "192.0.2.1") or "")
+    assert "is no name of a host" in (ports.cannot_listen(9001, "ü" * 80) or "")

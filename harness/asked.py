@@ -25,6 +25,5 @@ def read_again(folder: Path, file: str, kind: type[Kind], command: str) -> Kind:
         return msgspec.json.decode((folder / file).read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError) as problem:
         raise UsageError(
-            f"--resume {str(folder)!r} is no folder that `chatbench {command}` made ({problem}); "
-            f"name one that has a {file}"
+            f"{str(folder)!r} is no folder that `chatbench {command}` made ({problem}); name one that has a {file}"
         ) from problem

@@ -33,6 +33,7 @@ SEED_MAX = 2**53  # what every reader of the record's JSON knows as a whole numb
 ROUNDS_MAX = 1_000
 PORT_MAX = 65_535
 BROKER_COUNTS = (1, 3)
+MASTER_BIND = "127.0.0.1:5557"  # unless they are told another address
 # Per process: logs, pipes, the brokers' connections, Python's own, and the second socket of members being redirected.
 FILES_BESIDE_SOCKETS = 400
 
@@ -64,7 +65,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     nats_url: str | None = None  # as redis_url
     gateways_at: tuple[str, ...] = ()  # URLs of gateways that stand already; none: gateways of this run's own
     expect_workers: int = 0  # Locust workers that others start; 0: `processes` of this run's own
-    master_bind: str = "127.0.0.1:5557"  # where they find its Locust master
+    master_bind: str = MASTER_BIND  # where they find its Locust master
     metrics: str | None = None  # HOST:PORT where a run in progress can be watched
     seed: int = 1
     out: str = "results"
@@ -190,6 +191,10 @@ def validate_load(settings: RunSettings) -> None:
             f"--processes is {settings.processes}, but with --expect-workers all members are theirs; leave it out"
         )
     address("--master-bind", settings.master_bind)
+    if not settings.expect_workers and settings.master_bind != MASTER_BIND:
+        raise UsageError(
+            f"--master-bind is {settings.master_bind!r}, but nobody is to join there; say how many: --expect-workers"
+        )
     parse_options("--set", settings.options)
     in_range("--duration", settings.duration_s, 1, DURATION_MAX_S, duration_text)
     in_range("--warmup", settings.warmup_s, 0, DURATION_MAX_S, duration_text)

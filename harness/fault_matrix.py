@@ -76,6 +76,16 @@ def plan(common: RunSettings, architectures: tuple[str, ...], faults: tuple[str,
     return sorted(cells, key=lambda settings: needs_proxies(config.parse_faults(settings)))
 
 
+def check_all_met(cells: list[RunSettings], architectures: tuple[str, ...], faults: tuple[str, ...]) -> None:
+    """Raise UsageError for one of these that was asked for by name and is in no cell."""
+    for fault in faults:
+        if fault not in {cell.faults[0] for cell in cells}:
+            raise UsageError(f"--fault {fault} breaks nothing that these architectures have; leave it out")
+    for name in architectures:
+        if name not in {cell.arch for cell in cells}:
+            raise UsageError(f"--arch {name} has nothing that these faults break; leave it out")
+
+
 def _settings(common: RunSettings, architecture: type[Contender], fault: str) -> RunSettings:
     longer = KILL_TAKES_LONGER if fault.startswith("kill:") else 1.0
     return msgspec.structs.replace(

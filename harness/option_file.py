@@ -18,6 +18,8 @@ import msgspec
 
 from harness.errors import UsageError
 
+FROM_FILE = "harness.option_file"  # in the context of a command
+
 
 def config_option(command: Callable[..., None]) -> Callable[..., None]:
     """Adds --config to a command."""
@@ -59,6 +61,13 @@ def _load(context: click.Context, _parameter: click.Parameter, file: Path | None
             shown = msgspec.json.encode(value, enc_hook=str).decode()
             raise UsageError(f"--config {str(file)!r}: {key} is {shown}, but it must be {problem}") from problem
     context.default_map = {**(context.default_map or {}), **defaults}
+    context.meta[FROM_FILE] = frozenset(defaults)
+
+
+def from_file(context: click.Context) -> frozenset[str]:
+    """The names of what its user gave in a file."""
+    names: frozenset[str] = context.meta.get(FROM_FILE, frozenset())
+    return names
 
 
 def _as_given(parameter: click.Parameter, value: object) -> str | bool | list[str]:

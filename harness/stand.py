@@ -164,6 +164,13 @@ def _address(bind: str, services: Services) -> str:
         return str(towards.getsockname()[0])
 
 
+def _url(standing: Standing, services: Services) -> str:
+    """Where others reach it."""
+    if standing.peers:
+        return standing.peers[standing.place or 0]
+    return standing.advertise or gateway_url(standing.port, _address(standing.exposure.bind, services))
+
+
 async def _stand(
     standing: Standing,
     settings: RunSettings,
@@ -176,7 +183,7 @@ async def _stand(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, this.cancel)
     topology = fleet_topology(standing.fleet, settings, architecture)
-    url = standing.advertise or gateway_url(standing.port, _address(standing.exposure.bind, services))
+    url = _url(standing, services)
     async with contextlib.AsyncExitStack() as stack:
         roster, place = None, standing.place or 0
         if not standing.peers and topology.gateways > 1:

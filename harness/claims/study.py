@@ -44,17 +44,23 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def chosen(effort: Effort) -> list[Claim]:
-    """The claims that are to be tested; raises UsageError for one that there is not."""
+    """The claims that are to be tested, in the note's order; raises UsageError for one that there is not."""
     known = {claim.id: claim for claim in CLAIMS}
     for each in effort.claims:
         if each not in known:
             raise UsageError(f"--claim is {each!r}, but it must be one of {', '.join(known)}")
-    return [known[each] for each in effort.claims or known]
+    return [claim for name, claim in known.items() if not effort.claims or name in effort.claims]
 
 
 def planned_runs(effort: Effort, folder: Path) -> list[PlannedRun]:
     """All that the chosen claims need; raises UsageError if something cannot be."""
     return plan(effort, {name for claim in chosen(effort) for name in claim.experiments}, folder)
+
+
+def rounds_count(effort: Effort) -> bool:
+    """Whether any of the chosen claims takes more runs than with one round."""
+    one = msgspec.structs.replace(effort, rounds=1)
+    return len(planned_runs(effort, Path())) > len(planned_runs(one, Path()))
 
 
 def _asks_for_history(effort: Effort) -> bool:
@@ -106,10 +112,19 @@ def _read_all_after_restart(logs: Path, progress: CampaignProgress) -> list[Read
                 backends.stop()
 
 
-def judge(folder: Path) -> list[tuple[Claim, Finding]]:
-    """Every claim that was tested with what was found, from the records alone; raises UsageError if there are none."""
+def judge(folder: Path, claims: Sequence[str] = ()) -> list[tuple[Claim, Finding]]:
+    """Every claim that was tested, or these of them, with what was found, from the records alone.
+
+    Raises UsageError if there are no records, or one of these claims is not or was not tested.
+    """
+    tested = chosen(resume(folder))
+    wanted = chosen(Effort(claims=tuple(claims))) if claims else tested
+    for claim in wanted:
+        if claim not in tested:
+            ids = ", ".join(each.id for each in tested)
+            raise UsageError(f"--claim is {claim.id}, but {folder} has tested {ids}; name one of these")
     evidence = read_evidence(folder)
-    return [(claim, _judge(claim, evidence)) for claim in chosen(resume(folder))]
+    return [(claim, _judge(claim, evidence)) for claim in wanted]
 
 
 def _judge(claim: Claim, evidence: Evidence) -> Finding:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from harness.commands import beside
 from harness.commands.output import campaign_progress, console, run_progress, say
 from harness.commands.reporting import show_report
 from harness.commands.resuming import RESUME, refuse_beside_resume
@@ -125,6 +126,7 @@ def compare(
         refuse_beside_resume()
         campaign, folder = campaigns.resume(resume), resume
     else:
+        beside.refuse_unused_backends(architectures)
         campaign = campaigns.Campaign(
             architectures=architectures,
             rates_per_s=rates_per_s,

@@ -7,6 +7,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from harness.commands import beside
 from harness.option_file import config_option
 from harness.options import ARCH, ARCH_SET, DEDUP, PARTITIONS, TICK_OPTION, external_options
 from harness.quantities import COUNT
@@ -71,6 +72,8 @@ def gateway(
     from harness.stand import Standing, stand  # noqa: PLC0415
     from harness.up import exposure_of  # noqa: PLC0415
 
+    if peers is not None:
+        beside.refuse(["advertise"], "--peers says how others reach it, at its --place")
     host, port = address("--listen", listen)
     standing = Standing(
         fleet=fleet,
@@ -107,7 +110,8 @@ def forget(fleet: str, **given: Any) -> None:
     from harness.config import RunSettings  # noqa: PLC0415 - see comparing.py
     from harness.stand import forget as remove  # noqa: PLC0415
 
-    remove(fleet, RunSettings(arch="", **given))
+    beside.refuse(["redis_url", "nats_url"], "a fleet leaves nothing in Redis or NATS")
+    remove(fleet, RunSettings(arch="", **{**given, "redis_url": None, "nats_url": None}))
     click.echo(f"nothing of the fleet {fleet} is left there")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from harness.commands import beside
 from harness.commands.output import run_progress
 from harness.option_file import config_option
 from harness.options import ARCH, ARCH_SET, DEDUP, RATE, external_options, host_options, load_options, shape_options
@@ -106,7 +107,7 @@ def ui(port: int, bind: str, open_browser: bool, **given: Any) -> None:
       chatbench ui --arch plan2
       chatbench ui --arch redis --scenario spike --rate 200 --open
 
-    What is given here are the fields' first values. --duration counts for nothing: a test ends when it is stopped.
+    What is given here are the fields' first values. A test ends when it is stopped, so --duration is refused.
     """
     from harness.config import RunSettings  # noqa: PLC0415 - see comparing.py
     from harness.registry import load_contender  # noqa: PLC0415
@@ -117,6 +118,7 @@ def ui(port: int, bind: str, open_browser: bool, **given: Any) -> None:
         if open_browser and text.startswith("web UI: "):
             click.launch(text.split()[2])
 
+    beside.refuse(["duration_s"], "a test in the web UI lasts until it is stopped there")
     settings = RunSettings(**given)
     with run_progress() as progress:
         serve_ui(settings, load_contender(settings.arch), (bind, port), progress, say)

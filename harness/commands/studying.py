@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
+from harness.commands import beside
 from harness.commands.output import campaign_progress, console, say
 from harness.commands.resuming import RESUME, refuse_beside_resume
 from harness.options import OUT, SEED, together
@@ -48,6 +49,10 @@ def _runs_of(study: Study[Effort], asked: Effort, out: str, resume: Path | None)
     return folder
 
 
+def _refuse_beside_from(*but: str) -> None:
+    beside.refuse(None, "--from tells from what was measured and runs nothing", but=["--from", "--out", *but])
+
+
 @click.command()
 @click.option("--claim", "claims", multiple=True, metavar="ID", help="Several are taken.  [default: all, C1 to C9]")
 @click.option(
@@ -67,6 +72,7 @@ def claims(out: str, resume: Path | None, measured: Path | None, **effort: Any) 
       chatbench claims --claim C1 --claim C6
       chatbench claims --rounds 1 --duration 3s --warmup 1s
       chatbench claims --from results/reference/claims --out results/claims_again
+      chatbench claims --from results/reference/claims --claim C6 --out results/claim_6
 
     Some 30 minutes if not said otherwise.
     """
@@ -74,8 +80,13 @@ def claims(out: str, resume: Path | None, measured: Path | None, **effort: Any) 
     from harness.claims.experiments import Effort  # noqa: PLC0415
     from harness.config import make_out_dir  # noqa: PLC0415
 
-    records = measured or _runs_of(study, Effort(**effort), out, resume)
-    findings = study.judge(records)
+    wanted = Effort(**effort)
+    if measured is not None:
+        _refuse_beside_from("--claim")
+    elif resume is None and wanted.rounds > 1 and not study.rounds_count(wanted):
+        beside.refuse(["rounds"], f"{', '.join(wanted.claims)} takes one round, whatever is asked for")
+    records = measured or _runs_of(study, wanted, out, resume)
+    findings = study.judge(records, wanted.claims if measured else ())
     page = study.write_findings(findings, make_out_dir(out) if measured else records)
     from harness.report.table import claims_table  # noqa: PLC0415 - after the runs: it takes a second
 
@@ -107,6 +118,8 @@ def costs(out: str, resume: Path | None, measured: Path | None, **effort: Any) -
     from harness.costs.check import summed_up  # noqa: PLC0415
     from harness.costs.grid import Effort  # noqa: PLC0415
 
+    if measured is not None:
+        _refuse_beside_from()
     records = measured or _runs_of(study, Effort(**effort), out, resume)
     model, checked = study.fit_and_check(records)
     path = study.write_costs(model, checked, make_out_dir(out) if measured else records)

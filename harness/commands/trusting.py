@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from harness.commands import beside
 from harness.commands.output import campaign_progress, console, run_progress, say
 from harness.errors import ExitCode
 from harness.options import ARCH_SET, ARCHITECTURES, OUT, RATE, load_options, shape_options
@@ -49,8 +50,10 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], **given: Any
     from harness import fault_matrix  # noqa: PLC0415 - see comparing.py
     from harness.config import RunSettings  # noqa: PLC0415
 
+    beside.refuse_unused_backends(architectures)
     common = RunSettings(arch=architectures[0], **given)
     cells = fault_matrix.plan(common, architectures, faults or fault_matrix.FAULTS)
+    fault_matrix.check_all_met(cells, architectures if beside.given(["architectures"]) else (), faults)
     with campaign_progress(len(cells)) as progress:
         matrix, folder = fault_matrix.run_matrix(cells, common, progress)
     from harness.report.fault_charts import save_fault_charts  # noqa: PLC0415 - after the runs: it takes a second

@@ -10,6 +10,7 @@ import pandas as pd
 from harness import config
 from harness.asked import note, read_again
 from harness.claims.history import read_history
+from harness.claims.study import resume as asked_of_claims
 from harness.costs.advice import Knowledge
 from harness.costs.check import Held, held_out, summed_up
 from harness.costs.grid import FITTED, HELD_OUT, Effort, plan
@@ -96,7 +97,11 @@ def write_costs(model: Model, checked: pd.DataFrame, folder: Path) -> Path:
 def read_knowledge(costs: Path, claims: Path) -> Knowledge:
     """What advice is drawn from: the folders of `chatbench costs` and of `chatbench claims`; raises UsageError."""
     model, checked = fit_and_check(costs)
-    if not claims.is_dir():
-        raise UsageError(f"{claims} is no folder that `chatbench claims` made; name one, or make it: chatbench claims")
+    asked_of_claims(claims)
     readable = read_history(claims)
+    if not readable:
+        raise UsageError(
+            f"{claims} does not tell what can be read later, which C7 and C8 ask; "
+            "name another folder, or make one: chatbench claims --claim C7"
+        )
     return Knowledge(model, summed_up(checked), {each.arch: each.readable == each.acked for each in readable})

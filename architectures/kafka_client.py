@@ -7,6 +7,7 @@ a batch, because a call per message costs more than the message (confluent-kafka
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
 from queue import SimpleQueue
 from types import MappingProxyType
+from typing import Any
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -35,6 +37,7 @@ ACKS = ("all", "1", "0")
 # How many brokers keep each record, at most: with fewer brokers, all of them.
 REPLICAS_MAX = 3
 KAFKA_OPTIONS: dict[str, Option] = {"acks": "all", "replicas": REPLICAS_MAX}
+ClientSettings = dict[str, str | int | float | bool | logging.Logger]
 PLAIN: Mapping[str, str] = MappingProxyType({})
 LINGER_MS = 1.0
 POLL_S = 0.1
@@ -91,15 +94,16 @@ def replication(topology: Topology) -> tuple[int, int]:
     return replicas, max(1, replicas - 1)
 
 
-def client_settings(services: Services) -> dict[str, str | int | float | bool]:
-    """What any client needs to reach the brokers."""
+def client_settings(services: Services) -> ClientSettings:
+    """What any client needs to reach the brokers, and where its notices go: librdkafka's own place is the terminal."""
     assert services.kafka_bootstrap is not None, "only an architecture that requires Kafka may ask for it"
-    return {**services.kafka_settings, "bootstrap.servers": services.kafka_bootstrap}
+    log = logging.getLogger("librdkafka")
+    return {**services.kafka_settings, "bootstrap.servers": services.kafka_bootstrap, "logger": log}
 
 
 def admin_client(services: Services) -> AdminClient:
-    # Its notices would land on the terminal of the run; what fails is raised.
-    return AdminClient({**client_settings(services), "log_level": 2})
+    settings: dict[str, Any] = client_settings(services)  # its type forgets the logger, which it does take
+    return AdminClient(settings)
 
 
 def partition_count(topology: Topology) -> int:
@@ -349,7 +353,7 @@ def place_of(record: Message) -> tuple[int, int]:
     return partition, offset
 
 
-def consumer_settings(services: Services, client_id: str, group: str) -> dict[str, str | int | float | bool]:
+def consumer_settings(services: Services, client_id: str, group: str) -> ClientSettings:
     """The settings all readers share; `fetch.wait.max.ms` only bounds an idle fetch, data returns at once."""
     return {
         **client_settings(services),

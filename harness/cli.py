@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
+from harness import library_logs
 from harness.commands.comparing import capacity, compare, run
 from harness.commands.hosting import forget, gateway, worker
 from harness.commands.looking import completion, doctor, list_command
@@ -33,6 +34,7 @@ class Commands(click.Group):
     def __call__(self, *_arguments: Any, **_more: Any) -> NoReturn:
         """As a program; a test calls `main`, whose streams are its own."""
         make_standard_streams_safe()
+        library_logs.keep_off_the_terminal()
         try:
             self.main()
         except KeyboardInterrupt:

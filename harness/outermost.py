@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from importlib.metadata import version
 
+from harness import library_logs
 from harness.errors import ExitCode, where
 
 REPORT_IT = "this is a fault of chatbench's own, so please report it, with that log, where you got chatbench from"
@@ -32,6 +33,7 @@ def _write_log(problem: BaseException) -> str:
         f"chatbench {version('chatbench')}, Python {platform.python_version()}, {platform.platform()}\n",
         f"command: {sys.argv}\n\n",
         *traceback.format_exception(problem),
+        *library_logs.waiting(),
     ]
     with tempfile.NamedTemporaryFile(
         "w", prefix=LOG_PREFIX, suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"

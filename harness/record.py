@@ -17,6 +17,7 @@ import psutil
 
 from architectures.interface import Contender, Topology
 from architectures.kafka_client import ack_settings, acks_of, replication
+from harness import library_logs
 from harness.config import RunSettings, topology
 from harness.load.messages import Second
 from harness.services.jars import KAFKA_VERSION
@@ -49,6 +50,7 @@ class Record:
         self.folder = new_folder(out, f"{settings.arch}-{scenario}")
         self.logs = self.folder / "logs"
         self.logs.mkdir()
+        library_logs.write_to(self.logs)
         self._reserve = self.folder / ".reserve"
         self._reserve.write_bytes(bytes(RESERVE_BYTES))
         self.charts = self.folder / "charts"

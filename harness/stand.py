@@ -25,6 +25,7 @@ from harness import config
 from harness.config import RunSettings
 from harness.errors import ServiceFailed, UsageError
 from harness.garbage import collect_seldom
+from harness.gateway.bounded_log import log_to_stderr
 from harness.gateway.roster import NoPlace
 from harness.gateway.roster_ways import shared_roster, who_is_there
 from harness.gateway.serve import run_gateway
@@ -68,6 +69,7 @@ def stand(
     _check(standing, settings, architecture)
     settings = reached(settings)
     config.raise_open_file_limit()
+    log_to_stderr()  # it stands in no run whose logs there would be
     collect_seldom()
     services = external_services(settings)
     try:

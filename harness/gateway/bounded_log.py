@@ -6,8 +6,8 @@ import logging
 import sys
 
 from harness.gateway.token_bucket import TokenBucket
+from harness.library_logs import FORMAT
 
-FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 RECORDS_PER_S = 2.0  # in the long run
 RECORDS_BURST = 50
 RECORD_MAX_CHARS = 8 * 1024  # a traceback has less
@@ -39,5 +39,5 @@ class BoundedHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generi
 
 
 def log_to_stderr() -> None:
-    """Warnings and worse of all libraries."""
-    logging.basicConfig(level=logging.WARNING, handlers=[BoundedHandler()])
+    """Warnings and worse of all libraries, and nowhere else from now on."""
+    logging.basicConfig(level=logging.WARNING, handlers=[BoundedHandler()], force=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from architectures.interface import Requirements, Services
+from harness import library_logs
 from harness.services.external import remove_traces
 from harness.services.installation import Progress, ensure_installation
 from harness.services.kafka import Kafka
@@ -47,6 +48,7 @@ class Backends:
         self._external = external
         self._brokers = brokers
         self._logs = logs
+        library_logs.write_to(logs)
         self._proxied = proxied
         self.workdir: Path | None = None
         self._finished = False

@@ -138,7 +138,7 @@ def reached(settings: RunSettings) -> RunSettings:
 def _brokers(services: Services) -> int:
     reasons: list[str] = []  # librdkafka's own, as a wrong password; what it raises says only that nobody answered
     try:
-        settings: dict[str, Any] = {**client_settings(services), "log_level": 0}
+        settings: dict[str, Any] = client_settings(services)
         settings["error_cb"] = lambda error: reasons.append(error.str())
         admin = AdminClient(settings)
         try:

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from architectures.interface import Services
+from architectures.kafka_client import admin_client
 from harness.errors import ServiceFailed
 from harness.services.broker import PORTS, Broker, Installation, new_id, server_properties
 from harness.services.ports import free_ports
@@ -74,7 +74,7 @@ class Kafka:
         deadline = time.monotonic() + START_TIMEOUT_S
         for broker, child in zip(self.brokers, self.children, strict=True):
             wait_until_listening(child, broker.port, START_TIMEOUT_S)
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 3})
+        admin = admin_client(self.services)
         seen = 0
         while time.monotonic() < deadline:
             self.check()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.commands import beside
-from harness.commands.output import campaign_progress, console, run_progress, say
+from harness.commands.output import campaign_progress, console, run_progress, say, tell
 from harness.commands.reporting import show_report
 from harness.commands.resuming import RESUME, refuse_beside_resume
 from harness.errors import ExitCode
@@ -75,7 +75,8 @@ def run(as_json: bool, **given: Any) -> None:
 
         out = console()
         out.print(summary_table(outcome.summary))
-        say(out, *verdict_lines(outcome.summary), f"record: {outcome.folder}", f"report: {page}")
+        tell(out, *verdict_lines(outcome.summary))
+        say(out, f"record: {outcome.folder}", f"report: {page}")
     if outcome.summary.driver.valid is False:
         if as_json:
             click.echo(f"chatbench: the driver was not valid: {outcome.summary.driver.why}", err=True)

@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import click
 
-from harness.commands.output import console, say
+from harness.commands.output import console
+
+if TYPE_CHECKING:
+    from architectures.interface import Contender
 
 
 @click.command(name="list")
 def list_command() -> None:
     """List the architectures and scenarios that can be run."""
-    from rich import box  # noqa: PLC0415 - see comparing.py
-    from rich.table import Table  # noqa: PLC0415
+    from harness import registry  # noqa: PLC0415 - see comparing.py
+    from harness.report.fitting import Column, Fitted  # noqa: PLC0415
 
-    from harness import registry  # noqa: PLC0415
-
-    columns = ("architecture", "needs", "how a message gets there", "options (--arch-set)")
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in (*registry.architecture_names(), *registry.peer_names()):
-        architecture = registry.load_contender(name)
-        backends = ("kafka", "redis", "redis_cluster", "nats")
-        needs = [what.replace("_", " ") for what in backends if getattr(architecture.requires, what)]
-        options = "\n".join(f"{option}={default}" for option, default in architecture.options.items())
-        table.add_row(name, " + ".join(needs) or "-", architecture.summary, options or "-")
-    scenarios = Table("scenario", "whose chat", "options (--set)", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, path in registry.scenario_files().items():
-        options = "\n".join(f"{option}={default:g}" for option, default in registry.scenario_options(path).items())
-        scenarios.add_row(name, registry.scenario_summary(path), options or "-")
+    names = (*registry.architecture_names(), *registry.peer_names())
+    architectures = [registry.load_contender(name) for name in names]
+    scenarios = registry.scenario_files()
+    needs = [" + ".join(_needs(architecture)) or "-" for architecture in architectures]
+    options = [_options(architecture.options) for architecture in architectures]
+    own = [_options(registry.scenario_options(path)) for path in scenarios.values()]
     out = console()
-    out.print(table)
-    out.print(scenarios)
+    out.print(
+        Fitted(
+            [
+                Column("architecture", names),
+                Column("needs", needs),
+                Column("how a message gets there", [each.summary for each in architectures], folds=True),
+                Column("options (--arch-set)", options),
+            ]
+        )
+    )
+    out.print()
+    out.print(
+        Fitted(
+            [
+                Column("scenario", scenarios),
+                Column("whose chat", [registry.scenario_summary(path) for path in scenarios.values()], folds=True),
+                Column("options (--set)", own),
+            ]
+        )
+    )
+
+
+def _needs(architecture: type[Contender]) -> list[str]:
+    backends = ("kafka", "redis", "redis_cluster", "nats")
+    return [what.replace("_", " ") for what in backends if getattr(architecture.requires, what)]
+
+
+def _options(defaults: Mapping[str, object]) -> str:
+    """One a line."""
+    texts = (f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in defaults.items())
+    return "\n".join(texts) or "-"
 
 
 @click.command()
@@ -38,13 +65,20 @@ def doctor() -> None:
     from rich.text import Text  # noqa: PLC0415 - see comparing.py
 
     from harness.doctor import examine  # noqa: PLC0415
+    from harness.report.fitting import Column, Fitted  # noqa: PLC0415
 
-    out = console()
-    for finding in examine():
-        mark = ("ok  ", "green") if finding.ok else ("look", "yellow")
-        say(out, Text.assemble(mark, f" {finding.what:<28} {finding.found}"))
-        if not finding.ok and finding.advice:
-            say(out, f"     {'':<28} {finding.advice}")
+    findings = examine()
+    marks = [Text("ok", "green") if finding.ok else Text("look", "yellow") for finding in findings]
+    advised = [finding.found if finding.ok else f"{finding.found}\n{finding.advice}".strip() for finding in findings]
+    console().print(
+        Fitted(
+            [
+                Column("what", [finding.what for finding in findings]),
+                Column("", marks),
+                Column("found", advised, folds=True),
+            ]
+        )
+    )
 
 
 @click.command()

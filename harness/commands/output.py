@@ -11,23 +11,28 @@ if TYPE_CHECKING:
     from harness.report.progress import CampaignProgress, RunProgress
 
 
-def console(width: int | None = None) -> Console:
-    """For results; `width` where no window says how wide."""
-    out = _plain()
-    return out if out.is_terminal or width is None else _plain(width=width)
+def console() -> Console:
+    """For results: as wide as the window, as COLUMNS says, or 80 characters."""
+    return _plain()
 
 
-def _plain(*, stderr: bool = False, width: int | None = None) -> Console:
+def _plain(*, stderr: bool = False) -> Console:
     """It prints text as it is: a folder may be called [v1] or :rocket:. What is to be bold is a rich Text."""
     from rich.console import Console  # noqa: PLC0415 - so that `chatbench --help` need not wait for it
 
-    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def say(out: Console, *lines: str | Text) -> None:
     """Each in one line, however long: people copy paths."""
     for line in lines:
         out.print(line, soft_wrap=True)
+
+
+def tell(out: Console, *sentences: str | Text) -> None:
+    """Each folded between words."""
+    for sentence in sentences:
+        out.print(sentence, overflow="fold")
 
 
 def run_progress() -> RunProgress:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.commands.output import console, say
+from harness.commands.output import console, say, tell
 from harness.quantities import FOLDER
 
 
@@ -29,17 +29,13 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
 
 def show_report(folders: Sequence[Path], folder: Path) -> None:
     """Write it, and print its verdicts and tables."""
-    from rich.text import Text  # noqa: PLC0415 - see comparing.py
-
-    from harness.report.html import write_report  # noqa: PLC0415
-    from harness.report.table import comparison_tables  # noqa: PLC0415
+    from harness.report.html import write_report  # noqa: PLC0415 - see comparing.py
+    from harness.report.ranking import choice_lines, ranking  # noqa: PLC0415
 
     page, comparisons = write_report(folders, folder)
-    out = console(width=120)
+    out = console()
     for comparison in comparisons:
-        for table in comparison_tables(comparison, out.width):
-            out.print(table)
-        verdict = comparison.verdict
-        choice = Text.assemble("For this workload: ", (verdict.choice, "bold"), f", because {verdict.because[0]}")
-        say(out, choice, *verdict.because[1:], *verdict.out, "")
+        tell(out, *choice_lines(comparison))
+        out.print(ranking(comparison))
+        out.print()
     say(out, f"report: {page}", f"frames: {folder / 'frames'}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import click
 
 from harness.commands import beside
-from harness.commands.output import campaign_progress, console, say
+from harness.commands.output import campaign_progress, console, say, tell
 from harness.commands.resuming import RESUME, refuse_beside_resume
 from harness.options import OUT, SEED, together
 from harness.quantities import COUNT, DURATION, FOLDER, NUMBER, SIZE
@@ -90,7 +90,7 @@ def claims(out: str, resume: Path | None, measured: Path | None, **effort: Any) 
     page = study.write_findings(findings, make_out_dir(out) if measured else records)
     from harness.report.table import claims_table  # noqa: PLC0415 - after the runs: it takes a second
 
-    answer = console(width=160)
+    answer = console()
     answer.print(claims_table(findings))
     say(answer, f"records: {records}", f"page: {page}")
 
@@ -125,8 +125,9 @@ def costs(out: str, resume: Path | None, measured: Path | None, **effort: Any) -
     path = study.write_costs(model, checked, make_out_dir(out) if measured else records)
     from harness.report.table import held_out_table, unit_costs_table  # noqa: PLC0415 - after the runs: it takes a second
 
-    answer = console(width=160)
+    answer = console()
     answer.print(unit_costs_table(model))
+    answer.print()
     answer.print(held_out_table(summed_up(checked)))
     say(answer, f"records: {records}", f"unit costs: {path}")
 
@@ -158,13 +159,14 @@ def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any
 
     from harness.costs import advice  # noqa: PLC0415
     from harness.costs.study import read_knowledge  # noqa: PLC0415
-    from harness.report.table import advice_lines, advice_table  # noqa: PLC0415
+    from harness.report.table import LATENCY_NOTE, advice_lines, advice_table  # noqa: PLC0415
 
     wish = advice.checked(advice.Wish(**wished))
     given = advice.advise(wish, read_knowledge(costs or REFERENCE / "costs", claims or REFERENCE / "claims"))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(given)))
         return
-    answer = console(width=170)
+    answer = console()
+    tell(answer, *advice_lines(given))
     answer.print(advice_table(given))
-    say(answer, *advice_lines(given))
+    tell(answer, LATENCY_NOTE)

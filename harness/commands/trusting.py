@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from harness.commands import beside
-from harness.commands.output import campaign_progress, console, run_progress, say
+from harness.commands.output import campaign_progress, console, run_progress, say, tell
 from harness.errors import ExitCode
 from harness.options import ARCH_SET, ARCHITECTURES, OUT, RATE, load_options, shape_options
 
@@ -57,15 +57,17 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], **given: Any
     with campaign_progress(len(cells)) as progress:
         matrix, folder = fault_matrix.run_matrix(cells, common, progress)
     from harness.report.fault_charts import save_fault_charts  # noqa: PLC0415 - after the runs: it takes a second
-    from harness.report.table import faults_table  # noqa: PLC0415
+    from harness.report.table import faults_lines, faults_table  # noqa: PLC0415
 
     save_fault_charts(matrix, folder)
     page = folder / "faults.md"
     page.write_text(fault_matrix.markdown(matrix), encoding="utf-8")
-    out = console(width=200)
+    out = console()
+    tell(out, *faults_lines(matrix))
     out.print(faults_table(matrix))
     whys = (f"{cell.arch}, {cell.fault}: {cell.why}" for cell in matrix.cells if cell.why)
-    say(out, *whys, f"records: {folder}", f"table: {page}", f"charts: {folder / 'charts'}")
+    tell(out, *whys)
+    say(out, f"records: {folder}", f"table: {page}", f"charts: {folder / 'charts'}")
     if any(cell.held is False for cell in matrix.cells):
         sys.exit(ExitCode.CHECK_FAILED)
 
@@ -94,7 +96,7 @@ def selftest(out: str, as_json: bool) -> None:
     else:
         from harness.report.table import selftest_table  # noqa: PLC0415 - after the runs: it takes a second
 
-        console(width=120).print(selftest_table(checks))
+        console().print(selftest_table(checks))
     if any(check.held is False for check in checks):
         sys.exit(ExitCode.CHECK_FAILED)
     if any(check.held is None for check in checks):

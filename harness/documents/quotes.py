@@ -34,8 +34,9 @@ from harness.fault_matrix import markdown as matrix_markdown
 from harness.figures import figure_text
 from harness.record import read_manifest, read_summary, record_folders
 from harness.report.comparison import Comparison, compare, figure_of, split_by
+from harness.report.fitting import Fitted
 from harness.report.frames import METRICS, WORKLOAD, Frames, frames_of, read_records
-from harness.report.table import advice_lines, advice_table, capacity_lines, summary_table, unit_cost_rows
+from harness.report.table import LATENCY_NOTE, advice_lines, advice_table, capacity_lines, summary_table, unit_cost_rows
 from harness.report.verdict import CPU
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> Iterator[st
         yield f"| {' | '.join(row)} |"
 
 
-def _printed(*what: Table | Text) -> Iterator[str]:
+def _printed(*what: Table | Fitted | Text) -> Iterator[str]:
     """As on a terminal, without its colours."""
     file = io.StringIO()
     console = Console(file=file, width=WIDE, color_system=None, force_terminal=False, markup=False)
@@ -198,7 +199,7 @@ def _knowledge() -> Knowledge:
 def _advise(*arguments: str) -> Iterator[str]:
     """What `chatbench advise` answers to these options."""
     given = advice.advise(_wish(arguments), _knowledge())
-    return _printed(advice_table(given), *advice_lines(given))
+    return _printed(*advice_lines(given), advice_table(given), Text(LATENCY_NOTE))
 
 
 def _wish(arguments: Sequence[str]) -> Wish:

@@ -1,8 +1,8 @@
-"""The tables that runs and comparisons end with, on a terminal."""
+"""What commands end with on a terminal, but for comparisons."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
@@ -10,29 +10,32 @@ from rich.text import Text
 
 from harness.capacity import Attempt, Capacity
 from harness.claims.claim import Claim, Finding
-from harness.costs.advice import Advice
+from harness.costs.advice import Advice, Cost
 from harness.costs.check import Held
 from harness.costs.model import Model
 from harness.costs.parts import PARTS
 from harness.fault_matrix import Matrix, rows
 from harness.figures import cost_text, figure_text
-from harness.report.comparison import Comparison
+from harness.report.fitting import Column, Fitted
 from harness.selftest import Check
 from harness.summary import Summary
 
 NOT_MEASURED = "not measured"
 KIBI = 1024
-BETWEEN_COLUMNS, EDGES = 3, 2  # of a table in SIMPLE_HEAD
 WORTH_SAYING = 1.01  # messages per write
+LATENCY_NOTE = (
+    "* in milliseconds, as measured in the run that is most like this one, on one small machine; latency is not "
+    "predicted. Not measured: brokers that replicate, other machines."
+)
 
 
 def summary_table(summary: Summary) -> Table:
     """Figures of one run for people. Latency of a run whose driver was not valid is not shown as a figure."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column(f"{summary.arch} · {summary.scenario}")
+    table.add_column(f"{summary.arch} · {summary.scenario}", overflow="fold")
     counts = ((summary.members, "member"), (summary.rooms, "room"), (summary.gateways, "gateway"))
     sizes = " · ".join(f"{_n(count)} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
-    table.add_column(sizes, justify="right")
+    table.add_column(sizes, justify="right", overflow="fold")
     add = table.add_row
     add("messages sent / acked / not sent", f"{_n(summary.sent)} / {_n(summary.acked)} / {_n(summary.not_sent)}")
     add("deliveries", f"{_n(summary.delivered)} of {_n(summary.expected)} expected")
@@ -118,22 +121,24 @@ def _after(ms: float | None) -> str:
     return "not seen" if ms is None else f"{ms / 1000:,.1f} s"
 
 
-def capacity_table(capacity: Capacity) -> Table:
+def capacity_table(capacity: Capacity) -> Fitted:
     """Every run that was made on the way, by rate."""
-    chat = f"{capacity.arch} · {capacity.scenario} · {capacity.settings.members:,} members"
-    title = f"{chat} · capacity: {capacity.rate_text}"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in ("messages/s", "deliveries/s", "p50 ms", "p99 ms"):
-        table.add_column(column, justify="right")
-    table.add_column("objective")
-    for attempt in sorted(capacity.attempts, key=lambda each: (each.rate_per_s, each.record)):
-        table.add_row(
-            f"{attempt.rate_per_s:,g}",
-            _x(attempt.deliveries_per_s, ",.0f"),
-            *(_x(ms, ",.1f") if attempt.driver_valid else "not valid" for ms in (attempt.p50_ms, attempt.p99_ms)),
-            _objective(attempt),
-        )
-    return table
+    attempts = sorted(capacity.attempts, key=lambda each: (each.rate_per_s, each.record))
+
+    def latencies(column: str) -> list[str]:
+        return [_x(getattr(each, column), ",.1f") if each.driver_valid else "not valid" for each in attempts]
+
+    return Fitted(
+        [
+            Column("messages/s", [f"{each.rate_per_s:,g}" for each in attempts], right=True),
+            Column("deliveries/s", [_x(each.deliveries_per_s, ",.0f") for each in attempts], right=True, spare=2),
+            Column("p50 ms", latencies("p50_ms"), right=True, spare=1),
+            Column("p99 ms", latencies("p99_ms"), right=True),
+            Column("objective", map(_objective, attempts), folds=True),
+        ],
+        title=f"{capacity.arch} · {capacity.scenario} · {capacity.settings.members:,} members · "
+        f"capacity: {capacity.rate_text}",
+    )
 
 
 def _objective(attempt: Attempt) -> Text:
@@ -143,21 +148,46 @@ def _objective(attempt: Attempt) -> Text:
     return Text.assemble(what, f" {attempt.why}")
 
 
-def faults_table(matrix: Matrix) -> Table:
+# Of the matrix's columns: those that are always shown, and in which order the others are as the window gets wider.
+ALWAYS = ("architecture", "fault", "verdict", "lost though acked", "normal again")
+THEN = ("heard again", "lost in a broken connection", "twice", "out of order", "lost, never acked", "not taken")
+
+
+def faults_table(matrix: Matrix) -> Fitted:
     """A row for each architecture under each fault."""
     head, *body = rows(matrix)
-    table = Table(*head, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for row in body:
-        table.add_row(*row, style="red" if "BROKEN" in row else None)
-    return table
+    texts = {"architecture", "fault", "promised", "verdict"}
+    spare = dict.fromkeys(head, len(THEN) + 1) | {name: rank for rank, name in enumerate(THEN, 1)}
+    spare |= dict.fromkeys(ALWAYS, 0)
+    return Fitted(
+        [
+            Column(name, cells, right=name not in texts, spare=spare[name])
+            for name, *cells in zip(head, *body, strict=True)
+        ],
+        styles=["red" if "BROKEN" in row else "" for row in body],
+    )
 
 
-def claims_table(findings: Sequence[tuple[Claim, Finding]]) -> Table:
-    """A row for each claim: what it is, what came, and what that means."""
-    table = Table("", "claim", "measured", "verdict", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, leading=1)
-    for claim, finding in findings:
-        table.add_row(claim.id, claim.claim, "\n".join(finding.measured), finding.verdict)
-    return table
+def faults_lines(matrix: Matrix) -> list[str]:
+    """How many promises held, and which did not."""
+    judged = [cell for cell in matrix.cells if cell.held is not None]
+    broken = [cell for cell in judged if not cell.held]
+    untold = sum(cell.promised and cell.held is None for cell in matrix.cells)
+    held = f"{len(judged) - len(broken)} of {len(judged)} promises to survive a fault held"
+    lines = [f"{held}, and of {untold} the runs could not tell." if untold else f"{held}."]
+    return lines + [f"BROKEN: {cell.arch} under {cell.fault}." for cell in broken]
+
+
+def claims_table(findings: Sequence[tuple[Claim, Finding]]) -> Fitted:
+    """A row for each claim: what it is, what that means, and what came."""
+    return Fitted(
+        [
+            Column("", [claim.id for claim, _ in findings]),
+            Column("verdict", [Text(finding.verdict, style="bold") for _, finding in findings]),
+            Column("claim", [claim.claim for claim, _ in findings], folds=True),
+            Column("measured", ["\n".join(finding.measured) for _, finding in findings], folds=True),
+        ]
+    )
 
 
 def unit_cost_rows(model: Model) -> list[tuple[str, str, str]]:
@@ -171,50 +201,56 @@ def unit_cost_rows(model: Model) -> list[tuple[str, str, str]]:
     return [(part, thing, ", ".join(costs)) for (part, thing), costs in rows.items()]
 
 
-def unit_costs_table(model: Model) -> Table:
+def unit_costs_table(model: Model) -> Fitted:
     """What one of everything costs."""
-    table = Table("part", "of one", "costs", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for row in unit_cost_rows(model):
-        table.add_row(*row)
-    return table
+    parts, things, costs = zip(*unit_cost_rows(model), strict=True)
+    return Fitted([Column("part", parts), Column("of one", things, folds=True), Column("costs", costs, folds=True)])
 
 
-def held_out_table(held: Sequence[Held]) -> Table:
+def held_out_table(held: Sequence[Held]) -> Fitted:
     """How good predictions are."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("predicted from the workload alone")
-    for column in ("runs held out", "median error", "worst error", "within the 90 % interval"):
-        table.add_column(column, justify="right")
-    for each in held:
-        errors = (f"{error:.1%}" for error in (each.median_error, each.worst_error))
-        table.add_row(each.what, str(each.runs), *errors, f"{each.within:.0%}")
-    return table
+    return Fitted(
+        [
+            Column("predicted from the workload alone", [each.what for each in held], folds=True),
+            Column("runs held out", [str(each.runs) for each in held], right=True),
+            Column("median error", [f"{each.median_error:.1%}" for each in held], right=True),
+            Column("worst error", [f"{each.worst_error:.1%}" for each in held], right=True),
+            Column("within the 90 % interval", [f"{each.within:.0%}" for each in held], right=True),
+        ]
+    )
 
 
-def advice_table(advice: Advice) -> Table:
+def advice_table(advice: Advice) -> Fitted:
     """A row for each architecture that can do it, the cheapest first."""
-    wish = advice.wish
-    chat = f"{wish.rooms:,} rooms of {wish.members_per_room:,g}, {wish.rate_per_s:,g} msg/s of {wish.payload_bytes:,} B"
-    table = Table(title=chat, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    columns = ("gateways", "cores (90 %)", "of these", "memory", "to members", "backend", "disk/day", "p50 / p99*")
-    for column in ("", *columns):
-        table.add_column(column, justify="right" if column else "left")
-    for cost in advice.costs:
-        cores = ", ".join(f"{name} {figure_text(each.value)}" for name, each in cost.cores_of.items())
+    wish, costs = advice.wish, advice.costs
+
+    def cores(cost: Cost) -> str:
+        return "{} ({}-{})".format(*(figure_text(each) for each in (cost.cores.value, cost.cores.low, cost.cores.high)))
+
+    def latency(cost: Cost) -> str:
         measured_ms = (cost.nearest_p50_ms, cost.nearest_p99_ms)
-        latency = " / ".join("not valid" if ms is None else f"{ms:,.0f}" for ms in measured_ms)
-        table.add_row(
-            cost.arch,
-            f"{cost.gateways:,}",
-            "{} ({}-{})".format(*(figure_text(each) for each in (cost.cores.value, cost.cores.low, cost.cores.high))),
-            cores,
-            _bytes(cost.memory_bytes.value),
-            f"{_bytes(cost.to_members_bytes_per_s.value)}/s",
-            f"{_bytes(cost.backend_bytes_per_s.value)}/s",
-            _bytes(cost.disk_bytes_per_day.value),
-            f"{latency} ms",
-        )
-    return table
+        return " / ".join("not valid" if ms is None else f"{ms:,.0f}" for ms in measured_ms) + " ms"
+
+    def parts(cost: Cost) -> str:
+        return ", ".join(f"{name} {figure_text(each.value)}" for name, each in cost.cores_of.items())
+
+    return Fitted(
+        [
+            Column("", [cost.arch for cost in costs]),
+            Column("gateways", [f"{cost.gateways:,}" for cost in costs], right=True),
+            Column("cores (90 %)", map(cores, costs), right=True),
+            Column("of these", map(parts, costs), right=True, spare=4),
+            Column("memory", [_bytes(cost.memory_bytes.value) for cost in costs], right=True),
+            Column(
+                "to members", [f"{_bytes(cost.to_members_bytes_per_s.value)}/s" for cost in costs], right=True, spare=3
+            ),
+            Column("backend", [f"{_bytes(cost.backend_bytes_per_s.value)}/s" for cost in costs], right=True, spare=2),
+            Column("disk/day", [_bytes(cost.disk_bytes_per_day.value) for cost in costs], right=True, spare=1),
+            Column("p50 / p99*", map(latency, costs), right=True),
+        ],
+        title=f"{wish.rooms:,} rooms of {wish.members_per_room:,g}, {wish.rate_per_s:,g} msg/s of "
+        f"{wish.payload_bytes:,} B",
+    )
 
 
 def advice_lines(advice: Advice) -> list[Text]:
@@ -233,10 +269,6 @@ def advice_lines(advice: Advice) -> list[Text]:
         f"Predictions of CPU were off by {whole.median_error:.1%} in the median of {whole.runs} runs held out."
     )
     lines += [f"Further than measured: {beyond}." for beyond in advice.beyond]
-    lines.append(
-        "* in milliseconds, as measured in the run that is most like this one, on one small machine; latency is not "
-        "predicted. Not measured: brokers that replicate, other machines."
-    )
     return [chosen, *map(Text, lines)]
 
 
@@ -249,15 +281,19 @@ def _bytes(count: float) -> str:
     return f"{figure_text(count)} TiB"
 
 
-def selftest_table(checks: Sequence[Check]) -> Table:
+def selftest_table(checks: Sequence[Check]) -> Fitted:
     """A row for each figure that was checked against a truth."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in ("figure", "injected", "reported", "error", "allowed", ""):
-        table.add_column(column, justify="right" if column in {"injected", "reported", "error"} else "left")
-    marks = {True: Text("held", "green"), False: Text("WRONG", "red"), None: Text("too busy to tell", "yellow")}
-    for check in checks:
-        table.add_row(check.what, check.injected, check.reported, check.error, check.allowed, marks[check.held])
-    return table
+    marks = {True: ("held", "green"), False: ("WRONG", "red"), None: ("too busy to tell", "yellow")}
+    return Fitted(
+        [
+            Column("figure", [check.what for check in checks], folds=True),
+            Column("", [Text(*marks[check.held]) for check in checks]),
+            Column("injected", [check.injected for check in checks], right=True),
+            Column("reported", [check.reported for check in checks], right=True),
+            Column("error", [check.error for check in checks], right=True, spare=2),
+            Column("allowed", [check.allowed for check in checks], spare=1),
+        ]
+    )
 
 
 def capacity_lines(capacity: Capacity) -> list[Text]:
@@ -286,44 +322,6 @@ def capacity_lines(capacity: Capacity) -> list[Text]:
 def _more_driver(capacity: Capacity) -> str:
     workers, processes = capacity.settings.expect_workers, capacity.settings.processes
     return f"--expect-workers {2 * workers}" if workers else f"--processes {2 * processes}"
-
-
-def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table]:
-    """An architecture a column, a figure a row; ratios are over the baseline.
-
-    As many columns as `width` takes without a figure cut short; the others in further tables.
-    """
-    corner = "" if comparison.baseline is None else f"small: times {comparison.baseline}"
-    columns = [
-        [name, *(f"{cell.value}\n{cell.small}" for cell in cells)]
-        for name, *cells in zip(comparison.names, *(row.cells for row in comparison.rows), strict=True)
-    ]
-    widths = [max(len(line) for text in column for line in text.split("\n")) + BETWEEN_COLUMNS for column in columns]
-    beside = width - EDGES - max(len(corner), *(len(row.label) for row in comparison.rows))
-    for first, last in _fitting(widths, beside):
-        table = Table(
-            title=comparison.workload,
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
-            min_width=min(width, len(comparison.workload)),
-        )
-        table.add_column(corner, no_wrap=True)
-        for name in comparison.names[first:last]:
-            table.add_column(name, justify="right")
-        for row in comparison.rows:
-            cells = [Text.assemble(each.value, (f"\n{each.small}" if each.small else "", "dim")) for each in row.cells]
-            table.add_row(row.label, *cells[first:last])
-        yield table
-
-
-def _fitting(widths: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
-    """Runs of neighbours, from first to before last, that have room together; one alone where even that has none."""
-    first = 0
-    for last in range(1, len(widths) + 1):
-        if last == len(widths) or sum(widths[first : last + 1]) > room:
-            yield first, last
-            first = last
 
 
 def verdict_lines(summary: Summary) -> list[str]:

@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
+from harness.documents.quotes import REFERENCE
+from harness.registry import architecture_names, peer_names, scenario_files
 
 CHATBENCH = [sys.executable, "-m", "harness.cli"]
 
@@ -34,6 +36,42 @@ def test_list_names_architectures_and_scenarios() -> None:
         assert name in answer.stdout
 
 
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["doctor"],
+        ["advise", "--rooms", "1k", "--members-per-room", "200", "--rate", "2k"],
+        ["report", str(REFERENCE / "reconnect_storm"), "--out"],
+        ["claims", "--from", str(REFERENCE / "claims"), "--out"],
+        ["costs", "--from", str(REFERENCE / "costs"), "--out"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_no_table_is_wider_than_the_window_and_no_name_in_it_is_cut(
+    arguments: list[str], columns: int, tmp_path: Path
+) -> None:
+    where = [str(tmp_path / "out")] if arguments[-1] == "--out" else []
+    environment = os.environ | {"COLUMNS": str(columns)}
+    answer = subprocess.run(
+        [*CHATBENCH, *arguments, *where], env=environment, capture_output=True, text=True, timeout=120, check=True
+    ).stdout
+    assert "\N{HORIZONTAL ELLIPSIS}" not in answer
+    paths = ("report: ", "frames: ", "records: ", "page: ", "unit costs: ")  # in one line each, for people to copy
+    assert all(len(line) <= columns for line in answer.splitlines() if not line.startswith(paths))
+    names = {
+        "list": [*architecture_names(), *peer_names(), *scenario_files()],
+        "doctor": ["Python", "peer python-socketio", "children die with chatbench"],
+        "advise": ["plan2", "kafka-redis", "kafka-broadcast", "redis"],
+        "report": ["plan2", "kafka-broadcast", "redis-streams"],
+        "claims": [f"C{number}" for number in range(1, 10)],
+        "costs": ["gateway CPU", "overhead of Redis's copies"],
+    }[arguments[0]]
+    begins = [line.split("  ")[0].rstrip() for line in answer.splitlines()]
+    assert set(names) <= set(begins)
+
+
 def test_doctor_looks_at_everything_a_run_needs() -> None:
     answer = chatbench("doctor")
     assert answer.returncode == 0
@@ -43,6 +81,7 @@ def test_doctor_looks_at_everything_a_run_needs() -> None:
 
 def test_doctor_says_what_would_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATBENCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "300")  # where no path is folded
     assert f"would be downloaded, about 48 MiB, to {tmp_path}" in chatbench("doctor").stdout
 
 

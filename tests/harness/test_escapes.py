@@ -84,12 +84,13 @@ def test_every_output_shows_a_name_as_it_is(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["$5$ x[/]", "=1+1 [v1] <b>& :rocket:"])
 def test_the_result_of_a_capacity_shows_a_name_as_it_is(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     capacity = capacity_of(name)
     svg = save(hockey_stick(capacity), tmp_path, "capacity").read_text(encoding="utf-8")
     assert name in svg or "&" in svg
-    out = output.console(width=200)
+    monkeypatch.setenv("COLUMNS", "200")
+    out = output.console()
     out.print(capacity_table(capacity))
     output.say(out, *capacity_lines(capacity), f"record: {tmp_path / name}")
     printed = capsys.readouterr().out

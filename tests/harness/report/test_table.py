@@ -4,12 +4,12 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from harness.documents.quotes import REFERENCE
+from harness.fault_matrix import Matrix
 from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
 from harness.promises import PromiseCheck
-from harness.report.comparison import Cell, Comparison, Row, Workload
-from harness.report.table import comparison_tables, summary_table, verdict_lines
-from harness.report.verdict import Verdict
+from harness.report.table import faults_lines, faults_table, summary_table, verdict_lines
 from harness.summary import CpuUsPerDelivery, KafkaPerMessage, RedisPerMessage, Summary
 
 SUMMARY = Summary(
@@ -33,9 +33,6 @@ SUMMARY = Summary(
     kafka=KafkaPerMessage(2.0, 1.9, 500, 500, 582.4),
     driver=DriverVerdict(valid=True, why=None),
 )
-
-
-LOAD = Workload(scenario="big_room", members=100, rooms=1, gateways=2, rate_per_s=20, payload_bytes=100)
 
 
 def printed(summary: Summary) -> str:
@@ -109,18 +106,27 @@ def test_what_was_left_behind_is_said() -> None:
     assert verdict_lines(msgspec.structs.replace(SUMMARY, left_behind="its topics")) == ["left behind: its topics"]
 
 
-@pytest.mark.parametrize("width", [70, 80, 120, 200])
-def test_a_comparison_of_many_goes_on_in_further_tables_and_cuts_no_figure_short(width: int) -> None:
-    names = ["plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast", "python-socketio", "channels", "nats"]
-    cells = [Cell(f"{number},000.5", f"{number}.00x (0.62-1.85)") for number in range(len(names))]
-    rows = [Row("spread, first to last recipient, p50, ms", cells)]
-    comparison = Comparison("big_room", names, "plan1", Verdict("", [], []), rows, [], LOAD, [])
+def matrix() -> Matrix:
+    return msgspec.json.decode((REFERENCE / "faults" / "faults.json").read_bytes(), type=Matrix)
+
+
+def test_what_broke_is_said_before_the_table_and_what_could_not_be_told_is_counted() -> None:
+    held, other, *rest = (cell for cell in matrix().cells if cell.held)
+    broken, untold = msgspec.structs.replace(other, held=False), msgspec.structs.replace(rest[0], held=None)
+    found = msgspec.structs.replace(matrix(), cells=[held, broken, untold])
+    assert faults_lines(found) == [
+        "1 of 2 promises to survive a fault held, and of 1 the runs could not tell.",
+        f"BROKEN: {broken.arch} under {broken.fault}.",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 160])
+def test_a_matrix_of_faults_keeps_its_verdicts_in_every_window_and_names_what_it_leaves_out(width: int) -> None:
     out = io.StringIO()
-    for table in comparison_tables(comparison, width):
-        Console(file=out, width=width).print(table)
-    text = out.getvalue()
-    assert "\N{HORIZONTAL ELLIPSIS}" not in text
-    assert all(len(line) <= width for line in text.splitlines())
-    words = text.split()
-    assert [word for word in words if word in names[1:]] == names[1:], "each once, in their order"
-    assert all(text.count(cell.value) == text.count(cell.small) == 1 for cell in cells)
+    Console(file=out, width=width).print(faults_table(matrix()))
+    text = " ".join(out.getvalue().split())
+    for cell in matrix().cells:
+        assert cell.arch in text
+        assert cell.fault in text
+    assert text.count("held") >= sum(cell.held is True for cell in matrix().cells)
+    assert ("In a wider window also" in text) == (width < 160)

@@ -1,0 +1,72 @@
+"""A comparison on a terminal: what to choose, and an architecture a row with a few key figures."""
+
+from __future__ import annotations
+
+import math
+
+from rich.text import Text
+
+from harness.report.comparison import MISTAKES, NOTHING, Comparison, Contestant, Figure, times_text
+from harness.report.fitting import Column, Fitted
+from harness.report.frames import METRICS, Metric
+
+KEY_FIGURES = ("latency_p50_ms", "latency_p99_ms", "cpu_system_us_per_delivery")
+
+
+def choice_lines(comparison: Comparison) -> list[str | Text]:
+    """What was asked of them, what to choose and why: before any figure."""
+    verdict = comparison.verdict
+    choice = Text.assemble("For this workload: ", (verdict.choice, "bold"), f", because {verdict.because[0]}")
+    return [Text(comparison.workload, style="italic"), choice, *verdict.because[1:], *verdict.out]
+
+
+def ranking(comparison: Comparison) -> Fitted:
+    """An architecture a row with its key figures: those that were wrong last, and of the others the cheapest first."""
+    contestants = sorted(comparison.contestants, key=lambda each: (_wrong(each) != "", _cost(each), each.arch))
+    p50, p99, cpu = (next(each for each in METRICS if each.column == column) for column in KEY_FIGURES)
+
+    def values(metric: Metric) -> list[str]:
+        return [_value(each, metric) for each in contestants]
+
+    ranges = [_range(each.figures.get(p99.column), p99) for each in contestants]
+    ratios = [_ratio(each.figures.get(cpu.column)) for each in contestants]
+    columns = [
+        Column("", [each.arch for each in contestants]),
+        Column("wrong", [_wrong(each) or Text("0", style="green") for each in contestants], folds=True),
+        Column("p50 ms", values(p50), right=True),
+        Column("p99 ms", values(p99), right=True),
+        *([Column("p99 by round", ranges, right=True, spare=1)] if any(ranges) else []),
+        Column("CPU, us per delivery", values(cpu), right=True),
+        *([Column(f"CPU, times {comparison.baseline}", ratios, right=True, spare=2)] if any(ratios) else []),
+    ]
+    return Fitted(columns)
+
+
+def _wrong(contestant: Contestant) -> str:
+    if not contestant.rounds:
+        return "no complete run"
+    counts = {label: getattr(contestant, column) for column, label in MISTAKES.items()}
+    counts["missed while away"] = contestant.missed
+    return ", ".join(f"{count:,} {label}" for label, count in counts.items() if count)
+
+
+def _cost(contestant: Contestant) -> float:
+    figure = contestant.figures.get(KEY_FIGURES[-1])
+    return math.inf if figure is None or figure.value is None else figure.value
+
+
+def _value(contestant: Contestant, metric: Metric) -> str:
+    figure = contestant.figures.get(metric.column)
+    if figure is None:
+        return "not valid" if metric.is_percentile and contestant.driver_valid is False else NOTHING
+    return _range(figure, metric) if figure.value is None else format(figure.value, metric.form)
+
+
+def _range(figure: Figure | None, metric: Metric) -> str:
+    if figure is None or figure.rounds == 1:
+        return ""
+    return f"{figure.least:{metric.form}} to {figure.most:{metric.form}}"
+
+
+def _ratio(figure: Figure | None) -> str:
+    return "" if figure is None or figure.times_baseline is None else times_text(figure.times_baseline)

@@ -29,6 +29,7 @@ class Requirements:
 
     kafka: bool = False
     redis: bool = False  # one server will do
+    redis_any_node: bool = False  # and so will a cluster, at whichever node: true of classic channels, not of keys
     redis_cluster: bool = False  # a cluster, over whose nodes it spreads rooms
     nats: bool = False
     gateways_max: int | None = None  # None: any number

@@ -70,7 +70,7 @@ PLACES_MAX = 400  # of a partition: 40 s, more than a relay waits for Redis
 class KafkaRedis(Architecture):
     name: ClassVar[str] = "kafka-redis"
     summary: ClassVar[str] = "Kafka as the log, relayed once per partition into a Redis channel per room"
-    requires: ClassVar[Requirements] = Requirements(kafka=True, redis=True)
+    requires: ClassVar[Requirements] = Requirements(kafka=True, redis=True, redis_any_node=True)
     promises: ClassVar[Promises] = Promises(
         everyone=True,
         once=True,

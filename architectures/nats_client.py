@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Sequence
-from urllib.parse import unquote, urlsplit
 
 import nats
 from nats.aio.client import Client
@@ -16,21 +15,11 @@ from nats.errors import Error, SlowConsumerError
 
 from architectures.in_turn import InTurn
 from architectures.interface import Refused
+from architectures.nats_address import NatsAddress
 
 ANSWER_MAX_S = 5.0
 COME_BACK_EVERY_S = 0.05
 AWAY_MAX_S = 30.0  # a NATS that is away for longer is gone for good
-
-
-def servers_and_user(url: str) -> tuple[list[str], dict[str, str]]:
-    """A URL as nats-py wants it in parts: what stands before the hosts it takes as it is, percents and all."""
-    parts = urlsplit(url)
-    user, _at, hosts = parts.netloc.rpartition("@")
-    name, _, password = user.partition(":")
-    given = {"user": unquote(name), "password": unquote(password)}
-    return [f"{parts.scheme}://{host}" for host in hosts.split(",")], {
-        key: value for key, value in given.items() if value
-    }
 
 
 class NatsConnection:
@@ -44,7 +33,7 @@ class NatsConnection:
         failed: Callable[[BaseException], None],
     ) -> None:
         """`deliver` is given batches of (subject, payload)."""
-        self._url = url
+        self._address = NatsAddress.parse(url)
         self._name = name
         self._deliver = deliver
         self._failed = failed
@@ -59,10 +48,9 @@ class NatsConnection:
 
     async def open(self) -> None:
         """Raises nats.errors.Error or OSError if nobody answers."""
-        servers, user = servers_and_user(self._url)
         self._client = await nats.connect(
-            servers,
-            **user,
+            self._address.servers,
+            **self._address.proof,
             name=self._name,
             connect_timeout=ANSWER_MAX_S,
             reconnect_time_wait=COME_BACK_EVERY_S,

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError, ResponseError
 from architectures.in_turn import InTurn
 from architectures.interface import Refused
 from architectures.redis_address import RedisAddress
+from architectures.redis_pool import redis_pool, redis_pools
 
 ANSWER_MAX_S = 5.0  # redis-py's own default
 COME_BACK_EVERY_S = 0.05
@@ -36,7 +37,7 @@ class Link:
         self._make()
 
     def _make(self) -> None:
-        self._pool = self.address.pool()  # kept: a sentinel's connection holds it weakly
+        self._pool = redis_pool(self.address)  # kept: a sentinel's connection holds it weakly
         self.connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's
 
     async def renew(self) -> None:
@@ -108,7 +109,7 @@ class Publisher:
         """Whether somebody listens to each of these channels; False if Redis does not answer."""
         listening: Counter[str] = Counter()
         try:
-            for pool in self._link.address.pools():
+            for pool in redis_pools(self._link.address):
                 async with redis.asyncio.Redis.from_pool(pool) as client:
                     for channel, count in await client.pubsub_numsub(*channels):
                         listening[str(channel, "utf-8") if isinstance(channel, bytes) else channel] += count

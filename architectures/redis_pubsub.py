@@ -28,7 +28,7 @@ from architectures.redis_client import Publisher, Subscriber
 class RedisPubSub(Architecture):
     name: ClassVar[str] = "redis"
     summary: ClassVar[str] = "Redis pub/sub: a channel per room, subscribed to where the room has members"
-    requires: ClassVar[Requirements] = Requirements(redis=True)
+    requires: ClassVar[Requirements] = Requirements(redis=True, redis_any_node=True)
     promises: ClassVar[Promises] = Promises(
         everyone=True,
         once=True,

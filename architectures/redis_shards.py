@@ -9,8 +9,10 @@ from typing import Any
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from architectures.address import HostPort
 from architectures.redis_address import RedisAddress
 from architectures.redis_client import ANSWER_MAX_S, Link
+from architectures.redis_pool import redis_pools
 
 SLOTS = 16384
 
@@ -36,7 +38,7 @@ class Shard:
 
 async def find_shards(cluster: RedisAddress) -> list[Shard]:
     """All of them; raises NotACluster unless every slot is served."""
-    of_node: dict[tuple[str, int], list[range]] = {}
+    of_node: dict[HostPort, list[range]] = {}
     for slots, node in await _served(cluster):
         of_node.setdefault(node, []).append(slots)
     if sum(len(each) for ranges in of_node.values() for each in ranges) != SLOTS:
@@ -44,16 +46,17 @@ async def find_shards(cluster: RedisAddress) -> list[Shard]:
     return [Shard(ranges) for _node, ranges in sorted(of_node.items())]
 
 
-async def _served(cluster: RedisAddress) -> list[tuple[range, tuple[str, int]]]:
+async def _served(cluster: RedisAddress) -> list[tuple[range, HostPort]]:
     """What any node that answers says of the slots and their masters."""
     problem: Exception = NotACluster("no node of the Redis cluster is known")
-    for pool in cluster.pools():
+    for pool in redis_pools(cluster):
         try:
             async with asyncio.timeout(ANSWER_MAX_S), redis.asyncio.Redis.from_pool(pool) as client:
                 told: list[list[Any]] = await client.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]  # redis-py's
                 asked = pool.connection_kwargs["host"]  # a node may not know by which name others find it
                 return [
-                    (range(low, high + 1), (_text(host) or asked, port)) for low, high, (host, port, *_), *_ in told
+                    (range(low, high + 1), HostPort(_text(host) or asked, port))
+                    for low, high, (host, port, *_), *_ in told
                 ]
         except (RedisError, OSError) as failed:
             problem = failed
@@ -67,7 +70,7 @@ def _text(host: bytes | str) -> str:
 class ShardLink(Link):
     """As Link, to the node that serves a shard when the connection is made; `to` makes one."""
 
-    def __init__(self, cluster: RedisAddress, shard: Shard, node: tuple[str, int]) -> None:
+    def __init__(self, cluster: RedisAddress, shard: Shard, node: HostPort) -> None:
         self._cluster, self._shard = cluster, shard
         super().__init__(replace(cluster, nodes=(node,)))
 
@@ -81,7 +84,7 @@ class ShardLink(Link):
         await super().renew()
 
 
-async def _node_of(cluster: RedisAddress, shard: Shard) -> tuple[str, int]:
+async def _node_of(cluster: RedisAddress, shard: Shard) -> HostPort:
     for slots, node in await _served(cluster):
         if shard.first in slots:
             return node

@@ -8,15 +8,17 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
 from architectures.interface import BadTopology, Contender, Option, Topology
+from architectures.redis_address import Kind, RedisAddress
+from harness.addresses import gateway_url, host_port, kafka_hosts, nats_address, redis_address
 from harness.errors import UsageError
 from harness.escapes import is_plain
 from harness.faults import Fault, check_fault, parse_fault
 from harness.figures import duration_text, number_text, size_text
+from harness.gateway.settings import BadToken, token_of_environment
 from harness.load.payload import SIZE_MAX_BYTES, SPREADS
 from harness.named_options import BadOption, choose_options, parse_options
 from harness.registry import check_scenario_options, find_scenario
@@ -79,6 +81,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 def validate(settings: RunSettings, architecture: type[Contender]) -> None:
     """Raise UsageError for the first setting that cannot be."""
     validate_load(settings)
+    own_token()
     if issubclass(architecture, Peer):
         _validate_peer(settings, architecture)
     gateways = settings.gateway_count(architecture)
@@ -110,7 +113,7 @@ def _validate_peer(settings: RunSettings, peer: type[Peer]) -> None:
         raise UsageError(f"--tick is of chatbench's own gateways, and {peer.name} is another; leave it out")
     if settings.gateways_at:
         raise UsageError(f"--gateways-at names chatbench's own gateways, and {peer.name} is another; leave it out")
-    if settings.redis_url is not None and settings.redis_url.startswith("redis+"):
+    if settings.redis_url is not None and redis_address(settings.redis_url).kind is not Kind.SERVER:
         raise UsageError(
             f"--redis-url is {settings.redis_url!r}, but {peer.name} is set up for one server; use redis://HOST:PORT"
         )
@@ -136,17 +139,19 @@ def external_backends(settings: RunSettings, architecture: type[Contender]) -> l
 
 
 def _validate_external(settings: RunSettings, architecture: type[Contender]) -> None:
+    if settings.kafka_bootstrap is not None:
+        kafka_hosts(settings.kafka_bootstrap)
+    if settings.nats_url is not None:
+        nats_address(settings.nats_url)
+    redis = None if settings.redis_url is None else redis_address(settings.redis_url)
     backends = external_backends(settings, architecture)
     for name, option, given, required in backends:
         if given is not None and not required:
             raise UsageError(f"{option} is {given!r}, but {settings.arch} uses no {name}; leave it out")
     if settings.kafka_properties is not None and settings.kafka_bootstrap is None:
         raise UsageError("--kafka-properties says how brokers are reached; say which with --kafka-bootstrap")
-    if settings.redis_url is not None and architecture.requires.redis_cluster and "+cluster:" not in settings.redis_url:
-        raise UsageError(
-            f"--redis-url is {settings.redis_url!r}, but {settings.arch} needs a cluster; "
-            "name its nodes: redis+cluster://HOST:PORT,..."
-        )
+    if redis is not None:
+        _validate_redis(redis, architecture)
     if all(backend.given is None for backend in backends):
         return
     for fault in parse_faults(settings):
@@ -157,7 +162,23 @@ def _validate_external(settings: RunSettings, architecture: type[Contender]) -> 
             )
 
 
+def _validate_redis(address: RedisAddress, architecture: type[Contender]) -> None:
+    is_cluster = address.kind is Kind.CLUSTER
+    if architecture.requires.redis_cluster and not is_cluster:
+        raise UsageError(
+            f"--redis-url is {str(address)!r}, but {architecture.name} needs a cluster; "
+            "name its nodes: redis+cluster://HOST:PORT,..."
+        )
+    if is_cluster and not (architecture.requires.redis_cluster or architecture.requires.redis_any_node):
+        raise UsageError(
+            f"--redis-url is {str(address)!r}, but {architecture.name} cannot use a cluster; "
+            "name one server, redis://HOST:PORT, or sentinels, redis+sentinel://HOST,.../NAME"
+        )
+
+
 def _validate_distant(settings: RunSettings) -> None:
+    for url in settings.gateways_at:
+        gateway_url("--gateways-at", url)
     given = {
         "--gateways": settings.gateways is not None,
         "--brokers": settings.brokers != 1,
@@ -190,11 +211,13 @@ def validate_load(settings: RunSettings) -> None:
         raise UsageError(
             f"--processes is {settings.processes}, but with --expect-workers all members are theirs; leave it out"
         )
-    address("--master-bind", settings.master_bind)
+    host_port("--master-bind", settings.master_bind)
     if not settings.expect_workers and settings.master_bind != MASTER_BIND:
         raise UsageError(
             f"--master-bind is {settings.master_bind!r}, but nobody is to join there; say how many: --expect-workers"
         )
+    if settings.metrics is not None:
+        host_port("--metrics", settings.metrics)
     parse_options("--set", settings.options)
     in_range("--duration", settings.duration_s, 1, DURATION_MAX_S, duration_text)
     in_range("--warmup", settings.warmup_s, 0, DURATION_MAX_S, duration_text)
@@ -203,15 +226,12 @@ def validate_load(settings: RunSettings) -> None:
         _enough_open_files(settings.members)
 
 
-def address(option: str, given: str) -> tuple[str, int]:
-    """HOST:PORT, where a host that is an IPv6 address is in brackets; raises UsageError."""
+def own_token() -> str | None:
+    """The token of the environment, if there is one; raises UsageError for what no HTTP header could carry."""
     try:
-        parts = urlsplit(f"//{given}")
-        if parts.hostname and parts.port and given == parts.netloc and "@" not in given:
-            return parts.hostname, parts.port
-    except ValueError:  # a port that is no number, or too great a one
-        pass
-    raise UsageError(f"{option} is {given!r}, but it must be HOST:PORT, as in 192.168.1.20:9001")
+        return token_of_environment()
+    except BadToken as problem:
+        raise UsageError(f"{problem}; `openssl rand -hex 16` makes one") from problem
 
 
 def parse_faults(settings: RunSettings) -> list[Fault]:

@@ -87,14 +87,14 @@ external_options = together(
         envvar="CHATBENCH_REDIS_URL",
         metavar="URL",
         help="A Redis that runs already: redis(s)://HOST, redis+sentinel://HOST,.../NAME, redis+cluster://HOST,...; "
-        "its password is taken from CHATBENCH_REDIS_PASSWORD.",
+        "its password is taken from CHATBENCH_REDIS_PASSWORD, that of sentinels from CHATBENCH_SENTINEL_PASSWORD.",
     ),
     click.option(
         "--nats-url",
         envvar="CHATBENCH_NATS_URL",
         metavar="URL",
         help="A NATS that runs already: nats://HOST:PORT or tls://HOST:PORT; its password is taken from "
-        "CHATBENCH_NATS_PASSWORD.",
+        "CHATBENCH_NATS_PASSWORD, or a token from CHATBENCH_NATS_TOKEN.",
     ),
 )
 

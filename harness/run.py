@@ -15,6 +15,7 @@ from pathlib import Path
 
 from architectures.interface import Contender, Requirements
 from harness import config
+from harness.addresses import host_port
 from harness.config import RunSettings
 from harness.errors import DISK_ERRORS, ChatbenchError, Interrupted, ServiceFailed, UsageError, where
 from harness.faults import needs_proxies
@@ -180,7 +181,7 @@ def driver_settings(settings: RunSettings, scenario: Path, logs: Path) -> Driver
 def _expected(settings: RunSettings) -> ExpectedWorkers | None:
     if not settings.expect_workers:
         return None
-    host, port = config.address("--master-bind", settings.master_bind)
+    host, port = host_port("--master-bind", settings.master_bind)
     return ExpectedWorkers(count=settings.expect_workers, host=host, port=port)
 
 

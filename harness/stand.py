@@ -15,12 +15,14 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import msgspec
 import uvloop
 
+from architectures.address import parse_hosts
 from architectures.interface import Architecture, Services, Topology
+from architectures.nats_address import NatsAddress
+from architectures.redis_address import RedisAddress
 from harness import config
 from harness.config import RunSettings
 from harness.errors import ServiceFailed, UsageError
@@ -29,9 +31,8 @@ from harness.gateway.bounded_log import log_to_stderr
 from harness.gateway.roster import NoPlace
 from harness.gateway.roster_ways import shared_roster, who_is_there
 from harness.gateway.serve import run_gateway
-from harness.gateway.settings import Exposure, GatewaySettings, gateway_url
+from harness.gateway.settings import LOOPBACK, Exposure, GatewaySettings, gateway_url
 from harness.outermost import is_mistake
-from harness.services.distant import check_url
 from harness.services.external import external_services, reached, remove_traces
 from harness.services.fleet import REASONS
 from harness.services.ports import cannot_listen
@@ -111,10 +112,6 @@ def _check(standing: Standing, settings: RunSettings, architecture: type[Archite
     for name, option, given, required in config.external_backends(settings, architecture):
         if required and given is None:
             raise UsageError(f"{settings.arch} needs a {name} that all its gateways reach; say where: {option}")
-    for url in standing.peers:
-        check_url("--peers", url)
-    if standing.advertise is not None:
-        check_url("--advertise", standing.advertise)
     bind = standing.exposure.bind
     if (why := cannot_listen(standing.port, bind)) is not None:
         raise UsageError(f"--listen {bind}:{standing.port}: {why}")
@@ -156,14 +153,21 @@ def _address(bind: str, services: Services) -> str:
     """Where others find what is bound there; bound everywhere, it is where the backends see this host."""
     if not ipaddress.ip_address(bind).is_unspecified:
         return bind
-    hosts = (
-        services.kafka_bootstrap or urlsplit(services.redis_url or services.nats_url or "").netloc.rpartition("@")[2]
-    )
-    host = urlsplit(f"//{hosts.split(',')[0]}").hostname or "127.0.0.1"
+    host = _first_host(services)
     family = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0][0]
     with socket.socket(family, socket.SOCK_DGRAM) as towards:
         towards.connect((host, 9))  # of a datagram socket: no more than a look at the routes
         return str(towards.getsockname()[0])
+
+
+def _first_host(services: Services) -> str:
+    if services.kafka_bootstrap is not None:
+        return parse_hosts(services.kafka_bootstrap)[0].host
+    if services.redis_url is not None:
+        return RedisAddress.parse(services.redis_url).nodes[0].host
+    if services.nats_url is not None:
+        return NatsAddress.parse(services.nats_url).hosts[0].host
+    return LOOPBACK
 
 
 def _url(standing: Standing, services: Services) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
-import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +11,7 @@ import msgspec
 
 from architectures.interface import Architecture
 from harness import config
+from harness.addresses import web_origin
 from harness.config import RunSettings
 from harness.errors import Interrupted, ServiceFailed, UsageError
 from harness.gateway.settings import TOKEN_VARIABLE, Exposure
@@ -25,8 +24,6 @@ from harness.services.standing import offer
 from harness.services.workdir import discard, keep, make_logs_folder
 from harness.signals import signals_interrupt, signals_wait
 
-ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?")  # as browsers write it: in lower case
-
 
 def exposure_of(option: str, bind: str, origins: tuple[str, ...]) -> Exposure:
     """With the token of the environment, which neither a record nor the list of processes shows; raises UsageError."""
@@ -36,14 +33,9 @@ def exposure_of(option: str, bind: str, origins: tuple[str, ...]) -> Exposure:
         raise UsageError(
             f"{option} is {bind!r}, but it must be an IP address of this host, as in 192.168.1.20"
         ) from problem
-    for origin in origins:
-        if not ORIGIN.fullmatch(origin):
-            raise UsageError(
-                f"--origin is {origin!r}, but it must be what a page comes from, without a path, as in "
-                "https://chat.example.com or http://192.168.1.20:8080"
-            )
     try:
-        return Exposure(bind=bind, origins=origins, token=os.environ.get(TOKEN_VARIABLE))
+        pages = tuple(web_origin("--origin", each) for each in origins)
+        return Exposure(bind=bind, origins=pages, token=config.own_token())
     except ValueError as problem:
         raise UsageError(f"{option} {bind}: {problem}; set one in {TOKEN_VARIABLE}") from problem
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
-from harness.config import address
+from harness.addresses import host_port
 from harness.errors import UsageError
 from harness.load.ledger import Verdict
 from harness.load.messages import Second
@@ -75,7 +75,7 @@ def watched(metrics: str | None) -> Iterator[Watch]:
     if metrics is None:
         yield watch
         return
-    host, port = address("--metrics", metrics)
+    host, port = host_port("--metrics", metrics)
     if (why := cannot_listen(port, host)) is not None:
         raise UsageError(f"--metrics {metrics}: {why}")
     server, thread = start_http_server(port, host, registry=watch.registry)

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness import config
+from harness.addresses import host_port
 from harness.errors import Interrupted
 from harness.load.driver_settings import WorkerSettings
 from harness.registry import find_scenario, scenario_files
@@ -25,7 +26,8 @@ def work_for(master: str, scenarios: Sequence[str], say: Callable[[str], None]) 
 
     It knows the scenarios that come with chatbench, and these. Raises UsageError or ServiceFailed.
     """
-    host, port = config.address("--master", master)
+    host, port = host_port("--master", master)
+    config.own_token()
     paths = [find_scenario(each) for each in scenarios]
     paths += [path for path in scenario_files().values() if path not in paths]
     config.raise_open_file_limit()

@@ -67,21 +67,22 @@ def gateway(
 
     What it makes in Kafka stays there for the next time; `chatbench forget` removes it.
     """
-    from harness.config import RunSettings, address  # noqa: PLC0415 - see comparing.py
+    from harness.addresses import gateway_url, host_port  # noqa: PLC0415 - see comparing.py
+    from harness.config import RunSettings  # noqa: PLC0415
     from harness.registry import load_architecture  # noqa: PLC0415
     from harness.stand import Standing, stand  # noqa: PLC0415
     from harness.up import exposure_of  # noqa: PLC0415
 
     if peers is not None:
         beside.refuse(["advertise"], "--peers says how others reach it, at its --place")
-    host, port = address("--listen", listen)
+    host, port = host_port("--listen", listen)
     standing = Standing(
         fleet=fleet,
         exposure=exposure_of("--listen", host, origins),
         port=port,
-        advertise=advertise,
+        advertise=None if advertise is None else gateway_url("--advertise", advertise),
         place=place,
-        peers=() if peers is None else tuple(peers.split(",")),
+        peers=() if peers is None else tuple(gateway_url("--peers", url) for url in peers.split(",")),
     )
     architecture = load_architecture(given["arch"])
     # One environment for all gateways may name more than this architecture needs.

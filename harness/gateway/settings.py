@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -14,6 +16,7 @@ from architectures.interface import HISTORY_MAX_BYTES, Services, Topology
 LOOPBACK = "127.0.0.1"
 TOKEN_CHARS_MIN = 16
 FRAME_BYTES = 16 * 1024  # of a frame that counts as one in a member's budget; what is longer counts as more
+TOKEN_CHARS = re.compile("[!-~]+")
 TOKEN_VARIABLE = "CHATBENCH_TOKEN"  # noqa: S105 - the name of a variable, not a token
 
 
@@ -48,6 +51,21 @@ def limits_for(rate_per_s: float, payload_bytes: int) -> Limits:
     usual = Limits()
     frames_per_s = max(usual.frames_per_s, 2 * rate_per_s * (1 + payload_bytes // FRAME_BYTES))
     return msgspec.structs.replace(usual, frames_per_s=frames_per_s, frames_burst=math.ceil(2 * frames_per_s))
+
+
+class BadToken(ValueError):
+    """The message is for the user, and does not show it."""
+
+
+def token_of_environment() -> str | None:
+    """What gateways ask for and members show. Raises BadToken."""
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    if token is not None and not TOKEN_CHARS.fullmatch(token):
+        raise BadToken(
+            f"{TOKEN_VARIABLE} holds a character that an HTTP header cannot carry in a token; "
+            "it must be letters, digits and punctuation of ASCII, without spaces and ends of lines"
+        )
+    return token
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):

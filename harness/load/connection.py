@@ -7,7 +7,6 @@ whoever listens is first asked whether it knows the bytes just as they came, bec
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable
 from typing import cast
@@ -17,7 +16,7 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from harness.gateway.settings import TOKEN_VARIABLE
+from harness.gateway.settings import token_of_environment
 
 FRAME_MAX_BYTES = 16 * 1024 * 1024
 TEXT = 0x81  # a whole text frame: FIN and opcode 1
@@ -154,7 +153,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without deriving from it
         request = self._protocol.connect()
-        if token := os.environ.get(TOKEN_VARIABLE):
+        if token := token_of_environment():
             request.headers["Authorization"] = f"Bearer {token}"
         self._protocol.send_request(request)
         self._write()

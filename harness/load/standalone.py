@@ -24,7 +24,9 @@ from locust.env import Environment
 from locust.event import Events
 from locust.runners import MasterRunner, WorkerRunner
 
-from harness.errors import ServiceFailed
+from harness.addresses import gateway_url
+from harness.config import own_token
+from harness.errors import ChatbenchError, ServiceFailed
 from harness.load import messages as msg
 from harness.load.coordinator import Coordinator
 from harness.load.crowd import serve_coordinator
@@ -70,6 +72,11 @@ def _on_init(environment: Environment, **_: Any) -> None:
         serve_coordinator(environment, str(environment.locustfile), logs / "audience.log")
 
 
+def _gateways(host: str) -> list[str]:
+    """Of --host; raises UsageError."""
+    return [gateway_url("--host", url) for url in host.split(",")]
+
+
 class Standalone:
     """Stands in for chatbench run in a Locust process of its own."""
 
@@ -80,8 +87,9 @@ class Standalone:
         self._services: Child | None = None
         self._measuring = False
         try:
-            self._urls = environment.host.split(",") if environment.host else self._start_services()
-        except ServiceFailed as problem:
+            own_token()
+            self._urls = _gateways(environment.host) if environment.host else self._start_services()
+        except ChatbenchError as problem:
             log.error("%s", problem)
             sys.exit(problem.exit_code)
         self._coordinator = Coordinator(environment, self._on_news)

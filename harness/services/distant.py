@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 import msgspec
 
 from architectures.interface import Option, Topology
-from harness.config import RunSettings
+from harness.addresses import gateway_url
+from harness.config import RunSettings, own_token
 from harness.errors import ServiceFailed, UsageError
 from harness.gateway.settings import TOKEN_VARIABLE, About, GatewayStats
 from harness.measure.resources import CpuUsed
@@ -30,11 +29,10 @@ def met(settings: RunSettings) -> RunSettings:
     """
     if not settings.gateways_at:
         return settings
-    for url in settings.gateways_at:
-        check_url("--gateways-at", url)
+    given = [gateway_url("--gateways-at", url) for url in settings.gateways_at]
     deadline = time.monotonic() + WHOLE_TIMEOUT_S
     while True:
-        about = [_about(url, settings.arch) for url in settings.gateways_at]
+        about = [_about(url, settings.arch) for url in given]
         fleet, urls = about[0].topology, _addresses(about)
         strange = next((each for each in about if each.topology != fleet), None)
         if strange is not None:
@@ -66,17 +64,6 @@ def _written(value: Option) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def check_url(option: str, url: str) -> None:
-    """Raises UsageError for what is no address of a gateway."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme == "ws" and parts.hostname and parts.port:
-            return
-    except ValueError:  # a port that is no number
-        pass
-    raise UsageError(f"{option} names {url!r}, but a gateway's address is like ws://192.168.1.20:9001")
-
-
 def _about(url: str, arch: str) -> About:
     about = _ask(url, "/about", About)
     if about is None:
@@ -106,7 +93,7 @@ def _addresses(about: Iterable[About]) -> list[str]:
 
 
 def _ask(url: str, path: str, kind: type[Answer]) -> Answer | None:
-    return ask(url, path, kind, os.environ.get(TOKEN_VARIABLE), ANSWER_TIMEOUT_S)
+    return ask(url, path, kind, own_token(), ANSWER_TIMEOUT_S)
 
 
 class DistantFleet:

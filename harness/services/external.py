@@ -10,24 +10,34 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import msgspec
 import redis.asyncio
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # public, by its docs
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
+from architectures.address import Login
 from architectures.interface import Services
 from architectures.kafka_client import admin_client, client_settings
-from architectures.redis_address import BadAddress, RedisAddress
+from architectures.nats_address import NatsAddress
+from architectures.redis_address import Kind, RedisAddress
+from architectures.redis_pool import redis_pools
+from harness.addresses import (
+    NATS_PASSWORD,
+    NATS_TOKEN,
+    REDIS_PASSWORD,
+    SENTINEL_PASSWORD,
+    kafka_hosts,
+    nats_address,
+    redis_address,
+)
 from harness.config import RunSettings
 from harness.errors import ServiceFailed, UsageError
 
-PASSWORD_VARIABLE = "CHATBENCH_REDIS_PASSWORD"  # noqa: S105 - the name of a variable, not a password
-NATS_PASSWORD_VARIABLE = "CHATBENCH_NATS_PASSWORD"  # noqa: S105 - as above
 ANSWER_TIMEOUT_S = 10.0
 CLUSTER_SETTINGS = (
     *("group.min.session.timeout.ms", "group.max.session.timeout.ms", "group.initial.rebalance.delay.ms"),
@@ -46,9 +56,9 @@ REACHING = (
 def external_services(settings: RunSettings) -> Services:
     """What the settings name, with its secrets; nothing of what is to be started here. Raises UsageError."""
     return Services(
-        kafka_bootstrap=settings.kafka_bootstrap,
-        redis_url=None if settings.redis_url is None else _redis_url(settings.redis_url),
-        nats_url=None if settings.nats_url is None else _nats_url(settings.nats_url),
+        kafka_bootstrap=None if settings.kafka_bootstrap is None else _kafka(settings.kafka_bootstrap),
+        redis_url=None if settings.redis_url is None else str(_redis(settings.redis_url)),
+        nats_url=None if settings.nats_url is None else str(_nats(settings.nats_url)),
         kafka_settings={} if settings.kafka_properties is None else _properties(Path(settings.kafka_properties)),
     )
 
@@ -59,43 +69,55 @@ def all_external(every: Sequence[RunSettings]) -> Services:
     redis_too = next((each for each in every if each.redis_url is not None), None)
     nats_too = next((each for each in every if each.nats_url is not None), None)
     return Services(
-        kafka_bootstrap=None if kafka is None else kafka.kafka_bootstrap,
+        kafka_bootstrap=None if kafka is None else external_services(kafka).kafka_bootstrap,
         kafka_settings={} if kafka is None else external_services(kafka).kafka_settings,
         redis_url=None if redis_too is None else external_services(redis_too).redis_url,
         nats_url=None if nats_too is None else external_services(nats_too).nats_url,
     )
 
 
-def _with_password(option: str, url: str, variable: str) -> str:
-    """The password comes from the environment: records and lists of processes show what is on the command line."""
-    parts = urlsplit(url)
-    user, _at, hosts = parts.netloc.rpartition("@")
-    if ":" in user:
-        raise UsageError(f"{option} has a password in it, which records would show; leave it out and set {variable}")
-    password = os.environ.get(variable)
-    return url if password is None else parts._replace(netloc=f"{user}:{quote(password, safe='')}@{hosts}").geturl()
+def _kafka(given: str) -> str:
+    return ",".join(map(str, kafka_hosts(given)))
 
 
-def _nats_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"nats", "tls"} or not parts.netloc:
-        raise UsageError(f"--nats-url is {url!r}, but it must be nats://HOST:PORT, or tls://HOST:PORT")
-    return _with_password("--nats-url", url, NATS_PASSWORD_VARIABLE)
+def _redis(given: str) -> RedisAddress:
+    """With its passwords, which come from the environment: records and lists of processes show the command line."""
+    address = redis_address(given)
+    login = replace(address.login, password=_secret(REDIS_PASSWORD))
+    behind_sentinels = address.kind is Kind.SENTINELS
+    return replace(address, login=login, sentinel_password=_secret(SENTINEL_PASSWORD) if behind_sentinels else None)
 
 
-def _redis_url(url: str) -> str:
-    full = _with_password("--redis-url", url, PASSWORD_VARIABLE)
-    try:
-        RedisAddress.parse(full)
-    except BadAddress as problem:
-        raise UsageError(f"--redis-url is {url!r}, but {problem}") from problem
-    return full
+def _nats(given: str) -> NatsAddress:
+    """With its password or token, as _redis."""
+    address = nats_address(given)
+    password, token = _secret(NATS_PASSWORD), _secret(NATS_TOKEN)
+    if address.login.user is not None:
+        if password is None:
+            raise UsageError(
+                f"--nats-url names somebody without a password, whom NATS would take for a token; "
+                f"set {NATS_PASSWORD}, or leave the name out and set {NATS_TOKEN}"
+            )
+        if token is not None:
+            raise UsageError(f"--nats-url names a user, and {NATS_TOKEN} is set; leave one of them out")
+        return replace(address, login=replace(address.login, password=password))
+    if password is not None:
+        raise UsageError(f"{NATS_PASSWORD} is set, but --nats-url names no user; write nats://USER@HOST:PORT")
+    return replace(address, login=Login(token))
+
+
+def _secret(variable: str) -> str | None:
+    """Any text, as these protocols carry it; raises UsageError for bytes that are none."""
+    secret = os.environ.get(variable) or None
+    if secret is not None and any("\ud800" <= each <= "\udfff" for each in secret):
+        raise UsageError(f"{variable} holds bytes that are no UTF-8; write it in UTF-8")
+    return secret
 
 
 def _properties(file: Path) -> Mapping[str, str]:
     """key=value lines, as librdkafka's own examples have them; raises UsageError."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # with a BOM or without; a value may hold other ends
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageError(f"--kafka-properties {str(file)!r} cannot be read ({problem}); name a text file") from problem
     settings = {}
@@ -103,6 +125,8 @@ def _properties(file: Path) -> Mapping[str, str]:
         if not line or line.startswith(("#", "!")):
             continue
         key, equals, value = (part.strip() for part in line.partition("="))
+        if any(each < " " and each != "\t" for each in line):
+            raise UsageError(f"--kafka-properties {str(file)!r}, line {number}: it holds a character that is not text")
         if not equals:
             raise UsageError(f"--kafka-properties {str(file)!r}, line {number}: write it as key=value")
         if key == "sasl.jaas.config":
@@ -136,11 +160,12 @@ def reached(settings: RunSettings) -> RunSettings:
 
 
 def _brokers(services: Services) -> int:
+    """How many answer. Raises UsageError."""
     reasons: list[str] = []  # librdkafka's own, as a wrong password; what it raises says only that nobody answered
     try:
         settings: dict[str, Any] = client_settings(services)
         settings["error_cb"] = lambda error: reasons.append(error.str())
-        admin = AdminClient(settings)
+        admin = _admin_of_user(settings)
         try:
             return len(admin.list_topics(timeout=ANSWER_TIMEOUT_S).brokers)
         except KafkaException:
@@ -154,41 +179,59 @@ def _brokers(services: Services) -> int:
         ) from problem
 
 
+def _admin_of_user(settings: dict[str, Any]) -> AdminClient:
+    """Raises UsageError for settings that librdkafka does not take, without asking anybody."""
+    try:
+        return AdminClient(settings)
+    except (KafkaException, TypeError, ValueError) as problem:
+        why = problem.args[0].str() if isinstance(problem, KafkaException) else problem
+        raise UsageError(f"--kafka-properties: {why}; write what librdkafka takes") from problem
+
+
 async def _ping(url: str, shown: str) -> None:
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            for pool in RedisAddress.parse(url).pools():
+            for pool in redis_pools(RedisAddress.parse(url)):
                 async with redis.asyncio.Redis.from_pool(pool) as client:
                     await client.execute_command("PING")  # type: ignore[no-untyped-call]  # redis-py's
     except (RedisError, OSError) as problem:
-        raise UsageError(
-            f"--redis-url is {shown!r}, but Redis did not answer there: {problem or type(problem).__name__}; "
-            f"a password is taken from {PASSWORD_VARIABLE}"
-        ) from problem
+        variable = SENTINEL_PASSWORD if isinstance(problem.__cause__, AuthenticationError) else REDIS_PASSWORD
+        asked_who = isinstance(problem, AuthenticationError) or variable == SENTINEL_PASSWORD
+        why = _why("Redis", problem, f"its password is taken from {variable}" if asked_who else None)
+        raise UsageError(f"--redis-url is {shown!r}, but {why}") from problem
+
+
+def _why(backend: str, problem: Exception, of_login: str | None) -> str:
+    """What went wrong, and what to do; `of_login` where the backend does not believe who comes."""
+    told = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
+    if of_login is not None:
+        return f"{backend} does not let chatbench in there: {told}; {of_login}"
+    if isinstance(problem, TimeoutError) and not problem.args:
+        return f"{backend} did not answer there within {ANSWER_TIMEOUT_S:g} s; name one that runs"
+    return f"{backend} did not answer there: {told}; name one that runs"
 
 
 async def _ask_nats(url: str, shown: str) -> None:
     import nats  # noqa: PLC0415 - a tenth of a second, only where there is one to ask
     import nats.errors  # noqa: PLC0415 - as above
 
-    from architectures.nats_client import servers_and_user  # noqa: PLC0415 - as above
+    address = NatsAddress.parse(url)
+    reasons: list[Exception] = []  # the servers' own; what is raised says only that none of them would do
 
-    servers, user = servers_and_user(url)
+    async def note(reason: Exception) -> None:
+        reasons.append(reason)
+
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             # Not sixty times, every two seconds, as nats-py would knock.
             few = {"max_reconnect_attempts": 1, "reconnect_time_wait": 0.1}
-            client = await nats.connect(servers, **user, **few, error_cb=_quietly)
+            client = await nats.connect(address.servers, **address.proof, **few, error_cb=note)
             await client.close()
     except (nats.errors.Error, OSError) as problem:
-        raise UsageError(
-            f"--nats-url is {shown!r}, but NATS did not answer there: {problem or type(problem).__name__}; "
-            f"a password is taken from {NATS_PASSWORD_VARIABLE}"
-        ) from problem
-
-
-async def _quietly(_problem: Exception) -> None:
-    """What is wrong is raised as well."""
+        told = reasons[0] if reasons else problem
+        asked_who = "authorization" in str(told).lower()
+        of_login = f"a password is taken from {NATS_PASSWORD}, a token from {NATS_TOKEN}" if asked_who else None
+        raise UsageError(f"--nats-url is {shown!r}, but {_why('NATS', told, of_login)}") from problem
 
 
 def cluster_settings(services: Services) -> dict[str, str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from architectures.interface import Delivery, Refused, Services, Topology
-from architectures.nats_client import servers_and_user
 from architectures.nats_core import Nats
 from harness.measure.nats_metrics import read_counters
 from harness.services.nats import NatsServer, start_nats
@@ -79,9 +78,3 @@ def test_after_the_server_was_away_rooms_are_heard_again(server: NatsServer) -> 
         await listener.close()
 
     asyncio.run(scenario())
-
-
-def test_who_one_is_and_several_servers_may_stand_in_the_url() -> None:
-    told = servers_and_user("nats://chat:a%20word%40x@one:4222,two:4222")
-    assert told == (["nats://one:4222", "nats://two:4222"], {"user": "chat", "password": "a word@x"})
-    assert servers_and_user("tls://one") == (["tls://one"], {})

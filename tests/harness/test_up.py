@@ -40,7 +40,7 @@ def test_what_cannot_be_says_what_would_be_right(
 
 
 @pytest.mark.parametrize(
-    "origin", ["foo", "https://chat.example.com/", "ws://h", "https://h:x", "null", "*", "HTTPS://H"]
+    "origin", ["foo", "https://chat.example.com/page", "ws://h", "https://h:x", "null", "*", "https://me@h"]
 )
 def test_what_no_page_comes_from_is_no_origin(origin: str) -> None:
     with pytest.raises(UsageError, match="must be what a page comes from"):

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from harness.services.external import PASSWORD_VARIABLE
+from harness.addresses import REDIS_PASSWORD, SENTINEL_PASSWORD
 from harness.services.installation import ensure_installation
 from harness.services.kafka import Kafka
 from harness.services.ports import free_ports
@@ -22,6 +22,7 @@ from harness.services.supervise import Child, spawn, wait_until_listening
 from tests.real.runs import SHORT, chatbench, run
 
 WORD = "open-sesame"
+SENTINELS_WORD = "open barley & oats"
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_a_run_on_a_guarded_cluster_is_whole_and_leaves_nothing_there(
 ) -> None:
     (port,) = free_ports(1)
     guarded = server("guarded", folder, port, "--requirepass", WORD)
-    monkeypatch.setenv(PASSWORD_VARIABLE, WORD)
+    monkeypatch.setenv(REDIS_PASSWORD, WORD)
     secured = f"127.0.0.1:{kafka.brokers[0].proxied_port}"
     try:
         summary = run(
@@ -153,6 +154,39 @@ def test_a_redis_that_is_full_is_told_as_that(folder: Path, tmp_path: Path) -> N
     assert answer.returncode == 3
     assert "Redis is full" in answer.stderr
     assert "JVM" not in answer.stderr
+
+
+def test_sentinels_that_ask_for_a_password_are_given_theirs_and_the_master_its_own(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master_port, sentinel_port = free_ports(2)
+    config = folder / "guarded-sentinel.conf"
+    config.write_text(
+        f"sentinel monitor chat 127.0.0.1 {master_port} 1\n"
+        f'sentinel auth-pass chat {WORD}\nrequirepass "{SENTINELS_WORD}"\n'
+    )
+    master = server("guarded-master", folder, master_port, "--requirepass", WORD)
+    sentinel = server("guarded-sentinel", folder, sentinel_port, str(config), "--sentinel")
+    url = f"redis+sentinel://127.0.0.1:{sentinel_port}/chat"
+    monkeypatch.setenv(REDIS_PASSWORD, WORD)
+    try:
+        refused = chatbench("run", "--arch", "redis", "--redis-url", url)
+        assert refused.returncode == 2
+        assert f"its password is taken from {SENTINEL_PASSWORD}" in refused.stderr
+        monkeypatch.setenv(SENTINEL_PASSWORD, SENTINELS_WORD)
+        unknown = chatbench("run", "--arch", "redis", "--redis-url", url.replace("/chat", "/other"))
+        assert unknown.returncode == 2
+        assert (
+            f"no sentinel names a master other that is up (127.0.0.1:{sentinel_port} knows of chat)" in unknown.stderr
+        )
+        summary = run(tmp_path, "--arch", "redis", "--redis-url", f"{url}/0")
+    finally:
+        sentinel.stop()
+        master.stop()
+    assert summary["delivered"] == summary["expected"] > 0
+    written = [path for path in summary["folder"].rglob("*") if path.is_file()]
+    secrets = (WORD.encode(), SENTINELS_WORD.encode())
+    assert not [path for path in written if any(each in path.read_bytes() for each in secrets)]
 
 
 @pytest.mark.parametrize("arch", ["redis", "kafka-redis", "redis-sharded"])

@@ -153,7 +153,12 @@ def test_gateways_find_each_other_in_a_guarded_nats(tmp_path: Path, monkeypatch:
         wait_until_listening(server, nats_port, 15)
         refused = chatbench("run", "--arch", "nats", "--nats-url", url)
         assert refused.returncode == 2
-        assert "a password is taken from CHATBENCH_NATS_PASSWORD" in refused.stderr
+        assert "set CHATBENCH_NATS_PASSWORD" in refused.stderr
+        monkeypatch.setenv("CHATBENCH_NATS_PASSWORD", "another word")
+        refused = chatbench("run", "--arch", "nats", "--nats-url", url)
+        assert refused.returncode == 2
+        assert "NATS does not let chatbench in there" in refused.stderr
+        assert "another word" not in refused.stderr
         monkeypatch.setenv("CHATBENCH_NATS_PASSWORD", "a word")
         with standing(tmp_path, *(gateway(port, "--arch", "nats", "--nats-url", url) for port in ports)):
             at = ("--arch", "nats", "--gateways-at", f"ws://127.0.0.1:{ports[0]}")
@@ -169,3 +174,23 @@ def test_gateways_find_each_other_in_a_guarded_nats(tmp_path: Path, monkeypatch:
     assert own["nats"]["messages_in_per_message"] is None
     written = [path for path in (tmp_path / "own").rglob("*") if path.is_file()]
     assert not [path for path in written if b"a word" in path.read_bytes()], "secrets are in no record"
+
+
+@pytest.mark.skipif(not nats_is_here(), reason="there is no nats-server here")
+def test_a_nats_that_asks_for_a_token_is_given_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (port,) = free_ports(1)
+    argv = [str(find_nats_server()), "--addr", "127.0.0.1", "--port", str(port), "--auth", "open:s@same"]
+    server = spawn("nats", argv, tmp_path / "nats.log")
+    url = f"nats://127.0.0.1:{port}"
+    try:
+        wait_until_listening(server, port, 15)
+        refused = chatbench("run", "--arch", "nats", "--nats-url", url)
+        assert refused.returncode == 2
+        assert "a token from CHATBENCH_NATS_TOKEN" in refused.stderr
+        monkeypatch.setenv("CHATBENCH_NATS_TOKEN", "open:s@same")
+        summary = run(tmp_path / "out", "--arch", "nats", "--nats-url", url)
+    finally:
+        server.stop()
+    assert summary["delivered"] == summary["expected"] > 0
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert not [path for path in written if b"s@same" in path.read_bytes()], "secrets are in no record"

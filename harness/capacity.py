@@ -18,6 +18,7 @@ from harness import config
 from harness.config import RunSettings
 from harness.errors import Interrupted
 from harness.figures import duration_text
+from harness.hosts import started_by_others
 from harness.record import Record, new_folder
 from harness.registry import find_scenario
 from harness.report.progress import Progress
@@ -173,7 +174,7 @@ def find_capacity(
                 )
                 record = Record(folder, here, scenario.stem, architecture)
                 outcome = run_on(backends, record, architecture, scenario, progress, watch=watch)
-                attempts.append(judge_attempt(outcome.summary, rate_per_s, plan.objective, record.folder.name))
+                attempts.append(judge_attempt(outcome.summary, here, plan.objective, record.folder.name))
                 found = capacity_of(settings, plan, attempts, scenario.stem)
                 (folder / FOUND).write_bytes(found.json())
         except Interrupted:
@@ -184,7 +185,7 @@ def find_capacity(
     return found, folder
 
 
-def judge_attempt(summary: Summary, rate_per_s: float, objective: Objective, record: str) -> Attempt:
+def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective, record: str) -> Attempt:
     """Whether the objective held in that run, and what was busy."""
     p99_ms, lost = summary.latency_ms.p99, summary.lost or 0
     valid = summary.driver.valid
@@ -195,19 +196,19 @@ def judge_attempt(summary: Summary, rate_per_s: float, objective: Objective, rec
         *([] if summary.delivered else ["nothing was delivered"]),
     ]
     return Attempt(
-        rate_per_s=rate_per_s,
+        rate_per_s=settings.rate_per_s,
         held=not broken,
         why="; ".join(broken) or None,
         p50_ms=summary.latency_ms.p50,
         p99_ms=p99_ms,
         deliveries_per_s=summary.deliveries_per_s,
         driver_valid=valid,
-        saturated=saturated(summary),
+        saturated=saturated(summary, settings),
         record=record,
     )
 
 
-def saturated(summary: Summary) -> list[str]:
+def saturated(summary: Summary, settings: RunSettings) -> list[str]:
     """What had no CPU time to spare, the busiest first."""
     used = summary.cores_used or {}
     cores = os.cpu_count() or 1
@@ -216,7 +217,7 @@ def saturated(summary: Summary) -> list[str]:
     busy = {name: share for name, share in each.items() if name != "kafka" and share >= SATURATED}
     names = [f"{name} ({share:.0%} of a core)" for name, share in sorted(busy.items(), key=lambda item: -item[1])]
     total = sum(used.values())
-    if total >= SATURATED * cores:
+    if total >= SATURATED * cores and not started_by_others(settings):  # what these use may be another host's
         most = max(used, key=lambda name: used[name])
         names.append(f"the machine ({total:.1f} of {cores} cores, most by {most})")
     return names

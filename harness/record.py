@@ -19,6 +19,7 @@ from architectures.interface import Contender, Topology
 from architectures.kafka_client import ack_settings, acks_of, replication
 from harness import library_logs
 from harness.config import RunSettings, topology
+from harness.hosts import method_of
 from harness.load.messages import Second
 from harness.services.jars import KAFKA_VERSION
 from harness.summary import Summary
@@ -147,11 +148,10 @@ def _manifest(settings: RunSettings, architecture: type[Contender]) -> dict[str,
             "cores": os.cpu_count(),
             "memory_bytes": memory.total,
         },
-        "versions": {"python": platform.python_version(), "kafka": KAFKA_VERSION, **_versions(architecture)},
+        "versions": {"python": platform.python_version(), **_versions(settings, architecture)},
         "method": {
-            "latency": "from the intended moment of sending (open loop) to the arrival at the member, one clock",
+            **method_of(settings),
             "warmup": f"the first {settings.warmup_s:g} s of load are discarded, in a statistics object of their own",
-            "hosts": "all processes share one host: compare runs with each other, do not read the figures as absolute",
         },
     }
 
@@ -166,9 +166,11 @@ def _describe(architecture: type[Contender], shape: Topology) -> dict[str, Any]:
     return described
 
 
-def _versions(contender: type[Contender]) -> dict[str, str]:
+def _versions(settings: RunSettings, contender: type[Contender]) -> dict[str, str]:
+    """Of what is installed here; that of somebody else's brokers is not known."""
+    brokers = {} if settings.kafka_bootstrap or settings.gateways_at else {"kafka": KAFKA_VERSION}
     needed = [name.split(">")[0] for name in distribution("chatbench").requires or [] if "extra ==" not in name]
-    own = {name: found for name in needed if (found := _version(name)) is not None}
+    own = brokers | {name: found for name in needed if (found := _version(name)) is not None}
     return {**own, **contender.versions()} if issubclass(contender, Peer) else own
 
 

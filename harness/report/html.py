@@ -14,6 +14,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.hosts import how_far_it_goes, started_by_others
 from harness.record import Manifest
 from harness.report.charts import CHARTS, has_data, throughput_and_latency
 from harness.report.comparison import NOTHING, Comparison, compare, split_by, workload_name
@@ -59,7 +60,7 @@ def write_report(folders: Sequence[Path], out: Path) -> tuple[Path, list[Compari
     page = environment.get_template("report.html.j2").render(
         title=_title(frames),
         made=_made(records),
-        sections=list(zip(comparisons, charts, strict=True)),
+        sections=list(zip(comparisons, charts, [_how_far(part, records) for part in workloads], strict=True)),
         rate_charts=_rate_charts(frames, out / "charts"),
         colours=colours_of(frames.runs["arch"].unique()),
         in_the_dark=IN_THE_DARK,
@@ -113,13 +114,29 @@ def _title(frames: Frames) -> str:
 
 
 def _made(records: Sequence[RunRecord]) -> str:
-    host = records[0].manifest.host
-    machine = f"{host.get('cpu')}, {host.get('cores')} cores, {host.get('memory_bytes', 0) / 2**30:.0f} GiB"
+    machines = " and ".join(_machines(records))
+    here = not any(started_by_others(record.manifest.settings) for record in records)
     days = sorted({record.manifest.started_utc[:10] for record in records})
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     count = f"{len(records)} run{'' if len(records) == 1 else 's'}"
-    return f"{count} on {machine}, {span}. Report made {made}."
+    return f"{count} {'on' if here else 'conducted from'} {machines}, {span}. Report made {made}."
+
+
+def _machines(records: Sequence[RunRecord]) -> list[str]:
+    """Those the runs were made on, or conducted from."""
+    return list(dict.fromkeys(_machine(record.manifest.host) for record in records))
+
+
+def _machine(host: dict[str, Any]) -> str:
+    return f"{host.get('cpu')}, {host.get('cores')} cores, {host.get('memory_bytes', 0) / 2**30:.0f} GiB"
+
+
+def _how_far(workload: Frames, records: Sequence[RunRecord]) -> str:
+    """What the figures of one workload are good for."""
+    names = set(workload.runs["record"])
+    own = [record for record in records if record.folder.name in names]
+    return how_far_it_goes([record.manifest.settings for record in own], len(_machines(own)))
 
 
 def _compared(records: Sequence[RunRecord]) -> dict[str, str]:

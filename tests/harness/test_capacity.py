@@ -30,6 +30,7 @@ from harness.report.charts import hockey_stick
 from harness.report.table import capacity_lines, capacity_table
 from harness.summary import Summary
 
+SETTINGS = RunSettings(arch="plan1", rate_per_s=10)
 SUMMARY = Summary(
     arch="plan1",
     scenario="big_room",
@@ -138,8 +139,8 @@ def test_confidence_grows_with_the_runs_that_held() -> None:
 )
 def test_the_objective_is_all_of_it_at_once(change: dict[str, object], why: str) -> None:
 
-    assert judge_attempt(SUMMARY, 10, Objective(p99_ms=200), "r").held
-    broken = judge_attempt(replace(SUMMARY, **change), 10, Objective(p99_ms=200), "r")
+    assert judge_attempt(SUMMARY, SETTINGS, Objective(p99_ms=200), "r").held
+    broken = judge_attempt(replace(SUMMARY, **change), SETTINGS, Objective(p99_ms=200), "r")
     assert not broken.held
     assert broken.why == why
 
@@ -147,14 +148,20 @@ def test_the_objective_is_all_of_it_at_once(change: dict[str, object], why: str)
 def test_a_component_is_saturated_when_its_busy_thread_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("os.cpu_count", lambda: 8)
-    assert saturated(SUMMARY) == []
+    assert saturated(SUMMARY, SETTINGS) == []
     # Two gateways share what the component used; a JVM has more than one thread.
-    assert saturated(replace(SUMMARY, cores_used={"gateway": 1.8, "kafka": 1.5})) == ["gateway (90% of a core)"]
-    assert saturated(replace(SUMMARY, cores_used={"gateway": 1.0, "audience": 0.97})) == ["audience (97% of a core)"]
+    assert saturated(replace(SUMMARY, cores_used={"gateway": 1.8, "kafka": 1.5}), SETTINGS) == [
+        "gateway (90% of a core)"
+    ]
+    assert saturated(replace(SUMMARY, cores_used={"gateway": 1.0, "audience": 0.97}), SETTINGS) == [
+        "audience (97% of a core)"
+    ]
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert saturated(replace(SUMMARY, cores_used={"gateway": 1.0, "kafka": 0.9})) == [
+    assert saturated(replace(SUMMARY, cores_used={"gateway": 1.0, "kafka": 0.9}), SETTINGS) == [
         "the machine (1.9 of 2 cores, most by gateway)"
     ]
+    apart = replace(SETTINGS, gateways_at=("ws://192.168.1.20:9001",))
+    assert saturated(replace(SUMMARY, cores_used={"gateway": 1.0, "kafka": 0.9}), apart) == []
 
 
 def found_with(*attempts: Attempt, processes: int = 1) -> Capacity:

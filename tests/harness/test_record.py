@@ -1,5 +1,6 @@
 import csv
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -115,3 +116,28 @@ def test_how_many_brokers_keep_a_record_can_be_said(tmp_path: Path) -> None:
             "replication.factor": replicas,
             "min.insync.replicas": in_sync_min,
         }
+
+
+def manifest_of(out: Path, **settings: Any) -> dict[str, Any]:
+    record = Record(out, RunSettings(arch="plan1", **settings), "big_room", Plan1)
+    manifest: dict[str, Any] = msgspec.json.decode((record.folder / "manifest.json").read_bytes())
+    return manifest
+
+
+def test_a_run_that_started_everything_says_one_host_and_one_clock(tmp_path: Path) -> None:
+    manifest = manifest_of(tmp_path)
+    assert manifest["method"]["hosts"].startswith("all processes share one host")
+    assert manifest["method"]["latency"].endswith("one clock")
+
+
+def test_what_others_started_is_not_claimed_to_share_the_host_or_the_clock(tmp_path: Path) -> None:
+    workers = manifest_of(tmp_path, expect_workers=2, kafka_bootstrap="192.168.1.5:9092")
+    assert workers["method"]["hosts"] == (
+        "started by others, perhaps on other hosts: Kafka at 192.168.1.5:9092; 2 Locust workers"
+    )
+    assert "one clock" not in workers["method"]["latency"]
+    assert "latency_error_ms" in workers["method"]["latency"]
+    assert "kafka" not in workers["versions"], "the version of somebody else's brokers is not known"
+    gateways = manifest_of(tmp_path, gateways_at=("ws://192.168.1.20:9001",))
+    assert "the gateways at ws://192.168.1.20:9001 and what they use" in gateways["method"]["hosts"]
+    assert gateways["method"]["latency"].endswith("one clock"), "all members are of one process"

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import matplotlib.image
+import msgspec
 import pytest
 
 from harness.report.html import write_report
@@ -96,3 +97,30 @@ def test_it_follows_the_readers_light_or_dark(page: Path, tmp_path: Path, scheme
     paper = pixels[2, 2].mean()
     assert paper < 0.2 if scheme == "dark" else paper > 0.9
     assert pixels.std() > 0.05, "the page is not empty"
+
+
+def test_it_says_one_machine_only_of_what_was_on_one(page: Path, tmp_path: Path) -> None:
+    assert "All processes shared one machine" in page.read_text()
+    write_record(tmp_path, "plan1", settings={"kafka_bootstrap": "192.168.1.5:9092"})
+    write_record(tmp_path, "redis", settings={"gateways_at": ("ws://192.168.1.20:9001",), "expect_workers": 2})
+    apart, _comparisons = write_report([tmp_path], tmp_path)
+    text = apart.read_text()
+    assert "one machine" not in text
+    assert "2 runs conducted from " in text
+    for part in (
+        "Kafka at 192.168.1.5:9092",
+        "the gateways at ws://192.168.1.20:9001 and what they use",
+        "2 Locust workers",
+    ):
+        assert part in text
+
+
+def test_runs_of_two_machines_are_said_to_be_of_two(tmp_path: Path) -> None:
+    write_record(tmp_path, "plan1")
+    elsewhere = write_record(tmp_path, "redis") / "manifest.json"
+    manifest = msgspec.json.decode(elsewhere.read_bytes())
+    manifest["host"]["cpu"] = "another processor"
+    elsewhere.write_bytes(msgspec.json.encode(manifest))
+    page, _comparisons = write_report([tmp_path], tmp_path)
+    assert "These runs were made on 2 machines" in page.read_text()
+    assert "another processor" in page.read_text()

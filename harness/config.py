@@ -16,7 +16,7 @@ from architectures.redis_address import Kind, RedisAddress
 from harness.addresses import gateway_url, host_port, kafka_hosts, nats_address, redis_address
 from harness.errors import UsageError
 from harness.escapes import is_plain
-from harness.faults import Fault, check_fault, parse_fault
+from harness.faults import Fault, check_apart, check_fault, parse_fault
 from harness.figures import duration_text, number_text, size_text
 from harness.gateway.settings import BadToken, token_of_environment
 from harness.load.payload import SIZE_MAX_BYTES, SPREADS
@@ -236,7 +236,9 @@ def own_token() -> str | None:
 
 def parse_faults(settings: RunSettings) -> list[Fault]:
     """The faults that were asked for; raises UsageError."""
-    return [parse_fault(spec, settings.duration_s) for spec in settings.faults]
+    faults = [parse_fault(spec, settings.duration_s) for spec in settings.faults]
+    check_apart(faults)
+    return faults
 
 
 def topology(settings: RunSettings, architecture: type[Contender]) -> Topology:

@@ -11,6 +11,7 @@ Where there are several gateways or brokers, it is the first that is broken; a c
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 
@@ -29,6 +30,10 @@ TARGETS = {
 }
 LASTS_S = {"kill": None, "restart": 0.0, "pause": 5.0, "cut": 5.0, "slow": 5.0}
 LASTS_MAX_S = 600.0
+# What follows when it is over: at most so long until the load was normal again in the matrix of docs/faults.md, and two
+# seconds to see that it is. So much of the measurement must be left; and what is still owed is waited for as long.
+FOLLOWS_S = 3.0
+TIMEOUTS_FOLLOW_S = {"kill:gateway": 12.0, "restart:gateway": 12.0, "kill:broker": 20.0, "restart:broker": 12.0}
 SPEC = re.compile(r"(?P<action>[a-z]+):(?P<target>[a-z-]+)(:(?P<lasts>[^@:]+))?(@(?P<at>.+))?")
 KNOWN = ", ".join(f"{action}:{target}" for action, targets in TARGETS.items() for target in targets)
 
@@ -43,6 +48,16 @@ class Fault(msgspec.Struct, frozen=True):
     def kind(self) -> str:
         """What it is, whenever and however long: as Promises.survives names it."""
         return f"{self.action}:{self.target}"
+
+    @property
+    def over_s(self) -> float:
+        """When nothing more is done to its target; what is killed stays so."""
+        return self.at_s if self.lasts_s is None else self.at_s + self.lasts_s
+
+    @property
+    def follows_s(self) -> float:
+        """How long its consequences may last after that."""
+        return TIMEOUTS_FOLLOW_S.get(self.kind, FOLLOWS_S)
 
     def __str__(self) -> str:
         lasts = f":{self.lasts_s:g}s" if self.lasts_s else ""
@@ -67,7 +82,40 @@ def parse_fault(spec: str, duration_s: float) -> Fault:
             f"--fault {spec} would not be over when the measurement is, after {duration_s:g} s; "
             "let it come earlier or last shorter, or use a longer --duration"
         )
-    return Fault(action, found["target"], lasts_s, at_s)
+    fault = Fault(action, found["target"], lasts_s, at_s)
+    _leave_time(spec, fault, duration_s)
+    return fault
+
+
+def _leave_time(spec: str, fault: Fault, duration_s: float) -> None:
+    """What follows a fault is to be seen, and not taken for a loss because the measurement has ended meanwhile."""
+    left_s = duration_s - fault.over_s
+    if left_s >= fault.follows_s:
+        return
+    latest_s = duration_s - fault.follows_s - (fault.lasts_s or 0)
+    earlier = f"let it come by {latest_s:.3g} s, or use" if latest_s > 0 else "use"
+    raise UsageError(
+        f"--fault {spec} leaves {left_s:.3g} s of the measurement to see what follows, which can take "
+        f"{fault.follows_s:g} s; {earlier} --duration {math.ceil(fault.over_s + fault.follows_s)}s"
+    )
+
+
+def check_apart(faults: Iterable[Fault]) -> None:
+    """Raise UsageError for two that would break the same target at once: neither would be what it says."""
+    before: dict[str, Fault] = {}
+    for fault in sorted(faults, key=lambda each: each.at_s):
+        earlier = before.get(fault.target)
+        if earlier is not None and earlier.lasts_s is None:
+            raise UsageError(
+                f"--fault {fault} would break what {earlier} has killed for good; let it come before that, "
+                f"or use restart:{fault.target} in its place"
+            )
+        if earlier is not None and fault.at_s <= earlier.over_s:
+            raise UsageError(
+                f"--fault {fault} would come before {earlier} is over, and both break the same {fault.target}; "
+                f"let it come after {earlier.over_s:g} s"
+            )
+        before[fault.target] = fault
 
 
 def _duration(spec: str, text: str) -> float:

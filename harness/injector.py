@@ -29,7 +29,7 @@ class Injector:
         began: Callable[[int], None],
     ) -> None:
         """`slow_down` makes some members slow for so many seconds; `began` is told the moment of each fault."""
-        self._faults = sorted(faults, key=lambda fault: fault.at_s)
+        self.faults = sorted(faults, key=lambda fault: fault.at_s)
         self._stack = stack
         self._slow_down = slow_down
         self._told = began
@@ -42,8 +42,7 @@ class Injector:
         """The measurement begins at that moment."""
         self._start_ns = start_ns
         self._pending = [
-            _Pending(start_ns + round(fault.at_s * 1e9), functools.partial(self._begin, fault))
-            for fault in self._faults
+            _Pending(start_ns + round(fault.at_s * 1e9), functools.partial(self._begin, fault)) for fault in self.faults
         ]
 
     def work(self) -> float:

@@ -48,7 +48,7 @@ WORKERS_TIMEOUT_S = 320.0  # more than the driver itself waits for them
 SPAWN_TIMEOUT_S = 120.0
 PROBE_TIMEOUT_S = 30.0
 PHASE_SLACK_S = 30.0  # beyond a phase's own end and its patience: late sends, the drain, the verdict
-FAULT_PATIENCE_S = 8.0  # what was under way when something broke may come after longer than usual
+FAULT_PATIENCE_S = 8.0  # what was under way when something broke may come after longer than usual, at the least
 PARTIAL_RESULT_TIMEOUT_S = 6.0
 SLOW_ONE_IN = 10  # members whom `slow:members` stops from reading
 # A phase begins so long after it is announced, when everybody has heard of it and chosen the first moment to speak.
@@ -352,7 +352,9 @@ class Run:
         until = f"{duration_s:g} s" if duration_s < config.DURATION_MAX_S else "until it is stopped"
         self._progress.step(name, until, total=duration_s)
         injector = self._arm_faults(start_ns) if name == "measure" else None
-        patience_s = msg.PATIENCE_S if injector is None else FAULT_PATIENCE_S
+        patience_s = msg.PATIENCE_S
+        if injector is not None:
+            patience_s = max(FAULT_PATIENCE_S, *(fault.follows_s for fault in injector.faults))
         self._driver.send(msg.BeginPhase(name=name, start_ns=start_ns, end_ns=end_ns, patience_s=patience_s))
         time.sleep(max(0, start_ns - time.time_ns()) / 1e9)
         at_start()

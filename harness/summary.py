@@ -129,6 +129,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     disconnects: int | None = None
     away_ms: LatencyMs = LatencyMs()  # members who lost their place in a room: until they were in again
     away_at_end: int | None = None  # who never were
+    not_drained: int | None = None  # of expected: may still have been on their way when the drain ended
     lost_in_break: int | None = None  # of lost_acked: on their way to a member just as its connection broke
     faults: list[FaultSeen] = []
     ended: list[str] = []  # gateways that ended by themselves, under faults
@@ -205,6 +206,7 @@ class Measured:
             disconnects=self.result.disconnects,
             away_ms=Latencies.unpack(self.result.away).summary(),
             away_at_end=self.result.away_at_end,
+            not_drained=verdict.not_drained,
             lost_in_break=verdict.lost_in_break,
             faults=self._faults(),
             ended=list(self.ended),

@@ -205,6 +205,7 @@ class Audience:
     async def _let_go(self, member: MemberSocket, left_ns: int) -> None:
         """Close when it has read what was on its way before it decided to go."""
         await asyncio.sleep(READ_ON_S)
+        self._no_answer_will_come(member)
         for _ in range(2):  # after a stall, timers come before what waits in the sockets
             await asyncio.sleep(0)
         for room in list(member.stays):
@@ -238,7 +239,9 @@ class Audience:
             phase.not_taken_ns.append(speak.intended_ns)
             return
         now_ns = time_ns()
-        phase.history.say(speak.message_id, speak.room, speak.intended_ns, now_ns)
+        message = phase.history.say(speak.message_id, speak.room, speak.intended_ns, now_ns)
+        message.waits = True
+        member.waiting[speak.message_id] = message
         phase.new_lateness_ns.append(now_ns - speak.intended_ns)
         phase.second_said += 1
         phase.unanswered += 1
@@ -356,7 +359,7 @@ class Audience:
                 if self._probe is not None:
                     self._probe.answered(identity)
             case wire.Ack(identity):
-                self._acked(identity, now_ns)
+                self._acked(member, identity, now_ns)
             case wire.Joined(room, missed):
                 self._joined(member, room, missed, now_ns)
             case wire.Error(code, reason, identity):
@@ -364,13 +367,13 @@ class Audience:
             case wire.Redirect(room, url):
                 self._redirected(member, room, url, now_ns)
 
-    def _acked(self, identity: int, now_ns: int) -> None:
+    def _acked(self, member: MemberSocket, identity: int, now_ns: int) -> None:
         phase = self._phase
         message = None if phase is None else phase.history.said.get(identity)
         if phase is None or message is None:
             return
+        self._answer_came(member, identity)
         if phase.history.ack(message, now_ns):
-            phase.unanswered -= 1
             phase.new_ack_ns.append(now_ns - message.intended_ns)
             phase.second_acked += 1
 
@@ -383,8 +386,19 @@ class Audience:
             if not asked:
                 self._tell(msg.MemberFailed(member=member.number, reason=f"{code}: {reason}"))
         elif self._phase is not None:
-            self._phase.unanswered -= 1
+            self._answer_came(member, identity)
             self._phase.refused[code] += 1
+
+    def _answer_came(self, member: MemberSocket, identity: int) -> None:
+        message = member.waiting.pop(identity, None)
+        if message is not None and self._phase is not None:
+            message.waits = False
+            self._phase.unanswered -= 1
+
+    def _no_answer_will_come(self, member: MemberSocket) -> None:
+        """Its connection is gone."""
+        for identity in list(member.waiting):
+            self._answer_came(member, identity)
 
     def _joined(self, member: MemberSocket, room: str, missed: int | None, now_ns: int) -> None:
         member.asked.discard(room)
@@ -448,6 +462,7 @@ class Audience:
             await self._ask(member.number, url, room)
         if not member.stays and not member.asked:
             self._sockets.pop((member.number, member.url), None)
+            self._no_answer_will_come(member)
             member.connection.close()
 
     def disconnected(self, member: MemberSocket, why: str, code: int | None) -> None:
@@ -455,6 +470,7 @@ class Audience:
         if self._stopping or self._sockets.get(where) is not member:  # it has hung up
             return
         del self._sockets[where]
+        self._no_answer_will_come(member)
         self._arrived.discard(member.number)
         for room in member.stays:
             self._joining[member.number, room] = self._away(member, room, time_ns())
@@ -505,6 +521,7 @@ class Audience:
         self.known.clear()
         for member in self._sockets.values():
             member.stays = dict.fromkeys(member.stays)
+            member.waiting.clear()
 
     async def flush_regularly(self) -> None:
         """Move raw latencies into histograms in batches, and tell the driver of each second."""

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -38,11 +38,18 @@ ROW_TYPE = "chat"  # the "method" of all rows in Locust's statistics
 ANSWER_TIMEOUT_S = 30.0
 PROBE_SLACK_S = 10.0
 # A phase is over when nothing is owed any more and it has been quiet for a moment (a duplicate may follow), or when
-# nothing at all has come for as long as its patience lasts, or when it never gets quiet.
+# nothing at all has come for as long as its patience lasts and nothing more can, or when it never gets quiet.
 QUIET_S = 0.25
 DRAIN_MAX_S = 10.0  # beyond its patience
 CHECK_S = 0.02
 Kind = TypeVar("Kind", bound=msg.Struct)
+
+
+class _Owed(NamedTuple):
+    """What is missing when it is quiet."""
+
+    anything: bool
+    may_come: bool  # of some of it, as of what waits in a part of the system that stands still
 
 
 class Worker:
@@ -260,10 +267,10 @@ class Coordinator:
         return result
 
     def _drain(self, patience_s: float) -> bool:
-        """Whether it got quiet."""
+        """Whether it got quiet, and nothing is owed that may still come."""
         began = changed = time.monotonic()
         before: list[msg.Progress] = []
-        owed: bool | None = None
+        owed: _Owed | None = None
         while time.monotonic() - began < patience_s + DRAIN_MAX_S:
             gevent.sleep(CHECK_S)
             progress = [worker.progress for worker in self._workers.values() if worker.progress is not None]
@@ -271,19 +278,19 @@ class Coordinator:
                 before, changed, owed = progress, time.monotonic(), None
             quiet_s = time.monotonic() - changed
             if quiet_s > QUIET_S and owed is None:
-                owed = self._something_is_owed()
-            if owed is False or quiet_s > patience_s:
+                owed = self._owed()
+            if owed is not None and (not owed.anything or (quiet_s > patience_s and not owed.may_come)):
                 return True
         return False
 
-    def _something_is_owed(self) -> bool:
+    def _owed(self) -> _Owed:
         for worker in self._workers.values():
             worker.histories = None
         self._order(msg.Collect())
         answers = self._await(lambda worker: worker.histories, ANSWER_TIMEOUT_S)
-        if any(answer.unanswered for answer in answers):
-            return True
-        return judge([room for answer in answers for room in answer.rooms]).verdict.lost > 0
+        verdict = judge([room for answer in answers for room in answer.rooms]).verdict
+        may_come = verdict.not_drained > 0 or any(answer.unanswered for answer in answers)
+        return _Owed(anything=may_come or verdict.lost > 0, may_come=may_come)
 
     def _merge(
         self, phase: msg.BeginPhase, reports: list[msg.PhaseReport], drained: bool, master: msg.Used

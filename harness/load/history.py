@@ -26,7 +26,7 @@ def sender_of(identity: int) -> int:
 class Message:
     """One message, as far as this audience said or heard it."""
 
-    __slots__ = ("acked_ns", "first_ns", "identity", "index", "intended_ns", "last_ns", "sent_ns")
+    __slots__ = ("acked_ns", "first_ns", "identity", "index", "intended_ns", "last_ns", "sent_ns", "waits")
 
     def __init__(self, identity: int, index: int, intended_ns: int) -> None:
         self.identity = identity
@@ -36,6 +36,7 @@ class Message:
         self.acked_ns: int | None = None
         self.first_ns: int | None = None  # first delivery to anybody here
         self.last_ns: int | None = None
+        self.waits = False  # said here, and an answer may still come
 
 
 class Step:
@@ -159,6 +160,7 @@ class StayReport(msgspec.Struct, frozen=True, array_like=True):
     broken: bool
     before: int | None = None  # the member's last stay, by its number in RoomReport.stays, if it asked what it missed
     resumed: bool = False  # and was told
+    stream: int = 0  # all stays in the room by way of the same gateway have the same number
 
 
 class RoomReport(msgspec.Struct, frozen=True, array_like=True):
@@ -172,6 +174,7 @@ class RoomReport(msgspec.Struct, frozen=True, array_like=True):
     last_ns: list[int | None]
     trails: list[list[int]]  # messages by their place in these lists, in the order in which some members heard them
     stays: list[StayReport]
+    waiting: list[int] = []  # messages by their place that are neither acked nor refused, and may still be
 
 
 class RoomHistory:
@@ -201,6 +204,7 @@ class RoomHistory:
         messages = self.messages.values()
         numbers: dict[tuple[Step, Step] | None, int] = {}  # members who heard the same share a trail
         places = {stay: place for place, stay in enumerate(self.stays)}
+        streams = {stream: number for number, stream in enumerate(self._streams.values())}
         stays = [
             StayReport(
                 stay.joined_ns,
@@ -210,6 +214,7 @@ class RoomHistory:
                 stay.broken,
                 None if stay.before is None else places[stay.before],
                 stay.resumed,
+                streams[stay.stream],
             )
             for stay in self.stays
         ]
@@ -222,6 +227,7 @@ class RoomHistory:
             last_ns=[message.last_ns for message in messages],
             trails=[_trail(way) for way in numbers],
             stays=stays,
+            waiting=[message.index for message in messages if message.waits],
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -17,6 +18,13 @@ import numpy.typing as npt
 from harness.load.history import SEQUENCE_BITS, RoomReport, StayReport
 
 NEVER_NS = np.iinfo(np.int64).max
+# What was in a connection that broke had settled elsewhere so shortly before that: a gateway writes within its tick, at
+# most 50 ms, and the rest is for a busy machine. What settled earlier had time to arrive, and is lost like anything.
+IN_CONNECTION_NS = 1_000_000_000
+# A room is silent at a gateway if so much in a row would be missing by chance no more often than this, going by what
+# was missing there before. What was said in the last ten seconds may still wait there; what is older is lost.
+CHANCE_MAX = 1e-9
+MAY_WAIT_NS = 10_000_000_000
 Integers = npt.NDArray[np.int64]
 
 
@@ -31,6 +39,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     lost_acked: int = 0  # of the lost: the gateway had acked the message
     # Of the lost and acked: on their way to a member just as its connection broke, which nobody can call back.
     lost_in_break: int = 0
+    # Of the expected, but not of the lost: it may still come. Its sender has no answer yet, or nothing reaches the room
+    # at that gateway any more.
+    not_drained: int = 0
     duplicated: int = 0  # deliveries beyond the first
     reordered: int = 0  # first deliveries that came after a later message of the same sender
     # In flight while the member joined or left, or not read by one who reads too slowly: counted nowhere above.
@@ -100,6 +111,8 @@ class _Room:
         self._place = {identity: place for place, (_, identity, _) in enumerate(said)}
         self._first_ns = np.full(len(said), NEVER_NS)
         self._last_ns = np.full(len(said), -1)
+        self._senders = np.array([identity >> SEQUENCE_BITS for _, identity, _ in said], dtype=np.int64)
+        self._waits = np.zeros(len(said), dtype=bool)
         for part in parts:
             for identity, first_ns, last_ns in zip(part.identities, part.first_ns, part.last_ns, strict=True):
                 if first_ns is not None and last_ns is not None and (place := self._place.get(identity)) is not None:
@@ -115,9 +128,13 @@ class _Room:
             places = np.array([self._place.get(identity, -1) for identity in part.identities], dtype=np.int64)
             identities = np.array(part.identities, dtype=np.int64)
             trails = [np.array(trail, dtype=np.int64) for trail in part.trails]
+            self._waits[places[part.waiting]] = True
+            silent_from = self._silent_from(part, [places[trail] for trail in trails])
             heard: dict[tuple[tuple[int, ...], int], _Trail] = {}
             # Most stays are like others of the same trail.
-            whole = (self._owed(each, part.stays) for at, each in enumerate(part.stays) if at not in continued)
+            whole = (
+                self._owed(each, part.stays, silent_from) for at, each in enumerate(part.stays) if at not in continued
+            )
             for stay, count in Counter(whole).items():
                 alike = (stay.trails, stay.first if len(stay.trails) > 1 else 0)
                 if alike not in heard:
@@ -132,7 +149,29 @@ class _Room:
         )
         return verdict, fates
 
-    def _owed(self, stay: StayReport, stays: Sequence[StayReport]) -> _Owed:
+    def _silent_from(self, part: RoomReport, trails: Sequence[Integers]) -> dict[int, int]:
+        """By stream: the place of the first message since which its members who are there may be waiting for all."""
+        there: defaultdict[int, list[StayReport]] = defaultdict(list)
+        for stay in part.stays:
+            if stay.left_ns is None and not stay.behind:
+                there[stay.stream].append(stay)
+        return {stream: self._silent_since(stays, trails) for stream, stays in there.items()}
+
+    def _silent_since(self, stays: Sequence[StayReport], trails: Sequence[Integers]) -> int:
+        count = len(self._sent_ns)
+        heard = np.zeros(count, dtype=bool)
+        for trail in {stay.trail for stay in stays}:
+            heard[trails[trail][trails[trail] >= 0]] = True
+        acked = self._acked_ns != NEVER_NS
+        came = min(self._place_at(stay.joined_ns, "left") for stay in stays)
+        last = max(came, _after_last(heard))
+        missing, before = int(acked[last:].sum()), acked[came:last]
+        missed_before = int((before & ~heard[came:last]).sum())
+        if missing * log((missed_before + 1) / (int(before.sum()) + 2)) > log(CHANCE_MAX):
+            return count
+        return max(last, self._place_at(int(self._sent_ns[-1]) - MAY_WAIT_NS, "left"))
+
+    def _owed(self, stay: StayReport, stays: Sequence[StayReport], silent_from: dict[int, int]) -> _Owed:
         """With the stays before it that it goes on from: who was told what it missed has never been away."""
         began, trails, breaks = stay, [stay.trail], []
         while began.before is not None:
@@ -146,7 +185,8 @@ class _Room:
         if stay.left_ns is not None:
             end = max(first, self._place_at(stay.left_ns, "right"))
         away = tuple((at, max(at, until)) for at, until in breaks)
-        return _Owed(tuple(reversed(trails)), first, end, stay.left_ns, stay.behind, stay.broken, away)
+        may_wait_from = silent_from.get(stay.stream, end)
+        return _Owed(tuple(reversed(trails)), first, end, stay.left_ns, stay.behind, stay.broken, away, may_wait_from)
 
     def _place_at(self, moment_ns: int | None, side: Literal["left", "right"]) -> int:
         """How many messages were sent before that moment, or until then."""
@@ -154,7 +194,7 @@ class _Room:
         return int(np.searchsorted(self._sent_ns, moment_ns, side=side))
 
     def _judge(self, trail: _Trail, stay: _Owed) -> tuple[Verdict, npt.NDArray[np.bool_]]:
-        """The verdict, and which of the messages owed were lost."""
+        """The verdict, and which of the messages owed did not come."""
         seen = np.zeros(len(self._sent_ns), dtype=bool)
         seen[trail.places] = True
         got = seen[stay.first : stay.end]
@@ -165,15 +205,21 @@ class _Room:
             in_flight = missed & (self._settled_ns(stay.first, stay.end) >= stay.left_ns)
         else:
             in_flight = np.zeros_like(missed)
-        lost = missed & ~in_flight
+        owed = missed & ~in_flight
+        not_drained = np.zeros_like(owed)
+        if stay.left_ns is None:
+            silent = np.arange(stay.first, stay.end) >= stay.may_wait_from
+            not_drained = owed & (self._waits[stay.first : stay.end] | silent)
+        lost = owed & ~not_drained
         lost_acked = lost & (self._acked_ns[stay.first : stay.end] != NEVER_NS)
         delivered, neither = int(got.sum()), int(in_flight.sum())
         verdict = Verdict(
-            expected=delivered + int(lost.sum()),
+            expected=delivered + int(owed.sum()),
             delivered=delivered,
             lost=int(lost.sum()),
             lost_acked=int(lost_acked.sum()),
-            lost_in_break=int(lost_acked[_after_last(got) :].sum()) if stay.broken else 0,
+            lost_in_break=int((lost_acked & self._in_connection(stay, got)).sum()) if stay.broken else 0,
+            not_drained=int(not_drained.sum()),
             duplicated=trail.duplicated,
             reordered=trail.reordered,
             neither=neither + int(seen.sum()) - delivered,
@@ -183,7 +229,20 @@ class _Room:
             missed=sum(int((~seen[at:until]).sum()) for at, until in stay.away),
             repeated=trail.repeated,
         )
-        return verdict, lost
+        return verdict, owed
+
+    def _in_connection(self, stay: _Owed, got: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Which of the messages during the stay may have been in its connection when that broke.
+
+        They had settled shortly before, and nothing later of the same sender did arrive: that would be a gap.
+        """
+        assert stay.left_ns is not None
+        settled_ns = self._settled_ns(stay.first, stay.end)
+        places, senders = np.arange(len(got)), self._senders[stay.first : stay.end]
+        _, sender = np.unique(senders, return_inverse=True)
+        last_got = np.full(len(got), -1)
+        np.maximum.at(last_got, sender[got], places[got])
+        return (settled_ns >= stay.left_ns - IN_CONNECTION_NS) & (places > last_got[sender])
 
     def _settled_ns(self, first: int, end: int) -> Integers:
         """When each was last seen to move; never, if it was neither acked nor delivered, so may still be under way."""
@@ -203,10 +262,11 @@ class _Owed(NamedTuple):
     behind: bool
     broken: bool
     away: tuple[tuple[int, int], ...]  # what was sent between it and those before
+    may_wait_from: int  # what was sent from there on may still come
 
 
 def _after_last(got: npt.NDArray[np.bool_]) -> int:
-    """The place after the last one that was got: from there on it may have been on its way."""
+    """The place after the last one that was got."""
     (places,) = got.nonzero()
     return int(places[-1]) + 1 if len(places) else 0
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness import wire
 from harness.load.clock import time_ns
-from harness.load.history import Stay
+from harness.load.history import Message, Stay
 from harness.load.socketio_connection import connection_to
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ BACKOFF_MAX_S = 3.0
 class MemberSocket:
     """One member's connection to one gateway."""
 
-    __slots__ = ("asked", "audience", "connection", "number", "read_bytes_per_s", "stays", "url")
+    __slots__ = ("asked", "audience", "connection", "number", "read_bytes_per_s", "stays", "url", "waiting")
 
     def __init__(self, audience: Audience, number: int, url: str, read_bytes_per_s: float | None = None) -> None:
         self.audience = audience
@@ -30,6 +30,7 @@ class MemberSocket:
         self.read_bytes_per_s = read_bytes_per_s  # None: as fast as it comes
         self.stays: dict[str, Stay | None] = {}  # rooms it is in; None while no phase is counted
         self.asked: set[str] = set()  # rooms it has asked for and got no answer yet
+        self.waiting: dict[int, Message] = {}  # what it said in this phase, until that is answered
         self.connection = connection_to(url, self.knows, self.hear, self.closed)
 
     @property

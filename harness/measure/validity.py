@@ -53,7 +53,8 @@ def judge_driver(
         problems.append(f"{not_sent} of {sent + not_sent} scheduled messages could not be sent")
     if not drained:
         problems.append(
-            "deliveries were still arriving when the wait for them ended, so what counts as lost may be late"
+            "deliveries were still arriving, or owed by what stood still, when the wait for them ended: "
+            "what is missing may be late and not lost"
         )
     if workers_lost:
         problems.append(f"{workers_lost} of its Locust workers ended during the run: their members count for nothing")

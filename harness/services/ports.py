@@ -25,7 +25,7 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     for port in random.sample(range(FIRST, LAST), TRIES):
         if len(chosen) == count:
             break
-        if is_free(port, host) and _reserve(port):
+        if is_free(port, host) and _reserve(port, host):
             chosen.append(port)
     if len(chosen) < count:
         raise ServiceFailed(
@@ -41,14 +41,12 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 def cannot_listen(port: int, host: str) -> str | None:
     """Why not, and what would do, if nobody can listen there now."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as problem:
-            return why_not_there(problem, host)
-        except (UnicodeError, TypeError):  # what is too long for a name, or no name at all
-            return f"{host[:40]!r} is no name of a host"
+    try:
+        _bound(port, host).close()
+    except OSError as problem:
+        return why_not_there(problem, host)
+    except (UnicodeError, TypeError):  # what is too long for a name, or no name at all
+        return f"{host[:40]!r} is no name of a host"
     return None
 
 
@@ -64,18 +62,33 @@ def why_not_there(problem: OSError, host: str) -> str:
     return f"{host} cannot be listened at: {problem.strerror or problem}"
 
 
-def _reserve(port: int) -> bool:
-    """Keep other runs of chatbench from choosing it before somebody here listens on it, or between two who do.
+def _reserve(port: int, host: str) -> bool:
+    """Keep it until this process ends: before somebody here listens on it, and between two who do.
 
-    By a name of Linux's abstract socket namespace: nothing on disk, and gone with this process however it ends.
+    From other runs of chatbench by a name of Linux's abstract socket namespace: nothing on disk, and gone with this
+    process however it ends. From everybody else by a socket that is bound to it and never listens: the kernel gives the
+    port to no connection then, while a service, which allows reuse, can listen beside it.
     """
     if sys.platform != "linux":
         return True
     name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         name.bind(f"\0chatbench-port-{port}")
+        held = _bound(port, host)
     except OSError:
         name.close()
         return False
-    _reservations.append(name)
+    _reservations.extend((name, held))
     return True
+
+
+def _bound(port: int, host: str) -> socket.socket:
+    """A socket that is bound there as a service's would be; raises OSError where somebody listens."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except BaseException:
+        bound.close()
+        raise
+    return bound

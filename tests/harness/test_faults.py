@@ -9,6 +9,7 @@ from architectures.kafka_redis import KafkaRedis
 from architectures.nats_core import Nats
 from architectures.plan1 import Plan1
 from architectures.redis_pubsub import RedisPubSub
+from harness.config import RunSettings, parse_faults
 from harness.errors import UsageError
 from harness.faults import TARGETS, Fault, check_fault, needs_proxies, parse_fault
 from harness.registry import architecture_names, load_architecture
@@ -44,6 +45,10 @@ def test_a_fault_is_what_and_for_how_long_and_when(spec: str, fault: Fault) -> N
         ("pause:redis@later", "'later' is no duration"),
         ("pause:redis:30s", "would not be over"),
         ("kill:gateway@30s", "would not be over"),
+        ("kill:gateway@29s", "leaves 1 s .* which can take 12 s; let it come by 18 s, or use --duration 41s"),
+        ("kill:broker@15s", "leaves 15 s .* which can take 20 s; let it come by 10 s, or use --duration 35s"),
+        ("pause:gateway:25s@3s", "leaves 2 s .* can take 3 s; let it come by 2 s, or use --duration 31s"),
+        ("pause:gateway:28s@1s", "leaves 1 s .* can take 3 s; use --duration 32s"),
         ("pause:redis:-5s", "'-5s' is no duration"),
     ],
 )
@@ -80,3 +85,28 @@ def test_every_promise_to_survive_names_a_fault_that_there_is() -> None:
     for architecture in map(load_architecture, architecture_names()):
         for kind in architecture.promises.survives:
             assert parse_fault(kind, 30.0).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("specs", "says"),
+    [
+        (["restart:redis:2s@3s", "restart:redis@4s"], "before restart:redis:2s@3s is over.*let it come after 5 s"),
+        (["pause:redis:2s@4s", "restart:redis@5s"], "both break the same redis"),
+        (["restart:redis@4s", "restart:redis@4s"], "let it come after 4 s"),
+        (
+            ["kill:gateway@9s", "kill:gateway@3s"],
+            "would break what kill:gateway@3s has killed for good",
+        ),
+        (["pause:gateway:8s@2s", "kill:gateway@6s"], "let it come after 10 s"),
+        (["slow:members:5s@2s", "slow:members@3s"], "both break the same members"),
+    ],
+)
+def test_two_faults_of_one_target_must_not_meet(specs: list[str], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        parse_faults(RunSettings(arch="plan1", duration_s=60.0, faults=tuple(specs)))
+
+
+def test_faults_that_come_after_each_other_or_to_others_may_be_of_one_run() -> None:
+    specs = ("pause:redis:2s@4s", "restart:redis@7s", "pause:gateway:5s@4s", "kill:gateway@20s", "slow:members@1s")
+    faults = parse_faults(RunSettings(arch="redis", duration_s=60.0, faults=specs))
+    assert [str(fault) for fault in faults[:2]] == ["pause:redis:2s@4s", "restart:redis@7s"]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 
 from harness.faults import parse_fault
-from tests.real.runs import chatbench, run
+from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, chatbench, run
 
 # 100 messages a second in ten rooms: enough to say what was normal before, and whether it is so again.
 LOAD = ["--scenario", "many_rooms", "--rooms", "10", "--members", "50", "--rate", "100", "--warmup", "1s"]
@@ -34,7 +38,7 @@ def told(summary: dict[str, Any], promise: str) -> bool | None:
 
 
 def test_members_of_a_killed_gateway_come_back_elsewhere_and_hear_on(tmp_path: Path) -> None:
-    summary = under(tmp_path, "redis", "kill:gateway@3s", "9s")
+    summary = under(tmp_path, "redis", "kill:gateway@3s", "15s")
     assert summary["disconnects"] == 25
     assert summary["away_at_end"] == 0
     assert summary["away_ms"]["max"] > 0
@@ -86,6 +90,29 @@ def test_a_paused_gateway_keeps_its_members_waiting_and_loses_nothing(tmp_path: 
     assert summary["latency_ms"]["max"] > 1000
 
 
+def test_what_waits_in_a_gateway_that_stands_still_across_the_end_is_waited_for(tmp_path: Path) -> None:
+    asked = ["run", "--json", "--arch", "redis", *LOAD, "--duration", "4s", "--out", str(tmp_path)]
+    with subprocess.Popen([*CHATBENCH, *asked], stdout=subprocess.PIPE, text=True) as running:
+        until(lambda: any(series.read_text().count("measure") >= 2 for series in tmp_path.glob("*/timeseries.csv")))
+        gateway = next(
+            child for child in psutil.Process(running.pid).children() if "harness.gateway" in " ".join(child.cmdline())
+        )
+        gateway.suspend()
+        time.sleep(4.5)
+        gateway.resume()
+        summary = msgspec.json.decode(running.communicate(timeout=RUN_TIMEOUT_S)[0])
+    assert summary["latency_ms"]["max"] > 4000
+    assert (summary["lost"], summary["not_drained"]) == (0, 0)
+    assert summary["delivered"] == summary["expected"]
+
+
+def until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + RUN_TIMEOUT_S
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_three_brokers_survive_the_loss_of_one(tmp_path: Path) -> None:
     summary = under(tmp_path, "plan1", "kill:broker@3s", "24s", "--brokers", "3")
     assert (summary["lost"], summary["duplicated"], summary["reordered"]) == (0, 0, 0)
@@ -101,7 +128,7 @@ def test_slow_members_disturb_nobody_else(tmp_path: Path) -> None:
 
 def test_several_faults_come_in_one_run(tmp_path: Path) -> None:
     faults = ["--fault", "pause:redis:500ms@2s", "--fault", "restart:gateway:500ms@4s"]
-    summary = run(tmp_path, "--arch", "redis", *faults, *LOAD, "--duration", "9s")
+    summary = run(tmp_path, "--arch", "redis", *faults, *LOAD, "--duration", "17s")
     assert [seen["fault"] for seen in summary["faults"]] == ["pause:redis", "restart:gateway"]
     assert summary["away_at_end"] == 0
 
@@ -130,6 +157,8 @@ def test_the_matrix_sets_promises_beside_what_was_seen(tmp_path: Path) -> None:
         (["--arch", "plan1", "--fault", "kill:broker"], "use --brokers 3, or restart:broker"),
         (["--arch", "plan1", "--fault", "kil:broker"], "must be one of kill:gateway"),
         (["--arch", "plan1", "--fault", "pause:gateway:40s"], "would not be over"),
+        (["--arch", "plan1", "--fault", "kill:gateway", "--duration", "12s"], "use --duration 16s"),
+        (["--arch", "redis", "--fault", "restart:redis:3s@4s", "--fault", "restart:redis@5s"], "let it come after 7 s"),
         (["--arch", "plan1", "--arch-set", "acks=2"], "must be one of all, 1, 0"),
         (["--arch", "plan1", "--arch-set", "ack=1"], "did you mean 'acks'?"),
         (["--arch", "redis", "--arch-set", "acks=1"], "it has none of its own"),

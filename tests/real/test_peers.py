@@ -40,7 +40,17 @@ def test_everybody_hears_all_of_it_once_and_in_order_while_members_come_and_go(p
 
 def test_members_of_a_gateway_that_is_restarted_come_back(tmp_path: Path) -> None:
     summary = run(
-        tmp_path, "--arch", "python-socketio", "--members", "10", "--rate", "20", "--fault", "restart:gateway@1s"
+        tmp_path,
+        "--arch",
+        "python-socketio",
+        "--members",
+        "10",
+        "--rate",
+        "20",
+        "--fault",
+        "restart:gateway@1s",
+        "--duration",
+        "13s",
     )
     assert summary["disconnects"] > 0
     assert summary["away_at_end"] == 0

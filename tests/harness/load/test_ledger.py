@@ -239,6 +239,86 @@ def test_the_end_of_what_a_broken_connection_carried_is_lost_in_the_break_but_a_
     assert (verdict.lost, verdict.lost_acked, verdict.lost_in_break) == (3, 3, 2)
 
 
+S = 1_000_000_000
+
+
+def test_only_what_had_settled_shortly_before_the_break_was_in_the_connection() -> None:
+    """As of a gateway that stood still for four seconds and was killed then."""
+    history = History()
+    staying, broken = room_of(history, 2)
+    for sequence in range(40):
+        at_ns = 1 + sequence * S // 10
+        message = say(history, 0, sequence, at=at_ns)
+        history.ack(message, at_ns)
+        deliver(staying, message, at_ns)
+    broken.left_ns, broken.broken = 4 * S, True
+    verdict = verdict_of(history)
+    assert (verdict.lost_acked, verdict.lost_in_break) == (40, 10)
+
+
+def test_messages_of_others_may_have_overtaken_what_was_in_the_connection() -> None:
+    history = History()
+    staying, broken = room_of(history, 2)
+    slow, fast = say(history, 0, 0, at=10), say(history, 1, 0, at=11)
+    for message in (slow, fast):
+        history.ack(message, 12)
+        deliver(staying, message, 13)
+    deliver(broken, fast, 12)
+    broken.left_ns, broken.broken = 14, True
+    assert (verdict_of(history).lost_acked, verdict_of(history).lost_in_break) == (1, 1)
+
+
+def spoken(history: History, seconds: int, *, heard_by: list[Stay], acked: bool = True, since: int = 0) -> None:
+    """Ten messages a second."""
+    for sequence in range(10 * since, 10 * seconds):
+        message = say(history, 0, sequence, at=sequence * S // 10)
+        if acked:
+            history.ack(message, sequence * S // 10)
+        for stay in heard_by:
+            deliver(stay, message, sequence * S // 10)
+
+
+def test_what_a_gateway_that_stands_still_owes_at_the_end_is_not_drained_and_not_lost() -> None:
+    history = History()
+    here, there = history.enter("room", "g1", 0), history.enter("room", "g2", 0)
+    spoken(history, 10, heard_by=[here, there])
+    spoken(history, 12, heard_by=[here], since=10)
+    verdict = verdict_of(history)
+    assert (verdict.expected, verdict.delivered, verdict.lost, verdict.not_drained) == (240, 220, 0, 20)
+
+
+def test_a_gateway_that_fell_silent_long_before_the_end_has_lost_what_was_said_then() -> None:
+    history = History()
+    here, there = history.enter("room", "g1", 0), history.enter("room", "g2", 0)
+    spoken(history, 5, heard_by=[here, there])
+    spoken(history, 20, heard_by=[here], since=5)
+    verdict = verdict_of(history)
+    assert (verdict.lost, verdict.not_drained) == (49, 101)  # ten seconds, with both ends
+
+
+def test_who_loses_at_random_loses_at_the_end_as_well() -> None:
+    """As naive does: of every other message nothing is owed any more, and the last few are no silence."""
+    history = History()
+    here, there = history.enter("room", "g1", 0), history.enter("room", "g2", 0)
+    for sequence in range(100):
+        message = say(history, 0, sequence, at=sequence * S // 10)
+        history.ack(message, sequence * S // 10)
+        deliver(here, message, sequence * S // 10)
+        if sequence % 2 and sequence < 90:
+            deliver(there, message, sequence * S // 10)
+    assert (verdict_of(history).lost, verdict_of(history).not_drained) == (55, 0)
+
+
+def test_what_has_no_answer_yet_is_not_drained_until_none_can_come() -> None:
+    history = History()
+    room_of(history, 2)
+    message = say(history, 0, 0, at=10)
+    message.waits = True
+    assert (verdict_of(history).lost, verdict_of(history).not_drained) == (0, 2)
+    message.waits = False
+    assert (verdict_of(history).lost, verdict_of(history).not_drained) == (2, 0)
+
+
 def test_of_one_who_left_by_itself_nothing_is_lost_in_a_break() -> None:
     history = History()
     staying, leaving = room_of(history, 2)

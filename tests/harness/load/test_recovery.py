@@ -43,6 +43,22 @@ def test_a_pause_is_felt_until_what_is_said_is_soon_heard_again() -> None:
     assert seen.normal_ms == pytest.approx(5000, abs=200)  # 5 % of a window of two seconds may be late
 
 
+def test_a_disturbance_that_begins_late_is_over_when_it_ends() -> None:
+    everything = room()
+    late = (everything.sent_ns >= FAULT_NS + 2100 * MS) & (everything.sent_ns < FAULT_NS + 10 * S)
+    slow = RoomFates(
+        everything.sent_ns, everything.first_ns + 3 * S * late, everything.last_ns + 3 * S * late, everything.lost
+    )
+    assert of(slow).normal_ms == pytest.approx(10_000, abs=200)
+
+
+def test_a_few_milliseconds_are_no_disturbance() -> None:
+    everything = room()
+    later = 20 * MS * (everything.sent_ns >= FAULT_NS)
+    slow = RoomFates(everything.sent_ns, everything.first_ns + later, everything.last_ns + later, everything.lost)
+    assert of(slow).normal_ms == 0.0
+
+
 def test_the_room_that_was_silent_longest_counts() -> None:
     seen = of(room(), room(silent=(FAULT_NS, FAULT_NS + 7 * S)))
     assert seen.first_delivery_ms == 7005.0

@@ -46,3 +46,19 @@ def test_nobody_can_listen_where_somebody_does_or_where_nobody_is() -> None:
         assert "listens there already" in (ports.cannot_listen(taken.getsockname()[1], "127.0.0.1") or "")
     assert "no address of this host" in (ports.cannot_listen(9001, "192.0.2.1") or "")
     assert "is no name of a host" in (ports.cannot_listen(9001, "ü" * 80) or "")
+
+
+def test_a_port_is_held_for_the_service_also_while_it_is_dead() -> None:
+    """Nobody's connection gets it meanwhile; connections that the dead one has left are no obstacle."""
+    (port,) = ports.free_ports(1)
+    for _start in range(2):
+        with socket.socket() as service:
+            service.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            service.bind(("127.0.0.1", port))
+            service.listen()
+            client = socket.create_connection(("127.0.0.1", port))
+            served, _ = service.accept()
+        with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+            stranger.bind(("127.0.0.1", port))
+    client.close()
+    served.close()

@@ -13,6 +13,7 @@ from harness.config import RunSettings
 from harness.errors import Interrupted, ServiceFailed, UsageError
 from harness.escapes import markdown_cell
 from harness.faults import check_fault, needs_proxies, parse_fault
+from harness.promises import IN_USE, NORMAL, SURVIVES
 from harness.record import Record, new_folder
 from harness.registry import find_scenario, load_contender
 from harness.report.progress import CampaignProgress
@@ -43,6 +44,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     lost_in_break: int | None = None
     lost_unacked: int | None = None
     refused: int | None = None  # messages that were answered with an error, or had nobody to take them
+    scheduled: int | None = None  # of so many that were to be said; None: in older records
     duplicated: int | None = None
     reordered: int | None = None
     away_max_ms: float | None = None
@@ -155,8 +157,10 @@ def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Conte
     elif not summary.driver.valid:
         why = f"the driver was not valid: {summary.driver.why}"
     elif promised:
-        check = next(each for each in summary.promises if each.promise.startswith(f"survives {kind}:"))
-        held, why = check.held, None if check.held else check.evidence
+        survives, *expected = [each for each in summary.promises if each.promise in _judged_by(kind)]
+        broken = [each.evidence for each in (survives, *expected) if each.held is False]
+        held = False if broken else survives.held
+        why = "; ".join(broken) or (None if held else survives.evidence)
     seen = summary.faults[0] if summary.faults else None
     lost_acked, in_break = summary.lost_acked or 0, summary.lost_in_break or 0
     return Cell(
@@ -169,6 +173,7 @@ def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Conte
         lost_in_break=in_break,
         lost_unacked=(summary.lost or 0) - lost_acked,
         refused=sum((summary.refused or {}).values()),
+        scheduled=summary.use.scheduled,
         duplicated=summary.duplicated,
         reordered=summary.reordered,
         away_max_ms=summary.away_ms.max,
@@ -176,6 +181,11 @@ def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Conte
         normal_ms=seen.normal_ms if seen else None,
         record=record,
     )
+
+
+def _judged_by(kind: str) -> list[str]:
+    """The promises, as summary.json names them, that a cell of this fault stands for."""
+    return [form.format(kind) for form in (SURVIVES, NORMAL, IN_USE)]
 
 
 def rows(matrix: Matrix) -> Iterator[tuple[str, ...]]:
@@ -190,7 +200,8 @@ def rows(matrix: Matrix) -> Iterator[tuple[str, ...]]:
             cell.fault,
             "yes" if cell.promised else "no",
             verdict_of(cell),
-            *(_count(getattr(cell, name)) for name in ("lost_acked", "lost_in_break", "lost_unacked", "refused")),
+            *(_count(getattr(cell, name)) for name in ("lost_acked", "lost_in_break", "lost_unacked")),
+            _not_taken(cell),
             *(_count(getattr(cell, name)) for name in ("duplicated", "reordered")),
             "-" if cell.away_max_ms is None else _seconds(cell.away_max_ms),
             _seconds(cell.first_delivery_ms),
@@ -214,6 +225,12 @@ def verdict_of(cell: Cell) -> str:
 
 def _count(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
+
+
+def _not_taken(cell: Cell) -> str:
+    """With its share: how available the chat was under the fault."""
+    share = f" ({cell.refused / cell.scheduled:.1%})" if cell.refused and cell.scheduled else ""
+    return f"{_count(cell.refused)}{share}"
 
 
 def _seconds(ms: float | None) -> str:

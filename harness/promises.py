@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from architectures.interface import Promises
 from harness.load.ledger import Verdict
+from harness.load.recovery import Recovery
 
 RESTARTS = {
     "restart:broker",
@@ -16,6 +18,10 @@ RESTARTS = {
     "kill:broker",
 }  # of a backend: what a durable ack is about
 
+# Beside what is lost: what is to be expected of an architecture that survives a fault.
+NORMAL = "normal again after {}: what is said is heard as soon as before it"
+IN_USE = "in use under {}: three quarters of the messages are taken, and of the deliveries known to be owed or not"
+SILENCED_MAX = 0.25
 SURVIVES = "survives {}: all of the above holds in spite of it"
 NOT_PROMISED = "not promised under"
 
@@ -41,6 +47,58 @@ def check_promises(promises: Promises, verdict: Verdict, faults: Sequence[str] =
         checks.append(_durable_ack(verdict, faults))
     checks += [_survives(fault, faults, beyond, broken) for fault in promises.survives]
     return checks
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of what was to be said was taken, and of how many deliveries it is known whether they were owed."""
+
+    scheduled: int
+    silenced: int  # of these messages: refused, not sent, or due when their sender was in no room
+    expected: int
+    neither: int
+
+    @property
+    def silenced_share(self) -> float:
+        return self.silenced / self.scheduled if self.scheduled else 0.0
+
+    @property
+    def neither_share(self) -> float:
+        return self.neither / (self.expected + self.neither) if self.neither else 0.0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.silenced:,} of {self.scheduled:,} messages ({self.silenced_share:.1%}) were not taken; "
+            f"{self.neither:,} deliveries ({self.neither_share:.1%}) were owed to nobody"
+        )
+
+
+def check_expectations(
+    promises: Promises, recoveries: Sequence[tuple[str, Recovery]], use: Use, *, timed: bool
+) -> list[PromiseCheck]:
+    """Of faults that it promises to survive: whether the chat was in use meanwhile, and as before afterwards.
+
+    `timed`: the driver was in time, so that it can be told.
+    """
+    kinds = list(dict.fromkeys(kind for kind, _ in recoveries))
+    if not kinds or not set(kinds) <= set(promises.survives):
+        return []
+    in_use = use.silenced_share <= SILENCED_MAX and use.neither_share <= SILENCED_MAX
+    checks = [PromiseCheck(IN_USE.format(", ".join(kinds)), in_use, str(use))]
+    for kind in kinds:
+        seen = [recovery for each, recovery in recoveries if each == kind]
+        checks.append(_normal_again(kind, seen, timed=timed))
+    return checks
+
+
+def _normal_again(kind: str, seen: Sequence[Recovery], *, timed: bool) -> PromiseCheck:
+    promise = NORMAL.format(kind)
+    if any(recovery.never_normal for recovery in seen):
+        return PromiseCheck(promise, False if timed else None, "not for two seconds in all that was measured")
+    took_ms = [recovery.normal_ms for recovery in seen if recovery.normal_ms is not None]
+    if len(took_ms) < len(seen):
+        return PromiseCheck(promise, None, "this run cannot tell: too little was said, or it was not so to the end")
+    return PromiseCheck(promise, True, f"after {max(took_ms) / 1000:.1f} s")
 
 
 def one_for_each_fault(check: PromiseCheck) -> list[PromiseCheck]:

@@ -18,7 +18,7 @@ from harness.measure.nats_metrics import NatsCounters
 from harness.measure.offset import HostClock, latency_error_ms
 from harness.measure.redis_metrics import RedisCounters
 from harness.measure.validity import DriverVerdict, judge_driver
-from harness.promises import PromiseCheck, check_promises
+from harness.promises import PromiseCheck, Use, check_expectations, check_promises
 
 
 class SpreadMs(msgspec.Struct, frozen=True):
@@ -99,6 +99,7 @@ class FaultSeen(msgspec.Struct, frozen=True, kw_only=True):
     ended_s: float | None  # None: it was for good
     first_delivery_ms: float | None  # since it began, as Recovery
     normal_ms: float | None
+    never_normal: bool = False  # enough was said to tell that no two seconds after it were as before
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +162,18 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     promises: list[PromiseCheck] = []
     driver: DriverVerdict = DriverVerdict(valid=None, why=None)
 
+    @property
+    def use(self) -> Use:
+        """All of it 0 where nothing was measured."""
+        refused = self.refused or {}
+        not_sent = self.not_sent or 0
+        return Use(
+            scheduled=(self.sent or 0) + refused.get("not_in_the_room", 0) + not_sent,
+            silenced=sum(refused.values()) + not_sent,
+            expected=self.expected or 0,
+            neither=self.neither or 0,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -188,7 +201,7 @@ class Measured:
         latency, ack = Latencies.unpack(self.result.latency), Latencies.unpack(self.result.ack)
         join = Latencies.unpack(self.result.join)
         gateways = None if self.gateways is None else total(self.gateways.values())
-        return msgspec.structs.replace(
+        measured = msgspec.structs.replace(
             summary,
             duration_s=round(self.duration_s, 3),
             sent=verdict.sent,
@@ -255,6 +268,13 @@ class Measured:
                 latency_p50_ms=latency.summary().p50,
             ),
         )
+        expected = self._expectations(measured, architecture)
+        return msgspec.structs.replace(measured, promises=[*measured.promises, *expected])
+
+    def _expectations(self, measured: Summary, architecture: type[Contender]) -> list[PromiseCheck]:
+        recoveries = zip((each.fault.kind for each in self.happened), self.result.recoveries, strict=False)
+        timed = measured.driver.valid is True
+        return check_expectations(architecture.promises, list(recoveries), measured.use, timed=timed)
 
     def _resumed(self) -> Resumed | None:
         verdict = self.result.verdict
@@ -276,6 +296,7 @@ class Measured:
                 ended_s=each.ended_s,
                 first_delivery_ms=recovery.first_delivery_ms,
                 normal_ms=recovery.normal_ms,
+                never_normal=recovery.never_normal,
             )
             for each, recovery in zip(self.happened, self.result.recoveries, strict=False)
         ]

@@ -25,6 +25,7 @@ class Recovery(msgspec.Struct, frozen=True):
 
     first_delivery_ms: float | None  # until every room in which something was said since has heard something of it
     normal_ms: float | None  # until latency was as before; 0: it never was otherwise
+    never_normal: bool = False  # enough was said to tell that no two seconds after it were as before
 
 
 def recovery(
@@ -32,10 +33,11 @@ def recovery(
 ) -> Recovery:
     """`not_taken_ns`: when somebody was to speak who was away. `spoken_ns`: from when to when members spoke."""
     first_ns = _first_delivery_ns(fates, fault_ns)
-    normal_ns = _normal_ns([*fates, _never_said(not_taken_ns)], fault_ns, *spoken_ns)
+    normal_ns, never_normal = _normal_ns([*fates, _never_said(not_taken_ns)], fault_ns, *spoken_ns)
     return Recovery(
         first_delivery_ms=None if first_ns is None else round((first_ns - fault_ns) / 1e6, 1),
         normal_ms=None if normal_ns is None else round((normal_ns - fault_ns) / 1e6, 1),
+        never_normal=never_normal,
     )
 
 
@@ -53,8 +55,11 @@ def _never_said(not_taken_ns: Sequence[int]) -> RoomFates:
     return RoomFates(at_ns, np.full(count, NEVER_NS), np.full(count, -1), np.ones(count, dtype=np.int64))
 
 
-def _normal_ns(fates: Sequence[RoomFates], fault_ns: int, start_ns: int, end_ns: int) -> int | None:
-    """The moment since the fault and the last loss from which every whole window is normal, to the end."""
+def _normal_ns(fates: Sequence[RoomFates], fault_ns: int, start_ns: int, end_ns: int) -> tuple[int | None, bool]:
+    """The moment since the fault and the last loss from which every whole window is normal, to the end.
+
+    And whether there was not even one that is.
+    """
     sent_ns = np.concatenate([room.sent_ns for room in fates])
     order = np.argsort(sent_ns, kind="stable")
     sent_ns = sent_ns[order]
@@ -65,19 +70,21 @@ def _normal_ns(fates: Sequence[RoomFates], fault_ns: int, start_ns: int, end_ns:
     # What was under way when it broke is no example of what was usual.
     usual = before & ~missed & (last_ns < fault_ns)
     if usual.sum() < MESSAGES_BEFORE_MIN:
-        return None
+        return None, False
     p99_ns = float(np.percentile(took_ns[usual], 99))
     usual_ns = max(SLOWER_MAX * p99_ns, p99_ns + SLOWER_NS_MAX)
     said_min = SAID_SHARE_MIN * before.sum() / (fault_ns - start_ns) * WINDOW_NS
 
     candidates = np.concatenate([[fault_ns], sent_ns[~before]])
-    candidates = candidates[(candidates + WINDOW_NS <= end_ns) & (candidates > sent_ns[missed].max(initial=0))]
+    candidates = candidates[candidates + WINDOW_NS <= end_ns]
     begin, end = np.searchsorted(sent_ns, candidates), np.searchsorted(sent_ns, candidates + WINDOW_NS)
     said = end - begin
-    slow = _counted(took_ns > usual_ns, begin, end)
-    (abnormal,) = ((said < said_min) | (slow > ABNORMAL_SHARE_MAX * said)).nonzero()
+    late = _counted(missed | (took_ns > usual_ns), begin, end)
+    is_normal = (said >= said_min) & (late <= ABNORMAL_SHARE_MAX * said)
+    (abnormal,) = (~is_normal | (candidates <= sent_ns[missed].max(initial=0))).nonzero()
     normal = candidates[abnormal[-1] + 1 :] if len(abnormal) else candidates
-    return int(normal[0]) if len(normal) else None
+    never = len(candidates) > 0 and not is_normal.any()
+    return (int(normal[0]) if len(normal) else None), bool(never)
 
 
 def _counted(marked: npt.NDArray[np.bool_], begin: Integers, end: Integers) -> Integers:

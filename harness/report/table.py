@@ -16,6 +16,7 @@ from harness.costs.model import Model
 from harness.costs.parts import PARTS
 from harness.fault_matrix import Matrix, rows
 from harness.figures import cost_text, figure_text
+from harness.promises import SILENCED_MAX
 from harness.report.fitting import Column, Fitted
 from harness.selftest import Check
 from harness.summary import Summary
@@ -58,8 +59,7 @@ def summary_table(summary: Summary) -> Table:
     if summary.away_at_end:
         add("members still away at the end", _n(summary.away_at_end))
     _add_returns(table, summary)
-    if summary.neither:
-        add("owed to nobody: joining, leaving, unread", _n(summary.neither))
+    _add_shares(table, summary)
     table.add_section()
     _add_latencies(table, summary)
     cpu = summary.cpu_us_per_delivery
@@ -90,6 +90,18 @@ def _cpu(summary: Summary, component: str, cost_us: float | None) -> str:
     """Of a delivery; where CPU time is read in ticks, a short run may have had less than can be told from none."""
     least_us = summary.cpu_resolution_us.get(component, 0) / (summary.delivered or 1)
     return NOT_MEASURED if cost_us is None else f"{cost_text(cost_us, least_us)} us"
+
+
+def _add_shares(table: Table, summary: Summary) -> None:
+    """Of what is in no other figure."""
+    use = summary.use
+    if use.silenced:
+        table.add_row("messages not taken: refused, not sent, nobody there", _share(use.silenced, use.scheduled))
+    if use.neither:
+        of = use.expected + use.neither
+        table.add_row("deliveries owed to nobody: joining, leaving, unread", _share(use.neither, of))
+    if summary.not_drained:
+        table.add_row("not drained: may still have been on their way", _share(summary.not_drained, summary.expected))
 
 
 def _add_returns(table: Table, summary: Summary) -> None:
@@ -327,6 +339,8 @@ def _more_driver(capacity: Capacity) -> str:
 def verdict_lines(summary: Summary) -> list[str]:
     """Below the table: promises that did not hold, and a driver that was not valid."""
     lines = [f"promise broken: {check.promise} ({check.evidence})" for check in summary.promises if check.held is False]
+    if max(summary.use.silenced_share, summary.use.neither_share) > SILENCED_MAX:
+        lines.append(f"more than a quarter of this chat is not in these figures: {summary.use}")
     lines += [f"under the fault: {ending}" for ending in summary.ended]
     if summary.left_behind is not None:
         lines.append(f"left behind: {summary.left_behind}")

@@ -13,7 +13,7 @@ from harness.config import RunSettings
 from harness.errors import UsageError
 from harness.fault_matrix import FAULTS, Matrix, judge_cell, markdown, plan, verdict_of
 from harness.measure.validity import DriverVerdict
-from harness.promises import SURVIVES, PromiseCheck
+from harness.promises import IN_USE, NORMAL, SURVIVES, PromiseCheck
 from harness.summary import FaultSeen, Summary
 
 COMMON = RunSettings(arch="plan1", brokers=3, duration_s=20.0)
@@ -51,6 +51,21 @@ def test_a_promise_that_held_is_held() -> None:
     cell = judge_cell(seen("kill:gateway", True), settings("kill:gateway"), Plan1, "r")
     assert (cell.promised, cell.held, cell.why, verdict_of(cell)) == (True, True, None, "held")
     assert (cell.lost_acked, cell.lost_in_break, cell.lost_unacked, cell.refused) == (0, 5, 2, 2)
+
+
+@pytest.mark.parametrize("form", [NORMAL, IN_USE])
+def test_a_cell_is_broken_as_well_by_what_was_expected_and_did_not_come(form: str) -> None:
+    checks = [
+        PromiseCheck(SURVIVES.format("kill:gateway"), True, "all of it held"),
+        PromiseCheck(form.format("kill:gateway"), False, "388 of 1,200"),
+    ]
+    cell = judge_cell(seen("kill:gateway", True, promises=checks), settings("kill:gateway"), Plan1, "r")
+    assert (cell.held, cell.why) == (False, "388 of 1,200")
+
+
+def test_how_available_the_chat_was_stands_beside_what_was_not_taken() -> None:
+    cell = judge_cell(seen("kill:gateway", True, sent=38, not_sent=0), settings("kill:gateway"), Plan1, "r")
+    assert "| 2 (5.3%) |" in markdown(Matrix(settings=COMMON, cells=[cell]))
 
 
 def test_a_promise_that_was_broken_is_shouted_with_its_evidence() -> None:

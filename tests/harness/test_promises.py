@@ -4,7 +4,8 @@ import pytest
 from architectures.interface import Promises
 from architectures.plan1 import Plan1
 from harness.load.ledger import Verdict
-from harness.promises import PromiseCheck, check_promises, one_for_each_fault
+from harness.load.recovery import Recovery
+from harness.promises import PromiseCheck, Use, check_expectations, check_promises, one_for_each_fault
 
 ALL = Promises(everyone=True, once=True, ordered=True, durable_ack=True, survives=("kill:gateway",))
 CLEAN = Verdict(
@@ -99,3 +100,37 @@ def test_what_an_older_record_tells_of_several_faults_is_told_of_each() -> None:
     ]
     other = PromiseCheck("once: no member gets a message twice", True, "0, 1")
     assert one_for_each_fault(other) == [other]
+
+
+AGAIN, NEVER, UNKNOWN = Recovery(5.0, 9600.0), Recovery(None, None, never_normal=True), Recovery(5.0, None)
+USED = Use(scheduled=1200, silenced=60, expected=12_000, neither=890)
+
+
+def expected(
+    recovery: Recovery, use: Use = USED, kind: str = "kill:gateway", *, timed: bool = True
+) -> list[bool | None]:
+    return [check.held for check in check_expectations(ALL, [(kind, recovery)], use, timed=timed)]
+
+
+def test_a_chat_that_survives_a_fault_is_in_use_meanwhile_and_normal_afterwards() -> None:
+    assert expected(AGAIN) == [True, True]
+    assert expected(UNKNOWN) == [True, None]
+    checks = check_expectations(ALL, [("kill:gateway", AGAIN)], USED, timed=True)
+    assert [check.evidence for check in checks] == [
+        "60 of 1,200 messages (5.0%) were not taken; 890 deliveries (6.9%) were owed to nobody",
+        "after 9.6 s",
+    ]
+
+
+def test_a_chat_that_is_never_normal_again_has_not_survived_as_expected() -> None:
+    assert expected(NEVER) == [True, False]
+    assert expected(NEVER, timed=False) == [True, None], "that may have been the driver"
+
+
+def test_a_third_of_the_schedule_silenced_is_not_in_use() -> None:
+    assert expected(AGAIN, Use(scheduled=1200, silenced=388, expected=8000, neither=890)) == [False, True]
+    assert expected(AGAIN, Use(scheduled=1200, silenced=0, expected=890, neither=890)) == [False, True]
+
+
+def test_nothing_is_expected_under_a_fault_that_it_does_not_promise_to_survive() -> None:
+    assert expected(NEVER, kind="restart:redis") == []

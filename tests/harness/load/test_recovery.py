@@ -75,7 +75,12 @@ def test_as_long_as_anything_is_lost_it_is_not_normal() -> None:
 
 
 def test_what_does_not_end_within_the_measurement_is_not_seen() -> None:
-    assert of(room(lost=(FAULT_NS, END_NS))) == Recovery(first_delivery_ms=None, normal_ms=None)
+    assert of(room(lost=(FAULT_NS, END_NS))) == Recovery(None, None, never_normal=True)
+
+
+def test_one_loss_near_the_end_does_not_mean_that_it_was_never_normal() -> None:
+    seen = of(room(lost=(END_NS - S, END_NS - S + 1)))
+    assert (seen.normal_ms, seen.never_normal) == (None, False)
 
 
 def test_silence_because_nobody_can_speak_is_not_normal() -> None:

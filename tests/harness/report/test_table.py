@@ -130,3 +130,15 @@ def test_a_matrix_of_faults_keeps_its_verdicts_in_every_window_and_names_what_it
         assert cell.fault in text
     assert text.count("held") >= sum(cell.held is True for cell in matrix().cells)
     assert ("In a wider window also" in text) == (width < 160)
+
+
+def test_what_is_in_no_other_figure_is_shown_with_its_share_and_said_when_it_is_much() -> None:
+    silenced = msgspec.structs.replace(
+        SUMMARY, refused={"not_in_the_room": 388, "not_accepted": 2}, sent=812, neither=890, expected=8000
+    )
+    text = printed(silenced)
+    assert "390 = 32.50%" in text
+    assert "890 = 10.01%" in text
+    (line,) = [line for line in verdict_lines(silenced) if line.startswith("more than a quarter")]
+    assert "390 of 1,200 messages (32.5%) were not taken" in line
+    assert verdict_lines(SUMMARY) == []

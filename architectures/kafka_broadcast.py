@@ -59,6 +59,7 @@ class KafkaBroadcast(Architecture):
         survives=(
             *("kill:gateway", "restart:gateway", "pause:gateway", "slow:members"),
             *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
+            "reset:gateway-broker",
         ),
     )
     options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS

@@ -77,8 +77,9 @@ class KafkaRedis(Architecture):
         ordered=True,
         durable_ack=True,
         survives=(
-            *("kill:gateway", "restart:gateway", "restart:redis", "pause:redis", "slow:members"),
-            *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
+            *("kill:gateway", "restart:gateway", "pause:gateway", "slow:members"),
+            *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker", "reset:gateway-broker"),
+            *("restart:redis", "pause:redis", "cut:gateway-redis", "reset:gateway-redis"),
         ),
     )
     options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS

@@ -66,6 +66,7 @@ class Plan1(Architecture):
         survives=(
             *("kill:gateway", "restart:gateway", "pause:gateway", "slow:members"),
             *("kill:broker", "restart:broker", "pause:broker", "cut:gateway-broker"),
+            "reset:gateway-broker",
         ),
     )
     options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS

@@ -53,7 +53,7 @@ class RedisStreams(Architecture):
         history=True,
         survives=(
             *("kill:gateway", "restart:gateway", "pause:gateway", "slow:members"),
-            *("pause:redis", "cut:gateway-redis"),
+            *("pause:redis", "cut:gateway-redis", "reset:gateway-redis"),
         ),
     )
     options: ClassVar[Mapping[str, Option]] = {"keep": 10_000}

@@ -27,6 +27,7 @@ FAULTS = (
     *("kill:gateway", "pause:gateway", "kill:broker", "pause:broker", "cut:gateway-broker"),
     *("restart:redis", "pause:redis", "cut:gateway-redis", "slow:members"),
     *("restart:nats", "pause:nats", "cut:gateway-nats"),
+    *("reset:gateway-broker", "reset:gateway-redis", "reset:gateway-nats"),
 )
 # What was killed is only missed when timeouts have passed: 9 s until a dead broker's partitions get new leaders.
 KILL_TAKES_LONGER = 2.0
@@ -73,8 +74,8 @@ def plan(common: RunSettings, architectures: tuple[str, ...], faults: tuple[str,
     if not cells:
         asked = f"{', '.join(faults)} with {', '.join(architectures)}"
         raise UsageError(f"there is nothing to break for {asked}; leave --fault or --arch out for all")
-    # Proxies stand between gateways and backends only where something is cut: those runs come last, on backends of
-    # their own.
+    # Proxies stand between gateways and backends only where something is cut or reset: those runs come last, on
+    # backends of their own.
     return sorted(cells, key=lambda settings: needs_proxies(config.parse_faults(settings)))
 
 

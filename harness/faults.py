@@ -4,9 +4,11 @@
     restart:redis     killed, and started again after the duration    restart:gateway, restart:broker, restart:nats
     pause:redis:5s    stopped for so long (SIGSTOP)                   pause:gateway, pause:broker, pause:nats
     cut:gateway-broker:5s   nothing passes between the two; connections stay open      cut:gateway-redis, -nats
+    reset:gateway-redis     its connections there are closed, and it may connect anew       reset:gateway-broker, -nats
     slow:members:5s   one in ten members reads nothing
 
-Where there are several gateways or brokers, it is the first that is broken; a cut is between all and all.
+Where there are several gateways or brokers, it is the first that is broken, and whose connections are closed; a cut
+is between all and all.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ TARGETS = {
     "restart": ("gateway", "broker", "redis", "nats"),
     "pause": ("gateway", "broker", "redis", "nats"),
     "cut": ("gateway-broker", "gateway-redis", "gateway-nats"),
+    "reset": ("gateway-broker", "gateway-redis", "gateway-nats"),
     "slow": ("members",),
 }
-LASTS_S = {"kill": None, "restart": 0.0, "pause": 5.0, "cut": 5.0, "slow": 5.0}
+LASTS_S = {"kill": None, "restart": 0.0, "pause": 5.0, "cut": 5.0, "reset": 0.0, "slow": 5.0}
 LASTS_MAX_S = 600.0
 # What follows when it is over: at most so long until the load was normal again in the matrix of docs/faults.md, and two
 # seconds to see that it is. So much of the measurement must be left; and what is still owed is waited for as long.
@@ -75,6 +78,10 @@ def parse_fault(spec: str, duration_s: float) -> Fault:
     action = found["action"]
     if action == "kill" and found["lasts"]:
         raise UsageError(f"--fault is {spec!r}, but what is killed stays so; use restart:{found['target']}")
+    if action == "reset" and found["lasts"]:
+        raise UsageError(
+            f"--fault is {spec!r}, but a reset is over at once; use cut:{found['target']}:{found['lasts']}"
+        )
     lasts_s = _duration(spec, found["lasts"]) if found["lasts"] else LASTS_S[action]
     at_s = _duration(spec, found["at"]) if found["at"] else duration_s / 3
     if (lasts_s or 0) > LASTS_MAX_S or at_s + (lasts_s or 0) >= duration_s:
@@ -143,7 +150,7 @@ def check_fault(fault: Fault, architecture: type[Contender], gateways: int, brok
 
 
 def needs_proxies(faults: Iterable[Fault]) -> bool:
-    return any(fault.action == "cut" for fault in faults)
+    return any(fault.action in {"cut", "reset"} for fault in faults)
 
 
 class Happened(msgspec.Struct, frozen=True):

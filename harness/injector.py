@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from harness.errors import ServiceFailed
 from harness.faults import Fault, Happened
+from harness.services.proxy import Proxy
 from harness.services.stack import Stack
 from harness.services.supervise import Child
 
@@ -80,6 +82,8 @@ class Injector:
             case "pause" | "cut":
                 for child in self._victims(fault):
                     child.pause()
+            case "reset":
+                self._reset(fault)
             case _:
                 for child in self._victims(fault):
                     child.kill()
@@ -107,14 +111,25 @@ class Injector:
                 yield stack.kafka.children[0]
             case "redis" if stack.redis is not None:
                 yield stack.redis.child
-            case "gateway-broker" if stack.backends.kafka_proxy is not None:
-                yield stack.backends.kafka_proxy
             case "nats" if stack.nats is not None:
                 yield stack.nats.child
-            case "gateway-nats" if stack.backends.nats_proxy is not None:
-                yield stack.backends.nats_proxy
-            case "gateway-redis" if stack.redis_proxy is not None:
-                yield stack.redis_proxy
+            case _ if (proxy := self._proxy(fault)) is not None:
+                yield proxy.child
+
+    def _proxy(self, fault: Fault) -> Proxy | None:
+        """On the way that is cut, or whose connections are closed."""
+        backends = self._stack.backends
+        return {
+            "gateway-broker": backends.kafka_proxy,
+            "gateway-redis": self._stack.redis_proxy,
+            "gateway-nats": backends.nats_proxy,
+        }.get(fault.target)
+
+    def _reset(self, fault: Fault) -> None:
+        """Of the first gateway. Raises ServiceFailed where nothing was closed, and so nothing would be tested."""
+        fleet, proxy = self._stack.fleet, self._proxy(fault)
+        if fleet is None or proxy is None or not proxy.reset(fleet.children[0]):
+            raise ServiceFailed(f"--fault {fault.kind}: the first gateway had no connection that could be closed")
 
     def _start_again(self, target: str) -> None:
         stack = self._stack

@@ -144,7 +144,7 @@ FAULT = click.option(
     multiple=True,
     metavar="WHAT[@WHEN]",
     help="Break something meanwhile: kill:gateway@10s, kill:broker, restart:redis, pause:redis:5s, pause:gateway, "
-    "cut:gateway-broker:5s, slow:members, ...",
+    "cut:gateway-broker:5s, reset:gateway-redis, slow:members, ...",
 )
 DEDUP = click.option("--dedup", is_flag=True, help="plan1: drop copies that come by several partitions.")
 SEED = click.option(

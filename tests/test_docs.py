@@ -163,7 +163,8 @@ def test_the_matrix_of_faults_shown_is_the_reference_and_holds_every_promise() -
     text = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
     for cell in matrix.cells:
         assert cell.held is (True if cell.promised else None), cell
-        assert cell.promised == (cell.fault in load_architecture(cell.arch).promises.survives), "as declared today"
+        # What is promised only since those records were made is shown there as it was.
+        assert not cell.promised or cell.fault in load_architecture(cell.arch).promises.survives, "no longer declared"
         summary = read_summary(folder / str(cell.record))
         assert summary.faults[0].normal_ms == cell.normal_ms
     for action, targets in TARGETS.items():

@@ -11,10 +11,9 @@ from harness.services.installation import Progress, ensure_installation
 from harness.services.kafka import Kafka
 from harness.services.nats import NatsServer, nats_url_of, start_nats
 from harness.services.ports import free_ports
-from harness.services.proxy import start_proxy
+from harness.services.proxy import Proxy, start_proxy
 from harness.services.redis import RedisServer, start_redis, url_of
 from harness.services.redis_cluster import RedisCluster
-from harness.services.supervise import Child
 from harness.services.workdir import discard, make_workdir
 
 NOBODYS = Services()
@@ -57,10 +56,10 @@ class Backends:
         self.redis: RedisServer | None = None
         self.redis_cluster: RedisCluster | None = None
         self.nats: NatsServer | None = None
-        self.kafka_proxy: Child | None = None
-        self.redis_proxy: Child | None = None
-        self.redis_cluster_proxy: Child | None = None
-        self.nats_proxy: Child | None = None
+        self.kafka_proxy: Proxy | None = None
+        self.redis_proxy: Proxy | None = None
+        self.redis_cluster_proxy: Proxy | None = None
+        self.nats_proxy: Proxy | None = None
 
     def begin(self, on_progress: Progress) -> None:
         """Download and prepare what is missing, and begin to start."""
@@ -95,7 +94,7 @@ class Backends:
         """Those that run, beside Kafka."""
         return [each for each in (self.redis, self.redis_cluster, self.nats) if each is not None]
 
-    def _proxies(self) -> list[Child]:
+    def _proxies(self) -> list[Proxy]:
         every = (self.kafka_proxy, self.redis_proxy, self.redis_cluster_proxy, self.nats_proxy)
         return [each for each in every if each is not None]
 
@@ -146,11 +145,11 @@ class Backends:
         for service in self._servers():
             service.check()
         for proxy in self._proxies():
-            proxy.check()
+            proxy.child.check()
 
     def stop(self) -> None:
         for proxy in self._proxies():
-            proxy.kill()
+            proxy.child.kill()
         for service in self._servers():
             service.stop()
         if self.kafka is not None:

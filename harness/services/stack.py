@@ -16,10 +16,10 @@ from harness.services.installation import Progress
 from harness.services.kafka import Kafka
 from harness.services.nats import NatsServer
 from harness.services.program import OWN, program_of
+from harness.services.proxy import Proxy
 from harness.services.redis import RedisServer
 from harness.services.redis_cluster import RedisCluster
 from harness.services.standing import LentBackends
-from harness.services.supervise import Child
 
 
 class Stack:
@@ -66,7 +66,7 @@ class Stack:
         return self.backends.nats if self._architecture.requires.nats else None
 
     @property
-    def redis_proxy(self) -> Child | None:
+    def redis_proxy(self) -> Proxy | None:
         """As `kafka`, of the way there."""
         backends = self.backends
         return backends.redis_cluster_proxy if self._architecture.requires.redis_cluster else backends.redis_proxy

@@ -23,6 +23,7 @@ from harness.services.broker import Broker, Installation
 from harness.services.installation import Progress
 from harness.services.kafka import Kafka
 from harness.services.nats import NatsServer
+from harness.services.proxy import Proxy
 from harness.services.redis import RedisServer
 from harness.services.redis_cluster import RedisCluster
 from harness.services.supervise import Child
@@ -81,13 +82,13 @@ class LentBackends:
     kafka: Kafka | None
     redis: RedisServer | None
     _taken: TextIO
-    kafka_proxy: Child | None = None
-    redis_proxy: Child | None = None
+    kafka_proxy: Proxy | None = None
+    redis_proxy: Proxy | None = None
     # These are not lent.
     redis_cluster: RedisCluster | None = None
-    redis_cluster_proxy: Child | None = None
+    redis_cluster_proxy: Proxy | None = None
     nats: NatsServer | None = None
-    nats_proxy: Child | None = None
+    nats_proxy: Proxy | None = None
 
     def begin(self, on_progress: Progress) -> None:
         """They have begun."""

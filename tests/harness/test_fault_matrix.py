@@ -90,13 +90,13 @@ def test_a_run_that_could_not_tell_says_so(given: dict[str, Any], why: str) -> N
     assert (cell.held, cell.why, verdict_of(cell)) == (None, why, "not told")
 
 
-def test_the_plan_has_every_cell_there_is_and_the_cuts_last() -> None:
+def test_the_plan_has_every_cell_there_is_and_those_that_need_proxies_last() -> None:
     cells = plan(COMMON, THE_FOUR, FAULTS)
-    assert len(cells) == 27
+    assert len(cells) == 32
     assert [cell.arch for cell in cells if "restart:redis" in cell.faults] == ["redis", "kafka-redis"]
     assert all(cell.duration_s == (40 if "kill" in cell.faults[0] else 20) for cell in cells)
-    cuts = [cell.faults[0].startswith("cut:") for cell in cells]
-    assert cuts == sorted(cuts)
+    proxied = [cell.faults[0].startswith(("cut:", "reset:")) for cell in cells]
+    assert proxied == sorted(proxied)
 
 
 def test_nothing_to_break_is_told() -> None:

@@ -25,6 +25,7 @@ from harness.registry import architecture_names, load_architecture
         ("pause:redis:5s", Fault("pause", "redis", 5.0, 10.0)),
         ("pause:gateway", Fault("pause", "gateway", 5.0, 10.0)),
         ("cut:gateway-broker:1.5s@3", Fault("cut", "gateway-broker", 1.5, 3.0)),
+        ("reset:gateway-redis@3s", Fault("reset", "gateway-redis", 0.0, 3.0)),
         ("slow:members", Fault("slow", "members", 5.0, 10.0)),
     ],
 )
@@ -41,6 +42,7 @@ def test_a_fault_is_what_and_for_how_long_and_when(spec: str, fault: Fault) -> N
         ("explode:gateway", "must be one of"),
         ("slow:gateway", "must be one of"),
         ("kill:gateway:5s", "what is killed stays so; use restart:gateway"),
+        ("reset:gateway-nats:5s", "a reset is over at once; use cut:gateway-nats:5s"),
         ("pause:redis:soon", "'soon' is no duration"),
         ("pause:redis@later", "'later' is no duration"),
         ("pause:redis:30s", "would not be over"),
@@ -78,7 +80,7 @@ def test_every_fault_can_befall_something() -> None:
         for target in targets:
             fault = parse_fault(f"{action}:{target}", 30.0)
             check_fault(fault, Nats if "nats" in target else KafkaRedis, gateways=2, brokers=3)
-            assert needs_proxies([fault]) == (action == "cut")
+            assert needs_proxies([fault]) == (action in {"cut", "reset"})
 
 
 def test_every_promise_to_survive_names_a_fault_that_there_is() -> None:

@@ -19,11 +19,18 @@ class InTurn(Generic[Item]):
     """Hands over what waits, in the order of the calls of `send`, as many at once as have gathered."""
 
     def __init__(
-        self, backend: str, hand_over: Callable[[Sequence[Item]], Awaitable[Sequence[Refused | None]]]
+        self,
+        backend: str,
+        hand_over: Callable[[Sequence[Item]], Awaitable[Sequence[Refused | None]]],
+        failed: Callable[[BaseException], None],
     ) -> None:
-        """`hand_over` returns of each, why it was refused, if it was. `backend` is its name, for people."""
+        """`hand_over` returns of each, why it was refused, if it was; what it raises, `failed` is told.
+
+        `backend` is its name, for people.
+        """
         self._backend = backend
         self._hand_over = hand_over
+        self._failed = failed
         self._waiting: asyncio.Queue[tuple[Item, asyncio.Future[None]]] = asyncio.Queue(WAITING_MAX)
         self._sending = asyncio.create_task(self._send_all())
 
@@ -41,7 +48,12 @@ class InTurn(Generic[Item]):
             batch = [await self._waiting.get()]
             while len(batch) < BATCH_MAX and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            answers = await self._hand_over([item for item, _done in batch])
+            answers: Sequence[Refused | None]
+            try:
+                answers = await self._hand_over([item for item, _done in batch])
+            except Exception as problem:  # noqa: BLE001 - whatever it was, nobody may wait for ever for an answer
+                self._failed(problem)
+                answers = [Refused(f"{self._backend} did not accept the message: {problem}")] * len(batch)
             for (_item, done), refused in zip(batch, answers, strict=True):
                 self._waiting.task_done()
                 if done.done():  # its sender is gone

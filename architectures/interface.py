@@ -87,6 +87,13 @@ class Refused(Exception):
     """The backend did not accept a message; the gateway answers with an error instead of an ack."""
 
 
+class GoneForGood(Exception):
+    """Something that the backend will not do however often it is asked: a right is missing, a topic was deleted.
+
+    `failed` is told it, or `open` raises it; the text is one sentence for the user, with what would be right.
+    """
+
+
 class Moving(Exception):
     """The room is between two owners; ask again in a moment."""
 

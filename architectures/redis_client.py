@@ -5,24 +5,49 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import socket
+import ssl
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
 
 from architectures.in_turn import InTurn
-from architectures.interface import Refused
+from architectures.interface import GoneForGood, Refused
 from architectures.redis_address import RedisAddress
-from architectures.redis_pool import redis_pool, redis_pools
+from architectures.redis_pool import redis_pool
 
 ANSWER_MAX_S = 5.0  # redis-py's own default
-COME_BACK_EVERY_S = 0.05
+COME_BACK_FIRST_S, COME_BACK_EVERY_S = 0.05, 1.0  # the first attempt comes so soon, and each waits twice as long
 Command = tuple[str | bytes | int, ...]
 AWAY_MAX_S = 30.0  # a Redis that is away for longer is gone for good
+# The kernel asks whether the other side is there: who only listens would never notice a connection that something in
+# between has forgotten, and one that is asked for is not forgotten.
+KEEP_ALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 3, socket.TCP_KEEPCNT: 3}
+
+
+def gone_for_good(problem: BaseException, doing: str) -> GoneForGood | None:
+    """What the user is told of what asking again does not mend; None for what may pass, as a connection that broke."""
+    if isinstance(problem, AuthenticationError | AuthorizationError):
+        return GoneForGood(f"Redis does not let its user in ({problem}); use the name and the password it knows")
+    if isinstance(problem, NoPermissionError):
+        return GoneForGood(f"Redis forbids its user to {doing} ({problem}); give it that right (ACL SETUSER)")
+    if isinstance(problem, ResponseError) and str(problem).startswith("WRONGTYPE"):
+        return GoneForGood(f"Redis cannot {doing}, since somebody keeps something else there ({problem})")
+    cause: BaseException | None = problem
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return GoneForGood(f"Redis cannot be spoken to over TLS ({cause}); see to its certificate, or to ssl_ca_certs")
+    return None
 
 
 class Link:
@@ -38,12 +63,27 @@ class Link:
 
     def _make(self) -> None:
         self._pool = redis_pool(self.address)  # kept: a sentinel's connection holds it weakly
+        usual = {"socket_keepalive": True, "socket_keepalive_options": KEEP_ALIVE}
+        self._pool.connection_kwargs = {**usual, **self._pool.connection_kwargs}
         self.connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's
 
     async def renew(self) -> None:
         """After it broke: a new one, of a cluster perhaps to another node. It is not connected yet."""
         await self.connection.disconnect(nowait=True)
         self._make()
+
+    async def ready(self) -> None:
+        """Connect, or anew where the other side has closed it, perhaps long ago: what is sent there never arrives."""
+        reader, writer = self.connection._reader, self.connection._writer
+        if reader and writer and (reader.at_eof() or reader.exception() is not None or writer.is_closing()):
+            await self.renew()
+        await self.connection.connect()  # type: ignore[no-untyped-call]  # redis-py's; does nothing while connected
+
+    async def send(self, commands: Sequence[Command]) -> None:
+        try:
+            await self.connection.send_packed_command(self.connection.pack_commands(commands))
+        except RuntimeError as closed:  # as uvloop says that it was closed a moment ago
+            raise ConnectionError(str(closed)) from closed
 
 
 class Verbs(NamedTuple):
@@ -60,6 +100,50 @@ CLASSIC = Verbs("PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE", b"subscribe", b"message")
 SHARDED = Verbs("SPUBLISH", "SSUBSCRIBE", "SUNSUBSCRIBE", b"ssubscribe", b"smessage")  # only on the node of the slot
 
 
+class Pipeline:
+    """A connection for commands that are sent together and answered one by one."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def execute(self, commands: Sequence[Command]) -> list[Refused | None]:
+        """In this order. Of each command, why it was refused, if it was; raises GoneForGood.
+
+        A connection that was closed before is made anew. What was sent, and not answered before it broke, is refused:
+        nobody can say whether Redis has done it.
+        """
+        answers: list[Refused | None] = []
+        connection = self._link.connection
+        try:
+            async with asyncio.timeout(ANSWER_MAX_S):
+                await self._link.ready()
+                connection = self._link.connection
+                await self._link.send(commands)
+                while len(answers) < len(commands):
+                    try:
+                        await connection.read_response(timeout=math.inf)
+                        answers.append(None)
+                    except ResponseError as problem:  # of this command alone; the next answer follows
+                        doing = " ".join(str(part) for part in commands[len(answers)][:2])
+                        if (for_good := gone_for_good(problem, doing)) is not None:
+                            await self._link.renew()  # its other answers are not waited for
+                            raise for_good from problem
+                        answers.append(_refused(problem))
+        except (RedisError, OSError) as problem:  # OSError: also a time-out
+            await self._link.renew()
+            if (for_good := gone_for_good(problem, "connect")) is not None:
+                raise for_good from problem
+            answers += [_refused(problem)] * (len(commands) - len(answers))
+        return answers
+
+    async def close(self) -> None:
+        await self._link.connection.disconnect()
+
+
+def _refused(problem: Exception) -> Refused:
+    return Refused(f"Redis did not accept the message: {problem or type(problem).__name__}")
+
+
 class Publisher:
     """Publishes to channels or streams in the order of the calls, and as many messages a round trip as have gathered.
 
@@ -67,11 +151,11 @@ class Publisher:
     no order. Here one task owns one connection, and sends what is waiting as one pipeline.
     """
 
-    def __init__(self, at: str | Link, verbs: Verbs = CLASSIC) -> None:
+    def __init__(self, at: str | Link, failed: Callable[[BaseException], None], *, verbs: Verbs = CLASSIC) -> None:
         """`at` is a URL, or a connection of its own."""
-        self._link = at if isinstance(at, Link) else Link(RedisAddress.parse(at))
+        self._pipeline = Pipeline(at if isinstance(at, Link) else Link(RedisAddress.parse(at)))
         self._verbs = verbs
-        self._commands: InTurn[Command] = InTurn("Redis", self._execute)
+        self._commands: InTurn[Command] = InTurn("Redis", self._pipeline.execute, failed)
 
     async def publish(self, channel: str, payload: bytes) -> None:
         """Returns when Redis has executed the PUBLISH; raises Refused if it did not, or too much is waiting."""
@@ -85,46 +169,10 @@ class Publisher:
         """As publish: what is there under that key is gone after that time."""
         await self._commands.send(("EXPIRE", key, after_s))
 
-    async def _execute(self, commands: Sequence[Command]) -> list[Refused | None]:
-        """Of each command, why it was refused, if it was."""
-        connection = self._link.connection
-        answers: list[Refused | None] = []
-        try:
-            async with asyncio.timeout(ANSWER_MAX_S):
-                await connection.connect()  # type: ignore[no-untyped-call]  # redis-py's; does nothing while connected
-                await connection.send_packed_command(connection.pack_commands(commands))
-                while len(answers) < len(commands):
-                    try:
-                        await connection.read_response(timeout=math.inf)
-                        answers.append(None)
-                    except ResponseError as problem:  # of this command alone; the next answer follows
-                        answers.append(_refused(problem))
-        except (RedisError, OSError) as problem:  # OSError: also a time-out
-            await self._link.renew()
-            refused = _refused(problem)
-            answers += [refused] * (len(commands) - len(answers))
-        return answers
-
-    async def all_subscribed(self, channels: Sequence[str]) -> bool:
-        """Whether somebody listens to each of these channels; False if Redis does not answer."""
-        listening: Counter[str] = Counter()
-        try:
-            for pool in redis_pools(self._link.address):
-                async with redis.asyncio.Redis.from_pool(pool) as client:
-                    for channel, count in await client.pubsub_numsub(*channels):
-                        listening[str(channel, "utf-8") if isinstance(channel, bytes) else channel] += count
-        except (RedisError, OSError):
-            return False
-        return all(listening[channel] > 0 for channel in channels)
-
     async def close(self) -> None:
         """Send what is waiting, then disconnect."""
         await self._commands.close()
-        await self._link.connection.disconnect()
-
-
-def _refused(problem: Exception) -> Refused:
-    return Refused(f"Redis did not accept the message: {problem or type(problem).__name__}")
+        await self._pipeline.close()
 
 
 class Subscriber:
@@ -139,13 +187,14 @@ class Subscriber:
         deliver: Callable[[Sequence[tuple[str, bytes]]], None],
         failed: Callable[[BaseException], None],
         broke: Callable[[], None] = lambda: None,
-        resumed: Callable[[float], None] = lambda _broke_s: None,
+        resumed: Callable[[], None] = lambda: None,
         *,
         verbs: Verbs = CLASSIC,
     ) -> None:
         """`at` is a URL, or a connection of its own.
 
-        `broke` is told at once, and `resumed` when all is subscribed again, with the break's time.monotonic()."""
+        `broke` is told at once, and `resumed` when Redis has confirmed that all is subscribed again.
+        """
         self._link = at if isinstance(at, Link) else Link(RedisAddress.parse(at))
         self._verbs = verbs
         self._deliver = deliver
@@ -160,10 +209,15 @@ class Subscriber:
         self._reading: asyncio.Task[None] | None = None
 
     async def open(self, own_channel: str) -> None:
-        """Subscribe to a channel nobody else uses: a connection without any cannot be read from."""
+        """Subscribe to a channel nobody else uses: a connection without any cannot be read from.
+
+        Raises GoneForGood, RedisError or OSError.
+        """
         self._own_channel = own_channel
-        await self._link.connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
-        await self._link.connection.send_command("SUBSCRIBE", own_channel)
+        try:
+            await self._subscribe_to_all()
+        except (RedisError, OSError) as problem:
+            raise gone_for_good(problem, f"SUBSCRIBE {own_channel!r}") or problem from None
         self._reading = asyncio.create_task(self._read())
 
     async def subscribe(self, channel: str) -> None:
@@ -172,14 +226,14 @@ class Subscriber:
             confirmed = self._confirming[channel] = asyncio.get_running_loop().create_future()
             self._channels[channel] = None
             with contextlib.suppress(RedisError, OSError):  # whoever reads sees that too, and subscribes to all again
-                await self._link.connection.send_command(self._verbs.subscribe, channel)
+                await self._link.send([(self._verbs.subscribe, channel)])
         await confirmed
 
     async def unsubscribe(self, channel: str) -> None:
         async with self._changing:
             self._channels.pop(channel, None)
             with contextlib.suppress(RedisError, OSError):  # as in subscribe
-                await self._link.connection.send_command(self._verbs.unsubscribe, channel)
+                await self._link.send([(self._verbs.unsubscribe, channel)])
 
     async def _read(self) -> None:
         try:
@@ -188,12 +242,16 @@ class Subscriber:
                     await self._read_on()
                 except (RedisError, OSError) as problem:
                     await self._come_back(problem)
-        except (RedisError, OSError) as problem:
+        except Exception as problem:  # noqa: BLE001 - whatever it was, a gateway that hears nothing must not go on
             self._failed(problem)
 
     async def _read_on(self) -> None:
         while True:
-            self._take(await self._link.connection.read_response(disable_decoding=True, timeout=math.inf))
+            self._take(await self._next())
+
+    async def _next(self) -> list[bytes]:
+        reply: list[bytes] = await self._link.connection.read_response(disable_decoding=True, timeout=math.inf)
+        return reply
 
     def _take(self, reply: list[bytes]) -> None:
         kind, channel, told = reply
@@ -202,36 +260,52 @@ class Subscriber:
                 # Reading goes on without a pause while anything has arrived: then this is called, and has all of it.
                 asyncio.get_running_loop().call_soon(self._hand_over)
             self._batch.append((channel.decode(), told))
-        elif kind == self._verbs.subscribed and (confirmed := self._confirming.pop(channel.decode(), None)) is not None:
-            confirmed.set_result(None)
+        elif kind == self._verbs.subscribed:
+            confirmed = self._confirming.pop(channel.decode(), None)
+            if confirmed is not None and not confirmed.done():  # else whoever waited has given up
+                confirmed.set_result(None)
 
     def _hand_over(self) -> None:
         batch, self._batch = self._batch, []
         try:
-            self._deliver(batch)
+            if batch:  # else handed over already, when the connection broke
+                self._deliver(batch)
         except Exception as problem:  # noqa: BLE001 - a gateway that delivers no more must not look like silence
             self._failed(problem)
 
     async def _come_back(self, problem: Exception) -> None:
-        """Subscribe to everything on a new connection; raises `problem` when Redis stays away."""
+        """Subscribe to everything on a new connection; raises when Redis stays away, or will not have it."""
         broke_s = time.monotonic()
+        self._hand_over()
         self._broke()
+        wait_s = COME_BACK_FIRST_S
         async with self._changing:
             while True:
-                await asyncio.sleep(COME_BACK_EVERY_S)
-                with contextlib.suppress(RedisError, OSError):
-                    async with asyncio.timeout(ANSWER_MAX_S):
-                        await self._link.renew()
-                        await self._link.connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
-                        # One by one, as channels of several slots must be; its own channel last: who finds it
-                        # subscribed knows that the rooms are.
-                        again = [(self._verbs.subscribe, channel) for channel in self._channels]
-                        commands = self._link.connection.pack_commands([*again, ("SUBSCRIBE", self._own_channel)])
-                        await self._link.connection.send_packed_command(commands)
-                    break
+                if (for_good := gone_for_good(problem, f"{self._verbs.subscribe} to the rooms")) is not None:
+                    raise for_good from problem
                 if time.monotonic() - broke_s > AWAY_MAX_S:
                     raise problem
-        self._resumed(broke_s)
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, COME_BACK_EVERY_S)
+                try:
+                    async with asyncio.timeout(ANSWER_MAX_S):
+                        await self._link.renew()
+                        await self._subscribe_to_all()
+                    break
+                except (RedisError, OSError) as again:
+                    problem = again
+        self._resumed()
+
+    async def _subscribe_to_all(self) -> None:
+        """Returns when Redis has confirmed it."""
+        await self._link.ready()
+        # One by one, as channels of several slots must be; its own channel last: when that is confirmed, so are the
+        # rooms.
+        rooms = [(self._verbs.subscribe, channel) for channel in self._channels]
+        await self._link.send([*rooms, ("SUBSCRIBE", self._own_channel)])
+        own = [b"subscribe", self._own_channel.encode()]
+        while (reply := await self._next())[:2] != own:
+            self._take(reply)
 
     async def close(self) -> None:
         if self._reading is not None:

@@ -57,7 +57,7 @@ class RedisPubSub(Architecture):
         assert self.services.redis_url is not None
         self._deliver = deliver
         self._prefix = self.topology.topic("room:")
-        self._publisher = Publisher(self.services.redis_url)
+        self._publisher = Publisher(self.services.redis_url, failed)
         self._subscriber = Subscriber(self.services.redis_url, self._on_messages, failed)
         await self._subscriber.open(self.topology.topic(f"gateway:{self.gateway}"))
 

@@ -69,7 +69,7 @@ class RedisSharded(Architecture):
         self._shards = await find_shards(cluster)
         own = self.topology.topic(f"gateway:{self.gateway}")
         links = [(await ShardLink.to(cluster, shard), await ShardLink.to(cluster, shard)) for shard in self._shards]
-        self._publishers = [Publisher(to_publish, SHARDED) for to_publish, _to_listen in links]
+        self._publishers = [Publisher(to_publish, failed, verbs=SHARDED) for to_publish, _to_listen in links]
         self._subscribers = [
             Subscriber(to_listen, self._on_messages, failed, verbs=SHARDED) for _to_publish, to_listen in links
         ]

@@ -83,7 +83,7 @@ class RedisStreams(Architecture):
         self._prefix = self.topology.topic("room:")
         self._keep = int(self.topology.options.get("keep", self.options["keep"]))
         self._known: set[str] = set()
-        self._publisher = Publisher(self.services.redis_url)
+        self._publisher = Publisher(self.services.redis_url, failed)
         self._reader = StreamReader(self.services.redis_url, self._on_messages, failed)
         await self._reader.open(self.topology.topic(f"gateway:{self.gateway}"))
 

@@ -7,6 +7,7 @@ import sys
 import msgspec
 import uvloop
 
+from architectures.interface import GoneForGood
 from harness.garbage import collect_seldom
 from harness.gateway.bounded_log import log_to_stderr
 from harness.gateway.serve import run_gateway
@@ -18,7 +19,10 @@ def main() -> None:
     log_to_stderr()
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=GatewaySettings)
     collect_seldom()
-    uvloop.run(run_gateway(settings))
+    try:
+        uvloop.run(run_gateway(settings))
+    except GoneForGood as problem:  # its text is for the user as it is
+        sys.exit(str(problem))
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ async def _by_redis(
 ) -> AsyncIterator[Tell]:
     assert services.redis_url is not None
     channel = topology.topic(ROSTER)
-    publisher = Publisher(services.redis_url)
+    publisher = Publisher(services.redis_url, failed)
     subscriber = Subscriber(services.redis_url, lambda batch: hear([word for _channel, word in batch]), failed)
     await subscriber.open(channel)
 

@@ -110,6 +110,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     commit: str | None = None
     started_utc: str = ""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for what it is not, where the types above leave that open."""
+        if not isinstance(self.architecture.get("kafka_topics", {}), dict):
+            raise ValueError("architecture.kafka_topics must be an object")
+        if not isinstance(self.host.get("memory_bytes", 0), int):
+            raise ValueError("host.memory_bytes must be a number")
+
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a record; raises OSError or msgspec.ValidationError if it is none."""

@@ -15,9 +15,10 @@ from harness import config
 from harness.config import RunSettings
 from harness.errors import Interrupted, ServiceFailed
 from harness.faults import needs_proxies
-from harness.record import Record, read_manifest, read_summary, record_folders
+from harness.record import Record, record_folders
 from harness.registry import find_scenario, load_contender
 from harness.report.progress import CampaignProgress
+from harness.report.reading import read_run
 from harness.run import Outcome, run_on
 from harness.services.backends import Backends
 from harness.services.external import all_external
@@ -131,8 +132,8 @@ def run_series(
 
 def _complete_in(folder: Path) -> list[RunSettings]:
     """What was run there to its end."""
-    complete = [record for record in record_folders(folder) if read_summary(record).status == "complete"]
-    return [_wherever(read_manifest(record).settings) for record in complete]
+    runs = [run for record in record_folders(folder) if (run := read_run(record)) is not None]
+    return [_wherever(manifest.settings) for summary, manifest in runs if summary.status == "complete"]
 
 
 def _wherever(settings: RunSettings) -> RunSettings:

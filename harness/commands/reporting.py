@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from harness.commands.output import console, say, tell
+from harness.errors import DISK_ERRORS, UsageError
 from harness.quantities import FOLDER
 
 
@@ -32,7 +33,15 @@ def show_report(folders: Sequence[Path], folder: Path) -> None:
     from harness.report.html import write_report  # noqa: PLC0415 - see comparing.py
     from harness.report.ranking import choice_lines, ranking  # noqa: PLC0415
 
-    page, comparisons = write_report(folders, folder)
+    left_out: list[str] = []
+    try:
+        page, comparisons = write_report(folders, folder, left_out)
+    except OSError as problem:
+        if problem.errno in DISK_ERRORS:
+            raise
+        raise UsageError(f"the report cannot be written ({problem}); name another folder with --out") from problem
+    for told in left_out:
+        click.echo(f"chatbench: {told}", err=True)
     out = console()
     for comparison in comparisons:
         tell(out, *choice_lines(comparison))

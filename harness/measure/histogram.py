@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLengthException
 from hdrh.histogram import HdrHistogram
 
 LATENCY_MAX_US = 600_000_000  # ten minutes; longer ones count as this long
 SIGNIFICANT_DIGITS = 3
 # What three digits are to an HDR histogram: it keeps the 11 highest bits of a value.
 KEPT_BITS = 11
+# What the library raises for bytes that are something else, or cut.
+UNREADABLE = (
+    *(HdrCookieException, HdrLengthException, HdrHistogramSettingsException, zlib.error),
+    *(ValueError, TypeError, IndexError, OverflowError, AttributeError, ZeroDivisionError, MemoryError),
+)
 HALF = 1 << (KEPT_BITS - 1)
 STEPS = (LATENCY_MAX_US.bit_length() - KEPT_BITS + 2) * HALF
 
@@ -124,14 +131,19 @@ class Latencies:
 
     @classmethod
     def decode(cls, encoded: bytes) -> Latencies:
+        """As encode has made it, or another implementation. Raises ValueError for anything else."""
         latencies = cls()
-        if encoded:
+        try:
             steps = [
                 (step.value_iterated_to, step.count_added_in_this_iter_step)
                 for step in HdrHistogram.decode(encoded).get_recorded_iterator()
             ]
             values, counts = np.array(steps, dtype=np.int64).reshape(-1, 2).T
-            latencies._record_us(values, counts)
+        except UNREADABLE as problem:
+            raise ValueError(f"it is no HDR histogram: {str(problem) or type(problem).__name__}") from problem
+        if (counts < 0).any():
+            raise ValueError("it is no HDR histogram: it counts less than nothing")
+        latencies._record_us(values.clip(1, LATENCY_MAX_US), counts)
         return latencies
 
     def write_hgrm(self, path: Path) -> None:

@@ -18,7 +18,8 @@ from harness.escapes import spreadsheet_cell
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.ratio import ratio_of
 from harness.promises import one_for_each_fault
-from harness.record import HISTOGRAMS, Manifest, read_manifest, read_summary, record_folders
+from harness.record import HISTOGRAMS, Manifest, record_folders
+from harness.report.reading import Tell, read_histogram, read_run, read_seconds, refuse
 from harness.summary import FaultSeen, GatewayFigures, SpreadMs, Summary
 
 # What makes runs comparable: the same load on as many gateways.
@@ -108,19 +109,21 @@ class RunRecord:
         return _key(self.summary, self.manifest.settings)
 
 
-def read_records(folders: Sequence[Path]) -> list[RunRecord]:
-    """Every record in these folders; raises UsageError if there is none, or one cannot be read."""
+def read_records(folders: Sequence[Path], tell: Tell = refuse) -> list[RunRecord]:
+    """Every record in these folders that can be read; raises UsageError if there is none."""
+    found = sorted({found for given in folders for found in record_folders(given)}, key=lambda each: each.name)
     records: list[RunRecord] = []
     rounds: Counter[tuple[Any, ...]] = Counter()  # how many complete runs alike were seen
-    for folder in sorted({found for given in folders for found in record_folders(given)}, key=lambda each: each.name):
-        try:
-            summary, manifest = read_summary(folder), read_manifest(folder)
-        except (OSError, msgspec.DecodeError) as problem:
-            raise UsageError(f"the record {folder} cannot be read ({problem}); move it away or mend it") from problem
+    for folder in found:
+        if (run := read_run(folder, tell)) is None:
+            continue
+        summary, manifest = run
         alike = tuple(_key(summary, manifest.settings).values())
         records.append(RunRecord(folder, rounds[alike] + 1, summary, manifest))
         rounds[alike] += summary.status == "complete"
     if not records:
+        for folder in found:
+            read_run(folder)  # which says why it cannot be read
         names = ", ".join(str(folder) for folder in folders)
         raise UsageError(f"there is no record of a run in {names}; name a folder that `run` or `compare` made")
     return records
@@ -133,12 +136,12 @@ def runs_of(records: Sequence[RunRecord]) -> pd.DataFrame:
     return runs.astype({column: "float64" for column in runs.columns if runs[column].isna().all()}).copy()
 
 
-def frames_of(records: Sequence[RunRecord]) -> Frames:
+def frames_of(records: Sequence[RunRecord], tell: Tell = refuse) -> Frames:
     runs = runs_of(records)
-    merged = {name: _merged(records, name) for name in HISTOGRAMS}
+    merged = {name: _merged(records, name, tell) for name in HISTOGRAMS}
     return Frames(
         runs=runs,
-        seconds=pd.concat([_seconds(record) for record in records], ignore_index=True),
+        seconds=pd.concat([_seconds(record, tell) for record in records], ignore_index=True),
         latency=pd.DataFrame(
             _latency_rows(merged["latency"]), columns=[*WORKLOAD, "arch", "latency_ms", "share_at_most"]
         ),
@@ -262,9 +265,9 @@ def _gateway_columns(gateways: Sequence[GatewayFigures]) -> dict[str, float | No
     }
 
 
-def _seconds(record: RunRecord) -> pd.DataFrame:
+def _seconds(record: RunRecord, tell: Tell) -> pd.DataFrame:
     """The record's seconds, warm-up before measurement; those of waiting after a phase are empty and left out."""
-    seconds = pd.read_csv(record.folder / "timeseries.csv")
+    seconds = read_seconds(record.folder / "timeseries.csv", tell)
     seconds = seconds[(seconds["said"] > 0) | (seconds["delivered"] > 0)]
     is_warmup = seconds["phase"] == "warm-up"
     offset_s = int(seconds.loc[is_warmup, "second"].max()) + 1 if is_warmup.any() else 0
@@ -272,15 +275,15 @@ def _seconds(record: RunRecord) -> pd.DataFrame:
     return seconds.assign(**record.key, round=record.round, second_of_load=since_load_began)
 
 
-def _merged(records: Sequence[RunRecord], name: str) -> Merged:
+def _merged(records: Sequence[RunRecord], name: str, tell: Tell) -> Merged:
     """One histogram of all rounds, by workload and architecture; of those whose every round has kept one."""
     merged: Merged = {}
     incomplete = set()
     for record in records:
         if record.summary.status == "complete" and record.summary.driver.valid is True:
             key, file = tuple(record.key.values()), record.folder / f"{name}.hdr"
-            if file.exists():
-                merged.setdefault(key, Latencies()).add(Latencies.decode(file.read_bytes()))
+            if file.exists() and (latencies := read_histogram(file, tell)) is not None:
+                merged.setdefault(key, Latencies()).add(latencies)
             else:
                 incomplete.add(key)
     return {key: latencies for key, latencies in merged.items() if key not in incomplete}

@@ -19,6 +19,7 @@ from harness.record import Manifest
 from harness.report.charts import CHARTS, has_data, throughput_and_latency
 from harness.report.comparison import NOTHING, Comparison, compare, split_by, workload_name
 from harness.report.frames import WORKLOAD, Frames, RunRecord, frames_of, read_records
+from harness.report.reading import leaving_out
 from harness.report.style import GRID, IN_THE_DARK, INK, SHADE, colours_of, save
 
 RUN_COLUMNS = (
@@ -42,13 +43,17 @@ class Chart:
     svg: Markup
 
 
-def write_report(folders: Sequence[Path], out: Path) -> tuple[Path, list[Comparison]]:
+def write_report(
+    folders: Sequence[Path], out: Path, left_out: list[str] | None = None
+) -> tuple[Path, list[Comparison]]:
     """Read the records in these folders, write charts, frames and report.html to `out`.
 
-    Returns the page's path and what it says. Raises UsageError if there is nothing to report.
+    Returns the page's path and what it says; what cannot be read is told there, and in `left_out`. Raises UsageError if
+    there is nothing to report.
     """
-    records = read_records(folders)
-    frames = frames_of(records)
+    unread = [] if left_out is None else left_out
+    records = read_records(folders, leaving_out(unread))
+    frames = frames_of(records, leaving_out(unread))
     frames.write(out / "frames")
     workloads = list(split_by(frames, WORKLOAD))
     comparisons = [compare(part) for part in workloads]
@@ -60,6 +65,7 @@ def write_report(folders: Sequence[Path], out: Path) -> tuple[Path, list[Compari
     page = environment.get_template("report.html.j2").render(
         title=_title(frames),
         made=_made(records),
+        left_out=unread,
         sections=list(zip(comparisons, charts, [_how_far(part, records) for part in workloads], strict=True)),
         rate_charts=_rate_charts(frames, out / "charts"),
         colours=colours_of(frames.runs["arch"].unique()),

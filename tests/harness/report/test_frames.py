@@ -94,7 +94,7 @@ def test_a_folder_without_records_is_one_clear_sentence(tmp_path: Path) -> None:
 def test_a_broken_record_is_named(tmp_path: Path) -> None:
     folder = write_record(tmp_path)
     (folder / "summary.json").write_text("{")
-    with pytest.raises(UsageError, match=f"the record {folder} cannot be read"):
+    with pytest.raises(UsageError, match=f"{folder}/summary.json cannot be read"):
         read_records([tmp_path])
 
 

@@ -97,6 +97,10 @@ class Page:
         self._call("Input.dispatchKeyEvent", type="keyDown", **given, **texts)
         self._call("Input.dispatchKeyEvent", type="keyUp", **given)
 
+    def resize(self, width: int, height: int = 1000) -> None:
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._call("Emulation.setDeviceMetricsOverride", **metrics)
+
     def picture(self, file: Path) -> None:
         """Of what can be seen, as PNG."""
         file.write_bytes(base64.b64decode(self._call("Page.captureScreenshot")["data"]))

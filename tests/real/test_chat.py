@@ -14,6 +14,7 @@ import pytest
 from tests.browser import Page, chromium, needs_chromium
 from tests.real.runs import CHATBENCH
 
+PATH = "document.querySelector('#path').textContent"
 BOTH_THERE = "[...document.querySelectorAll('.state')].every(state => /at gateway|들어옴/.test(state.textContent))"
 
 
@@ -114,7 +115,9 @@ def test_who_was_away_is_told_what_was_said_where_it_is_kept(arch: str, is_told:
         move(page, "B", "nowhere")
         page.wait_for("/not connected|연결되지 않음/.test(document.querySelectorAll('.state')[1].textContent)")
         say(page, "A", "meanwhile")
-        page.wait_for("document.querySelectorAll('li.missed').length === 1")
+        wait_for_line(page, "B", "^was away when “meanwhile” was said$")
+        page.wait_for(f"{PATH}.startsWith('heard by 1 of 1, ') && {PATH}.endsWith('; Member B was away')")
+        assert "Member B" not in page.run("[...document.querySelectorAll('#way text')].map(box => box.textContent)")
         move(page, "B", "0")
         page.wait_for(BOTH_THERE)
         say(page, "A", "after")
@@ -125,6 +128,73 @@ def test_who_was_away_is_told_what_was_said_where_it_is_kept(arch: str, is_told:
         )
         # Late is not lost: what was told in the end is no longer said to be missed.
         page.wait_for(f"document.querySelectorAll('li.missed').length === {0 if is_told else 1}", timeout_s=15)
+
+
+@needs_chromium
+def test_nothing_that_is_typed_is_lost_in_silence(tmp_path: Path) -> None:
+    with chatting(tmp_path, "--arch", "redis") as page:
+        state = "document.querySelectorAll('.state')[1].textContent"
+        move(page, "B", "nowhere")
+        say(page, "B", "from nowhere")
+        wait_for_line(page, "B", "^not sent: Member B is away; choose a gateway first$")
+        assert page.run("document.querySelector('[name=say-B]').value") == "from nowhere"
+        page.run("one('#room').value = 'another', one('#room').onchange()")
+        page.wait_for(f"{BOTH_THERE.replace('every', 'some')} && {state} === 'away, not connected'")
+
+        page.run("about.urls[1] = 'ws://127.0.0.1:1/'")  # nobody is there
+        move(page, "B", "1")
+        page.wait_for(f"{state} === 'no connection to gateway 1; trying again'")
+        page.press("Enter")
+        wait_for_line(page, "B", "^not sent: Member B is not in the room yet")
+        move(page, "B", "nowhere")
+        page.run("new Promise(resolve => setTimeout(resolve, 1500))")  # it tries again after a second, if it does
+        assert page.run(state) == "away, not connected"
+
+        page.run("panes[0].socket.send = () => {}")  # what it says does not get there
+        say(page, "A", "into the void")
+        wait_for_line(page, "A", "^into the voidno ack yet$")
+        page.wait_for(f"{PATH} === 'heard by nobody; Member B was away'")
+        page.run("panes[0].hear({t: 'error', code: 'refused', reason: 'Redis is full', id: last.id})")
+        wait_for_line(page, "A", "^into the voidnot accepted: Redis is full$")
+        page.run("window.fetch = () => Promise.reject(new TypeError('gone'))")
+        page.run("draw()")
+        page.wait_for(f"{PATH}.includes('does not answer, so the way is not drawn')")
+
+
+@needs_chromium
+def test_in_korean_particles_follow_the_last_sound(tmp_path: Path) -> None:
+    with chatting(tmp_path, "--arch", "direct") as page:
+        if page.run("language") != "ko":
+            page.click("한국어")
+        there = [page.run(f"text('at', {gateway})") for gateway in range(11)]
+        assert there == [f"게이트웨이 {n}{p} 통해 방에 들어옴" for n, p in enumerate("을을를을를를을을을를을")]
+        sent = [page.run(f"text('sent', {gateway})").split()[1] for gateway in range(10)]
+        assert sent == ["0으로", "1로", "2로", "3으로", "4로", "5로", "6으로", "7로", "8로", "9로"]
+        missed = {word: page.run(f"text('missed', {json.dumps(word)})") for word in ("골", "점수!", "hello", "⚽")}
+        assert missed == {
+            "골": "“골”을 받지 못함",
+            "점수!": "“점수!”를 받지 못함",
+            "hello": "“hello”를 받지 못함",
+            "⚽": "“⚽”을(를) 받지 못함",
+        }
+        assert page.run("document.querySelector('#summary').textContent") == "게이트웨이 하나, 브로커 없음"
+
+
+@needs_chromium
+@pytest.mark.parametrize("arch", ["kafka-redis"])  # the longest way
+def test_the_diagram_can_be_read_on_a_small_screen(arch: str, tmp_path: Path) -> None:
+    with chatting(tmp_path, "--arch", arch) as page:
+        say(page, "A", "hello")
+        page.wait_for("document.querySelectorAll('#way line.on').length >= 5")
+        for width in (400, 1280):
+            page.resize(width)
+            page.wait_for(f"innerWidth === {width} && document.querySelector('#way').getScreenCTM().a * 13 >= 11")
+            assert page.run("document.documentElement.scrollWidth <= innerWidth"), "the page does not scroll sideways"
+            inside = page.run(
+                "[...document.querySelectorAll('#way g')].every(box => box.querySelector('text').getBBox().width"
+                " <= box.querySelector('rect').getBBox().width)"
+            )
+            assert inside
 
 
 @needs_chromium

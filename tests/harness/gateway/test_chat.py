@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -40,3 +41,12 @@ def test_whatever_is_asked_there_is_an_answer_of_bounded_size(query: dict[str, l
 def test_the_page_needs_nothing_from_outside() -> None:
     addresses = re.findall(r"(?:https?:)?//[a-z][\w.-]+", chat_page())
     assert set(addresses) <= {"http://www.w3.org"}, "that one is a name, not an address"
+
+
+@pytest.mark.parametrize("arch", architecture_names())
+def test_the_page_has_the_summary_of_each_architecture_in_korean_as_the_readme_has_it(arch: str) -> None:
+    found = re.search(rf'^ *"{arch}": "(.*)",$', chat_page(), re.MULTILINE)
+    assert found is not None
+    readme = (Path(__file__).parents[3] / "README.ko.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `{arch}` \| (.*?) \|", readme, re.MULTILINE)
+    assert row.replace("*", "") == found[1]

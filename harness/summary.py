@@ -266,6 +266,7 @@ class Measured:
                 workers_lost=self.result.workers_lost,
                 latency_error_ms=latency_error_ms(self.result.clocks),
                 latency_p50_ms=latency.summary().p50,
+                latency_p99_ms=latency.summary().p99,
             ),
         )
         expected = self._expectations(measured, architecture)

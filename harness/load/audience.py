@@ -31,6 +31,7 @@ from harness.load.member_socket import Joining, MemberSocket, backoff_s
 from harness.load.phase import Chunk, Phase, note_heard
 from harness.load.probe import PROBE_BASE, RunningProbe
 from harness.measure.clock import ClockWatch
+from harness.measure.validity import lag_over_time
 from harness.outermost import run_child
 
 CONNECTING_MAX = 200
@@ -38,7 +39,7 @@ CONNECT_TIMEOUT_S = 20.0
 KNOWN_CHUNKS_MAX = 4096
 FLUSH_S = 0.1
 PROGRESS_S = 0.05
-LAG_PROBE_S = 0.02
+LAG_PROBE_NS = 20_000_000
 PROBE_ROUND_S = 0.25
 REDIRECTS_MAX = 30
 REDIRECT_PAUSE_S = 0.05
@@ -539,11 +540,11 @@ class Audience:
         """How late the loop itself is, by a timer that has nothing to wait for; and whether the clock is stepped."""
         clock = ClockWatch()
         while True:
-            due = time.monotonic_ns() + int(LAG_PROBE_S * 1e9)
-            await asyncio.sleep(LAG_PROBE_S)
+            due = time.monotonic_ns() + LAG_PROBE_NS
+            await asyncio.sleep(LAG_PROBE_NS / 1e9)
             lag_ns, stepped_ns = max(0, time.monotonic_ns() - due), clock.stepped_ns()
             if self._phase is not None:
-                self._phase.new_lag_ns.append(lag_ns)
+                self._phase.new_lag_ns += lag_over_time(lag_ns, LAG_PROBE_NS)
                 self._phase.clock_stepped_ns += stepped_ns
 
     # --- probing

@@ -32,6 +32,7 @@ from harness.load.usage import Usage, all_used, numbered
 from harness.load.worker_clocks import WorkerClocks
 from harness.measure.histogram import Latencies
 from harness.measure.offset import HostClock
+from harness.measure.validity import LATE_PERCENTILE
 from harness.registry import source_digests
 
 ROW_TYPE = "chat"  # the "method" of all rows in Locust's statistics
@@ -310,7 +311,7 @@ class Coordinator:
             ack=_sum(report.ack for report in reports).pack(),
             spread=spread.pack(),
             send_lateness=_sum(report.send_lateness for report in reports).pack(),
-            loop_lag=max(lags, key=lambda lag: lag.percentile_ms(99) or 0.0).pack(),
+            loop_lag=max(lags, key=lambda lag: lag.percentile_ms(LATE_PERCENTILE) or 0.0).pack(),
             clock_stepped_ns=max(report.clock_stepped_ns for report in reports),
             refused=dict(refused),
             strays=judgement.verdict.strays + sum(report.strays for report in reports),

@@ -277,7 +277,7 @@ class PhaseResult(Struct, frozen=True):
     ack: bytes
     spread: bytes
     send_lateness: bytes
-    loop_lag: bytes  # of the audience that lagged most
+    loop_lag: bytes  # of the audience that lagged most, whether anybody there spoke or not
     clock_stepped_ns: int
     refused: dict[str, int]
     strays: int

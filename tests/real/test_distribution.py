@@ -17,7 +17,7 @@ import psutil
 from harness.measure.histogram import Latencies
 from harness.record import HISTOGRAMS
 from harness.registry import scenario_files
-from tests.real.runs import CHATBENCH, run
+from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, run
 
 LOAD = ["--arch", "redis", "--members", "31", "--rate", "60", "--duration", "4s", "--warmup", "1s"]
 EXACT = ("sent", "acked", "not_sent", "expected", "delivered", "lost", "duplicated", "reordered", "neither", "strays")
@@ -49,6 +49,27 @@ def test_one_worker_and_three_give_the_same_counts(tmp_path: Path) -> None:
         assert counts["deliver"] == three["delivered"]
         assert counts["say->ack"] == three["acked"]
         assert counts["connect"] == counts["join"] == 31
+
+
+def test_a_process_that_hears_and_stood_still_makes_the_driver_not_valid(tmp_path: Path) -> None:
+    """Also one of three, and whether anybody there speaks or not."""
+    arguments = ["run", *LOAD, "--duration", "8s", "--processes", "3", "--out", str(tmp_path), "--json"]
+    with subprocess.Popen([*CHATBENCH, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        while not any(series.read_text().count("measure") >= 2 for series in tmp_path.glob("*/timeseries.csv")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        *_, audience = (
+            child
+            for child in psutil.Process(process.pid).children(recursive=True)
+            if "harness.load.audience" in child.cmdline()
+        )
+        audience.suspend()
+        time.sleep(0.8)
+        audience.resume()
+        summary = json.loads(process.communicate(timeout=RUN_TIMEOUT_S)[0])
+    assert process.returncode == 4
+    assert "a process that hears lagged" in summary["driver"]["why"]
+    assert summary["delivered"] == summary["expected"]
 
 
 def test_a_worker_that_dies_is_reported_and_its_members_count_for_nothing(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from harness.measure.histogram import Latencies
-from harness.measure.validity import judge_driver
+from harness.measure.validity import judge_driver, lag_over_time
 
 
 def at_ms(ms: float, count: int = 1000) -> Latencies:
@@ -36,7 +36,7 @@ def test_a_driver_in_time_is_valid() -> None:
     ("change", "says"),
     [
         ({"send_lateness": at_ms(80)}, "sent 80 ms late"),
-        ({"loop_lag": at_ms(60)}, "lagged 60 ms"),
+        ({"loop_lag": at_ms(60)}, "lagged 60 ms or more for 1 % of the time"),
         ({"cpu_share": {"audience": 0.97}}, "audience used 97% of a core"),
         ({"not_sent": 50}, "50 of 10050 scheduled messages could not be sent"),
         ({"drained": False}, "still arriving"),
@@ -50,3 +50,35 @@ def test_a_driver_that_was_the_bottleneck_says_why(change: dict[str, Any], says:
     assert valid is False
     assert why is not None
     assert says in why
+
+
+def looked_at(seconds: float, stalled_ms: float = 0.0) -> Latencies:
+    """Lags of a loop that is looked at each 20 ms, and stood still once."""
+    lags_ns = [1_000_000] * round((seconds - stalled_ms / 1000) / 0.02)
+    lags = Latencies()
+    lags.record_ns(
+        [each for lag_ns in (*lags_ns, round(stalled_ms * 1e6)) for each in lag_over_time(lag_ns, 20_000_000)]
+    )
+    return lags
+
+
+@pytest.mark.parametrize(
+    ("stalled_ms", "p99_ms", "valid"),
+    [
+        (2000, 1375, False),  # of 20 s: one sample of a thousand, and a tenth of the time
+        (190, 54.8, False),
+        (190, 4000, True),  # what took four seconds, that stall is not to blame for
+        (40, 5, True),
+        (0, 5, True),
+    ],
+)
+def test_a_stall_counts_as_long_as_it_took_beside_what_was_measured(
+    stalled_ms: float, p99_ms: float, valid: bool
+) -> None:
+    assert judge(loop_lag=looked_at(20, stalled_ms), latency_p99_ms=p99_ms)[0] is valid
+
+
+def test_the_limit_and_what_it_goes_by_are_told() -> None:
+    _, why = judge(loop_lag=looked_at(20, 190), latency_p99_ms=54.8)
+    assert why is not None
+    assert "for 0.5 % of the time (limit 50, of a p99 of 55 ms)" in why

@@ -57,8 +57,8 @@ class Services:
     """Where the backends are; None for a backend that was not required."""
 
     kafka_bootstrap: str | None = None
-    redis_url: str | None = None
-    nats_url: str | None = None
+    redis_url: str | None = field(default=None, repr=False)  # with its password, as the next
+    nats_url: str | None = field(default=None, repr=False)
     # Of every Kafka client, beside the bootstrap servers: how it proves who it is, and whom it believes. May be secret.
     kafka_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from architectures.address import HostPort
 from architectures.interface import Contender
 from harness import config
 from harness.config import RunSettings
@@ -72,7 +73,7 @@ def serve_ui(
             await_driver(driver, settings, progress)
             fleet = stack.start()
             driver.send(msg.Spawn(urls=fleet.urls))
-            say(f"web UI: http://{host}:{port}\nStart and stop tests there; Ctrl-C ends it here.")
+            say(f"web UI: http://{HostPort(host, port)}\nStart and stop tests there; Ctrl-C ends it here.")
             recorder = Recorder(settings, architecture, stack, driver, progress, watch)
             while True:
                 started = driver.receive(0.5)

@@ -20,6 +20,7 @@ JVM = ("-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true")
 REASONS: Reasons = (
     ("java.net.BindException", PORT_TAKEN),
     ("There is insufficient memory", "too little free memory for the JVM; free some, or use fewer --brokers"),
+    ("unable to create native thread", "the JVM may start no more threads here; raise the limit of them (ulimit -u)"),
     ("OutOfMemoryError", "the JVM ran out of memory; use fewer --brokers or a lower --rate"),
 )
 # Only what the record needs: a scrape walks every bean it is allowed to see, on the broker's own CPU.

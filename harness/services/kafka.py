@@ -75,20 +75,21 @@ class Kafka:
         for broker, child in zip(self.brokers, self.children, strict=True):
             wait_until_listening(child, broker.port, START_TIMEOUT_S)
         admin = admin_client(self.services)
-        seen = 0
+        there: set[int] = set()
         while time.monotonic() < deadline:
             self.check()
             try:
-                seen = len(admin.list_topics(timeout=1).brokers)
+                there = set(admin.list_topics(timeout=1).brokers)
             except KafkaException:
-                seen = 0
-            if seen == len(self.brokers):
+                there = set()
+            if len(there) == len(self.brokers):
                 return
             time.sleep(0.05)
-        first = self.children[0]
+        nodes = zip(self.brokers, self.children, strict=True)
+        missing = next(child for broker, child in nodes if broker.node not in there)
         raise ServiceFailed(
-            f"kafka was not ready within {START_TIMEOUT_S:g} s, {seen} of {len(self.brokers)} brokers answered: "
-            f"{first.reason()}; its log is {first.log}"
+            f"kafka was not ready within {START_TIMEOUT_S:g} s, {len(there)} of {len(self.brokers)} brokers answered; "
+            f"{missing.name}: {missing.reason()}; its log is {missing.log}"
         )
 
     def check(self) -> None:

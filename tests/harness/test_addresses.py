@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from architectures.plan1 import Plan1
 from architectures.redis_streams import RedisStreams
 from harness.addresses import gateway_url, host_port, kafka_hosts, nats_address, redis_address, web_origin
+from harness.cli import main
 from harness.config import RunSettings, validate
 from harness.errors import UsageError
 from harness.gateway.settings import TOKEN_VARIABLE
@@ -137,3 +140,22 @@ def test_a_token_that_no_header_can_carry_is_one_sentence(token: str, monkeypatc
     with pytest.raises(UsageError, match=f"{TOKEN_VARIABLE} holds a character.*openssl rand -hex 16") as refused:
         validate(RunSettings(arch="plan1"), Plan1)
     assert token not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--arch", "redis", "--redis-url", "redis://me:sesame@one"),
+        ("--arch", "redis", "--redis-url", "redis://one?password=sesame"),
+        ("--arch", "redis", "--redis-url", "one:1,two:1"),
+        ("--arch", "redis-streams", "--redis-url", "redis+cluster://one"),
+        ("--arch", "nats", "--nats-url", "nats://sesame@one"),
+        ("--arch", "plan1", "--kafka-bootstrap", "me:sesame@one:9092"),
+        ("--arch", "direct", "--gateways-at", "ws://one:1?token=sesame"),
+    ],
+)
+def test_the_command_line_exits_with_2_and_writes_nothing(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    answer = CliRunner().invoke(main, ["run", *arguments, "--out", str(tmp_path / "out")])
+    assert answer.exit_code == 2
+    assert "sesame" not in answer.output
+    assert not (tmp_path / "out").exists()

@@ -74,6 +74,7 @@ def test_a_properties_file_that_is_not_there_is_one_clear_sentence(tmp_path: Pat
 def test_the_password_of_redis_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(REDIS_PASSWORD, "a:b/c@d")
     settings = RunSettings(arch="redis", redis_url="redis+sentinel://me@one,two/mymaster")
+    assert "a%3Ab" not in repr(external_services(settings))
     assert external_services(settings).redis_url == "redis+sentinel://me:a%3Ab%2Fc%40d@one:26379,two:26379/mymaster/0"
 
 

@@ -30,6 +30,9 @@ from architectures.kafka_client import (
 SETTLED_TIMEOUT_S = 30.0
 MOVE_TIMEOUT_S = 30.0  # far below max.poll.interval.ms, after which the group would throw this gateway out
 NOBODY = b""
+# The last claim of a partition counts for as long as nobody claims it anew, which may be months in a fleet that
+# stands: Kafka must keep it, whatever its age, and need keep no other.
+CLAIMS_SETTINGS = {"cleanup.policy": "compact"}
 
 
 class Ownership:

@@ -49,7 +49,7 @@ from architectures.kafka_client import (
     unread,
 )
 from architectures.kafka_history import KafkaHistory
-from architectures.ownership import Ownership
+from architectures.ownership import CLAIMS_SETTINGS, Ownership
 from architectures.partitions import partition_of
 
 
@@ -87,7 +87,7 @@ class Plan2(Architecture):
     def provision(cls, services: Services, topology: Topology) -> None:
         cls.check(topology)
         create_topic(services, topology.topic("chat"), partition_count(topology), topology)
-        create_topic(services, Ownership.claims_topic(topology), 1, topology)
+        create_topic(services, Ownership.claims_topic(topology), 1, topology, CLAIMS_SETTINGS)
 
     async def open(
         self,

@@ -28,6 +28,8 @@ from harness.config import RunSettings
 from harness.errors import ServiceFailed, UsageError
 from harness.garbage import collect_seldom
 from harness.gateway.bounded_log import log_to_stderr
+from harness.gateway.leases import StoreAway
+from harness.gateway.leases_nats import NoJetStream
 from harness.gateway.roster import NoPlace
 from harness.gateway.roster_ways import shared_roster, who_is_there
 from harness.gateway.serve import run_gateway
@@ -77,7 +79,7 @@ def stand(
         uvloop.run(_stand(standing, settings, architecture, services, say))
     except asyncio.CancelledError:
         pass  # a signal, before it served
-    except NoPlace as problem:
+    except (NoPlace, NoJetStream, StoreAway) as problem:
         raise ServiceFailed(str(problem)) from problem
     except Exception as problem:
         if is_mistake(problem):

@@ -1,88 +1,52 @@
 """Which gateway of a fleet is which: gateways on many hosts agree on their places, and learn each other's addresses.
 
-They tell each other over anything that carries a word to all of them (see roster_ways.py). Who wants a place listens
-first, claims one that nobody holds, and has it when nobody has objected for a while. Whoever holds a place says so
-again and again, and it falls to others when nothing was heard of it for long. Should two come to hold the same after
-all, as when one was cut off, the one with the greater token gives up.
+A place is had by a lease (see leases.py), which its gateway renews again and again. A gateway that was away for longer
+than its lease, suspended or cut off, takes the place again if nobody has it, and ends if somebody has. Whoever
+is of another shape than the gateways that are there does not come in, and they do not mind.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from typing import Literal
+from collections.abc import Mapping
 
-import msgspec
+from harness.gateway.leases import Holder, LeaseStore, StoreAway
 
-HERE_EVERY_S = 0.5
-LISTEN_S = 1.2  # whoever is there has said so by then
-OBJECT_S = 1.0  # and whoever objects to a claim
-FORGOTTEN_AFTER_S = 4.0
+RENEW_EVERY_S = 0.5
 PLACE_TIMEOUT_S = 30.0
-
-
-class Word(msgspec.Struct, frozen=True):
-    """What gateways of a fleet tell each other."""
-
-    kind: Literal["claim", "here", "gone"]
-    token: str  # of the gateway's process
-    place: int
-    url: str
-    shape: str  # what all gateways of a fleet must be alike in, for people
-    serving: bool  # members may come
-
-
-def word_of(told: bytes) -> Word | None:
-    """None for what is no word."""
-    try:
-        return msgspec.json.decode(told, type=Word)
-    except msgspec.DecodeError:
-        return None
 
 
 class NoPlace(Exception):
     """This gateway cannot be, or not remain, in the fleet; the text says why, for the user."""
 
 
-class Heard(msgspec.Struct):
-    """The gateway that was last heard of at a place."""
-
-    token: str
-    url: str
-    serving: bool
-    last_s: float
-
-
 class Roster:
     """One gateway's view of its fleet. `take_place`, then `serve`, and `leave` in the end."""
 
-    def __init__(self, places: int, url: str, shape: str, tell: Callable[[bytes], Awaitable[None]]) -> None:
-        """`tell` carries a word to all gateways of the fleet, this one included."""
+    def __init__(self, places: int, url: str, shape: str, store: LeaseStore) -> None:
         self._places = places
         self._url = url
         self._shape = shape
-        self._tell = tell
-        self.token = secrets.token_hex(8)
-        self._heard: dict[int, Heard] = {}
-        self._claimed: int | None = None
-        self._holds = False
+        self._store = store
+        self._token = secrets.token_hex(8)
         self._serving = False
+        self._leaving = False
+        self._place: int | None = None
+        self._others: dict[int, Holder] = {}
         self._keeping: asyncio.Task[None] | None = None
         self._lost: asyncio.Future[NoPlace] = asyncio.get_running_loop().create_future()
-        self._objecting: set[asyncio.Task[None]] = set()
         self.addresses: dict[int, str] = {}  # the latest at each place, and never forgotten: away is not moved
 
     def serving(self) -> dict[int, str]:
         """URLs by place, of all gateways where members may come."""
-        others = {place: who.url for place, who in self._alive().items() if who.serving}
-        return others | ({self._claimed: self._url} if self._serving and self._claimed is not None else {})
+        others = {place: other.url for place, other in self._others.items() if other.serving}
+        return others | ({self._place: self._url} if self._serving and self._place is not None else {})
 
-    def _alive(self) -> dict[int, Heard]:
-        """The others, by place, who were heard of lately."""
-        now_s = time.monotonic()
-        return {place: who for place, who in self._heard.items() if now_s - who.last_s < FORGOTTEN_AFTER_S}
+    def _itself(self) -> Holder:
+        return Holder(self._token, self._url, self._shape, self._serving)
 
     async def take_place(self, wanted: int | None = None) -> int:
         """Returns the place that is this gateway's from now on: that one, or the first that is free.
@@ -90,43 +54,78 @@ class Roster:
         Raises NoPlace.
         """
         deadline = time.monotonic() + PLACE_TIMEOUT_S
-        await self._wait(LISTEN_S)
-        while True:
-            place = self._free_place(wanted)
-            if place is None:
-                if time.monotonic() > deadline:
-                    raise NoPlace(self._taken(wanted))
-                await self._wait(HERE_EVERY_S)  # somebody's time may run out
-                continue
-            self._claimed = place
-            await self._say("claim")
-            await self._wait(OBJECT_S)
-            if self._claimed == place:
-                self._holds = True
-                self.addresses[place] = self._url
-                self._keeping = asyncio.create_task(self._keep_place())
-                return place
+        why = ""
+        while time.monotonic() < deadline:
+            try:
+                await self._look()
+                place = await self._acquire_one_of(range(self._places) if wanted is None else (wanted,))
+                if place is not None:
+                    self._keeping = asyncio.create_task(self._keep(place))
+                    return place
+                why = self._taken(wanted)
+            except StoreAway as problem:
+                why = f"no place in the fleet could be had, because {problem}; is it still there?"
+            await asyncio.sleep(RENEW_EVERY_S)  # a lease may end
+        raise NoPlace(why)
 
-    def _free_place(self, wanted: int | None) -> int | None:
-        alive = self._alive()
-        candidates = range(self._places) if wanted is None else (wanted,)
-        return next((place for place in candidates if place not in alive), None)
+    async def _acquire_one_of(self, places: range | tuple[int]) -> int | None:
+        """Raises NoPlace if the fleet is of another shape."""
+        self._must_be_alike(self._others)
+        for place in places:
+            if place not in self._others and await self._store.acquire(place, self._itself()):
+                self._place = place
+                await self._look()
+                try:
+                    # Of two that came in at once the one with the lower place stays.
+                    self._must_be_alike({other: who for other, who in self._others.items() if other < place})
+                except NoPlace:
+                    await self._store.release(place, self._itself())
+                    raise
+                return place
+        return None
+
+    def _must_be_alike(self, others: Mapping[int, Holder]) -> None:
+        for other in others.values():
+            if other.shape != self._shape:
+                raise NoPlace(
+                    f"the fleet's gateway at {other.url} is {other.shape}, and this one {self._shape}; start it alike"
+                )
 
     def _taken(self, wanted: int | None) -> str:
-        alive = {place: who.url for place, who in self._alive().items()}
         if wanted is not None:
-            return f"place {wanted} is held by {alive.get(wanted, 'another gateway')}; name another --place"
-        return f"all {self._places} places are taken, by {', '.join(alive.values())}; use more --gateways, for all"
+            holder = self._others.get(wanted)
+            return f"place {wanted} is held by {holder.url if holder else 'another gateway'}; name another --place"
+        urls = ", ".join(other.url for other in self._others.values())
+        return f"all {self._places} places are taken, by {urls}; use more --gateways, for all"
 
-    async def _wait(self, seconds: float) -> None:
-        done, _ = await asyncio.wait([self._lost], timeout=seconds)
-        if done:
-            raise self._lost.result()
+    async def _look(self) -> None:
+        holders = await self._store.holders()
+        self._others = {place: holder for place, holder in holders.items() if holder.token != self._token}
+        alike = {place: holder.url for place, holder in holders.items() if holder.shape == self._shape}
+        self.addresses.update(alike)
 
-    async def _keep_place(self) -> None:
-        while not self._lost.done():
-            await self._say("here")
-            await asyncio.sleep(HERE_EVERY_S)
+    async def _keep(self, place: int) -> None:
+        while not self._leaving:
+            try:
+                if not await self._store.renew(place, self._itself()):
+                    await self._take_again(place)
+                await self._look()
+            except NoPlace as problem:
+                self.lose(problem)
+                return
+            except StoreAway:
+                pass  # the others are where they were, and the next time it may be back
+            except Exception as problem:  # noqa: BLE001 - a gateway without its place must not look like one with it
+                self.lose(NoPlace(f"its place in the fleet could not be kept: {problem}"))
+                return
+            await asyncio.sleep(RENEW_EVERY_S)
+
+    async def _take_again(self, place: int) -> None:
+        """The lease has ended; raises NoPlace if somebody else has it now."""
+        if not await self._store.acquire(place, self._itself()):
+            await self._look()
+            by = self._others[place].url if place in self._others else "another gateway"
+            raise NoPlace(f"its place in the fleet was taken by {by} while it was away; start it again")
 
     async def serve(self) -> None:
         """From now on members may come. Waits until the place is lost, if ever, and raises NoPlace then."""
@@ -135,54 +134,15 @@ class Roster:
 
     async def leave(self) -> None:
         """The place is free for others at once."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-            self._holds = self._serving = False
-            await self._say("gone")
-
-    async def _say(self, kind: Literal["claim", "here", "gone"]) -> None:
-        assert self._claimed is not None
-        await self._tell(
-            msgspec.json.encode(Word(kind, self.token, self._claimed, self._url, self._shape, self._serving))
-        )
-
-    # --- what the others say
-
-    def hear(self, told: bytes) -> None:
-        """What `tell` has carried here. What is no word is passed over: others may write there too."""
-        word = word_of(told)
-        if word is None or word.token == self.token:
+        if self._keeping is None or self._place is None:
             return
-        if word.kind == "gone":
-            who = self._heard.get(word.place)
-            if who is not None and who.token == word.token:
-                del self._heard[word.place]
-            return
-        if word.shape != self._shape:
-            self.lose(f"the fleet's gateway at {word.url} is {word.shape}, and this one {self._shape}; start it alike")
-            return
-        if word.place == self._claimed and not self._contest(word):
-            return
-        self._heard[word.place] = Heard(word.token, word.url, word.serving, time.monotonic())
-        if word.kind == "here":
-            self.addresses[word.place] = word.url
+        self._leaving = True  # a client may take the cancellation for an answer that did not come in time
+        self._keeping.cancel()
+        await asyncio.wait([self._keeping])  # a renewal that is under way would come after the release
+        with contextlib.suppress(StoreAway):  # then the lease ends by itself
+            await self._store.release(self._place, self._itself())
 
-    def _contest(self, word: Word) -> bool:
-        """Somebody else is at our place, or wants it; returns whether it is theirs."""
-        if self._holds:
-            if word.kind == "here" and word.token < self.token:
-                self.lose(f"its place in the fleet was taken by {word.url} while it was cut off; start it again")
-                return True
-            objection = asyncio.create_task(self._say("here"))
-            self._objecting.add(objection)
-            objection.add_done_callback(self._objecting.discard)
-            return False
-        if word.kind == "here" or word.token < self.token:
-            self._claimed = None
-            return True
-        return False
-
-    def lose(self, why: str) -> None:
-        """The place, or the hope of one, is gone: who waits for it, or keeps it, gets NoPlace."""
+    def lose(self, why: NoPlace) -> None:
+        """The place is gone: who keeps it gets NoPlace."""
         if not self._lost.done():
-            self._lost.set_result(NoPlace(why))
+            self._lost.set_result(why)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from harness.services.backends import Backends
 from harness.services.nats import find_nats_server
@@ -47,6 +47,12 @@ def standing(folder: Path, *commands: tuple[str, ...]) -> Iterator[list[Child]]:
             child.stop()
 
 
+def setting_of(bootstrap: str, topic: str, setting: str) -> str:
+    about = ConfigResource(ResourceType.TOPIC, topic)
+    told = AdminClient({"bootstrap.servers": bootstrap}).describe_configs([about])[about].result(10)
+    return str(told[setting].value)
+
+
 def gateway(port: int, *arguments: str) -> tuple[str, ...]:
     return ("gateway", "--listen", f"127.0.0.1:{port}", *arguments)
 
@@ -65,6 +71,8 @@ def test_gateways_that_are_named_by_hand_send_members_to_each_other(backends: Ba
         assert summary["gateways"] == len(summary["each_gateway"]) == 2
         topics = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10).topics
         assert not [name for name in topics if name.endswith("roster")]
+        (claims,) = [name for name in topics if name.endswith("claims")]
+        assert setting_of(bootstrap, claims, "cleanup.policy") == "compact", "a claim counts whatever its age"
         wrong = chatbench("run", "--arch", "plan1", "--gateways-at", urls[0])
         assert wrong.returncode == 2
         assert "is a gateway of plan2, not plan1; use --arch plan2" in wrong.stderr

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # public, by its docs
 
 from harness.services.backends import Backends
 from harness.services.nats import find_nats_server
@@ -49,7 +49,8 @@ def standing(folder: Path, *commands: tuple[str, ...]) -> Iterator[list[Child]]:
 
 def setting_of(bootstrap: str, topic: str, setting: str) -> str:
     about = ConfigResource(ResourceType.TOPIC, topic)
-    told = AdminClient({"bootstrap.servers": bootstrap}).describe_configs([about])[about].result(10)
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    told = admin.describe_configs([about])[about].result(10)
     return str(told[setting].value)
 
 
@@ -155,7 +156,8 @@ def test_what_cannot_be_is_one_sentence(arguments: tuple[str, ...], says: str, m
 def test_gateways_find_each_other_in_a_guarded_nats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nats_port, *ports = free_ports(3)
     guarded = ["--addr", "127.0.0.1", "--port", str(nats_port), "--user", "chat", "--pass", "a word"]
-    server = spawn("nats", [str(find_nats_server()), *guarded], tmp_path / "nats.log")
+    keeping = ["-js", "--store_dir", str(tmp_path / "nats")]
+    server = spawn("nats", [str(find_nats_server()), *guarded, *keeping], tmp_path / "nats.log")
     url = f"nats://chat@127.0.0.1:{nats_port}"
     try:
         wait_until_listening(server, nats_port, 15)

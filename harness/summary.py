@@ -102,6 +102,31 @@ class FaultSeen(msgspec.Struct, frozen=True, kw_only=True):
     never_normal: bool = False  # enough was said to tell that no two seconds after it were as before
 
 
+class KindFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one kind of message in the measurement: of those that one class's `say(..., kind=name)` sent."""
+
+    name: str  # "chat" where the class names no kinds
+    sent: int  # messages
+    acked: int  # messages
+    expected: int  # deliveries, one for each member that is owed a message
+    delivered: int  # deliveries, of the expected
+    lost: int  # deliveries, of the expected
+    latency_ms: LatencyMs  # from the moment a message was due until a member had it
+    ack_ms: LatencyMs  # from the same moment until its sender had the ack
+
+
+class ClassFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What one class of the scenario's members did in the measurement."""
+
+    name: str  # of the class in the locustfile
+    members: int  # so many of it, by its weight or fixed_count
+    # Messages a second of them all, of the run's rate; None: not known, where a shape lets members come and go.
+    rate_per_s: float | None
+    sent: int  # messages
+    not_sent: int  # messages that were due and could not be sent
+    kinds: list[KindFigures]
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """summary.json. None is written as null and means: not measured."""
 
@@ -161,6 +186,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     nats: NatsPerMessage | None = None
     promises: list[PromiseCheck] = []
     driver: DriverVerdict = DriverVerdict(valid=None, why=None)
+    classes: list[ClassFigures] = []  # of members; the classes' figures add up to those above
 
     @property
     def use(self) -> Use:
@@ -267,10 +293,35 @@ class Measured:
                 latency_error_ms=latency_error_ms(self.result.clocks),
                 latency_p50_ms=latency.summary().p50,
                 latency_p99_ms=latency.summary().p99,
+                crowd_changed=self.result.crowd_changed,
             ),
+            classes=[self._of_class(each) for each in self.result.classes],
         )
         expected = self._expectations(measured, architecture)
         return msgspec.structs.replace(measured, promises=[*measured.promises, *expected])
+
+    def _of_class(self, members: msg.ClassResult) -> ClassFigures:
+        kinds = [each for each in self.result.kinds if each.member == members.name]
+        return ClassFigures(
+            name=members.name,
+            members=members.members,
+            rate_per_s=None if members.rate_per_s is None else round(members.rate_per_s, 3),
+            sent=sum(each.sent for each in kinds),
+            not_sent=members.not_sent,
+            kinds=[
+                KindFigures(
+                    name=each.name,
+                    sent=each.sent,
+                    acked=each.acked,
+                    expected=each.expected,
+                    delivered=each.delivered,
+                    lost=each.lost,
+                    latency_ms=Latencies.unpack(each.latency).summary(),
+                    ack_ms=Latencies.unpack(each.ack).summary(),
+                )
+                for each in kinds
+            ],
+        )
 
     def _expectations(self, measured: Summary, architecture: type[Contender]) -> list[PromiseCheck]:
         recoveries = zip((each.fault.kind for each in self.happened), self.result.recoveries, strict=False)

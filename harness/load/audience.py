@@ -287,7 +287,7 @@ class Audience:
                 continue
             if stay.timed:
                 note_heard(message, now_ns, now_ns)
-                phase.new_latency_ns.append(now_ns - message.intended_ns)
+                phase.time_delivery(message, now_ns)
             else:
                 phase.untimed += 1
 
@@ -375,7 +375,7 @@ class Audience:
             return
         self._answer_came(member, identity)
         if phase.history.ack(message, now_ns):
-            phase.new_ack_ns.append(now_ns - message.intended_ns)
+            phase.time_ack(message, now_ns)
             phase.second_acked += 1
 
     def _refused(self, member: MemberSocket, code: str, reason: str, identity: int | None) -> None:

@@ -15,9 +15,11 @@ from harness.errors import UsageError, where
 from harness.load import messages as msg
 from harness.load.channel import Channel
 from harness.load.coordinator import Coordinator
+from harness.load.mistakes import scenario_of, told
 
 SPAWN_TIMEOUT_S = 90.0
 ENDING_TIMEOUT_S = 60.0
+SHAPE_LOOK_S = 0.2
 
 
 class Conducted:
@@ -37,6 +39,7 @@ class Conducted:
         self.broken = False
         self.ending = False
         self.coordinator = Coordinator(environment, self._on_news)
+        gevent.spawn(self._watch_shape)
         environment.events.test_stopping.add_listener(self._on_test_stopping)  # type: ignore[no-untyped-call]  # Locust's
 
     def obey(self, order: msg.ToCoordinator) -> None:
@@ -59,12 +62,22 @@ class Conducted:
             try:
                 work(*arguments)
             except UsageError as problem:
-                self._channel.send(msg.Broken(problem=str(problem)))
+                self._on_news(msg.Broken(problem=str(problem)))
             except Exception as problem:  # noqa: BLE001 - whatever it is, chatbench must not wait for an answer
                 traceback.print_exc()
                 self._channel.send(msg.Failed(problem=f"the driver failed: {where(problem)}"))
 
         gevent.spawn(run)
+
+    def _watch_shape(self) -> None:
+        """Locust only logs what is wrong with a shape, and goes on with the members it has."""
+        told_of = None
+        while True:
+            gevent.sleep(SHAPE_LOOK_S)
+            shape: Any = getattr(self._environment.runner, "shape_greenlet", None)
+            if shape is not None and shape is not told_of and shape.ready() and not shape.successful():
+                told_of = shape
+                self._on_news(msg.Broken(problem=told(shape.exception, scenario_of(self._environment))))
 
     def tell_joining(self, enough: Callable[[], bool]) -> None:
         """Blocks until enough members have joined, or one could not."""

@@ -22,6 +22,8 @@ FRAME_MAX_BYTES = 16 * 1024 * 1024
 TEXT = 0x81  # a whole text frame: FIN and opcode 1
 CONTROL = range(0x88, 0x8B)  # close, ping, pong
 SLOW_READ_S = 0.1
+SLOW_WINDOW_BYTES = 4096
+ADDRESS_TIMEOUT_S = 8.0  # a name may have several addresses, of which the first does not answer
 HEAD_END = b"\r\n\r\n"
 
 
@@ -99,11 +101,9 @@ class Connection(asyncio.Protocol):
         uri = self._protocol.uri
         try:
             async with asyncio.timeout(timeout_s):
-                if read_bytes_per_s is None:
-                    local = None if local_host is None else (local_host, 0)
-                    await loop.create_connection(lambda: self, uri.host, uri.port, local_addr=local)
-                else:
-                    await loop.create_connection(lambda: self, sock=await _small_socket(uri.host, uri.port))
+                window_bytes = None if read_bytes_per_s is None else SLOW_WINDOW_BYTES
+                connected = await connected_socket(uri.host, uri.port, local_host, window_bytes)
+                await loop.create_connection(lambda: self, sock=connected)
                 await self._opened
         except BaseException:
             if self._transport is not None:
@@ -269,19 +269,40 @@ class Connection(asyncio.Protocol):
                     self._transport.abort()
 
 
-async def _small_socket(host: str, port: int) -> socket.socket:
-    """A connected socket whose kernel keeps little of what is not read yet."""
+async def connected_socket(
+    host: str, port: int, local_host: str | None = None, window_bytes: int | None = None
+) -> socket.socket:
+    """Connected to the first address of that name where somebody listens; raises OSError.
+
+    With `window_bytes` the kernel keeps about so little of what is not read yet.
+    """
     loop = asyncio.get_running_loop()
-    family, kind, number, _, address = (await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))[0]
-    small = socket.socket(family, kind, number)
-    try:
-        small.setblocking(False)
-        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # before it connects: it sets the window
-        await loop.sock_connect(small, address)
-    except BaseException:
-        small.close()
-        raise
-    return small
+    problems: list[OSError] = []
+    for family, kind, number, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        one = socket.socket(family, kind, number)
+        try:
+            one.setblocking(False)
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if window_bytes is not None:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window_bytes)  # before it connects
+            if local_host is not None:
+                one.bind((local_host, 0))
+            async with asyncio.timeout(ADDRESS_TIMEOUT_S):
+                await loop.sock_connect(one, address)
+        except TimeoutError:
+            one.close()
+            problems.append(TimeoutError(f"no answer from {address[0]} within {ADDRESS_TIMEOUT_S:g} s"))
+        except OSError as problem:
+            one.close()
+            problems.append(problem)
+        except BaseException:
+            one.close()
+            raise
+        else:
+            return one
+    if len(problems) == 1:
+        raise problems[0]
+    raise ConnectionError(f"no address of {host} takes connections: {'; '.join(map(str, problems))}")
 
 
 def _nobody(_reason: str, _code: int | None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import time
 from collections import Counter
@@ -25,7 +26,11 @@ from locust.stats import StatsEntry
 from harness.errors import UsageError
 from harness.garbage import collect_seldom
 from harness.load import messages as msg
+from harness.load.class_plan import ClassPlan
+from harness.load.classes import MessageKind, kinds_of, plan_classes
+from harness.load.kinds import kind_results
 from harness.load.ledger import judge
+from harness.load.mistakes import ScenarioMistake, scenario_of, told
 from harness.load.recovery import recovery
 from harness.load.shares import heard_share, hot_room
 from harness.load.usage import Usage, all_used, numbered
@@ -43,7 +48,7 @@ PROBE_SLACK_S = 10.0
 QUIET_S = 0.25
 DRAIN_MAX_S = 10.0  # beyond its patience
 CHECK_S = 0.02
-Kind = TypeVar("Kind", bound=msg.Struct)
+Answer = TypeVar("Answer", bound=msg.Struct)
 
 
 class _Owed(NamedTuple):
@@ -69,6 +74,7 @@ class Worker:
         self.histories: msg.Histories | None = None
         self.report: msg.PhaseReport | None = None
         self.probed: msg.Probed | None = None
+        self.rates: msg.Rates | None = None
 
 
 class Coordinator:
@@ -90,6 +96,10 @@ class Coordinator:
         self._faults_ns: list[int] = []
         self._next_second = 0
         self._load: msg.Load | None = None
+        self._classes: list[ClassPlan] = []
+        self._kinds: list[MessageKind] = []
+        self._class_rates: dict[str, float] = {}  # of members at their most active; empty: not known
+        self._rate_scale = 1.0
         # What the next test will be, for a shape that is asked for members before the test has begun.
         self.upcoming: Callable[[], msg.Load] | None = None
         self.joined = 0
@@ -112,13 +122,23 @@ class Coordinator:
     # --- crowds
 
     def assemble(self, load: msg.Load, urls: list[str]) -> None:
-        """A crowd in each Locust process that is there. Raises TimeoutError, and UsageError for one that differs."""
+        """A crowd in each Locust process that is there.
+
+        Raises TimeoutError, and UsageError for a process that differs and for a scenario that cannot be.
+        """
         self._load = load
+        self._rate_scale, self._class_rates = 1.0, {}
         self.joined, self.failures, self._lost, self.last_second = 0, [], 0, None
         identities = self._identities()
+        try:
+            self._kinds = kinds_of(self._environment.user_classes)
+            self._classes = plan_classes(self._environment.user_classes, load.members, identities)
+        except ScenarioMistake as problem:
+            raise UsageError(told(problem, scenario_of(self._environment))) from problem
         self._workers = {identity: Worker(identity, rank) for rank, identity in enumerate(identities)}
         for worker in self._workers.values():
-            self._send(worker, msg.Assemble(load=load, urls=urls, worker=worker.rank, workers=len(identities)))
+            ranks = {"worker": worker.rank, "workers": len(identities)}
+            self._send(worker, msg.Assemble(load=load, classes=self._classes, urls=urls, **ranks))
         gevent.spawn(self._watch_workers, self._workers)
         sources = source_digests(self._environment.user_classes)
         for assembled in self._await(lambda worker: worker.assembled, ANSWER_TIMEOUT_S):
@@ -158,7 +178,7 @@ class Coordinator:
                         self._on_news(msg.Failed(problem="the last Locust worker is gone"))
             gevent.sleep(CHECK_S)
 
-    def _await(self, answer: Callable[[Worker], Kind | None], timeout_s: float) -> list[Kind]:
+    def _await(self, answer: Callable[[Worker], Answer | None], timeout_s: float) -> list[Answer]:
         """Every worker's answer, of those that are still there; raises TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while any(answer(worker) is None for worker in self._workers.values()):
@@ -202,21 +222,54 @@ class Coordinator:
                 worker.report = news
             case msg.Probed():
                 worker.probed = news
+            case msg.Rates():
+                worker.rates = news
             case msg.Broken() | msg.Failed():
                 self._on_news(news)
 
     # --- phases
 
     def probe(self, order: msg.Probe) -> str | None:
-        """Blocks until every member hears what it must; returns what is wrong, or None. Raises TimeoutError."""
+        """Blocks until every member hears what it must; returns what is wrong, or None.
+
+        Raises TimeoutError, and UsageError where nobody would say anything.
+        """
+        self._learn_rates()
         for worker in self._workers.values():
             worker.probed = None
         self._order(order)
         answers = self._await(lambda worker: worker.probed, order.timeout_s + PROBE_SLACK_S)
         return next((answer.problem for answer in answers if answer.problem is not None), None)
 
+    def _learn_rates(self) -> None:
+        """What the members would say together, to be made the run's rate: a class may say less than its part, or more.
+
+        Where not all are there yet, because a shape lets them come, what its classes say by themselves must do.
+        """
+        assert self._load is not None
+        for worker in self._workers.values():
+            worker.rates = None
+        self._order(msg.AskRates())
+        answers = self._await(lambda worker: worker.rates, ANSWER_TIMEOUT_S)
+        there = sum(of_class.members for answer in answers for of_class in answer.classes.values())
+        if there != self._load.members:
+            return
+        rates: Counter[str] = Counter()
+        for answer in answers:
+            rates.update({name: of_class.rate_per_s for name, of_class in answer.classes.items()})
+        together = math.fsum(rates.values())
+        if together == 0:
+            raise UsageError(
+                f"the scenario {scenario_of(self._environment)} says nothing: rate_per_s() gives 0 for each of its "
+                f"{there} members; let some say more"
+            )
+        scale = self._load.rate_per_s / together
+        self._rate_scale = 1.0 if math.isclose(scale, 1.0, rel_tol=1e-6) else scale
+        self._class_rates = {name: rate * self._rate_scale for name, rate in rates.items()}
+
     def begin(self, phase: msg.BeginPhase) -> None:
         """Let members speak from the phase's start to its end, with fresh rows in Locust's statistics."""
+        phase = msgspec.structs.replace(phase, rate_scale=self._rate_scale, kinds=len(self._kinds))
         stats = self._environment.stats
         before = [stats.get(name, ROW_TYPE) for name in ("connect", "join")]
         stats.clear_all()  # makes every entry anew
@@ -253,7 +306,7 @@ class Coordinator:
         while time.time_ns() < self._end_ns:
             gevent.sleep(CHECK_S)  # end_now may bring it nearer
         used = self._master.end()
-        self._await(lambda worker: worker.unsaid, ANSWER_TIMEOUT_S)
+        self._check_speaking(self._await(lambda worker: worker.unsaid, ANSWER_TIMEOUT_S))
         drained = self._drain(phase.patience_s)
         self._order(msg.ClosePhase())
         reports = self._await(lambda worker: worker.report, ANSWER_TIMEOUT_S)
@@ -266,6 +319,12 @@ class Coordinator:
             worker.begin_phase()
         collect_seldom()  # what was judged is much, and the next phase is about to begin
         return result
+
+    def _check_speaking(self, unsaid: list[msg.Unsaid]) -> None:
+        if unsaid and not any(each.speaks for each in unsaid):
+            raise UsageError(
+                f"the scenario {scenario_of(self._environment)} says nothing: none of its tasks has called self.say"
+            )
 
     def _drain(self, patience_s: float) -> bool:
         """Whether it got quiet, and nothing is owed that may still come."""
@@ -328,11 +387,44 @@ class Coordinator:
                 for at_ns in self._faults_ns
             ],
             drained=drained,
-            not_sent=sum(worker.unsaid.not_sent for worker in self._workers.values() if worker.unsaid is not None),
+            not_sent=sum(self._not_sent().values()),
             workers_lost=self._lost,
             used=self._used(master),
             clocks=self._host_clocks(),
             locust_stats_csv=self._stats_csv(),
+            classes=self._class_results(),
+            kinds=kind_results(self._kinds, judgement.fates, reports),
+            crowd_changed=self._crowd_changed(),
+        )
+
+    def _unsaid(self) -> list[msg.Unsaid]:
+        return [worker.unsaid for worker in self._workers.values() if worker.unsaid is not None]
+
+    def _not_sent(self) -> Counter[str]:
+        not_sent: Counter[str] = Counter()
+        for unsaid in self._unsaid():
+            not_sent.update(unsaid.not_sent)
+        return not_sent
+
+    def _class_results(self) -> list[msg.ClassResult]:
+        not_sent = self._not_sent()
+        return [
+            msg.ClassResult(
+                name=plan.name,
+                members=plan.members,
+                rate_per_s=self._class_rates.get(plan.name),
+                not_sent=not_sent[plan.name],
+            )
+            for plan in self._classes
+        ]
+
+    def _crowd_changed(self) -> str | None:
+        """Who came or went during the phase though no shape asked for it: then rate and members are not as asked."""
+        came, went = (sum(getattr(unsaid, how) for unsaid in self._unsaid()) for how in ("came", "went"))
+        if self._environment.shape_class is not None or came == went == 0:
+            return None
+        return (
+            f"{came} members came and {went} went during the measurement, and no shape of the scenario asked for that"
         )
 
     def _used(self, master: msg.Used) -> msg.Used:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import heapq
+import inspect
 import itertools
+import math
 import os
 import string
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -21,11 +22,13 @@ import msgspec
 from gevent.event import AsyncResult, Event
 from locust.env import Environment
 
-from harness.errors import where
 from harness.garbage import collect_seldom
 from harness.load import clock
 from harness.load import messages as msg
 from harness.load.channel import Channel, ChannelClosed, spawn_peer
+from harness.load.classes import kinds_of
+from harness.load.mistakes import scenario_of, told
+from harness.load.scenario_watch import ScenarioWatch
 from harness.load.usage import Usage
 from harness.registry import source_digests
 from harness.services.supervise import reason_in
@@ -41,6 +44,13 @@ BABBLE_BYTES = 1 << 17
 
 class NotJoined(Exception):
     """The member could not get into the room."""
+
+
+class Seat(NamedTuple):
+    """Which member this is."""
+
+    place: int  # in its class
+    number: int  # in the test
 
 
 class Crowd:
@@ -59,16 +69,26 @@ class Crowd:
         self._closing = False
         self.load = order.load
         self._urls = order.urls
-        self._numbers = itertools.count(order.worker, order.workers)
-        self._free: list[int] = []  # numbers of members who have gone
+        self._rank = order.worker
+        self.classes = {plan.name: plan for plan in order.classes}
+        self.first_kinds: dict[str, int] = {}  # by class: the number of its first kind of message
+        for number, kind in enumerate(kinds_of(environment.user_classes)):
+            self.first_kinds.setdefault(kind.member, number)
+        self._spawned: Counter[str] = Counter()  # by class, without those who took the seat of one who has gone
+        self._free: defaultdict[str, list[Seat]] = defaultdict(list)  # of members who have gone, by class
+        planned = sum(plan.members for plan in order.classes)
+        self._beyond = itertools.count(planned + order.worker, order.workers)  # numbers of those whom nobody planned
+        self._came = self._went = 0  # members, since the phase began
         self.sequences: Counter[int] = (
             Counter()
         )  # how much each number has said: ids stay unique when it is taken again
         self._returns: Counter[tuple[int, str]] = Counter()
         self.members: dict[int, Member] = {}
+        self.watch = ScenarioWatch(environment, self.members, lambda problem: tell(msg.Broken(problem=problem)))
         self._new = msg.Arrivals(joined=0, connect_ms=[], join_ms=[])
         self.phase: msg.BeginPhase | None = None
         self.end_ns = 0
+        self.speaks = False  # some member has called `say`
         # Every member speaks a slice of the same noise: making text costs nothing at run time.
         letters = Random(order.load.seed).choices(string.ascii_letters + string.digits + " ", k=BABBLE_BYTES)
         self.babble = "".join(letters)
@@ -83,6 +103,7 @@ class Crowd:
     def close(self) -> None:
         """End the audience process, and with it every member's socket."""
         self._closing = True
+        self.watch.close()
         self._channel.close()
         self.audience.stop()
 
@@ -95,6 +116,8 @@ class Crowd:
                 self.ask_audience(order)
             case msg.CutShort():
                 self.end_ns = min(self.end_ns, order.end_ns)
+            case msg.AskRates():
+                self._tell(self._rates())
             case msg.Probe() | msg.ClosePhase():
                 self.ask_audience(order)
                 collect_seldom()  # nobody speaks just then
@@ -106,17 +129,39 @@ class Crowd:
 
     # --- members
 
-    def admit(self, member: Member) -> int:
-        """The new member's number: the lowest that nobody of this crowd has."""
-        number = heapq.heappop(self._free) if self._free else next(self._numbers)
-        self.members[number] = member
-        return number
+    def admit(self, member: Member) -> Seat:
+        """The new member's place in its class: the first that nobody of this crowd has."""
+        name = type(member).__name__
+        seat = heapq.heappop(self._free[name]) if self._free[name] else self._next_seat(name)
+        self.members[seat.number] = member
+        self.watch.expect(member)
+        self._came += 1
+        return seat
 
-    def release(self, number: int) -> None:
+    def _next_seat(self, name: str) -> Seat:
+        plan, count = self.classes[name], self._spawned[name]
+        self._spawned[name] += 1
+        if count < plan.on_workers[self._rank]:
+            place = plan.place(self._rank, count)
+            return Seat(place, plan.first + place)
+        return Seat(count, next(self._beyond))
+
+    def release(self, member: Member) -> None:
         """That member's user has stopped."""
-        if self.members.pop(number, None) is not None and not self._closing:
-            heapq.heappush(self._free, number)
-            self.ask_audience(msg.HangUp(member=number))
+        if self.members.pop(member.index, None) is not None and not self._closing:
+            self.watch.forget(member)
+            self._went += 1
+            heapq.heappush(self._free[type(member).__name__], member.seat)
+            self.ask_audience(msg.HangUp(member=member.index))
+
+    def _rates(self) -> msg.Rates:
+        """What the members who are there say in a second at their most active, before it is made the run's rate."""
+        classes: dict[str, msg.ClassRates] = {}
+        for name in self.classes:
+            members = [each for each in self.members.values() if type(each).__name__ == name]
+            rate_per_s = math.fsum(each.most_active_rate_per_s() for each in members)
+            classes[name] = msg.ClassRates(members=len(members), rate_per_s=rate_per_s)
+        return msg.Rates(classes=classes)
 
     def enter(self, number: int, room: str, read_bytes_per_s: float | None, *, resumes: bool) -> None:
         """Returns when the member is in the room; raises NotJoined if it could not get in."""
@@ -180,6 +225,7 @@ class Crowd:
         """Let members speak from the phase's start to its end."""
         self.ask_audience(phase)
         self.phase, self.end_ns = phase, phase.end_ns
+        self._came = self._went = 0
         began, self._next_phase = self._next_phase, Event()
         began.set()
         gevent.spawn(self._end, phase)
@@ -197,19 +243,22 @@ class Crowd:
         while (remaining_s := (self.end_ns - clock.time_ns()) / 1e9) > 0:
             gevent.sleep(min(remaining_s, 0.1))  # CutShort may bring it nearer
         used = self._usage.end()
+        came, went = self._came, self._went
         grace_ends = time.monotonic() + LATE_SENDS_GRACE_S
         while any(member.is_behind() for member in self.members.values()) and time.monotonic() < grace_ends:
             gevent.sleep(0.02)
-        not_sent = sum(member.count_unsaid(phase) for member in self.members.values())
+        not_sent: Counter[str] = Counter(dict.fromkeys(self.classes, 0))
+        for member in self.members.values():
+            not_sent[type(member).__name__] += member.count_unsaid(phase)
         self.ask_audience(msg.EndPhase())
-        self._tell(msg.Unsaid(not_sent=not_sent, used=used))
+        self._tell(msg.Unsaid(not_sent=dict(not_sent), used=used, came=came, went=went, speaks=self.speaks))
 
 
 # Locust hands a member its Environment and nothing else.
 CROWDS: WeakKeyDictionary[Environment, Crowd] = WeakKeyDictionary()
 
 
-def serve_coordinator(environment: Environment, scenario: str, audience_log: Path) -> None:
+def serve_coordinator(environment: Environment, audience_log: Path) -> None:
     """Make this process's crowds, one for each test, and tell the coordinator of every failure of the scenario."""
     runner: Any = environment.runner
     decode = msgspec.msgpack.Decoder(msg.ToCrowd).decode
@@ -229,13 +278,17 @@ def serve_coordinator(environment: Environment, scenario: str, audience_log: Pat
                 crowd.close()
             Crowd(environment, order, audience_log, tell)
         elif crowd is not None:
-            with contextlib.suppress(ChannelClosed):  # told by the greenlet that listens to the audience
+            try:
                 crowd.obey(order)
+            except ChannelClosed:
+                pass  # told by the greenlet that listens to the audience
+            except Exception as problem:  # noqa: BLE001 - what it asks of members is the locustfile's code
+                tell(msg.Broken(problem=told(problem, scenario_of(environment))))
 
-    def tell_error(exception: Exception, **_: Any) -> None:
+    def tell_error(exception: Exception, user_instance: Any, **_: Any) -> None:
         # That the audience ended is no fault of the scenario, and told as such.
         if not isinstance(exception, ChannelClosed):
-            tell(msg.Broken(problem=f"the scenario {scenario} failed: {where(exception)}"))
+            tell(msg.Broken(problem=told(exception, inspect.getfile(type(user_instance)))))
 
     def close(**_: Any) -> None:
         if (crowd := CROWDS.get(environment)) is not None:

@@ -25,6 +25,7 @@ from harness.load.channel import Channel, ChannelClosed
 from harness.load.conducted import Conducted
 from harness.load.crowd import serve_coordinator
 from harness.load.driver_settings import DriverSettings, ExpectedWorkers, WorkerSettings
+from harness.load.mistakes import scenario_of, told
 from harness.load.scenario import BrokenScenario, Scenario, load_scenarios
 from harness.load.web import WebDriver
 from harness.load.worker import member_environment
@@ -44,7 +45,7 @@ def start_runner(settings: DriverSettings, scenarios: list[Scenario]) -> Environ
         return environment
     if settings.processes == 1:
         environment.create_local_runner()
-        serve_coordinator(environment, settings.scenario, Path(settings.logs) / "audience.log")
+        serve_coordinator(environment, Path(settings.logs) / "audience.log")
         return environment
     (port,) = free_ports(1)
     runner = environment.create_master_runner("127.0.0.1", port)
@@ -94,7 +95,7 @@ class Driver:
         channel: Channel[msg.ToCoordinator],
     ) -> None:
         self._channel = channel
-        rooms = settings.rooms or scenario.members[0].rooms_for(settings.members)
+        rooms = settings.rooms or scenario.rooms_for(settings.members)
         self._load = msg.Load(
             members=settings.members,
             rooms=rooms,
@@ -122,7 +123,7 @@ class Driver:
         assert runner is not None
         self._test.coordinator.assemble(self._load, urls)
         if self._environment.shape_class is None:
-            gevent.spawn(runner.start, self._load.members, spawn_rate=self._load.members)
+            self._test.in_background(runner.start, self._load.members, self._load.members)
         else:
             runner.start_shape()
         self._test.tell_joining(self._all_joined)
@@ -153,6 +154,8 @@ def main() -> None:
                 Driver(environment, scenarios[0], settings, channel).obey()
             else:
                 WebDriver(environment, scenarios, settings, channel).obey()
+        except SystemExit as problem:  # of a member's code, which gevent hands on to here
+            channel.send(msg.Broken(problem=told(problem, scenario_of(environment))))
         finally:
             if settings.expected is not None and environment.runner is not None:
                 environment.runner.quit()

@@ -11,16 +11,23 @@ from collections.abc import Sequence
 
 import msgspec
 
-SEQUENCE_BITS = 32
+# An id is the sender's number, then a running number, then the kind of message: 17 + 30 + 5 bits, below the probe's.
+KIND_BITS = 5
+SEQUENCE_BITS = 30 + KIND_BITS
+KINDS_MAX = 1 << KIND_BITS
 
 
-def message_id(sender: int, sequence: int) -> int:
-    """The id on the wire: the sender's member number and the running number of what it said."""
-    return sender << SEQUENCE_BITS | sequence
+def message_id(sender: int, sequence: int, kind: int = 0) -> int:
+    """The id on the wire: of the sender's member number, the running number of what it said, and what kind it is."""
+    return sender << SEQUENCE_BITS | sequence << KIND_BITS | kind
 
 
 def sender_of(identity: int) -> int:
     return identity >> SEQUENCE_BITS
+
+
+def kind_of(identity: int) -> int:
+    return identity & (KINDS_MAX - 1)
 
 
 class Message:

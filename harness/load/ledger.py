@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log
 from typing import Literal, NamedTuple
 
@@ -62,6 +62,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return Verdict(**{name: times * count for name, count in msgspec.structs.asdict(self).items()})
 
 
+def _no_messages() -> Integers:
+    return np.array([], dtype=np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class RoomFates:
     """What became of each message of a room, in the order they were sent."""
@@ -73,6 +77,10 @@ class RoomFates:
     delivered: int = 0  # of the expected, of all messages together
     # (what part of the messages owed to them they got, how many members got just that part)
     heard_shares: tuple[tuple[float, int], ...] = ()
+    identities: Integers = field(default_factory=_no_messages)
+    acked: Integers = field(default_factory=_no_messages)  # 1 where there was an ack
+    got: Integers = field(default_factory=_no_messages)  # deliveries that were owed and came
+    surely_lost: Integers = field(default_factory=_no_messages)  # of `lost`: without those that may still come
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,7 @@ class _Room:
 
     def judge(self) -> tuple[Verdict, RoomFates]:
         verdict = Verdict(sent=len(self._place), acked=int((self._acked_ns != NEVER_NS).sum()))
-        lost = np.zeros(len(self._place), dtype=np.int64)
+        owed, got, lost = np.zeros((3, len(self._place)), dtype=np.int64)
         shares: Counter[float] = Counter()
         for part in self._parts:
             continued = {stay.before for stay in part.stays if stay.resumed}
@@ -139,13 +147,18 @@ class _Room:
                 alike = (stay.trails, stay.first if len(stay.trails) > 1 else 0)
                 if alike not in heard:
                     heard[alike] = _Trail([trails[each] for each in stay.trails], places, identities, stay.first)
-                of_one, missed = self._judge(heard[alike], stay)
+                of_one, fate = self._judge(heard[alike], stay)
                 verdict += of_one * count
-                lost[stay.first : stay.end] += missed * count
+                for of_all, of_stay in ((owed, fate.owed), (got, fate.got), (lost, fate.lost)):
+                    of_all[stay.first : stay.end] += of_stay * count
                 if of_one.expected:
                     shares[round(of_one.delivered / of_one.expected, 4)] += count
         fates = RoomFates(
-            self._sent_ns, self._first_ns, self._last_ns, lost, verdict.delivered, tuple(sorted(shares.items()))
+            *(self._sent_ns, self._first_ns, self._last_ns, owed, verdict.delivered, tuple(sorted(shares.items()))),
+            identities=np.array(list(self._place), dtype=np.int64),
+            acked=(self._acked_ns != NEVER_NS).astype(np.int64),
+            got=got,
+            surely_lost=lost,
         )
         return verdict, fates
 
@@ -193,8 +206,8 @@ class _Room:
         assert moment_ns is not None
         return int(np.searchsorted(self._sent_ns, moment_ns, side=side))
 
-    def _judge(self, trail: _Trail, stay: _Owed) -> tuple[Verdict, npt.NDArray[np.bool_]]:
-        """The verdict, and which of the messages owed did not come."""
+    def _judge(self, trail: _Trail, stay: _Owed) -> tuple[Verdict, _Fate]:
+        """The verdict, and what became of each of the messages during the stay."""
         seen = np.zeros(len(self._sent_ns), dtype=bool)
         seen[trail.places] = True
         got = seen[stay.first : stay.end]
@@ -229,7 +242,7 @@ class _Room:
             missed=sum(int((~seen[at:until]).sum()) for at, until in stay.away),
             repeated=trail.repeated,
         )
-        return verdict, owed
+        return verdict, _Fate(got, owed, lost)
 
     def _in_connection(self, stay: _Owed, got: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Which of the messages during the stay may have been in its connection when that broke.
@@ -250,6 +263,14 @@ class _Room:
         settled: Integers = np.where(acked_ns == NEVER_NS, last_ns, np.maximum(acked_ns, last_ns))
         settled[settled < 0] = NEVER_NS
         return settled
+
+
+class _Fate(NamedTuple):
+    """Of the messages during a stay: which of them came, which did not though they were owed, and which never will."""
+
+    got: npt.NDArray[np.bool_]
+    owed: npt.NDArray[np.bool_]
+    lost: npt.NDArray[np.bool_]
 
 
 class _Owed(NamedTuple):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from locust.argument_parser import LocustArgumentParser
 
 from harness.load import messages as msg
+from harness.load.classes import rooms_for
 from harness.load.member import Member
 from harness.load.payload import SPREADS
 
@@ -27,14 +28,14 @@ def add_load_options(parser: LocustArgumentParser, scenarios: Iterable[type[Memb
         parser.add_argument(f"--{name}", type=type(default), default=default, help=f"of {whose}")
 
 
-def load_of(options: Namespace, members: int, scenario: type[Member]) -> msg.Load:
-    """What those options ask of so many members of that scenario."""
+def load_of(options: Namespace, members: int, classes: Sequence[type[Member]]) -> msg.Load:
+    """What those options ask of so many members of these classes. Raises ScenarioMistake."""
     return msg.Load(
         members=members,
-        rooms=options.rooms or scenario.rooms_for(members),
+        rooms=options.rooms or rooms_for(classes, members),
         rate_per_s=options.rate,
         payload_bytes=options.payload,
         payload_sizes=options.payload_sizes,
         seed=options.seed,
-        options={name: getattr(options, name) for name in scenario.options},
+        options={name: getattr(options, name) for member in classes for name in member.options},
     )

@@ -23,7 +23,7 @@ from typing import ClassVar
 import gevent
 import locust
 from gevent.pool import Group
-from locust import LoadTestShape, User, constant
+from locust import LoadTestShape, User
 from locust.env import Environment
 from locust.exception import StopUser
 
@@ -34,6 +34,7 @@ from harness.load.clock import time_ns
 from harness.load.coordinator import COORDINATORS
 from harness.load.crowd import CROWDS, NotJoined
 from harness.load.history import message_id
+from harness.load.mistakes import ScenarioMistake, number_from, room_name, text_to_say
 from harness.load.payload import draw_bytes
 
 NEVER_NS = 1 << 62
@@ -44,22 +45,24 @@ class Member(User):
     """A member with a socket of its own. Subclass it in a locustfile."""
 
     abstract = True
-    wait_time = constant(0)  # `say` paces; a locustfile may set a wait_time of its own on top
-
     # The scenario's own options, and what they are where the user does not say so with `--set NAME=VALUE`.
     options: ClassVar[dict[str, Option]] = {}
     # What those that are numbers must lie between, where not any number will do.
     option_ranges: ClassVar[dict[str, tuple[float, float]]] = {}
     # Whether one who comes back to a room, after a break or a `hang_up`, asks for what was said there meanwhile.
     resumes: ClassVar[bool] = False
+    # What kinds of message its members say, for a scenario that wants to know what became of each; see `say`.
+    kinds: ClassVar[tuple[str, ...]] = ("chat",)
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self._crowd = CROWDS[environment]
         self.load: msg.Load = self._crowd.load
-        self.index = self._crowd.admit(self)
+        self.seat = self._crowd.admit(self)
+        self.index = self.seat.number
         # The same members speak the same way in every run.
         self.random = Random(f"{self.load.seed}/{self.index}/{self._crowd.sequences[self.index]}")
+        self._first_kind = self._crowd.first_kinds[type(self).__name__]
         self._rooms: list[str] = []
         self._phase: msg.BeginPhase | None = None
         self._speaks = False
@@ -69,7 +72,7 @@ class Member(User):
 
     def start(self, group: Group) -> gevent.Greenlet:
         greenlet: gevent.Greenlet = super().start(group)
-        greenlet.link(lambda _ended: self._crowd.release(self.index))
+        greenlet.link(lambda _ended: self._crowd.release(self))
         return greenlet
 
     # --- what a locustfile may override
@@ -80,8 +83,16 @@ class Member(User):
         return 1
 
     def rate_per_s(self) -> float:
-        """Messages per second of this member at its most active; 0 for one who only listens."""
-        return self.load.rate_per_s / self.load.members
+        """Messages per second of this member at its most active; 0 for one who only listens.
+
+        It counts beside the others': all of them are scaled alike, so that together they make the run's rate.
+        """
+        return self._class_rate_per_s / self.class_members
+
+    def wait_time(self) -> float:
+        """Seconds between two tasks: none, as `say` paces. A locustfile may set a wait_time of its own on top."""
+        self._crowd.watch.note_task(self)
+        return 0.0
 
     def activity(self, elapsed_s: float) -> float:
         """From 0 to 1: with how much of its rate the member speaks so long after the beginning of the load."""
@@ -94,25 +105,44 @@ class Member(User):
     # --- what a locustfile calls
 
     @property
+    def class_members(self) -> int:
+        """How many members of this one's class there are when all are there."""
+        return max(1, self._crowd.classes[type(self).__name__].members)
+
+    @property
     def room_number(self) -> int:
-        """A room for this member, 0 <= n < load.rooms: all rooms alike in size, and each spread over all gateways."""
-        return self._place * self.load.rooms // self.load.members
+        """A room for this member, 0 <= n < load.rooms.
+
+        Each class is spread evenly over the rooms: all rooms are alike in size, and each is spread over all gateways.
+        """
+        return self._place * self.load.rooms // self.class_members
 
     @property
     def place_in_room(self) -> int:
-        """How many members of the same room_number come before this one."""
-        return self._place - -(-self.room_number * self.load.members // self.load.rooms)
+        """How many members of its class and of the same room_number come before this one."""
+        return self._place - -(-self.room_number * self.class_members // self.load.rooms)
 
     @property
     def _place(self) -> int:
-        return self.index % self.load.members
+        return self.seat.place % self.class_members
+
+    @property
+    def _class_rate_per_s(self) -> float:
+        """Each class's part of the run's rate is its part of the members."""
+        planned = sum(plan.members for plan in self._crowd.classes.values())
+        return self.load.rate_per_s * self.class_members / planned
 
     def rate_of_few(self, one_in: int) -> float:
-        """This member's messages per second where only one in so many of its room talks, but always at least two."""
-        # Two, so that with two gateways somebody talks on each.
-        room_size = self.load.members // self.load.rooms
+        """This member's messages per second where only one in so many of its class in its room talks, at least two."""
+        # Two, so that with two gateways somebody talks on each. A class may have fewer members than there are rooms.
+        rooms = min(self.load.rooms, self.class_members)
+        room_size = self.class_members // rooms
         talkers = min(room_size, max(2, room_size // one_in))
-        return self.load.rate_per_s / self.load.rooms / talkers if self.place_in_room < talkers else 0.0
+        return self._class_rate_per_s / rooms / talkers if self.place_in_room < talkers else 0.0
+
+    def most_active_rate_per_s(self) -> float:
+        """What `rate_per_s` gives; raises ScenarioMistake for what is no rate."""
+        return number_from(self.rate_per_s(), f"{type(self).__name__}.rate_per_s()", 0)
 
     @property
     def phase_elapsed_s(self) -> float:
@@ -122,40 +152,73 @@ class Member(User):
 
     def option(self, name: str) -> float:
         """The value of a scenario's own option that is a number."""
-        return float(self.load.options[name])
+        return option_of(self.load, name)
 
     def join(self, room: str) -> None:
         """Connect if not connected, and join; returns when the gateway has answered."""
+        room = room_name(room)
+        self._crowd.watch.note_join(self)
         try:
-            self._crowd.enter(self.index, room, self.read_bytes_per_s(), resumes=self.resumes)
+            self._crowd.enter(self.index, room, self._reading_bytes_per_s(), resumes=bool(self.resumes))
         except NotJoined as problem:
             raise StopUser from problem
         self._joined_ns = time_ns()
         self._rooms.append(room)
 
+    def _reading_bytes_per_s(self) -> float | None:
+        given = self.read_bytes_per_s()
+        return None if given is None else number_from(given, f"{type(self).__name__}.read_bytes_per_s()", 1)
+
     def leave(self, room: str) -> None:
+        self._crowd.watch.note_asked(self)
+        self._check_joined(room)
         self._rooms.remove(room)
         self._crowd.ask_audience(msg.Exit(member=self.index, room=room))
 
     def hang_up(self) -> None:
         """Close the connection, and with it leave every room."""
+        self._crowd.watch.note_asked(self)
         self._rooms.clear()
         self._crowd.ask_audience(msg.HangUp(member=self.index))
 
-    def say(self, text: str, room: str | None = None) -> None:
-        """Wait for the next turn, then send to the room (by default the one joined last). Does not await the ack."""
-        self._speaks = True
+    def say(self, text: str, room: str | None = None, kind: str | None = None) -> None:
+        """Wait for the next turn, then send to the room (by default the one joined last). Does not await the ack.
+
+        `kind` is one of the class's `kinds`, by default the first; the record has figures for each.
+        """
+        self._speaks = self._crowd.speaks = True
+        text = text_to_say(text)
+        if room is not None:
+            self._check_joined(room)
+        elif not self._rooms:
+            raise ScenarioMistake(f"{type(self).__name__} says something and is in no room; call self.join first")
+        kind_number = self._kind_number(kind)
+        self._crowd.watch.note_asked(self)
         intended_ns = self._await_turn()
         sequence = self._crowd.sequences[self.index]
         self._crowd.sequences[self.index] += 1
         self._crowd.ask_audience(
             msg.Speak(
-                message_id=message_id(self.index, sequence),
-                room=room or self._rooms[-1],
+                message_id=message_id(self.index, sequence, kind_number),
+                room=self._rooms[-1] if room is None else room,
                 intended_ns=intended_ns,
                 text=text,
             )
         )
+
+    def _kind_number(self, kind: str | None) -> int:
+        if kind is None:
+            return self._first_kind
+        if kind not in self.kinds:
+            raise ScenarioMistake(
+                f"{type(self).__name__} has no kind {kind!r:.60} of message; its `kinds` are {self.kinds}"
+            )
+        return self._first_kind + self.kinds.index(kind)
+
+    def _check_joined(self, room: str) -> None:
+        if room not in self._rooms:
+            rooms = ", ".join(map(repr, self._rooms)) or "none"
+            raise ScenarioMistake(f"{type(self).__name__} is not in room {room!r:.60}; it has joined {rooms}")
 
     def text(self) -> str:
         """Words to say, of the run's payload size."""
@@ -180,7 +243,7 @@ class Member(User):
 
     def _start_schedule(self, phase: msg.BeginPhase) -> None:
         self._phase = phase
-        self._rate_per_s = self.rate_per_s()
+        self._rate_per_s = self.most_active_rate_per_s() * phase.rate_scale
         # Not from now: a driver that gets here late must see that it is late.
         self._due_ns = max(phase.start_ns, self._joined_ns)
         self._schedule_next()
@@ -197,7 +260,8 @@ class Member(User):
                 self._due_ns += round(self.random.expovariate(self._rate_per_s) * 1e9)
                 if self._due_ns >= self._crowd.end_ns:
                     return
-                if self.random.random() < self.activity((self._due_ns - phase.start_ns) / 1e9):
+                active = self.activity((self._due_ns - phase.start_ns) / 1e9)
+                if self.random.random() < number_from(active, f"{type(self).__name__}.activity()", 0, 1):
                     return
         self._due_ns = NEVER_NS
 
@@ -236,13 +300,24 @@ class Shape(LoadTestShape):
 
     def option(self, name: str) -> float:
         """As Member.option."""
-        return float(self.load.options[name])
+        return option_of(self.load, name)
 
     @property
     def last_second(self) -> msg.Second | None:
         """What was measured in the last second that is known, over all members."""
         assert self.runner is not None
         return COORDINATORS[self.runner.environment].last_second
+
+
+def option_of(load: msg.Load, name: str) -> float:
+    """The value of a scenario's own option that is a number; raises ScenarioMistake."""
+    if name not in load.options:
+        known = ", ".join(load.options) or "none"
+        raise ScenarioMistake(f"the scenario has no option {name!r:.60}; its classes' `options` have {known}")
+    try:
+        return float(load.options[name])
+    except ValueError as problem:
+        raise ScenarioMistake(f"option({name!r}) is {load.options[name]!r}, which is no number") from problem
 
 
 # Importing Member is what makes a file a scenario, so it is also what makes plain `locust -f` work with it.

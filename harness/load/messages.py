@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from harness.config import RunSettings
+from harness.load.class_plan import ClassPlan
 from harness.load.history import RoomReport
 from harness.load.ledger import Verdict
 from harness.load.recovery import Recovery
@@ -96,6 +97,8 @@ class BeginPhase(Struct, frozen=True):
     start_ns: int
     end_ns: int
     patience_s: float = PATIENCE_S  # when it has ended and nothing has come for so long, nothing more will
+    rate_scale: float = 1.0  # what all members' rates are multiplied by, to make the run's rate together
+    kinds: int = 1  # of messages, to be told apart
 
 
 class EndPhase(Struct, frozen=True):
@@ -156,6 +159,13 @@ class Histories(Struct, frozen=True):
     unanswered: int
 
 
+class KindLatencies(Struct, frozen=True):
+    """Of one kind of message, as PhaseReport has them of all."""
+
+    latency: bytes
+    ack: bytes
+
+
 class PhaseReport(Struct, frozen=True):
     """Everything an audience knows of a phase."""
 
@@ -176,6 +186,7 @@ class PhaseReport(Struct, frozen=True):
     caught_up: bytes  # a packed histogram: from asking for a room again to having what was missed
     not_taken_ns: list[int]  # when somebody was to speak who was not in the room
     unanswered: int
+    by_kind: dict[int, KindLatencies]  # empty where there is one kind only
 
 
 # --- coordinator -> crowd, beside Probe, BeginPhase, Collect and ClosePhase
@@ -194,9 +205,10 @@ class Load(Struct, frozen=True):
 
 
 class Assemble(Struct, frozen=True):
-    """Forget the last test's members; for the next, take the numbers worker, worker + workers, worker + 2 workers..."""
+    """Forget the last test's members, and be ready for those of the next."""
 
     load: Load
+    classes: list[ClassPlan]
     urls: list[str]
     worker: int
     workers: int
@@ -204,6 +216,10 @@ class Assemble(Struct, frozen=True):
 
 class AskTime(Struct, frozen=True):
     """Answer at once with Time."""
+
+
+class AskRates(Struct, frozen=True):
+    """Answer with Rates."""
 
 
 class CutShort(Struct, frozen=True):
@@ -244,11 +260,25 @@ class Arrivals(Struct, frozen=True):
     join_ms: list[float]
 
 
-class Unsaid(Struct, frozen=True):
-    """The end of the phase has passed; so much of its schedule could not be said."""
+class ClassRates(Struct, frozen=True):
+    """What the members of one class that are there would say in a second, together."""
 
-    not_sent: int
+    members: int
+    rate_per_s: float
+
+
+class Rates(Struct, frozen=True):
+    classes: dict[str, ClassRates]
+
+
+class Unsaid(Struct, frozen=True):
+    """The end of the phase has passed; so much of its schedule could not be said, by class."""
+
+    not_sent: dict[str, int]
     used: Used
+    came: int  # members who were spawned between the beginning and the end of the phase
+    went: int  # and who were stopped
+    speaks: bool  # False: no member there has ever called `say`
 
 
 # --- coordinator -> chatbench
@@ -266,6 +296,29 @@ class Second(Struct, frozen=True):
     latency_p90_ms: float | None
     latency_p99_ms: float | None
     latency_max_ms: float | None
+
+
+class ClassResult(Struct, frozen=True):
+    """What one class of members was to do in a phase."""
+
+    name: str
+    members: int  # as many as Locust was to spawn
+    rate_per_s: float | None  # its share of the run's; None: not known, where members come later or go
+    not_sent: int
+
+
+class KindResult(Struct, frozen=True):
+    """What became of one kind of message. Histograms are packed."""
+
+    member: str  # the class that says it
+    name: str
+    sent: int
+    acked: int
+    expected: int
+    delivered: int
+    lost: int
+    latency: bytes
+    ack: bytes
 
 
 class PhaseResult(Struct, frozen=True):
@@ -296,6 +349,9 @@ class PhaseResult(Struct, frozen=True):
     not_sent: int = 0
     workers_lost: int = 0  # their members count for nothing
     locust_stats_csv: str = ""
+    classes: list[ClassResult] = []
+    kinds: list[KindResult] = []
+    crowd_changed: str | None = None  # who came and went, where nobody was to
 
 
 class Ready(Struct, frozen=True):
@@ -369,11 +425,12 @@ ToAudience = (
     | ClosePhase
 )
 FromAudience = Entered | MemberFailed | Probed | Tick | Progress | Histories | PhaseReport
-ToCrowd = Assemble | AskTime | FollowClock | Probe | SlowDown | BeginPhase | CutShort | Collect | ClosePhase
+ToCrowd = Assemble | AskTime | AskRates | FollowClock | Probe | SlowDown | BeginPhase | CutShort | Collect | ClosePhase
 FromCrowd = (
     Assembled
     | Time
     | Arrivals
+    | Rates
     | MemberFailed
     | Probed
     | Tick

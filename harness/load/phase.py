@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.load import messages as msg
-from harness.load.history import History, Message
+from harness.load.history import History, Message, kind_of
 from harness.measure.histogram import Latencies
 
 
@@ -23,6 +23,16 @@ class Chunk:
         self.heard_ns: list[int] = []  # not yet moved into the histograms
 
 
+class KindOfMessage:
+    """How long the messages of one kind took, where there are several."""
+
+    def __init__(self) -> None:
+        self.latency, self.ack = Latencies(), Latencies()
+
+    def report(self) -> msg.KindLatencies:
+        return msg.KindLatencies(latency=self.latency.pack(), ack=self.ack.pack())
+
+
 class Phase:
     """What is counted between BeginPhase and EndPhase."""
 
@@ -30,6 +40,7 @@ class Phase:
         self.name = begin.name
         self.start_ns = begin.start_ns
         self.history = History()
+        self.by_kind = {} if begin.kinds == 1 else {kind: KindOfMessage() for kind in range(begin.kinds)}
         self.latency = Latencies()
         self.ack = Latencies()
         self.send_lateness = Latencies()
@@ -84,7 +95,24 @@ class Phase:
             for message in chunk.messages:
                 batches.append(heard_ns - message.intended_ns)
                 note_heard(message, first_ns, last_ns)
+                if (kind := self._kind(message)) is not None:
+                    kind.latency.record_ns(batches[-1])
         return np.concatenate(batches)
+
+    def time_delivery(self, message: Message, now_ns: int) -> None:
+        """To one member, apart from those who heard the same bytes."""
+        self.new_latency_ns.append(now_ns - message.intended_ns)
+        if (kind := self._kind(message)) is not None:
+            kind.latency.record_ns([now_ns - message.intended_ns])
+
+    def time_ack(self, message: Message, now_ns: int) -> None:
+        self.new_ack_ns.append(now_ns - message.intended_ns)
+        if (kind := self._kind(message)) is not None:
+            kind.ack.record_ns([now_ns - message.intended_ns])
+
+    def _kind(self, message: Message) -> KindOfMessage | None:
+        """None where there is only one, and of what somebody else said in the room."""
+        return self.by_kind.get(kind_of(message.identity)) if self.by_kind else None
 
     def note_in(self, took_ns: int, *, away: bool, redirected: bool) -> None:
         """A member is in its room: again, after it had lost its place there, or because it asked for it."""
@@ -133,6 +161,7 @@ class Phase:
             caught_up=self.caught_up.pack(),
             not_taken_ns=self.not_taken_ns,
             unanswered=self.unanswered,
+            by_kind={number: kind.report() for number, kind in self.by_kind.items()},
         )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,8 +16,10 @@ from locust.env import Environment
 from locust.util.load_locustfile import is_shape_class, is_user_class
 
 from architectures.interface import Option
-from harness.errors import where
+from harness.load.classes import kinds_of, rooms_for
 from harness.load.member import Member
+from harness.load.mistakes import at, class_mistakes, told
+from harness.load.scenario_watch import not_for_ever
 from harness.named_options import BadOption, choose_options
 
 
@@ -46,6 +50,19 @@ class Scenario:
         except BadOption as problem:
             raise BrokenScenario(f"the scenario {problem}") from problem
 
+    def rooms_for(self, members: int) -> int:
+        """How many rooms so many members make, where the user does not say. Raises BrokenScenario."""
+        with self.may_be_wrong():
+            return rooms_for(self.members, members)
+
+    @contextlib.contextmanager
+    def may_be_wrong(self) -> Iterator[None]:
+        """Inside it the locustfile's own code is asked something: raises BrokenScenario where that fails."""
+        try:
+            yield
+        except Exception as problem:
+            raise BrokenScenario(told(problem, self.path)) from problem
+
     def choose_in(self, environment: Environment) -> None:
         """Make its members and its shape those of the next test there; the runner must be there already."""
         environment.user_classes = list(self.members)
@@ -56,18 +73,42 @@ class Scenario:
 
 def load_scenario(path: Path) -> Scenario:
     """Raises BrokenScenario."""
+    path = path.resolve()
     try:
-        named = vars(_import(path))
-        users = {name: each for name, each in named.items() if is_user_class(each)}
-        shapes = [each() for each in named.values() if is_shape_class(each)]
+        with not_for_ever():
+            named = vars(_import(path))
+            users = {name: each for name, each in named.items() if is_user_class(each)}
+            shapes = [each() for each in named.values() if is_shape_class(each)]
     except (Exception, SystemExit) as problem:
-        raise BrokenScenario(f"the scenario {path} cannot be loaded: {where(problem)}") from problem
+        raise BrokenScenario(told(problem, path)) from problem
     members = [user for user in users.values() if issubclass(user, Member)]
     if len(members) != len(users) or not members:
         strangers = ", ".join(name for name, user in users.items() if not issubclass(user, Member))
         found = f"{strangers} is no Member" if strangers else "it has no user class"
         raise BrokenScenario(f"the scenario {path} cannot be used: {found}; derive from harness.load.member.Member")
-    return Scenario(path, members, shapes[0] if shapes else None)
+    if len(shapes) > 1:
+        names = ", ".join(type(shape).__name__ for shape in shapes)
+        raise BrokenScenario(f"the scenario {path} cannot be used: it has several shapes, {names}; leave one")
+    for member in members:
+        for mistake in class_mistakes(member):
+            line = inspect.getsourcelines(member)[1]
+            raise BrokenScenario(f"the scenario {at(path, line)} cannot be used: {mistake}")
+    scenario = Scenario(path, members, shapes[0] if shapes else None)
+    _check_options(scenario)
+    with scenario.may_be_wrong():
+        kinds_of(members)
+    return scenario
+
+
+def _check_options(scenario: Scenario) -> None:
+    """Two classes may share an option, which then is the same of both."""
+    for member in scenario.members:
+        for name, default in member.options.items():
+            if scenario.options[name] != default or type(scenario.options[name]) is not type(default):
+                raise BrokenScenario(
+                    f"the scenario {scenario.path} cannot be used: its option {name!r} is {default!r} in "
+                    f"{member.__name__} and {scenario.options[name]!r} in another class; let it be the same"
+                )
 
 
 def _import(path: Path) -> ModuleType:

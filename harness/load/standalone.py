@@ -26,10 +26,11 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from harness.addresses import gateway_url
 from harness.config import own_token
-from harness.errors import ChatbenchError, ServiceFailed
+from harness.errors import ChatbenchError, ExitCode, ServiceFailed, UsageError
 from harness.load import messages as msg
 from harness.load.coordinator import Coordinator
 from harness.load.crowd import serve_coordinator
+from harness.load.mistakes import ScenarioMistake
 from harness.measure.histogram import Latencies
 from harness.services.supervise import Child, reason_in, spawn
 from harness.services.workdir import discard, keep, make_logs_folder
@@ -44,6 +45,11 @@ def install(events: Events) -> None:
     """Hook into Locust's own start; these events are not fired where chatbench uses Locust as a library."""
     events.init_command_line_parser.add_listener(_add_options)  # type: ignore[no-untyped-call]  # Locust's
     events.init.add_listener(_on_init)  # type: ignore[no-untyped-call]  # Locust's
+
+
+def uninstall_options(events: Events) -> None:
+    """For who has options of their own."""
+    events.init_command_line_parser.remove_listener(_add_options)  # type: ignore[no-untyped-call]  # Locust's
 
 
 def _add_options(parser: LocustArgumentParser) -> None:
@@ -69,7 +75,7 @@ def _on_init(environment: Environment, **_: Any) -> None:
     if not isinstance(environment.runner, WorkerRunner):
         Standalone(environment, environment.parsed_options or Namespace(), logs)
     if not isinstance(environment.runner, MasterRunner):  # which has no members of its own
-        serve_coordinator(environment, str(environment.locustfile), logs / "audience.log")
+        serve_coordinator(environment, logs / "audience.log")
 
 
 def _gateways(host: str) -> list[str]:
@@ -86,6 +92,7 @@ class Standalone:
         self._logs = logs
         self._services: Child | None = None
         self._measuring = False
+        self._broken = False
         try:
             own_token()
             self._urls = _gateways(environment.host) if environment.host else self._start_services()
@@ -116,18 +123,23 @@ class Standalone:
 
     def _on_start(self, **_: Any) -> None:
         """A new audience and ledger for each test; the web UI can start several, one after the other."""
-        self._coordinator.assemble(self._load(), self._urls)
+        try:
+            self._coordinator.assemble(self._load(), self._urls)
+        except (UsageError, ScenarioMistake, TimeoutError) as problem:
+            self._give_up(str(problem), ExitCode.USAGE)
+            return
+        self._broken = False
         self._coordinator.begin(msg.BeginPhase(name="measure", start_ns=time.time_ns(), end_ns=FOREVER_NS))
         self._measuring = True
 
     def _load(self) -> msg.Load:
         from harness.load.load_options import load_of  # noqa: PLC0415 - as above
 
-        scenario: Any = self._environment.user_classes[0]
         members = self._options.num_users or 1
         if self._environment.shape_class is None and self._environment.runner is not None:
             members = max(1, self._environment.runner.target_user_count)
-        return load_of(self._options, members, scenario)
+        classes: Any = self._environment.user_classes
+        return load_of(self._options, members, classes)
 
     def _on_stopping(self, **_: Any) -> None:
         if not self._measuring:
@@ -136,8 +148,11 @@ class Standalone:
         self._coordinator.end_now()
         try:
             result = self._coordinator.result()
+        except UsageError as problem:
+            self._fail(str(problem), ExitCode.USAGE)
+            return
         except TimeoutError as problem:
-            log.error("%s; logs are in %s", problem, self._logs)
+            self._fail(f"{problem}; logs are in {self._logs}", ExitCode.SERVICE_FAILED)
             return
         self._coordinator.forget()
         v = result.verdict
@@ -147,7 +162,27 @@ class Standalone:
         log.info("duplicated %d, out of order %d", v.duplicated, v.reordered)
         log.info("delivery latency p50 %s ms, p99 %s ms (no warm-up was discarded)", latency.p50, latency.p99)
         if result.workers_lost:
-            log.error("%d Locust workers were lost: their members count for nothing", result.workers_lost)
+            lost = f"{result.workers_lost} Locust workers were lost: their members count for nothing"
+            self._fail(lost, ExitCode.SERVICE_FAILED)
+        self._check_joined()
+
+    def _check_joined(self) -> None:
+        joined, failures = self._coordinator.joined, self._coordinator.failures
+        if failures or not joined:
+            why = failures[0] if failures else f"no gateway answered; is one at {', '.join(self._urls)}?"
+            self._fail(f"{joined} members could join, others could not: {why}", ExitCode.SERVICE_FAILED)
+
+    def _fail(self, problem: str, code: ExitCode) -> None:
+        """The first that fails decides what Locust exits with."""
+        log.error("%s", problem)
+        if self._environment.process_exit_code is None:
+            self._environment.process_exit_code = code
+
+    def _give_up(self, problem: str, code: ExitCode) -> None:
+        """End the test; without the web UI, where another can be started, also Locust."""
+        self._fail(problem, code)
+        runner: Any = self._environment.runner
+        gevent.spawn(runner.stop if self._environment.web_ui is not None else runner.quit)
 
     def _on_quitting(self, **_: Any) -> None:
         if self._services is not None:
@@ -157,9 +192,10 @@ class Standalone:
     def _on_news(self, news: msg.FromCoordinator | msg.MemberFailed) -> None:
         match news:
             case msg.Failed():
-                log.error("%s; its log is in %s", news.problem, self._logs)
-                self._environment.process_exit_code = 1
-                if self._environment.runner is not None:
-                    self._environment.runner.quit()
+                self._give_up(f"{news.problem}; its log is in {self._logs}", ExitCode.SERVICE_FAILED)
+            case msg.Broken():
+                if not self._broken:
+                    self._broken = True
+                    self._give_up(news.problem, ExitCode.USAGE)
             case msg.MemberFailed():
                 log.error("member %d: %s", news.member, news.reason)

@@ -11,7 +11,8 @@ import io
 import json
 import sys
 from argparse import Namespace
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import gevent
 import msgspec
@@ -21,6 +22,7 @@ from locust import argument_parser
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_STOPPED
+from locust.util.timespan import parse_timespan
 
 from harness import config
 from harness.config import RunSettings
@@ -28,15 +30,17 @@ from harness.errors import UsageError
 from harness.escapes import spreadsheet_cell
 from harness.figures import cost_text
 from harness.load import messages as msg
+from harness.load import standalone
 from harness.load.channel import Channel
 from harness.load.conducted import Conducted
 from harness.load.driver_settings import DriverSettings, WebSettings
-from harness.load.load_options import load_of
-from harness.load.scenario import Scenario
+from harness.load.load_options import add_load_options, load_of
+from harness.load.scenario import BrokenScenario, Scenario
 
 TAB = "ledger"
 RECORDED_TIMEOUT_S = 60.0
 NOT_MEASURED = "not measured"
+Value = TypeVar("Value")
 
 
 class WebDriver:
@@ -61,7 +65,7 @@ class WebDriver:
         self._recorded: msg.Recorded | None = None
         self._said = self._acked = self._delivered = 0
         self._test = Conducted(environment, channel, self._note_second)
-        self._test.coordinator.upcoming = lambda: load_of(self._options, self._members, self._chosen().members[0])
+        self._test.coordinator.upcoming = lambda: self._load_of(self._options)
         self._parse(settings)
         self._choose(self._options.scenario)
         environment.events.test_start.add_listener(self._on_test_start)  # type: ignore[no-untyped-call]  # Locust's
@@ -88,12 +92,15 @@ class WebDriver:
 
     def _parse(self, settings: DriverSettings) -> None:
         """Make what was asked for on chatbench's command line the defaults of the fields."""
+        names = list(self._scenarios)
 
         def add_fields(parser: LocustArgumentParser) -> None:
-            names = list(self._scenarios)
+            """In the order in which the form shows them."""
             parser.add_argument("--scenario", choices=names, default=names[0], help="whose chat; its members and shape")
+            add_load_options(parser, [member for scenario in self._scenarios.values() for member in scenario.members])
             parser.add_argument("--warmup", type=float, default=10.0, help="seconds of load that are discarded")
 
+        standalone.uninstall_options(self._environment.events)  # these are for plain Locust, in an order of their own
         self._environment.events.init_command_line_parser.add_listener(add_fields)  # type: ignore[no-untyped-call]  # Locust's
         given = {
             "users": settings.members,
@@ -111,66 +118,107 @@ class WebDriver:
         self._options: Namespace = argument_parser.get_parser(default_config_files=[]).parse_args()
         self._environment.parsed_options = self._options
 
-    @property
-    def _members(self) -> int:
-        return int(self._options.num_users)
-
-    def _chosen(self) -> Scenario:
-        return self._scenarios[self._options.scenario]
+    def _chosen(self, options: Namespace) -> Scenario:
+        return self._scenarios[options.scenario]
 
     def _choose(self, name: str) -> None:
         scenario = self._scenarios[name]
         scenario.choose_in(self._environment)
         self._environment.locustfile = scenario.path.name
 
-    def _settings(self) -> RunSettings:
-        options = self._options
+    def _load_of(self, options: Namespace) -> msg.Load:
+        """Raises BrokenScenario."""
+        scenario = self._chosen(options)
+        with scenario.may_be_wrong():
+            return load_of(options, int(options.num_users), scenario.members)
+
+    def _settings_of(self, options: Namespace) -> RunSettings:
         return RunSettings(
             arch=self._web.arch,
-            scenario=str(self._chosen().path),
-            members=self._members,
+            scenario=str(self._chosen(options).path),
+            members=int(options.num_users),
             rooms=options.rooms or None,
             rate_per_s=options.rate,
             payload_bytes=options.payload,
             payload_sizes=options.payload_sizes,
-            options=tuple(f"{name}={getattr(options, name)}" for name in self._chosen().options),
+            options=tuple(f"{name}={getattr(options, name)}" for name in self._chosen(options).options),
             processes=self._processes,
             warmup_s=options.warmup,
             duration_s=config.DURATION_MAX_S,  # until the user stops it
             seed=options.seed,
         )
 
-    def _check_form(self) -> Response | None:
-        """Before Locust starts what the form asks for: refuse, as Locust does, what could not be run."""
-        if request.path != "/swarm" or self._runner.state not in (STATE_INIT, STATE_STOPPED):
-            return None
-        fields = argument_parser.ui_extra_args_dict()
-        try:
-            for name, value in request.form.items():
-                if name in fields:
-                    kind = type(getattr(self._options, name))
-                    setattr(self._options, name, kind(value))
-                elif name == "user_count":
-                    self._options.num_users = int(value)
-            if self._options.scenario not in self._scenarios:
-                raise UsageError(f"scenario is {self._options.scenario!r}; known: {', '.join(self._scenarios)}")
-            config.validate_load(self._settings())
-        except (ValueError, UsageError) as problem:
-            return jsonify({"success": False, "message": str(problem), "host": ""})
-        self._choose(self._options.scenario)
+    # --- what the form may ask
+
+    def _check_request(self) -> Response | None:
+        """Before Locust acts on it: refuse, as Locust does, what could not be run or would change a test that is on."""
+        idle = self._runner.state in (STATE_INIT, STATE_STOPPED)
+        match request.path:
+            case "/user":
+                return _refused(
+                    "classes of members are as their locustfile says; change that, and start chatbench ui again"
+                )
+            case "/stats/reset" if not idle:
+                return _refused("a test is on, and these are its counts; stop it first")
+            case "/swarm" if not idle:
+                return _refused("a test is on, and its members and rate stay as they are; stop it, then start another")
+            case "/swarm":
+                return self._take_form()
         return None
+
+    def _take_form(self) -> Response | None:
+        try:
+            options = self._asked(request.form)
+            config.validate_load(self._settings_of(options))
+            scenario = self._chosen(options)
+            scenario.choose_options({name: str(getattr(options, name)) for name in scenario.options})
+            self._load_of(options)
+        except (UsageError, BrokenScenario) as problem:
+            return _refused(str(problem))
+        vars(self._options).update(vars(options))
+        self._choose(options.scenario)
+        return None
+
+    def _asked(self, form: Mapping[str, str]) -> Namespace:
+        """The options with what the form says; nothing of a form that is refused stays. Raises UsageError."""
+        options = Namespace(**vars(self._options))
+        for name in argument_parser.ui_extra_args_dict():
+            if name in form:
+                setattr(options, name, _as(type(getattr(options, name)), name, form[name]))
+        if options.scenario not in self._scenarios:
+            raise UsageError(f"scenario is {options.scenario!r}; known: {', '.join(self._scenarios)}")
+        options.num_users = _as(int, "user_count", form.get("user_count", str(options.num_users)))
+        spawn_rate = _as(float, "spawn_rate", form.get("spawn_rate", str(options.spawn_rate)))
+        if not 0 < spawn_rate <= config.MEMBERS_MAX:
+            raise UsageError(f"spawn_rate is {spawn_rate:g}, but it must be a number of members a second, 1 or so")
+        if (host := form.get("host")) and host != self._environment.host:
+            raise UsageError(f"host is {host!r}, but the gateways are those of chatbench ui; leave it as it was")
+        if run_time := form.get("run_time"):
+            try:
+                parse_timespan(run_time)
+            except ValueError as problem:
+                raise UsageError(f"run_time is {run_time!r}, but it must be like 20s, 3m or 1h20m") from problem
+        return options
 
     # --- a test
 
     def _on_test_start(self, **_: Any) -> None:
-        coordinator = self._test.coordinator
         self._recorded = None
         self._recorded_at.clear()
+        try:
+            self._begin_test()
+        except (UsageError, BrokenScenario, TimeoutError) as problem:
+            self._recorded = msg.Recorded(folder=None, problem=str(problem), summary=b"")
+            self._recorded_at.set()
+            gevent.spawn(self._runner.stop)
+
+    def _begin_test(self) -> None:
+        coordinator = self._test.coordinator
         self._said = self._acked = self._delivered = 0
         self._test.broken = self._test.ending = False
         load = coordinator.load
         coordinator.assemble(load, self._urls)
-        self._channel.send(msg.Started(settings=self._settings(), rooms=load.rooms))
+        self._channel.send(msg.Started(settings=self._settings_of(self._options), rooms=load.rooms))
         self._test.in_background(self._test.tell_joining, self._all_joined)
 
     def _all_joined(self) -> bool:
@@ -204,7 +252,7 @@ class WebDriver:
         }
         app = web.app
         assert app is not None
-        app.before_request(self._check_form)
+        app.before_request(self._check_request)
 
         @app.after_request
         def add_tab(response: Response) -> Response:
@@ -247,6 +295,20 @@ COUNTS = (
     *("sent", "acked", "not_sent", "expected", "delivered"),
     *("lost", "lost_acked", "duplicated", "reordered", "neither"),
 )
+
+
+def _refused(why: str) -> Response:
+    """As Locust itself refuses a form: its page shows the message."""
+    return jsonify({"success": False, "message": why, "host": ""})
+
+
+def _as(kind: Callable[[str], Value], name: str, given: str) -> Value:
+    """A field of the form; raises UsageError."""
+    try:
+        return kind(given)
+    except ValueError as problem:
+        what = "a whole number" if kind is int else "a number"
+        raise UsageError(f"{name} is {given!r}, but it must be {what}") from problem
 
 
 def _figure(value: float | None) -> str:

@@ -38,7 +38,7 @@ def main() -> None:
         runner = environment.create_worker_runner(settings.master_host, settings.master_port)
     except ConnectionError:
         return  # nobody there yet, after Locust's five minutes of asking
-    serve_coordinator(environment, settings.scenarios[0], Path(settings.audience_log))
+    serve_coordinator(environment, Path(settings.audience_log))
     runner.greenlet.join()
 
 

@@ -1,0 +1,70 @@
+"""The classes of a scenario's members: how many of each there will be, which member is which, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from locust import User
+from locust.dispatch import UsersDispatcher
+from locust.runners import WorkerNode
+
+from harness.load.class_plan import ClassPlan
+from harness.load.history import KINDS_MAX
+from harness.load.mistakes import ScenarioMistake
+
+
+def plan_classes(classes: Sequence[type[User]], members: int, workers: Sequence[str]) -> list[ClassPlan]:
+    """As Locust's own dispatcher spreads so many members, by weight and fixed_count. Raises ScenarioMistake."""
+    # Locust's types want a number of users a second; all of them at once is one step of its dispatcher.
+    dispatcher = UsersDispatcher([WorkerNode(id=each) for each in workers], list(classes))
+    dispatcher.new_dispatch(members, spawn_rate=members)
+    spread = next(dispatcher)
+    plans: list[ClassPlan] = []
+    first = 0
+    for name in sorted(each.__name__ for each in classes):
+        plan = ClassPlan(name, first, [spread[worker][name] for worker in workers])
+        plans.append(plan)
+        first += plan.members
+    if first < members:
+        raise ScenarioMistake(
+            f"its classes make up only {first} of {members} members, by their fixed_count and weight; "
+            "give one a weight and no fixed_count, or ask for fewer members"
+        )
+    return plans
+
+
+def rooms_for(classes: Sequence[type[Any]], members: int) -> int:
+    """How many rooms so many members make: as many as the class that makes most. Raises ScenarioMistake."""
+    most = 1
+    for each in classes:
+        rooms = each.rooms_for(members)
+        if isinstance(rooms, bool) or not isinstance(rooms, int) or not 1 <= rooms <= members:
+            raise ScenarioMistake(
+                f"{each.__name__}.rooms_for({members}) gave {rooms!r:.60}, and it must give a whole number, "
+                f"1 to {members}"
+            )
+        most = max(most, rooms)
+    return most
+
+
+class MessageKind(msgspec.Struct, frozen=True):
+    """A kind of message: what members of one class say, and what they call it."""
+
+    member: str  # the class's name
+    name: str
+
+
+def kinds_of(classes: Sequence[type[Any]]) -> list[MessageKind]:
+    """All kinds of a scenario; the place is the number that is in each message's id. Raises ScenarioMistake."""
+    kinds = [
+        MessageKind(each.__name__, name)
+        for each in sorted(classes, key=lambda each: each.__name__)
+        for name in each.kinds
+    ]
+    if len(kinds) > KINDS_MAX:
+        raise ScenarioMistake(
+            f"its classes have {len(kinds)} kinds of message in all, and at most {KINDS_MAX} can be told apart"
+        )
+    return kinds

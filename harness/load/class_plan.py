@@ -24,3 +24,10 @@ class ClassPlan(msgspec.Struct, frozen=True):
         """
         before = sum(min(of_one, count) for of_one in self.on_workers)
         return before + sum(of_one > count for of_one in self.on_workers[:rank])
+
+
+class MessageKind(msgspec.Struct, frozen=True):
+    """A kind of message: what members of one class say, and what they call it."""
+
+    member: str  # the class's name
+    name: str

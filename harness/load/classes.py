@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from locust import User
 from locust.dispatch import UsersDispatcher
 from locust.runners import WorkerNode
 
-from harness.load.class_plan import ClassPlan
+from harness.load.class_plan import ClassPlan, MessageKind
 from harness.load.history import KINDS_MAX
 from harness.load.mistakes import ScenarioMistake
 
@@ -47,13 +46,6 @@ def rooms_for(classes: Sequence[type[Any]], members: int) -> int:
             )
         most = max(most, rooms)
     return most
-
-
-class MessageKind(msgspec.Struct, frozen=True):
-    """A kind of message: what members of one class say, and what they call it."""
-
-    member: str  # the class's name
-    name: str
 
 
 def kinds_of(classes: Sequence[type[Any]]) -> list[MessageKind]:

@@ -77,7 +77,8 @@ class Conducted:
             shape: Any = getattr(self._environment.runner, "shape_greenlet", None)
             if shape is not None and shape is not told_of and shape.ready() and not shape.successful():
                 told_of = shape
-                self._on_news(msg.Broken(problem=told(shape.exception, scenario_of(self._environment))))
+                problem = told(shape.exception, scenario_of(self._environment))
+                self._on_news(msg.Broken(problem=f"{problem}; that came of its shape's tick"))
 
     def tell_joining(self, enough: Callable[[], bool]) -> None:
         """Blocks until enough members have joined, or one could not."""

@@ -26,8 +26,8 @@ from locust.stats import StatsEntry
 from harness.errors import UsageError
 from harness.garbage import collect_seldom
 from harness.load import messages as msg
-from harness.load.class_plan import ClassPlan
-from harness.load.classes import MessageKind, kinds_of, plan_classes
+from harness.load.class_plan import ClassPlan, MessageKind
+from harness.load.classes import kinds_of, plan_classes
 from harness.load.kinds import kind_results
 from harness.load.ledger import judge
 from harness.load.mistakes import ScenarioMistake, scenario_of, told
@@ -419,13 +419,11 @@ class Coordinator:
         ]
 
     def _crowd_changed(self) -> str | None:
-        """Who came or went during the phase though no shape asked for it: then rate and members are not as asked."""
+        """Who came or went since the probe though no shape asked for it: then rate and members are not as asked."""
         came, went = (sum(getattr(unsaid, how) for unsaid in self._unsaid()) for how in ("came", "went"))
-        if self._environment.shape_class is not None or came == went == 0:
+        if self._environment.shape_class is not None or not self._class_rates or came == went == 0:
             return None
-        return (
-            f"{came} members came and {went} went during the measurement, and no shape of the scenario asked for that"
-        )
+        return f"{came} members came and {went} went under the load, which no shape of the scenario asked for"
 
     def _used(self, master: msg.Used) -> msg.Used:
         parts = [(worker.rank, worker.unsaid.used) for worker in self._workers.values() if worker.unsaid is not None]

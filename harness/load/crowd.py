@@ -28,6 +28,7 @@ from harness.load import messages as msg
 from harness.load.channel import Channel, ChannelClosed, spawn_peer
 from harness.load.classes import kinds_of
 from harness.load.mistakes import scenario_of, told
+from harness.load.payload import BABBLE_BYTES
 from harness.load.scenario_watch import ScenarioWatch
 from harness.load.usage import Usage
 from harness.registry import source_digests
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 JOIN_TIMEOUT_S = 60.0
 LATE_SENDS_GRACE_S = 1.0
 ARRIVALS_S = 0.1
-BABBLE_BYTES = 1 << 17
 
 
 class NotJoined(Exception):
@@ -78,7 +78,7 @@ class Crowd:
         self._free: defaultdict[str, list[Seat]] = defaultdict(list)  # of members who have gone, by class
         planned = sum(plan.members for plan in order.classes)
         self._beyond = itertools.count(planned + order.worker, order.workers)  # numbers of those whom nobody planned
-        self._came = self._went = 0  # members, since the phase began
+        self._came = self._went = 0  # members, since the test had all of them
         self.sequences: Counter[int] = (
             Counter()
         )  # how much each number has said: ids stay unique when it is taken again
@@ -155,7 +155,11 @@ class Crowd:
             self.ask_audience(msg.HangUp(member=member.index))
 
     def _rates(self) -> msg.Rates:
-        """What the members who are there say in a second at their most active, before it is made the run's rate."""
+        """What the members who are there say in a second at their most active, before it is made the run's rate.
+
+        These are the members of the test: who comes or goes from now on changes it.
+        """
+        self._came = self._went = 0
         classes: dict[str, msg.ClassRates] = {}
         for name in self.classes:
             members = [each for each in self.members.values() if type(each).__name__ == name]
@@ -190,6 +194,7 @@ class Crowd:
                 self._note(news)
         except ChannelClosed:
             if not self._closing:
+                self.audience.await_end()
                 self._tell(msg.Failed(problem=f"the audience process ended: {reason_in(self.audience.log)}"))
 
     def _note(self, news: msg.FromAudience) -> None:
@@ -225,7 +230,6 @@ class Crowd:
         """Let members speak from the phase's start to its end."""
         self.ask_audience(phase)
         self.phase, self.end_ns = phase, phase.end_ns
-        self._came = self._went = 0
         began, self._next_phase = self._next_phase, Event()
         began.set()
         gevent.spawn(self._end, phase)
@@ -288,7 +292,8 @@ def serve_coordinator(environment: Environment, audience_log: Path) -> None:
     def tell_error(exception: Exception, user_instance: Any, **_: Any) -> None:
         # That the audience ended is no fault of the scenario, and told as such.
         if not isinstance(exception, ChannelClosed):
-            tell(msg.Broken(problem=told(exception, inspect.getfile(type(user_instance)))))
+            member = getattr(user_instance, "user", user_instance)  # Locust tells of a task set or of its user
+            tell(msg.Broken(problem=told(exception, inspect.getfile(type(member)))))
 
     def close(**_: Any) -> None:
         if (crowd := CROWDS.get(environment)) is not None:

@@ -68,6 +68,7 @@ class DriverProcess:
         raise ServiceFailed(f"{what} took longer than {timeout_s:g} s; the logs are in {self._logs}")
 
     def _fail(self) -> NoReturn:
+        self._child.await_end()
         with contextlib.suppress(subprocess.TimeoutExpired):  # its channel closes a moment before it is gone
             self._child.process.wait(EXIT_TIMEOUT_S)
         audience_log = self._logs / "audience.log"

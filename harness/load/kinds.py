@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.load import messages as msg
-from harness.load.classes import MessageKind
+from harness.load.class_plan import MessageKind
 from harness.load.history import KINDS_MAX
 from harness.load.ledger import RoomFates
 from harness.measure.histogram import Latencies

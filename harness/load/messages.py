@@ -276,7 +276,7 @@ class Unsaid(Struct, frozen=True):
 
     not_sent: dict[str, int]
     used: Used
-    came: int  # members who were spawned between the beginning and the end of the phase
+    came: int  # members who were spawned since Rates were asked for
     went: int  # and who were stopped
     speaks: bool  # False: no member there has ever called `say`
 
@@ -351,7 +351,7 @@ class PhaseResult(Struct, frozen=True):
     locust_stats_csv: str = ""
     classes: list[ClassResult] = []
     kinds: list[KindResult] = []
-    crowd_changed: str | None = None  # who came and went, where nobody was to
+    crowd_changed: str | None = None  # who came and went since the probe, where nobody was to
 
 
 class Ready(Struct, frozen=True):

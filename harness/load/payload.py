@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 SIZE_MAX_BYTES = 64 * 1024  # a gateway takes twice that
+BABBLE_BYTES = 128 * 1024  # of which every text is a slice
 SIGMA = 1.0
 
 Draw = Callable[[Random, int], float]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -77,6 +78,11 @@ class Child:
     def resume(self) -> None:
         if self.is_running:
             self.process.send_signal(signal.SIGCONT)
+
+    def await_end(self) -> None:
+        """It has hung up, and so is ending: only then all it had to say is in its log."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_GRACE_S)
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         """Ask it to end, wait, and end it. Returns when it is gone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -202,3 +203,48 @@ def test_it_may_come_from_another_address_of_this_host() -> None:
         await until(lambda: listener.texts == [b"127.0.0.3"])
 
     against(tell_address, listen)
+
+
+class Resolves:
+    """Stands in for the name service: a name with these addresses, in this order."""
+
+    def __init__(self, *addresses: tuple[str, int]) -> None:
+        self._addresses = addresses
+
+    async def getaddrinfo(self, _host: str, _port: int, **_: object) -> list[tuple[object, ...]]:
+        families = [socket.AF_INET6 if ":" in host else socket.AF_INET for host, _ in self._addresses]
+        return [
+            (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)
+            for family, address in zip(families, self._addresses, strict=True)
+        ]
+
+
+@pytest.mark.parametrize("read_bytes_per_s", [None, 1000.0], ids=["as fast as it comes", "slowly"])
+def test_each_address_of_a_name_is_tried(read_bytes_per_s: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def serve_one(server: ServerConnection) -> None:
+        await server.send("welcome")
+        await server.wait_closed()
+
+    async def run() -> None:
+        port, nobody = free_ports(2)
+        names = Resolves(("::1", nobody), ("127.0.0.1", nobody), ("127.0.0.1", port))
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names.getaddrinfo)
+        async with serve(serve_one, "127.0.0.1", port, compression=None):
+            listener = Listener(f"ws://gateway.example:{port}")
+            await listener.connection.connect(5, read_bytes_per_s=read_bytes_per_s)
+            await until(lambda: listener.texts == [b"welcome"])
+            listener.connection.close()
+
+    asyncio.run(run())
+
+
+def test_where_no_address_answers_each_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        (nobody,) = free_ports(1)
+        names = Resolves(("127.0.0.1", nobody), ("127.0.0.2", nobody))
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names.getaddrinfo)
+        listener = Listener(f"ws://gateway.example:{nobody}")
+        with pytest.raises(ConnectionError, match=r"no address of gateway\.example .*127\.0\.0\.1.*127\.0\.0\.2"):
+            await listener.connection.connect(5)
+
+    asyncio.run(run())

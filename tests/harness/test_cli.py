@@ -141,7 +141,7 @@ def test_bad_input_is_one_clear_sentence_and_exit_2(arguments: list[str], says: 
 
 BROKEN = {
     "a syntax error": ("def f(:\n", "SyntaxError"),
-    "an exception on import": ("x = 1\nraise KeyError('oh')\n", "KeyError: 'oh' (line 2 of scenario.py)"),
+    "an exception on import": ("x = 1\nraise KeyError('oh')\n", "scenario.py, line 2, failed: KeyError: 'oh'"),
     "no user": ("from locust import task\n", "it has no user class"),
     "a user that is no member": (
         "from locust import User, task\nclass U(User):\n    @task\n    def t(self): pass\n",
@@ -150,11 +150,11 @@ BROKEN = {
     "an exception in a task": (
         "from locust import task\nfrom harness.load.member import Member\nclass U(Member):\n"
         "    def on_start(self): self.join('r')\n    @task\n    def t(self): self.say(1 / 0)\n",
-        "ZeroDivisionError: division by zero (line 6 of scenario.py)",
+        "scenario.py, line 6, failed: ZeroDivisionError: division by zero",
     ),
     "no task": (
         "from harness.load.member import Member\nclass U(Member):\n    def on_start(self): self.join('r')\n",
-        "No tasks defined on U",
+        "U has no task; give it a method with @task",
     ),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.load import messages as msg
 from harness.load.class_plan import MessageKind
@@ -19,8 +20,14 @@ def kind_results(
     """Of each kind, in their order; a message's id says which it is."""
     sent, acked, delivered, owed, lost = np.zeros((5, KINDS_MAX), dtype=np.int64)
     for room in fates:
+        of_each: list[npt.NDArray[np.int64]] = [
+            np.ones_like(room.identities),
+            room.acked,
+            room.got,
+            room.lost,
+            room.surely_lost,
+        ]
         kind = room.identities & (KINDS_MAX - 1)
-        of_each = (1, room.acked, room.got, room.lost, room.surely_lost)
         for counts, of_one in zip((sent, acked, delivered, owed, lost), of_each, strict=True):
             np.add.at(counts, kind, of_one)
     return [

@@ -14,13 +14,15 @@ from harness.config import in_range
 from harness.costs.check import Held
 from harness.costs.model import Model
 from harness.costs.parts import COMMAND_BYTES, COPY_BYTES, CPU_PARTS, MEMBER_BYTES, MEMORY_PARTS, RECORD_BYTES
-from harness.costs.sizing import Chat, Impossible, sized
+from harness.costs.sizing import Chat, Impossible, OneGateway, bytes_from_a_gateway_per_s, on_one, sized
 from harness.costs.units import NOTHING, Interval, Prediction
 from harness.costs.workload import WAYS, Workload
 from harness.figures import figure_text, size_text
+from harness.load.payload import SIZE_MAX_BYTES
 from harness.registry import load_architecture
 
 SIZE_MAX = 1e9
+ALONE = "direct"
 ALIKE = 1.1  # a tenth more than the cheapest is no reason
 
 
@@ -58,8 +60,12 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
     wish: Wish
-    choice: list[str]  # the cheapest, and those that are as cheap
-    costs: list[Cost]  # of all that can do it, the cheapest first
+    choice: list[str]  # the cheapest, and those that are as cheap; `direct` where one gateway is enough
+    one_gateway: OneGateway | None  # which one would take; None: it takes more than one
+    of_several: list[str]  # as choice, of those that reach the members at two gateways or more
+    costs: list[Cost]  # of these, of all that can do it, the cheapest first
+    cpu_at_least: bool  # payloads are larger than those measured, and there is no cost per byte: it takes more CPU
+    payloads_measured_bytes: list[int]
     out: dict[str, str]  # why the others cannot
     would_change: list[str]
     beyond: list[str]  # where the question is further than anything that was measured
@@ -80,25 +86,37 @@ def checked(wish: Wish) -> Wish:
     in_range("--rooms", wish.rooms, 1, SIZE_MAX)
     in_range("--members-per-room", wish.members_per_room, 2, SIZE_MAX)
     in_range("--rate", wish.rate_per_s, 0.001, SIZE_MAX)
-    in_range("--payload", wish.payload_bytes, 1, SIZE_MAX, size_text)
+    in_range("--payload", wish.payload_bytes, 1, SIZE_MAX_BYTES, size_text)
     return wish
 
 
 def advise(wish: Wish, knowledge: Knowledge) -> Advice:
     """The cheapest in CPU of those that can do what is wished."""
     costs, out = _candidates(wish, knowledge)
+    choice = _choice(wish, costs, knowledge)
+    payloads_bytes = sorted(int(size) for size in knowledge.model.points["payload_bytes"].unique())
     return Advice(
         wish=wish,
-        choice=_choice(costs),
+        choice=choice,
+        one_gateway=on_one(knowledge.model, wish.chat),
+        of_several=_cheapest(costs),
         costs=costs,
+        cpu_at_least=wish.payload_bytes > max(payloads_bytes),
+        payloads_measured_bytes=payloads_bytes,
         out=out,
-        would_change=list(_would_change(wish, knowledge, _choice(costs))),
+        would_change=list(_would_change(wish, knowledge, choice)),
         beyond=list(_beyond(wish, costs, knowledge.model.points)),
         held_out=list(knowledge.held_out),
     )
 
 
-def _choice(costs: Sequence[Cost]) -> list[str]:
+def _choice(wish: Wish, costs: Sequence[Cost], knowledge: Knowledge) -> list[str]:
+    """Where one gateway holds it all, and nothing must outlast it, there is nothing to fan out."""
+    alone = not wish.durable and not wish.replay and on_one(knowledge.model, wish.chat) is not None
+    return [ALONE] if alone else _cheapest(costs)
+
+
+def _cheapest(costs: Sequence[Cost]) -> list[str]:
     return [cost.arch for cost in costs if cost.cores.value <= ALIKE * costs[0].cores.value]
 
 
@@ -196,7 +214,7 @@ def _would_change(wish: Wish, knowledge: Knowledge, choice: list[str]) -> Iterat
     """Each change of the question, one at a time, that has another answer."""
     for what, changed in _changes(wish):
         costs, _ = _candidates(changed, knowledge)
-        other = _choice(costs)
+        other = _choice(changed, costs, knowledge)
         if not other:
             yield f"{what}: then none of them can"
         elif set(other) != set(choice):
@@ -220,14 +238,16 @@ def _changes(wish: Wish) -> Iterator[tuple[str, Wish]]:
 
 def _beyond(wish: Wish, costs: Sequence[Cost], points: pd.DataFrame) -> Iterator[str]:
     """Where a prediction goes on in a straight line from what was measured, and how far."""
-    gateways = max((cost.gateways for cost in costs), default=0)
-    for name, asked, column in (
-        ("members", wish.rooms * wish.members_per_room, "members"),
-        ("rooms", wish.rooms, "rooms"),
-        ("messages a second", wish.rate_per_s, "publishes_per_s"),
-        ("gateways", gateways, "gateways"),
-        ("bytes a message", wish.payload_bytes, "payload_bytes"),
-    ):
-        most = float(points[column].max())
-        if asked > 1.01 * most:
+    gateways = [cost.gateways for cost in costs]
+    further = [
+        ("members", wish.rooms * wish.members_per_room, points["members"].max()),
+        ("rooms", wish.rooms, points["rooms"].max()),
+        ("messages a second", wish.rate_per_s, points["publishes_per_s"].max()),
+        ("gateways", max(gateways, default=0), points["gateways"].max()),
+    ]
+    if gateways and wish.payload_bytes > points["payload_bytes"].max():
+        bytes_per_s = wish.chat.bytes_to_members_per_s / min(gateways)
+        further.append(("bytes a second to a gateway's members", bytes_per_s, bytes_from_a_gateway_per_s(points)))
+    for name, asked, most in further:
+        if asked > 1.01 * float(most):
             yield f"{asked:,.0f} {name}, measured up to {most:,.0f}: {figure_text(asked / most)} times further"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import pandas as pd
+
 from harness.costs.model import Model
 from harness.costs.parts import GATEWAY_CPU
 from harness.costs.workload import Workload, random_spread
@@ -26,6 +28,11 @@ class Chat:
     rate_per_s: float
     payload_bytes: int = 100
 
+    @property
+    def bytes_to_members_per_s(self) -> float:
+        """Of payloads alone."""
+        return self.rate_per_s * self.members_per_room * self.payload_bytes
+
     def on(self, gateways: int) -> Workload:
         """With members on any of so many gateways."""
         return Workload(
@@ -40,6 +47,36 @@ class Chat:
 
 class Impossible(Exception):
     """No number of gateways is enough; the text says why."""
+
+
+def bytes_from_a_gateway_per_s(points: pd.DataFrame) -> float:
+    """The most that one gateway of these runs wrote to its members, of payloads alone."""
+    deliveries = points["publishes_per_s"] * points["members"] / points["rooms"]
+    return float((deliveries * points["payload_bytes"] / points["gateways"]).max())
+
+
+@dataclass(frozen=True, slots=True)
+class OneGateway:
+    """What a chat takes that is small enough for a single gateway."""
+
+    members: float
+    cores: float
+
+
+def on_one(model: Model, chat: Chat) -> OneGateway | None:
+    """The chat on a gateway of its own, where nothing has to reach another; None if one is not enough.
+
+    What is predicted of a gateway that also speaks with a backend is more than it takes alone. Of bytes there is no
+    more to go by than how many were measured on a gateway.
+    """
+    members = chat.rooms * chat.members_per_room
+    cores = min(model.predict(GATEWAY_CPU, arch, chat.on(1)).value for arch in model.architectures) / 1e6
+    fits = (
+        members <= MEMBERS_PER_GATEWAY_MAX
+        and cores <= GATEWAY_CORES_MAX
+        and chat.bytes_to_members_per_s <= bytes_from_a_gateway_per_s(model.points)
+    )
+    return OneGateway(members, cores) if fits else None
 
 
 def sized(model: Model, arch: str, chat: Chat) -> Workload:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.table import Table
@@ -14,8 +14,9 @@ from harness.costs.advice import Advice, Cost
 from harness.costs.check import Held
 from harness.costs.model import Model
 from harness.costs.parts import PARTS
+from harness.costs.sizing import GATEWAY_CORES_MAX, MEMBERS_PER_GATEWAY_MAX, OneGateway
 from harness.fault_matrix import Matrix, rows
-from harness.figures import cost_text, figure_text
+from harness.figures import cost_text, figure_text, size_text
 from harness.promises import SILENCED_MAX
 from harness.report.fitting import Column, Fitted
 from harness.selftest import Check
@@ -25,7 +26,7 @@ NOT_MEASURED = "not measured"
 KIBI = 1024
 WORTH_SAYING = 1.01  # messages per write
 LATENCY_NOTE = (
-    "* in milliseconds, as measured in the run that is most like this one, on one small machine; latency is not "
+    "* in milliseconds, as measured in the run that is most like this one, on one machine; latency is not "
     "predicted. Not measured: brokers that replicate, other machines."
 )
 
@@ -236,7 +237,12 @@ def advice_table(advice: Advice) -> Fitted:
     """A row for each architecture that can do it, the cheapest first."""
     wish, costs = advice.wish, advice.costs
 
+    least = "at least " if advice.cpu_at_least else ""
+    rooms = f"{wish.rooms:,} room{'' if wish.rooms == 1 else 's'}"
+
     def cores(cost: Cost) -> str:
+        if least:
+            return f"{least}{figure_text(cost.cores.value)}"
         return "{} ({}-{})".format(*(figure_text(each) for each in (cost.cores.value, cost.cores.low, cost.cores.high)))
 
     def latency(cost: Cost) -> str:
@@ -249,8 +255,8 @@ def advice_table(advice: Advice) -> Fitted:
     return Fitted(
         [
             Column("", [cost.arch for cost in costs]),
-            Column("gateways", [f"{cost.gateways:,}" for cost in costs], right=True),
-            Column("cores (90 %)", map(cores, costs), right=True),
+            Column("gateways", [f"{least}{cost.gateways:,}" for cost in costs], right=True),
+            Column("cores" if least else "cores (90 %)", map(cores, costs), right=True),
             Column("of these", map(parts, costs), right=True, spare=4),
             Column("memory", [_bytes(cost.memory_bytes.value) for cost in costs], right=True),
             Column(
@@ -260,28 +266,52 @@ def advice_table(advice: Advice) -> Fitted:
             Column("disk/day", [_bytes(cost.disk_bytes_per_day.value) for cost in costs], right=True, spare=1),
             Column("p50 / p99*", map(latency, costs), right=True),
         ],
-        title=f"{wish.rooms:,} rooms of {wish.members_per_room:,g}, {wish.rate_per_s:,g} msg/s of "
-        f"{wish.payload_bytes:,} B",
+        title=f"{rooms} of {wish.members_per_room:,g}, {wish.rate_per_s:,g} msg/s of {wish.payload_bytes:,} B",
     )
 
 
 def advice_lines(advice: Advice) -> list[Text]:
     """What is recommended, how sure that is, and what would change it."""
     whole = advice.held_out[0]
-    if advice.choice:
-        named = Text(" or ").join(Text(name, "bold") for name in advice.choice)
-        chosen = Text.assemble(
-            "For this chat: ", named, ", the least CPU in gateways and brokers of those that can do it."
-        )
-    else:
-        chosen = Text("None of them can do this.")
     lines = [f"Not {name}: {why}." for name, why in advice.out.items()]
     lines += [f"It would change with {change}." for change in advice.would_change]
     lines.append(
         f"Predictions of CPU were off by {whole.median_error:.1%} in the median of {whole.runs} runs held out."
     )
     lines += [f"Further than measured: {beyond}." for beyond in advice.beyond]
-    return [chosen, *map(Text, lines)]
+    return [*_chosen(advice), *map(Text, lines)]
+
+
+def _chosen(advice: Advice) -> Iterator[Text]:
+    several = Text.assemble(_or(advice.of_several), ", the least CPU in gateways and brokers of those that can do it.")
+    one = None if advice.one_gateway is None else _holds(advice.one_gateway)
+    if not advice.choice:
+        yield Text("None of them can do this.")
+    elif one is None:
+        yield Text.assemble("For this chat: ", several)
+    elif advice.choice == advice.of_several:
+        yield Text.assemble("For this chat: ", several)
+        yield Text(f"{one}: the broker is there for what must last, not for the fan-out.")
+    else:
+        yield Text.assemble(
+            "For this chat: ", _or(advice.choice), f". {one}: there is nothing to fan out, so no broker is needed."
+        )
+        yield Text.assemble("On two gateways or more, so that one may fail or be replaced: ", several)
+    if advice.cpu_at_least:
+        measured = " and ".join(size_text(size) for size in advice.payloads_measured_bytes)
+        yield Text(
+            f"CPU is at least that, and another may be the cheapest: payloads of {measured} were measured, none of "
+            f"{size_text(advice.wish.payload_bytes)}, and what a byte costs is not known."
+        )
+
+
+def _or(names: Sequence[str]) -> Text:
+    return Text(" or ").join(Text(name, "bold") for name in names)
+
+
+def _holds(one: OneGateway) -> str:
+    takes = f"{one.members:,.0f} members with some {figure_text(one.cores)} cores"
+    return f"One gateway holds all of it ({takes}, of {MEMBERS_PER_GATEWAY_MAX:,} with {GATEWAY_CORES_MAX:g})"
 
 
 def _bytes(count: float) -> str:

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -101,9 +102,9 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
             return "not told" if self.limited_by_driver else "none"
         return f"{'at least ' if self.at_least else ''}{self.rate_per_s:,g} messages/s"
 
-    def json(self) -> bytes:
+    def answer(self) -> dict[str, Any]:
         """Of capacity.json."""
-        return msgspec.json.format(msgspec.json.encode({**msgspec.structs.asdict(self), "at_least": self.at_least}))
+        return {**msgspec.structs.asdict(self), "at_least": self.at_least}
 
     @property
     def held_at_least(self) -> float:
@@ -176,7 +177,7 @@ def find_capacity(
                 outcome = run_on(backends, record, architecture, scenario, progress, watch=watch)
                 attempts.append(judge_attempt(outcome.summary, here, plan.objective, record.folder.name))
                 found = capacity_of(settings, plan, attempts, scenario.stem)
-                (folder / FOUND).write_bytes(found.json())
+                (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(found.answer())))
         except Interrupted:
             raise Interrupted(str(folder)) from None
         finally:

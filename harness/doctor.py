@@ -10,10 +10,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from harness.config import FILES_BESIDE_SOCKETS, RunSettings, open_files_needed
@@ -30,8 +30,9 @@ BROKER_BYTES = 700 * 2**20  # 435 MiB resident were seen with the heap of 512 Mi
 GATEWAY_AND_DRIVER_BYTES = 600 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
+    """What was looked at, and whether that will do. `advice` is for where it will not."""
+
     what: str
     ok: bool
     found: str

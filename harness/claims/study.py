@@ -134,9 +134,9 @@ def _judge(claim: Claim, evidence: Evidence) -> Finding:
         return Finding(verdict=NOT_TOLD, measured=[f"Not told: {problem}."])
 
 
-def write_findings(findings: Sequence[tuple[Claim, Finding]], folder: Path) -> Path:
-    """findings.json, a chart for each claim, and claims.md; returns the last one's path."""
-    rows = [
+def rows_of(findings: Sequence[tuple[Claim, Finding]]) -> list[Judged]:
+    """findings.json."""
+    return [
         Judged(
             id=claim.id,
             claim=claim.claim,
@@ -148,7 +148,11 @@ def write_findings(findings: Sequence[tuple[Claim, Finding]], folder: Path) -> P
         )
         for claim, finding in findings
     ]
-    (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+
+
+def write_findings(findings: Sequence[tuple[Claim, Finding]], folder: Path) -> Path:
+    """findings.json, a chart for each claim, and claims.md; returns the last one's path."""
+    (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(rows_of(findings))))
     for claim, finding in findings:
         if finding.picture is not None:
             save(draw_panels(finding.picture), folder / "charts", claim.id.lower())

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from harness.commands import beside
-from harness.commands.output import campaign_progress, console, run_progress, say, tell
-from harness.commands.reporting import show_report
+from harness.commands.output import campaign_progress, console, json_option, print_json, run_progress, say, tell
+from harness.commands.reporting import make_report, show_report
 from harness.commands.resuming import RESUME, refuse_beside_resume
 from harness.errors import ExitCode
 from harness.options import (
@@ -39,7 +39,7 @@ from harness.quantities import COUNT, DURATION, NUMBER
 @external_options
 @host_options
 @load_options
-@click.option("--json", "as_json", is_flag=True, help="Print summary.json alone on stdout.")
+@json_option("summary.json")
 def run(as_json: bool, **given: Any) -> None:
     """Run one architecture for real, check every delivery, and record what it cost.
 
@@ -67,16 +67,16 @@ def run(as_json: bool, **given: Any) -> None:
         progress.step("report", "charts and page")
         from harness.report.html import write_report  # noqa: PLC0415 - after the run: it takes a second
 
-        page, _ = write_report([outcome.folder], outcome.folder)
+        made = write_report([outcome.folder], outcome.folder)
     if as_json:
-        click.echo((outcome.folder / "summary.json").read_text(), nl=False)
+        print_json(outcome.summary)
     else:
         from harness.report.table import summary_table, verdict_lines  # noqa: PLC0415
 
         out = console()
         out.print(summary_table(outcome.summary))
         tell(out, *verdict_lines(outcome.summary))
-        say(out, f"record: {outcome.folder}", f"report: {page}")
+        say(out, f"record: {outcome.folder}", f"report: {made.page}")
     if outcome.summary.driver.valid is False:
         if as_json:
             click.echo(f"chatbench: the driver was not valid: {outcome.summary.driver.why}", err=True)
@@ -101,11 +101,13 @@ def run(as_json: bool, **given: Any) -> None:
 @external_options
 @load_options
 @RESUME
+@json_option("verdicts and figures as JSON")
 def compare(
     architectures: tuple[str, ...],
     rounds: int,
     rates_per_s: tuple[float, ...],
     resume: Path | None,
+    as_json: bool,
     **given: Any,
 ) -> None:
     """Run several architectures under the same load, in interleaved rounds, and say which one to choose.
@@ -138,8 +140,11 @@ def compare(
     with campaign_progress(len(list(campaigns.plan(campaign, folder)))) as progress:
         outcomes = campaigns.run_campaign(campaign, folder, progress)
         progress.step("report", "charts and page")
-        show_report([folder], folder)
-    if any(outcome.summary.driver.valid is False for outcome in outcomes):
+        made = make_report([folder], folder)
+    show_report(made, as_json=as_json)
+    if late := sum(outcome.summary.driver.valid is False for outcome in outcomes):
+        if as_json:
+            click.echo(f"chatbench: the driver was not valid in {late} of {len(outcomes)} runs", err=True)
         sys.exit(ExitCode.DRIVER_NOT_VALID)
 
 
@@ -166,7 +171,7 @@ def compare(
 @external_options
 @host_options
 @load_options
-@click.option("--json", "as_json", is_flag=True, help="Print capacity.json alone on stdout.")
+@json_option("capacity.json")
 def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, as_json: bool, **given: Any) -> None:
     """Find the highest rate at which p99 of delivery stays below --slo, nothing is lost and the driver keeps up.
 
@@ -178,7 +183,7 @@ def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, a
     The rate is doubled until the objective breaks, then narrowed down, then run again. Where only the driver was in the
     way of more, it is "at least" that. Exit codes: as for run; 4 if the driver was not valid at any rate.
     """
-    from harness.capacity import FOUND, Objective, Plan, find_capacity  # noqa: PLC0415
+    from harness.capacity import Objective, Plan, find_capacity  # noqa: PLC0415
     from harness.config import RunSettings  # noqa: PLC0415
     from harness.registry import load_contender  # noqa: PLC0415
 
@@ -193,7 +198,7 @@ def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, a
 
         chart = save(hockey_stick(found), folder / "charts", "capacity")
     if as_json:
-        click.echo((folder / FOUND).read_text(), nl=False)
+        print_json(found.answer())
     else:
         out = console()
         out.print(capacity_table(found))

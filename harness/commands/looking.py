@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.output import console
-
-if TYPE_CHECKING:
-    from architectures.interface import Contender
+from harness.commands.output import console, json_option, print_json
 
 
 @click.command(name="list")
-def list_command() -> None:
+@json_option("names, needs and options as JSON")
+def list_command(as_json: bool) -> None:
     """List the architectures and scenarios that can be run."""
-    from harness import registry  # noqa: PLC0415 - see comparing.py
+    from harness.listing import listing  # noqa: PLC0415 - see comparing.py
     from harness.report.fitting import Column, Fitted  # noqa: PLC0415
 
-    names = (*registry.architecture_names(), *registry.peer_names())
-    architectures = [registry.load_contender(name) for name in names]
-    scenarios = registry.scenario_files()
-    needs = [" + ".join(_needs(architecture)) or "-" for architecture in architectures]
-    options = [_options(architecture.options) for architecture in architectures]
-    own = [_options(registry.scenario_options(path)) for path in scenarios.values()]
+    found = listing()
+    if as_json:
+        print_json(found)
+        return
+    architectures, scenarios = found.architectures, found.scenarios
+    needs = [" + ".join(each.needs).replace("_", " ") or "-" for each in architectures]
     out = console()
     out.print(
         Fitted(
             [
-                Column("architecture", names),
+                Column("architecture", [each.name for each in architectures]),
                 Column("needs", needs),
                 Column("how a message gets there", [each.summary for each in architectures], folds=True),
-                Column("options (--arch-set)", options),
+                Column("options (--arch-set)", [_options(each.options) for each in architectures]),
             ]
         )
     )
@@ -40,17 +37,12 @@ def list_command() -> None:
     out.print(
         Fitted(
             [
-                Column("scenario", scenarios),
-                Column("whose chat", [registry.scenario_summary(path) for path in scenarios.values()], folds=True),
-                Column("options (--set)", own),
+                Column("scenario", [each.name for each in scenarios]),
+                Column("whose chat", [each.summary for each in scenarios], folds=True),
+                Column("options (--set)", [_options(each.options) for each in scenarios]),
             ]
         )
     )
-
-
-def _needs(architecture: type[Contender]) -> list[str]:
-    backends = ("kafka", "redis", "redis_cluster", "nats")
-    return [what.replace("_", " ") for what in backends if getattr(architecture.requires, what)]
 
 
 def _options(defaults: Mapping[str, object]) -> str:
@@ -60,7 +52,8 @@ def _options(defaults: Mapping[str, object]) -> str:
 
 
 @click.command()
-def doctor() -> None:
+@json_option("what was found as JSON")
+def doctor(as_json: bool) -> None:
     """Say what is there, what would be downloaded, and what is too small."""
     from rich.text import Text  # noqa: PLC0415 - see comparing.py
 
@@ -68,6 +61,9 @@ def doctor() -> None:
     from harness.report.fitting import Column, Fitted  # noqa: PLC0415
 
     findings = examine()
+    if as_json:
+        print_json(findings)
+        return
     marks = [Text("ok", "green") if finding.ok else Text("look", "yellow") for finding in findings]
     advised = [finding.found if finding.ok else f"{finding.found}\n{finding.advice}".strip() for finding in findings]
     console().print(

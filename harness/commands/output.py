@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
     from harness.report.progress import CampaignProgress, RunProgress
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def json_option(what: str) -> Callable[[Command], Command]:
+    """`--json`: the command prints `what` with print_json and nothing else on stdout."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print {what} alone on stdout.")
+
+
+def print_json(answer: Any) -> None:
+    """The answer, made of msgspec's structs; docs/data.md has the keys of each."""
+    import msgspec  # noqa: PLC0415 - see comparing.py
+
+    click.echo(msgspec.json.format(msgspec.json.encode(answer)))
 
 
 def console() -> Console:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.output import console, say, tell
+from harness.commands.output import console, json_option, print_json, say, tell
 from harness.errors import DISK_ERRORS, UsageError
 from harness.quantities import FOLDER
+
+if TYPE_CHECKING:
+    from harness.report.comparison import Report
 
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=FOLDER, metavar="DIR...")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write.  [default: the first DIR]")
-def report(folders: tuple[Path, ...], out: Path | None) -> None:
+@json_option("verdicts and figures as JSON")
+def report(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     """Make the report again, from records alone: tables, charts, frames and report.html.
 
     \b
@@ -25,26 +30,33 @@ def report(folders: tuple[Path, ...], out: Path | None) -> None:
     """
     from harness.config import make_out_dir  # noqa: PLC0415 - see comparing.py
 
-    show_report(folders, make_out_dir(str(folders[0] if out is None else out)))
+    show_report(make_report(folders, make_out_dir(str(folders[0] if out is None else out))), as_json=as_json)
 
 
-def show_report(folders: Sequence[Path], folder: Path) -> None:
-    """Write it, and print its verdicts and tables."""
+def make_report(folders: Sequence[Path], folder: Path) -> Report:
+    """Write it, from the records in these folders."""
     from harness.report.html import write_report  # noqa: PLC0415 - see comparing.py
-    from harness.report.ranking import choice_lines, ranking  # noqa: PLC0415
 
-    left_out: list[str] = []
     try:
-        page, comparisons = write_report(folders, folder, left_out)
+        return write_report(folders, folder)
     except OSError as problem:
         if problem.errno in DISK_ERRORS:
             raise
         raise UsageError(f"the report cannot be written ({problem}); name another folder with --out") from problem
-    for told in left_out:
+
+
+def show_report(made: Report, *, as_json: bool) -> None:
+    """Its verdicts and tables, or all of it as JSON."""
+    from harness.report.ranking import choice_lines, ranking  # noqa: PLC0415 - see comparing.py
+
+    for told in made.left_out:
         click.echo(f"chatbench: {told}", err=True)
+    if as_json:
+        print_json(made)
+        return
     out = console()
-    for comparison in comparisons:
+    for comparison in made.comparisons:
         tell(out, *choice_lines(comparison))
         out.print(ranking(comparison))
         out.print()
-    say(out, f"report: {page}", f"frames: {folder / 'frames'}")
+    say(out, f"report: {made.page}", f"frames: {made.frames}")

@@ -17,4 +17,4 @@ RESUME = click.option(
 
 def refuse_beside_resume() -> None:
     """Raises UsageError if the command at hand was given anything else."""
-    beside.refuse(None, "--resume goes on as it was asked for then", but=["--resume"])
+    beside.refuse(None, "--resume goes on as it was asked for then", but=["--resume", "--json"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import click
 
 from harness.commands import beside
-from harness.commands.output import campaign_progress, console, say, tell
+from harness.commands.output import campaign_progress, console, json_option, print_json, say, tell
 from harness.commands.resuming import RESUME, refuse_beside_resume
 from harness.options import OUT, SEED, together
 from harness.quantities import COUNT, DURATION, FOLDER, NUMBER, SIZE
@@ -50,7 +50,7 @@ def _runs_of(study: Study[Effort], asked: Effort, out: str, resume: Path | None)
 
 
 def _refuse_beside_from(*but: str) -> None:
-    beside.refuse(None, "--from tells from what was measured and runs nothing", but=["--from", "--out", *but])
+    beside.refuse(None, "--from tells from what was measured and runs nothing", but=["--from", "--out", "--json", *but])
 
 
 @click.command()
@@ -63,7 +63,8 @@ def _refuse_beside_from(*but: str) -> None:
     "--warmup", "warmup_s", type=DURATION, default="5s", show_default=True, help="Load before that, discarded."
 )
 @study_options
-def claims(out: str, resume: Path | None, measured: Path | None, **effort: Any) -> None:
+@json_option("findings.json")
+def claims(out: str, resume: Path | None, measured: Path | None, as_json: bool, **effort: Any) -> None:
     """Test what the design note claims: an experiment, a verdict and a chart for each of its claims.
 
     \b
@@ -88,6 +89,9 @@ def claims(out: str, resume: Path | None, measured: Path | None, **effort: Any) 
     records = measured or _runs_of(study, wanted, out, resume)
     findings = study.judge(records, wanted.claims if measured else ())
     page = study.write_findings(findings, make_out_dir(out) if measured else records)
+    if as_json:
+        print_json(study.rows_of(findings))
+        return
     from harness.report.table import claims_table  # noqa: PLC0415 - after the runs: it takes a second
 
     answer = console()
@@ -103,7 +107,8 @@ def claims(out: str, resume: Path | None, measured: Path | None, **effort: Any) 
 )
 @click.option("--jvm-warmup", "jvm_warmup_s", type=DURATION, default="45s", show_default=True, help="Once, before all.")
 @study_options
-def costs(out: str, resume: Path | None, measured: Path | None, **effort: Any) -> None:
+@json_option("unit_costs.json")
+def costs(out: str, resume: Path | None, measured: Path | None, as_json: bool, **effort: Any) -> None:
     """Measure what each message, copy, write and member costs, and check the predictions that follow from it.
 
     \b
@@ -123,6 +128,9 @@ def costs(out: str, resume: Path | None, measured: Path | None, **effort: Any) -
     records = measured or _runs_of(study, Effort(**effort), out, resume)
     model, checked = study.fit_and_check(records)
     path = study.write_costs(model, checked, make_out_dir(out) if measured else records)
+    if as_json:
+        print_json(study.fitted(model, checked))
+        return
     from harness.report.table import held_out_table, unit_costs_table  # noqa: PLC0415 - after the runs: it takes a second
 
     answer = console()
@@ -143,7 +151,7 @@ def costs(out: str, resume: Path | None, measured: Path | None, **effort: Any) -
 @click.option("--replay", is_flag=True, help="What was said must be there to be read later.")
 @click.option("--costs", type=FOLDER, metavar="DIR", help="Of `chatbench costs`.  [the reference]")
 @click.option("--claims", type=FOLDER, metavar="DIR", help="Of `chatbench claims`.  [the reference]")
-@click.option("--json", "as_json", is_flag=True, help="Print the answer alone on stdout, as JSON.")
+@json_option("the answer as JSON")
 def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any) -> None:
     """Say which architecture suits a chat of these sizes, what each would cost, and what would change the answer.
 
@@ -155,16 +163,14 @@ def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any
 
     It goes by measured runs, of the reference in the checkout if no others are named.
     """
-    import msgspec  # noqa: PLC0415 - see comparing.py
-
-    from harness.costs import advice  # noqa: PLC0415
+    from harness.costs import advice  # noqa: PLC0415 - see comparing.py
     from harness.costs.study import read_knowledge  # noqa: PLC0415
     from harness.report.table import LATENCY_NOTE, advice_lines, advice_table  # noqa: PLC0415
 
     wish = advice.checked(advice.Wish(**wished))
     given = advice.advise(wish, read_knowledge(costs or REFERENCE / "costs", claims or REFERENCE / "claims"))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(given)))
+        print_json(given)
         return
     answer = console()
     tell(answer, *advice_lines(given))

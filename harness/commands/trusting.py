@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from harness.commands import beside
-from harness.commands.output import campaign_progress, console, run_progress, say, tell
+from harness.commands.output import campaign_progress, console, json_option, print_json, run_progress, say, tell
 from harness.errors import ExitCode
 from harness.options import ARCH_SET, ARCHITECTURES, OUT, RATE, load_options, shape_options
 
@@ -36,7 +36,8 @@ FAULTS_LOAD = {
 @ARCH_SET
 @RATE
 @load_options
-def faults(architectures: tuple[str, ...], faults: tuple[str, ...], **given: Any) -> None:
+@json_option("faults.json")
+def faults(architectures: tuple[str, ...], faults: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Run every architecture under every fault, and say what it promised and what was seen.
 
     \b
@@ -62,19 +63,22 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], **given: Any
     save_fault_charts(matrix, folder)
     page = folder / "faults.md"
     page.write_text(fault_matrix.markdown(matrix), encoding="utf-8")
-    out = console()
-    tell(out, *faults_lines(matrix))
-    out.print(faults_table(matrix))
-    whys = (f"{cell.arch}, {cell.fault}: {cell.why}" for cell in matrix.cells if cell.why)
-    tell(out, *whys)
-    say(out, f"records: {folder}", f"table: {page}", f"charts: {folder / 'charts'}")
+    if as_json:
+        print_json(matrix)
+    else:
+        out = console()
+        tell(out, *faults_lines(matrix))
+        out.print(faults_table(matrix))
+        whys = (f"{cell.arch}, {cell.fault}: {cell.why}" for cell in matrix.cells if cell.why)
+        tell(out, *whys)
+        say(out, f"records: {folder}", f"table: {page}", f"charts: {folder / 'charts'}")
     if any(cell.held is False for cell in matrix.cells):
         sys.exit(ExitCode.CHECK_FAILED)
 
 
 @click.command()
 @OUT
-@click.option("--json", "as_json", is_flag=True, help="Print selftest.json alone on stdout.")
+@json_option("selftest.json")
 def selftest(out: str, as_json: bool) -> None:
     """Inject losses, copies, swaps, delays, a stall and a starved driver, and check what chatbench reports of them.
 
@@ -85,14 +89,12 @@ def selftest(out: str, as_json: bool) -> None:
 
     Takes less than two minutes. Exit codes: 0 all held, 5 a figure was wrong, 4 the machine was too busy to tell.
     """
-    import msgspec  # noqa: PLC0415 - see comparing.py
-
-    from harness.selftest import run_selftest  # noqa: PLC0415
+    from harness.selftest import run_selftest  # noqa: PLC0415 - see comparing.py
 
     with run_progress() as progress:
         checks = list(run_selftest(out, progress))
     if as_json:
-        click.echo(msgspec.json.encode(checks).decode())
+        print_json(checks)
     else:
         from harness.report.table import selftest_table  # noqa: PLC0415 - after the runs: it takes a second
 

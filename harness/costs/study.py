@@ -79,14 +79,21 @@ def fit_and_check(folder: Path) -> tuple[Model, pd.DataFrame]:
     return model, held_out(model, read_points([folder / "runs" / HELD_OUT]))
 
 
+def fitted(model: Model, checked: pd.DataFrame) -> Fitted:
+    """What unit_costs.json says."""
+    return Fitted(
+        held_out=summed_up(checked),
+        unit_costs=[
+            UnitCost(part=part, costs=dict(zip(units.names, units.costs, strict=True)))
+            for part, units in model.units.items()
+        ],
+    )
+
+
 def write_costs(model: Model, checked: pd.DataFrame, folder: Path) -> Path:
     """unit_costs.json and the charts; returns the first one's path."""
-    rows = [
-        UnitCost(part=part, costs=dict(zip(units.names, units.costs, strict=True)))
-        for part, units in model.units.items()
-    ]
     path = folder / FOUND
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(Fitted(held_out=summed_up(checked), unit_costs=rows))))
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(fitted(model, checked))))
     save(predicted_and_measured(checked), folder / "charts", "predicted_and_measured")
     for name, (members_per_room, messages_per_member_per_s) in CHATS.items():
         drawn = cost_over_members(model, members_per_room, messages_per_member_per_s)

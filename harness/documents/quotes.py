@@ -33,9 +33,10 @@ from harness.fault_matrix import Matrix
 from harness.fault_matrix import markdown as matrix_markdown
 from harness.figures import figure_text
 from harness.record import read_manifest, read_summary, record_folders
-from harness.report.comparison import Comparison, compare, figure_of, split_by
+from harness.report.comparison import Comparison, compare, split_by
 from harness.report.fitting import Fitted
 from harness.report.frames import METRICS, WORKLOAD, Frames, frames_of, read_records
+from harness.report.section import figure_of, section_of
 from harness.report.table import LATENCY_NOTE, advice_lines, advice_table, capacity_lines, summary_table, unit_cost_rows
 from harness.report.verdict import CPU
 
@@ -101,7 +102,7 @@ def _run(part: str, arch: str) -> Iterator[str]:
 
 
 def _comparison(part: str, rate: str | None = None) -> Iterator[str]:
-    compared = _compared(part, rate)
+    compared = section_of(_compared(part, rate))
     rows = [
         [row.label, *(f"{cell.value}, {cell.small}" if cell.small else cell.value for cell in row.cells)]
         for row in compared.rows
@@ -137,7 +138,7 @@ def _replay(storms: str, calm: str) -> Iterator[str]:
 
 def _figure(compared: Comparison, arch: str, column: str) -> str:
     (metric,) = (each for each in METRICS if each.column == column)
-    (contestant,) = (each for each in compared.contestants if each.arch == arch)
+    (contestant,) = (each for each in compared.architectures if each.arch == arch)
     return figure_of(contestant.figures[column], metric)
 
 

@@ -1,34 +1,21 @@
-"""What is said about one workload, before it is a page or a terminal table: verdict, rows of figures, promises."""
+"""One workload, compared: the verdict, and the figures and promises of each architecture, as data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import msgspec
 import pandas as pd
 
-from harness.promises import NOT_PROMISED, PromiseCheck
-from harness.report.frames import METRICS, WORKLOAD, Frames, Metric
+from harness.promises import PromiseCheck
+from harness.report.frames import METRICS, WORKLOAD, Frames
 from harness.report.verdict import Verdict, judge
 
-NOTHING = "-"
 MISTAKES = {"lost": "lost", "duplicated": "duplicated", "reordered": "out of order"}
+ENDS = ("first_delivery_ms", "normal_ms")
 SUMMED = ("expected", "delivered", *MISTAKES, "returns", "away", "missed")
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    value: str
-    small: str = ""  # printed small below it
-    mood: str = ""  # good | bad | soft
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    label: str
-    cells: list[Cell]
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -49,6 +36,14 @@ class Figure(msgspec.Struct, frozen=True):
     times_baseline: Times | None
 
 
+class Endured(msgspec.Struct, frozen=True):
+    """A fault that came: how long it took in the round in which it took longest. None: one round did not see it end."""
+
+    fault: str
+    first_delivery_ms: float | None
+    normal_ms: float | None
+
+
 class Contestant(msgspec.Struct, frozen=True, kw_only=True):
     """One architecture in one comparison, over all its complete rounds. None: it has none, or nobody came back."""
 
@@ -64,6 +59,7 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True):
     missed: int | None
     driver_valid: bool | None  # of every round
     figures: dict[str, Figure]  # by column of `runs`; one that was not measured, or is not valid, is missing
+    faults: list[Endured]
     promises: list[PromiseCheck]  # of every round
 
 
@@ -78,18 +74,26 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     payload_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One workload: a column of `rows` for each of `names`; small ratios are over `baseline`."""
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One workload: what to choose, and all that is known of each architecture."""
 
-    workload: str
-    names: list[str]
-    baseline: str | None
+    workload: Workload
+    baseline: str | None  # whose figures the others are compared with; None: there is one alone
     verdict: Verdict
-    rows: list[Row]
-    promises: list[Row]
-    of: Workload
-    contestants: list[Contestant]  # in the order of `names`
+    architectures: list[Contestant]  # by name
+
+    @property
+    def names(self) -> list[str]:
+        return [each.arch for each in self.architectures]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report says, and where it is."""
+
+    page: str
+    frames: str
+    left_out: list[str]  # what could not be read, in sentences
+    comparisons: list[Comparison]
 
 
 def split_by(frames: Frames, columns: Sequence[str]) -> Iterator[Frames]:
@@ -109,20 +113,16 @@ def compare(frames: Frames) -> Comparison:
     """One workload's frames, compared."""
     names = sorted(frames.runs["arch"].unique())
     baseline = None if len(names) == 1 else "plan1" if "plan1" in names else names[0]
-    contestants = [_contestant(frames, name, baseline) for name in names]
     return Comparison(
-        workload=workload_name(frames.runs.iloc[0]),
-        names=names,
+        workload=workload_of(frames.runs.iloc[0]),
         baseline=baseline,
         verdict=judge(frames),
-        rows=list(_rows(frames.faults, contestants)),
-        promises=list(_promises(frames, names)),
-        of=_workload(frames.runs.iloc[0]),
-        contestants=contestants,
+        architectures=[_contestant(frames, name, baseline) for name in names],
     )
 
 
-def _workload(run: pd.Series[Any]) -> Workload:
+def workload_of(run: pd.Series[Any]) -> Workload:
+    """From a row of `runs`."""
     return msgspec.convert({column: _plain(run[column]) for column in WORKLOAD}, Workload, strict=False)
 
 
@@ -141,6 +141,10 @@ def _contestant(frames: Frames, name: str, baseline: str | None) -> Contestant:
         **{column: None if pd.isna(count) else int(count) for column, count in sums.items()},
         driver_valid=None if rounds.empty else bool((rounds["driver_valid"] == True).all()),  # noqa: E712 - of True, False and None
         figures=dict(_figures(frames, rounds, name, baseline)),
+        faults=[
+            Endured(str(fault), *(_plain(seen[column].max(skipna=False)) for column in ENDS))
+            for fault, seen in frames.faults[frames.faults["arch"] == name].groupby("fault", sort=False)
+        ],
         promises=[
             PromiseCheck(check["promise"], _plain(check["held"]), check["evidence"])
             for check in checks.to_dict("records")
@@ -162,105 +166,3 @@ def _figures(frames: Frames, rounds: pd.DataFrame, name: str, baseline: str | No
 def _times(ratios: pd.DataFrame, column: str, name: str, baseline: str | None) -> Times | None:
     found = ratios[(ratios["metric"] == column) & (ratios["arch"] == name) & (ratios["over"] == baseline)]
     return None if found.empty else Times(*(_plain(found.iloc[0][each]) for each in Times.__struct_fields__))
-
-
-def workload_name(run: pd.Series[Any], *, rate: bool = True) -> str:
-    """A workload for people, from any of its runs."""
-
-    def many(count: Any, noun: str) -> str:
-        return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
-
-    rooms = [] if pd.isna(run["rooms"]) else [many(run["rooms"], "room")]
-    parts = [run["scenario"], many(run["members"], "member"), *rooms, many(run["gateways"], "gateway")]
-    rates = [f"{run['rate_per_s']:g} msg/s"] if rate else []
-    return " · ".join([*parts, *rates, f"{run['payload_bytes']:g} bytes"])
-
-
-def _promises(frames: Frames, names: list[str]) -> Iterator[Row]:
-    """A row for each promise somebody made, over all rounds."""
-    for promise, checks in frames.promises.groupby("promise", sort=False):
-        yield Row(str(promise), [_promise(checks[checks["arch"] == name]) for name in names])
-
-
-def _promise(checks: pd.DataFrame) -> Cell:
-    if checks.empty:
-        return Cell("not promised", mood="soft")
-    held, broken = (checks[checks["held"] == answer] for answer in (True, False))
-    if len(broken):
-        return Cell("broken", broken["evidence"].iloc[0], mood="bad")
-    if len(held):
-        return Cell("held", "" if len(held) == 1 else f"in {len(held)} rounds", mood="good")
-    why = str(checks["evidence"].iloc[0]).partition(": ")[0]  # a fault's name has a colon, but no blank after it
-    return Cell(why if why.startswith(NOT_PROMISED) else "not tested", mood="soft")
-
-
-def _rows(faults: pd.DataFrame, contestants: Sequence[Contestant]) -> Iterator[Row]:
-    for column, label in (("expected", "deliveries owed"), ("delivered", "delivered")):
-        yield Row(label, [_count(getattr(each, column)) for each in contestants])
-    for column, label in MISTAKES.items():
-        yield Row(label, [_fault(getattr(each, column)) for each in contestants])
-    yield from _fault_rows(faults, [each.arch for each in contestants])
-    if any(each.returns is not None for each in contestants):
-        yield Row("members' returns", [_count(each.returns) for each in contestants])
-        yield Row("missed of what was said meanwhile", [_missed(each) for each in contestants])
-    for metric in METRICS:
-        if any(metric.column in each.figures for each in contestants):
-            yield Row(_label(metric), [_metric(each, metric) for each in contestants])
-
-
-def _fault_rows(faults: pd.DataFrame, names: list[str]) -> Iterator[Row]:
-    """For each fault that came, how soon it was over for whom: the longest of the rounds."""
-    for kind, seen in faults.groupby("fault", sort=False):
-        for column, label in (("first_delivery_ms", "heard again"), ("normal_ms", "normal again")):
-            yield Row(
-                f"{label} after {kind}, s",
-                [_longest(seen.loc[seen["arch"] == name, column]) for name in names],
-            )
-
-
-def _longest(ms: pd.Series[float]) -> Cell:
-    if ms.empty:
-        return Cell(NOTHING)
-    return Cell("not seen", mood="bad") if ms.isna().any() else Cell(f"{ms.max() / 1000:,.1f}")
-
-
-def _label(metric: Metric) -> str:
-    return f"{metric.label}, {metric.unit}" if metric.unit else metric.label
-
-
-def _count(count: int | None) -> Cell:
-    return Cell(NOTHING if count is None else f"{count:,}")
-
-
-def _fault(count: int | None) -> Cell:
-    if count is None:
-        return Cell(NOTHING)
-    return Cell("0", mood="good") if count == 0 else Cell(f"{count:,}", mood="bad")
-
-
-def _missed(contestant: Contestant) -> Cell:
-    if not contestant.away:
-        return Cell(NOTHING)
-    missed = contestant.missed or 0
-    return Cell("0", mood="good") if missed == 0 else Cell(f"{missed / contestant.away:.2%}", mood="bad")
-
-
-def _metric(contestant: Contestant, metric: Metric) -> Cell:
-    figure = contestant.figures.get(metric.column)
-    if figure is None:
-        return Cell(NOTHING)
-    return Cell(figure_of(figure, metric), "" if figure.times_baseline is None else times_text(figure.times_baseline))
-
-
-def figure_of(figure: Figure, metric: Metric) -> str:
-    """A percentile with its range of rounds; that alone where the rounds cannot be merged."""
-    among = " to ".join(dict.fromkeys(format(end, metric.form) for end in (figure.least, figure.most)))
-    if figure.value is None:
-        return among
-    value = format(figure.value, metric.form)
-    return f"{value} ({among})" if metric.is_percentile and among != value else value
-
-
-def times_text(times: Times) -> str:
-    interval = "" if times.low is None else f" ({times.low:.2f}-{times.high:.2f})"
-    return f"{times.ratio:.2f}x{interval}"

@@ -17,9 +17,10 @@ from markupsafe import Markup
 from harness.hosts import how_far_it_goes, started_by_others
 from harness.record import Manifest
 from harness.report.charts import CHARTS, has_data, throughput_and_latency
-from harness.report.comparison import NOTHING, Comparison, compare, split_by, workload_name
+from harness.report.comparison import Report, compare, split_by, workload_of
 from harness.report.frames import WORKLOAD, Frames, RunRecord, frames_of, read_records
 from harness.report.reading import leaving_out
+from harness.report.section import NOTHING, section_of, workload_name
 from harness.report.style import GRID, IN_THE_DARK, INK, SHADE, colours_of, save
 
 RUN_COLUMNS = (
@@ -43,17 +44,15 @@ class Chart:
     svg: Markup
 
 
-def write_report(
-    folders: Sequence[Path], out: Path, left_out: list[str] | None = None
-) -> tuple[Path, list[Comparison]]:
+def write_report(folders: Sequence[Path], out: Path) -> Report:
     """Read the records in these folders, write charts, frames and report.html to `out`.
 
-    Returns the page's path and what it says; what cannot be read is told there, and in `left_out`. Raises UsageError if
-    there is nothing to report.
+    Returns what the page says and where it is, and what could not be read. Raises UsageError if there is nothing to
+    report.
     """
-    unread = [] if left_out is None else left_out
-    records = read_records(folders, leaving_out(unread))
-    frames = frames_of(records, leaving_out(unread))
+    left_out: list[str] = []
+    records = read_records(folders, leaving_out(left_out))
+    frames = frames_of(records, leaving_out(left_out))
     frames.write(out / "frames")
     workloads = list(split_by(frames, WORKLOAD))
     comparisons = [compare(part) for part in workloads]
@@ -65,8 +64,10 @@ def write_report(
     page = environment.get_template("report.html.j2").render(
         title=_title(frames),
         made=_made(records),
-        left_out=unread,
-        sections=list(zip(comparisons, charts, [_how_far(part, records) for part in workloads], strict=True)),
+        left_out=left_out,
+        sections=list(
+            zip(map(section_of, comparisons), charts, [_how_far(part, records) for part in workloads], strict=True)
+        ),
         rate_charts=_rate_charts(frames, out / "charts"),
         colours=colours_of(frames.runs["arch"].unique()),
         in_the_dark=IN_THE_DARK,
@@ -79,7 +80,7 @@ def write_report(
     )
     path = out / "report.html"
     path.write_text(page, encoding="utf-8")
-    return path, comparisons
+    return Report(page=str(path), frames=str(out / "frames"), left_out=left_out, comparisons=comparisons)
 
 
 def _rate_charts(frames: Frames, folder: Path) -> list[Chart]:
@@ -90,7 +91,9 @@ def _rate_charts(frames: Frames, folder: Path) -> list[Chart]:
         if family.runs["latency_p99_ms"].notna().any():
             name = "throughput_and_latency" if len(families) == 1 else f"throughput_and_latency-{number}"
             drawn = save(throughput_and_latency(family), folder, name)
-            charts.append(Chart(name, workload_name(family.runs.iloc[0], rate=False), _inline(drawn, name)))
+            charts.append(
+                Chart(name, workload_name(workload_of(family.runs.iloc[0]), rate=False), _inline(drawn, name))
+            )
     return charts
 
 

@@ -6,9 +6,10 @@ import math
 
 from rich.text import Text
 
-from harness.report.comparison import MISTAKES, NOTHING, Comparison, Contestant, Figure, times_text
+from harness.report.comparison import MISTAKES, Comparison, Contestant, Figure
 from harness.report.fitting import Column, Fitted
 from harness.report.frames import METRICS, Metric
+from harness.report.section import NOTHING, times_text, workload_name
 
 KEY_FIGURES = ("latency_p50_ms", "latency_p99_ms", "cpu_system_us_per_delivery")
 
@@ -17,12 +18,12 @@ def choice_lines(comparison: Comparison) -> list[str | Text]:
     """What was asked of them, what to choose and why: before any figure."""
     verdict = comparison.verdict
     choice = Text.assemble("For this workload: ", (verdict.choice, "bold"), f", because {verdict.because[0]}")
-    return [Text(comparison.workload, style="italic"), choice, *verdict.because[1:], *verdict.out]
+    return [Text(workload_name(comparison.workload), style="italic"), choice, *verdict.because[1:], *verdict.out]
 
 
 def ranking(comparison: Comparison) -> Fitted:
     """An architecture a row with its key figures: those that were wrong last, and of the others the cheapest first."""
-    contestants = sorted(comparison.contestants, key=lambda each: (_wrong(each) != "", _cost(each), each.arch))
+    contestants = sorted(comparison.architectures, key=lambda each: (_wrong(each) != "", _cost(each), each.arch))
     p50, p99, cpu = (next(each for each in METRICS if each.column == column) for column in KEY_FIGURES)
 
     def values(metric: Metric) -> list[str]:

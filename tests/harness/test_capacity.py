@@ -180,8 +180,8 @@ def test_where_only_the_driver_broke_the_capacity_is_at_least_that() -> None:
     assert capacity_lines(driver_limited)[0].plain.startswith("capacity: at least 6,400 messages/s (")
     assert "capacity: at least 6,400 messages/s" in str(capacity_table(driver_limited).title)
     assert str(list(capacity_table(driver_limited).columns[-1].cells)[-1]) == "not told: the driver was not valid"
-    assert msgspec.json.decode(driver_limited.json())["at_least"] is True
-    assert msgspec.json.decode(driver_limited.json(), type=Capacity) == driver_limited
+    assert driver_limited.answer()["at_least"] is True
+    assert msgspec.convert(driver_limited.answer(), Capacity) == driver_limited
     texts = [each.get_text() for each in hockey_stick(driver_limited).axes[0].texts]
     assert texts == [" at least 6,400 messages/s "]
 

@@ -6,13 +6,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
+from harness.claims.study import Judged
 from harness.cli import main
+from harness.costs.advice import Advice
+from harness.costs.study import Fitted
+from harness.doctor import Finding
 from harness.documents.quotes import REFERENCE
+from harness.listing import Listing
 from harness.registry import architecture_names, peer_names, scenario_files
+from harness.report.comparison import Report
 
 CHATBENCH = [sys.executable, "-m", "harness.cli"]
 
@@ -221,3 +229,35 @@ def test_a_report_of_nothing_or_to_nowhere_is_one_clear_sentence(arguments: list
 
 def test_off_a_terminal_there_is_no_escape_sequence() -> None:
     assert "\x1b" not in chatbench("list").stdout + chatbench("doctor").stdout
+
+
+ANSWERS = {
+    "list": (["list"], Listing),
+    "doctor": (["doctor"], list[Finding]),
+    "advise": (["advise", "--rooms", "1k", "--members-per-room", "200", "--rate", "2k"], Advice),
+    "report": (["report", str(REFERENCE / "big_room"), "--out"], Report),
+    "claims": (["claims", "--from", str(REFERENCE / "claims"), "--out"], list[Judged]),
+    "costs": (["costs", "--from", str(REFERENCE / "costs"), "--out"], Fitted),
+}
+
+
+@pytest.mark.parametrize(("arguments", "kind"), ANSWERS.values(), ids=ANSWERS.keys())
+def test_json_is_the_answer_alone(arguments: list[str], kind: Any, tmp_path: Path) -> None:
+    where = [str(tmp_path / "out")] if arguments[-1] == "--out" else []
+    answer = chatbench(*arguments, *where, "--json")
+    assert answer.returncode == 0, answer.stderr
+    assert msgspec.json.decode(answer.stdout, type=kind)
+
+
+def test_every_command_that_answers_can_do_so_in_json() -> None:
+    answers = {name for name, command in main.commands.items() if "as_json" in {each.name for each in command.params}}
+    assert answers == {
+        *("run", "compare", "capacity", "report", "faults", "selftest"),
+        *("claims", "costs", "advise", "list", "doctor"),
+    }
+
+
+def test_json_beside_resume_changes_nothing_that_was_asked_for(tmp_path: Path) -> None:
+    answer = chatbench("compare", "--resume", str(tmp_path), "--json")
+    assert answer.returncode == 2
+    assert "leave --json out" not in answer.stderr

@@ -71,8 +71,8 @@ def test_every_output_shows_a_name_as_it_is(name: str, tmp_path: Path) -> None:
     frames = frames_of(read_records([folder]))
     for chart, (draw, _title) in CHARTS.items():
         save(draw(frames), tmp_path, chart)
-    page, _ = write_report([folder], tmp_path / "report")
-    assert "<b>" not in page.read_text(encoding="utf-8")
+    page = write_report([folder], tmp_path / "report").page
+    assert "<b>" not in Path(page).read_text(encoding="utf-8")
     runs = pd.read_csv(tmp_path / "report" / "frames" / "runs.csv")
     assert runs["scenario"][0].removeprefix("'") == name
     assert not runs["scenario"][0].startswith("=")

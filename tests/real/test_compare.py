@@ -9,9 +9,11 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
 
+from harness.report.comparison import Report
 from tests.real.runs import CHATBENCH, chatbench
 
 TIMEOUT_S = 280
@@ -119,8 +121,11 @@ def test_an_interrupted_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
     assert f"go on with: chatbench compare --resume {folder}" in said
     before = complete_runs(folder)
     assert len(before) == 2
-    answer = compare("--resume", str(folder))
+    answer = compare("--resume", str(folder), "--json")
     assert answer.returncode in (0, 4), answer.stderr
+    told = msgspec.json.decode(answer.stdout, type=Report).comparisons
+    rounds = {each.arch: each.rounds for compared in told for each in compared.architectures}
+    assert rounds == {"direct": 2, "redis": 2}
     after = complete_runs(folder)
     assert set(before.items()) <= set(after.items()), "what was complete was not run again"
     assert len(after) == 4

@@ -135,7 +135,7 @@ def test_several_faults_come_in_one_run(tmp_path: Path) -> None:
 
 def test_the_matrix_sets_promises_beside_what_was_seen(tmp_path: Path) -> None:
     cells = ["--arch", "redis", "--arch", "direct", "--fault", "pause:redis:1s", "--fault", "slow:members:1s"]
-    answer = chatbench("faults", *cells, *LOAD, "--duration", "6s", "--out", str(tmp_path))
+    answer = chatbench("faults", *cells, *LOAD, "--duration", "6s", "--out", str(tmp_path), "--json")
     assert answer.returncode == 0, answer.stderr
     (folder,) = tmp_path.iterdir()
     found = msgspec.json.decode((folder / "faults.json").read_bytes())
@@ -147,7 +147,8 @@ def test_the_matrix_sets_promises_beside_what_was_seen(tmp_path: Path) -> None:
     assert found["cells"][0]["lost_acked"] == 0
     assert "| redis | pause:redis | yes |" in (folder / "faults.md").read_text()
     assert (folder / "charts" / "pause_redis.png").exists()
-    assert "pause:redis" in answer.stdout
+    assert msgspec.json.decode(answer.stdout) == found
+    assert "run 3 of 3" in answer.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from harness.documents.quotes import REFERENCE
 from harness.promises import PromiseCheck
 from harness.report.comparison import Comparison, compare
 from harness.report.frames import frames_of, read_records
+from harness.report.section import section_of
 from tests.harness.report.records import write_record
 
 
@@ -22,15 +23,15 @@ def promised(comparison: Comparison) -> dict[str, dict[str, str]]:
     """Promise -> architecture -> what the page says."""
     return {
         row.label: dict(zip(comparison.names, (cell.value for cell in row.cells), strict=True))
-        for row in comparison.promises
+        for row in section_of(comparison).promises
     }
 
 
 def test_there_is_one_p99_of_an_architecture_in_table_json_verdict_and_charts() -> None:
     frames = frames_of(read_records([REFERENCE / "big_room"]))
     comparison = compare(frames)
-    (row,) = (row for row in comparison.rows if row.label == "delivery latency p99, ms")
-    for name, cell, contestant in zip(comparison.names, row.cells, comparison.contestants, strict=True):
+    (row,) = (row for row in section_of(comparison).rows if row.label == "delivery latency p99, ms")
+    for name, cell, contestant in zip(comparison.names, row.cells, comparison.architectures, strict=True):
         spectrum = frames.latency[frames.latency["arch"] == name]
         p99_ms = spectrum.loc[spectrum["share_at_most"] >= 0.99, "latency_ms"].min()
         figure = contestant.figures["latency_p99_ms"]
@@ -46,7 +47,7 @@ def test_there_is_one_p99_of_an_architecture_in_table_json_verdict_and_charts() 
 
 def test_where_no_histogram_was_kept_the_range_of_the_rounds_stands_alone() -> None:
     comparison = compared(REFERENCE / "big_room")
-    (row,) = (row for row in comparison.rows if row.label == "ack latency p50, ms")
+    (row,) = (row for row in section_of(comparison).rows if row.label == "ack latency p50, ms")
     assert dict(zip(comparison.names, (cell.value for cell in row.cells), strict=True))["plan1"] == "3.6 to 4.7"
 
 

@@ -119,13 +119,13 @@ BREAKS = {
 def test_what_cannot_be_read_is_told_and_the_rest_is_reported(tmp_path: Path, broken: Callable[[Path], object]) -> None:
     first, second = write_record(tmp_path, "plan1"), write_record(tmp_path, "redis")
     broken(first)
-    left_out: list[str] = []
-    page, (comparison,) = write_report([tmp_path], tmp_path, left_out)
-    assert left_out
-    assert all(str(first) in told for told in left_out)
-    assert left_out[0] in page.read_text()
+    made = write_report([tmp_path], tmp_path)
+    (comparison,) = made.comparisons
+    assert made.left_out
+    assert all(str(first) in told for told in made.left_out)
+    assert made.left_out[0] in Path(made.page).read_text()
     assert "redis" in comparison.names
-    assert str(second) not in " ".join(left_out)
+    assert str(second) not in " ".join(made.left_out)
 
 
 def test_the_command_tells_it_in_a_sentence_each(tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""A comparison in words and figures, for the page and the documents: rows of texts, a column for each architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.promises import NOT_PROMISED, PromiseCheck
+from harness.report.comparison import ENDS, MISTAKES, Comparison, Contestant, Endured, Figure, Times, Workload
+from harness.report.frames import METRICS, Metric
+from harness.report.verdict import Verdict
+
+NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    value: str
+    small: str = ""  # printed small below it
+    mood: str = ""  # good | bad | soft
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    label: str
+    cells: list[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One workload: a column of `rows` for each of `names`; small ratios are over `baseline`."""
+
+    workload: str
+    names: list[str]
+    baseline: str | None
+    verdict: Verdict
+    rows: list[Row]
+    promises: list[Row]
+
+
+def section_of(comparison: Comparison) -> Section:
+    return Section(
+        workload=workload_name(comparison.workload),
+        names=comparison.names,
+        baseline=comparison.baseline,
+        verdict=comparison.verdict,
+        rows=list(_rows(comparison.architectures)),
+        promises=list(_promises(comparison.architectures)),
+    )
+
+
+def workload_name(workload: Workload, *, rate: bool = True) -> str:
+    """A workload for people."""
+
+    def many(count: int, noun: str) -> str:
+        return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+    rooms = [] if workload.rooms is None else [many(workload.rooms, "room")]
+    gateways = many(workload.gateways, "gateway")
+    rates = [f"{workload.rate_per_s:g} msg/s"] if rate else []
+    parts = [workload.scenario, many(workload.members, "member"), *rooms, gateways, *rates]
+    return " · ".join([*parts, f"{workload.payload_bytes} bytes"])
+
+
+def _promises(contestants: Sequence[Contestant]) -> Iterator[Row]:
+    """A row for each promise somebody made, over all rounds."""
+    made = [[(check.promise, check) for check in each.promises] for each in contestants]
+    for promise in dict.fromkeys(promise for checks in made for promise, _ in checks):
+        yield Row(promise, [_promise([check for named, check in checks if named == promise]) for checks in made])
+
+
+def _promise(checks: Sequence[PromiseCheck]) -> Cell:
+    if not checks:
+        return Cell("not promised", mood="soft")
+    held, broken = ([check for check in checks if check.held is answer] for answer in (True, False))
+    if broken:
+        return Cell("broken", broken[0].evidence, mood="bad")
+    if held:
+        return Cell("held", "" if len(held) == 1 else f"in {len(held)} rounds", mood="good")
+    why = checks[0].evidence.partition(": ")[0]  # a fault's name has a colon, but no blank after it
+    return Cell(why if why.startswith(NOT_PROMISED) else "not tested", mood="soft")
+
+
+def _rows(contestants: Sequence[Contestant]) -> Iterator[Row]:
+    for column, label in (("expected", "deliveries owed"), ("delivered", "delivered")):
+        yield Row(label, [_count(getattr(each, column)) for each in contestants])
+    for column, label in MISTAKES.items():
+        yield Row(label, [_fault(getattr(each, column)) for each in contestants])
+    yield from _fault_rows(contestants)
+    if any(each.returns is not None for each in contestants):
+        yield Row("members' returns", [_count(each.returns) for each in contestants])
+        yield Row("missed of what was said meanwhile", [_missed(each) for each in contestants])
+    for metric in METRICS:
+        if any(metric.column in each.figures for each in contestants):
+            yield Row(_label(metric), [_metric(each, metric) for each in contestants])
+
+
+def _fault_rows(contestants: Sequence[Contestant]) -> Iterator[Row]:
+    """For each fault that came, how soon it was over for whom: the longest of the rounds."""
+    endured = [{seen.fault: seen for seen in each.faults} for each in contestants]
+    for fault in dict.fromkeys(fault for faults in endured for fault in faults):
+        for column, label in zip(ENDS, ("heard again", "normal again"), strict=True):
+            cells = [_after(faults[fault], column) if fault in faults else Cell(NOTHING) for faults in endured]
+            yield Row(f"{label} after {fault}, s", cells)
+
+
+def _after(endured: Endured, column: str) -> Cell:
+    ms = getattr(endured, column)
+    return Cell("not seen", mood="bad") if ms is None else Cell(f"{ms / 1000:,.1f}")
+
+
+def _label(metric: Metric) -> str:
+    return f"{metric.label}, {metric.unit}" if metric.unit else metric.label
+
+
+def _count(count: int | None) -> Cell:
+    return Cell(NOTHING if count is None else f"{count:,}")
+
+
+def _fault(count: int | None) -> Cell:
+    if count is None:
+        return Cell(NOTHING)
+    return Cell("0", mood="good") if count == 0 else Cell(f"{count:,}", mood="bad")
+
+
+def _missed(contestant: Contestant) -> Cell:
+    if not contestant.away:
+        return Cell(NOTHING)
+    missed = contestant.missed or 0
+    return Cell("0", mood="good") if missed == 0 else Cell(f"{missed / contestant.away:.2%}", mood="bad")
+
+
+def _metric(contestant: Contestant, metric: Metric) -> Cell:
+    figure = contestant.figures.get(metric.column)
+    if figure is None:
+        return Cell(NOTHING)
+    return Cell(figure_of(figure, metric), "" if figure.times_baseline is None else times_text(figure.times_baseline))
+
+
+def figure_of(figure: Figure, metric: Metric) -> str:
+    """A percentile with its range of rounds; that alone where the rounds cannot be merged."""
+    among = " to ".join(dict.fromkeys(format(end, metric.form) for end in (figure.least, figure.most)))
+    if figure.value is None:
+        return among
+    value = format(figure.value, metric.form)
+    return f"{value} ({among})" if metric.is_percentile and among != value else value
+
+
+def times_text(times: Times) -> str:
+    interval = "" if times.low is None else f" ({times.low:.2f}-{times.high:.2f})"
+    return f"{times.ratio:.2f}x{interval}"

@@ -84,7 +84,7 @@ def check_expectations(
     if not kinds or not set(kinds) <= set(promises.survives):
         return []
     in_use = use.silenced_share <= SILENCED_MAX and use.neither_share <= SILENCED_MAX
-    checks = [PromiseCheck(IN_USE.format(", ".join(kinds)), in_use, str(use))]
+    checks = [PromiseCheck(IN_USE.format(kind), in_use, str(use)) for kind in kinds]
     for kind in kinds:
         seen = [recovery for each, recovery in recoveries if each == kind]
         checks.append(_normal_again(kind, seen, timed=timed))

@@ -36,12 +36,16 @@ class InTurn(Generic[Item]):
 
     async def send(self, item: Item) -> None:
         """Returns when the backend has taken it; raises Refused if it did not, or too much is waiting."""
+        await self.put(item)
+
+    def put(self, item: Item) -> asyncio.Future[None]:
+        """As send, for who has more to put behind it at once."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             self._waiting.put_nowait((item, done))
         except asyncio.QueueFull as full:
             raise Refused(f"the publisher's queue is full: {self._backend} is slower than the load") from full
-        await done
+        return done
 
     async def _send_all(self) -> None:
         while True:

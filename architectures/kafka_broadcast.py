@@ -92,7 +92,7 @@ class KafkaBroadcast(Architecture):
             assign_from_now, consumer, self.services, self._topic, every_partition
         )
         self._reader = BatchReader(consumer, self._on_records, failed)
-        self._producer = AckedProducer(self.services, name, acks_of(self.topology))
+        self._producer = await AckedProducer.to(self.services, self._topic, name, failed, acks_of(self.topology))
         self._history = KafkaHistory(self.services, self._topic, name)
 
     async def publish(self, room: str, payload: bytes) -> None:

@@ -29,7 +29,8 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, by its docs
 from confluent_kafka.cimpl import NewTopic
 
-from architectures.interface import BadTopology, Delivery, Option, Refused, Services, Topology
+from architectures.interface import BadTopology, Delivery, GoneForGood, Option, Refused, Services, Topology
+from architectures.kafka_topics import TopicWatch, message_max_bytes
 
 # Whose word an ack is: of every in-sync replica (and then a retry can neither double nor reorder a record), of the
 # leader alone, or of nobody. Anything but `all` is there to be measured, not to be used.
@@ -40,6 +41,7 @@ KAFKA_OPTIONS: dict[str, Option] = {"acks": "all", "replicas": REPLICAS_MAX}
 ClientSettings = dict[str, str | int | float | bool | logging.Logger]
 PLAIN: Mapping[str, str] = MappingProxyType({})
 LINGER_MS = 1.0
+MESSAGE_MAX_BYTES = 1_000_000  # librdkafka's own limit, and that of its batches
 POLL_S = 0.1
 BATCH_MAX = 500
 HANDED_BATCHES_MAX = 8
@@ -64,15 +66,45 @@ MENDED_BY_ITSELF = (
 )
 
 
+FORBIDDEN = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+)
+# Of a batch and of a record in it, without key, value and headers: an upper bound.
+FRAMING_BYTES = 96
+UNREACHABLE_AFTER_S = 3.0
+
+
+def gone_for_good(error: KafkaError) -> GoneForGood | None:
+    """What the user is told of what asking again does not mend; None for what may pass."""
+    told = error.str()
+    if error.code() in FORBIDDEN:
+        return GoneForGood(
+            f"Kafka forbids its user what is needed ({told}); give it the right to what begins so (ACLs)"
+        )
+    if error.code() == KafkaError._SSL and "certificate" in told:
+        return GoneForGood(f"Kafka cannot be spoken to over TLS ({told}); see to the certificates")
+    if error.code() == KafkaError._AUTHENTICATION and "SASL authentication error" in told:
+        return GoneForGood(f"Kafka does not let its user in ({told}); see to --kafka-properties")
+    return None
+
+
+def plainly(problem: BaseException) -> BaseException:
+    """The same, or what the user is told of it."""
+    return (gone_for_good(problem.args[0]) if isinstance(problem, KafkaException) else None) or problem
+
+
 def create_topic(
     services: Services, topic: str, partitions: int, topology: Topology, settings: Mapping[str, str] = PLAIN
 ) -> None:
     """Create a topic, replicated as the topology says, with settings of its own. Idempotent.
 
-    Raises KafkaException when the cluster refuses.
+    Raises KafkaException when the cluster refuses, and GoneForGood when asking again would not help.
     """
     replicas, in_sync_min = replication(topology)
-    admin = admin_client(services)
+    problems: list[KafkaError] = []
+    admin = admin_client(services, problems.append)
     new = NewTopic(
         topic,
         num_partitions=partitions,
@@ -81,11 +113,32 @@ def create_topic(
     )
     created: ThreadFuture[None] = admin.create_topics([new], request_timeout=METADATA_TIMEOUT_S)[topic]
     try:
-        created.result(timeout=2 * METADATA_TIMEOUT_S)
+        _reached(admin, created, services, problems)
     except KafkaException as refused:
+        if (for_good := gone_for_good(refused.args[0])) is not None:
+            raise for_good from refused
         if refused.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise
     ends_of(services, topic, range(partitions))  # so that whoever meets the topic finds its leaders
+
+
+def _reached(admin: AdminClient, asked: ThreadFuture[None], services: Services, problems: list[KafkaError]) -> None:
+    """The answer; raises GoneForGood where the brokers name an address at which nobody answers."""
+    deadline, away_since_s = time.monotonic() + 2 * METADATA_TIMEOUT_S, None
+    while not asked.done() and time.monotonic() < deadline:
+        admin.poll(POLL_S)
+        for problem in problems:
+            if (for_good := gone_for_good(problem)) is not None:
+                raise for_good
+        if problems and away_since_s is None:
+            away_since_s = time.monotonic()
+        if away_since_s is not None and time.monotonic() - away_since_s > UNREACHABLE_AFTER_S:
+            raise GoneForGood(
+                f"Kafka answered at {services.kafka_bootstrap}, but a broker of it cannot be reached where it says "
+                f"that it is ({problems[0].str()}); let it advertise an address that is reached from here "
+                "(advertised.listeners)"
+            )
+    asked.result(timeout=0)
 
 
 def replication(topology: Topology) -> tuple[int, int]:
@@ -101,8 +154,10 @@ def client_settings(services: Services) -> ClientSettings:
     return {**services.kafka_settings, "bootstrap.servers": services.kafka_bootstrap, "logger": log}
 
 
-def admin_client(services: Services) -> AdminClient:
+def admin_client(services: Services, on_problem: Callable[[KafkaError], None] | None = None) -> AdminClient:
     settings: dict[str, Any] = client_settings(services)  # its type forgets the logger, which it does take
+    if on_problem is not None:
+        settings["error_cb"] = on_problem
     return AdminClient(settings)
 
 
@@ -133,15 +188,31 @@ def ack_settings(acks: str) -> dict[str, str | bool]:
 
 
 class AckedProducer:
-    """A producer whose `send` gives a future that resolves when Kafka has acked every copy."""
+    """A producer whose `send` gives a future that resolves when Kafka has acked every copy. `to` makes one."""
 
-    def __init__(self, services: Services, client_id: str, acks: str = "all") -> None:
+    def __init__(
+        self,
+        services: Services,
+        client_id: str,
+        acks: str,
+        *,
+        watch: TopicWatch,
+        failed: Callable[[BaseException], None],
+        message_max_bytes: int,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._watch = watch
+        self._failed = failed
+        self._message_max_bytes = message_max_bytes
+        settings: dict[str, Any] = client_settings(services)  # as in admin_client
         self._producer = Producer(
             {
-                **client_settings(services),
+                **settings,
                 "client.id": client_id,
+                "error_cb": self._on_problem,
                 "linger.ms": LINGER_MS,
+                # A broker refuses a batch that is too large as a whole.
+                "batch.size": message_max_bytes,
                 # Only for records whose partition is left open: keyed by room, they would all land in one.
                 "partitioner": "random",
                 **ack_settings(acks),
@@ -152,13 +223,35 @@ class AckedProducer:
         self._thread = threading.Thread(target=self._poll, name="kafka-acks", daemon=True)
         self._thread.start()
 
+    @classmethod
+    async def to(
+        cls,
+        services: Services,
+        topic: str,
+        client_id: str,
+        failed: Callable[[BaseException], None],
+        acks: str = "all",
+    ) -> AckedProducer:
+        """`failed` is told when the topic is deleted, or Kafka does not let us write there any more."""
+        admin = admin_client(services)
+        limit = min(await message_max_bytes(admin, topic) or MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES)
+        watch = TopicWatch(admin, topic, failed)
+        return cls(services, client_id, acks, watch=watch, failed=failed, message_max_bytes=limit)
+
     def send(
         self, topic: str, partitions: Sequence[int] | None, key: bytes, value: bytes, message_id: bytes | None
     ) -> asyncio.Future[None]:
         """Produce one record to each of the partitions, or, with None, one record to any partition.
 
-        Raises Refused at once when the producer's bounded queue is full.
+        Raises Refused at once when the producer's bounded queue is full, or Kafka would not take so large a message:
+        it would refuse the small ones that go with it as well.
         """
+        size_bytes = FRAMING_BYTES + len(key) + len(value) + len(message_id or b"")
+        if size_bytes > self._message_max_bytes:
+            raise Refused(
+                f"the message has {len(value):,} bytes, but Kafka takes {self._message_max_bytes:,} at most, "
+                f"{FRAMING_BYTES} of them for itself (max.message.bytes)"
+            )
         targets = (-1,) if partitions is None else partitions
         copies = _Copies(self._loop.create_future(), len(targets))
         headers: list[tuple[str, str | bytes | None]] | None = None if message_id is None else [("id", message_id)]
@@ -190,9 +283,18 @@ class AckedProducer:
         batch = self._settled[:]
         del self._settled[: len(batch)]
         self._loop.call_soon_threadsafe(_settle, batch)
+        for _copies, error in batch:
+            if error is not None and error.code() in FORBIDDEN:
+                self._on_problem(error)
+
+    def _on_problem(self, error: KafkaError) -> None:
+        """On the polling thread. What is not for good, librdkafka mends itself."""
+        if (for_good := gone_for_good(error)) is not None:
+            self._loop.call_soon_threadsafe(self._failed, for_good)
 
     async def close(self, timeout_s: float = 5.0) -> None:
         """Wait until all that was accepted for sending is acked or has failed, at most `timeout_s`."""
+        await self._watch.close()
         await asyncio.to_thread(self._close, timeout_s)
 
     def _close(self, timeout_s: float) -> None:
@@ -256,7 +358,7 @@ class BatchReader:
                         self._loop.call_soon_threadsafe(self._hand, records)
                         break
         except BaseException as problem:  # noqa: BLE001 - whatever ended the thread must end the gateway too
-            self._loop.call_soon_threadsafe(self._failed, problem)
+            self._loop.call_soon_threadsafe(self._failed, plainly(problem))
 
     async def between_polls(self, change: Callable[[Consumer], None]) -> None:
         """Let the reading thread call `change`: a consumer that one thread polls keeps every other one waiting."""

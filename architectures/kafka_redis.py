@@ -50,6 +50,7 @@ from architectures.kafka_client import (
     group_settings,
     partition_count,
     place_of,
+    plainly,
     poll_batch,
 )
 from architectures.kafka_missed import Heard, KafkaLog, Place, Relayed
@@ -109,7 +110,7 @@ class KafkaRedis(Architecture):
         self._closing = False
         self._told: dict[int, int] = {}  # by partition: up to where this relay has published since it last said so
         self._told_s = 0.0
-        self._producer = AckedProducer(self.services, name, acks_of(self.topology))
+        self._producer = await AckedProducer.to(self.services, self._topic, name, failed, acks_of(self.topology))
         self._pipeline = Pipeline(Link(RedisAddress.parse(redis_url)))
         self._heard = Heard(KafkaLog(self.services, self._topic, name), self._partitions, deliver, failed)
         await self._heard.open()
@@ -222,7 +223,7 @@ class Relay:
                 if records and asyncio.run_coroutine_threadsafe(self._hand_over(records), self._loop).result():
                     self._store_position(records)
         except BaseException as problem:  # noqa: BLE001 - whatever ended the thread must end the gateway too
-            self._loop.call_soon_threadsafe(self._failed, problem)
+            self._loop.call_soon_threadsafe(self._failed, plainly(problem))
 
     def _store_position(self, records: Sequence[Message]) -> None:
         last = {record.partition(): record for record in records}

@@ -81,7 +81,7 @@ class Naive(Architecture):
         )
         consumer.subscribe([self._topic])
         self._reader = BatchReader(consumer, self._on_records, failed)
-        self._producer = AckedProducer(self.services, name, acks_of(self.topology))
+        self._producer = await AckedProducer.to(self.services, self._topic, name, failed, acks_of(self.topology))
 
     async def publish(self, room: str, payload: bytes) -> None:
         await self._producer.send(self._topic, None, room.encode(), payload, None)

@@ -30,7 +30,9 @@ def gone_for_good(problem: Exception) -> GoneForGood | None:
     """What the user is told of what asking again does not mend; None for what may pass, as a connection that broke."""
     told = str(problem).lower()
     if FORBIDDEN in told:
-        return GoneForGood(f"NATS forbids its user something ({problem}); give it the right to what begins so")
+        return GoneForGood(
+            f"NATS forbids its user what is needed ({problem}); give it the right to subjects that begin so"
+        )
     if isinstance(problem, AuthorizationError) or any(word in told for word in UNKNOWN):
         return GoneForGood(f"NATS does not let its user in ({problem}); use the name and the password it knows")
     if isinstance(problem, ssl.SSLError) and not isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError):

@@ -81,9 +81,10 @@ class Ownership:
         raises TimeoutError.
         """
         name = f"{self._topology.run_id}-gateway-{self._gateway}-owner"
-        self._producer = AckedProducer(self._services, name)
+        topic_of_claims = self.claims_topic(self._topology)
+        self._producer = await AckedProducer.to(self._services, topic_of_claims, name, self._failed)
         claims = Consumer(consumer_settings(self._services, f"{name}-claims", group=name))
-        assign_from_start(claims, self.claims_topic(self._topology), [0])
+        assign_from_start(claims, topic_of_claims, [0])
         self._claims_reader = BatchReader(claims, self._on_claims, self._failed)
         group = f"{self._topology.run_id}-owners"
         member = Consumer({**consumer_settings(self._services, name, group), **group_settings()})

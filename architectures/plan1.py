@@ -104,7 +104,7 @@ class Plan1(Architecture):
         consumer = Consumer(consumer_settings(self.services, name, group=name))
         self._read_up_to = await asyncio.to_thread(assign_from_now, consumer, self.services, self._topic, own)
         self._reader = BatchReader(consumer, self._on_records, failed)
-        self._producer = AckedProducer(self.services, name, acks_of(self.topology))
+        self._producer = await AckedProducer.to(self.services, self._topic, name, failed, acks_of(self.topology))
         self._history = KafkaHistory(self.services, self._topic, name)
 
     async def publish(self, room: str, payload: bytes) -> None:

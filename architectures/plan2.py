@@ -107,7 +107,7 @@ class Plan2(Architecture):
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
         consumer = Consumer(consumer_settings(self.services, name, group=name))
         self._reader = BatchReader(consumer, self._on_records, failed)
-        self._producer = AckedProducer(self.services, name, acks_of(self.topology))
+        self._producer = await AckedProducer.to(self.services, self._topic, name, failed, acks_of(self.topology))
         self._history = KafkaHistory(self.services, self._topic, name)
         self._ownership = Ownership(
             self.services, self.topology, self.gateway, take=self._take, let_go=self._let_go, failed=failed

@@ -106,6 +106,11 @@ class Pipeline:
     def __init__(self, link: Link) -> None:
         self._link = link
 
+    @property
+    def connection(self) -> AbstractConnection:
+        """A new one whenever it was closed: then Redis may have begun anew, with nothing of what it had."""
+        return self._link.connection
+
     async def execute(self, commands: Sequence[Command]) -> list[Refused | None]:
         """In this order. Of each command, why it was refused, if it was; raises GoneForGood.
 
@@ -113,7 +118,7 @@ class Pipeline:
         nobody can say whether Redis has done it.
         """
         answers: list[Refused | None] = []
-        connection = self._link.connection
+        before = connection = self._link.connection
         try:
             async with asyncio.timeout(ANSWER_MAX_S):
                 await self._link.ready()
@@ -121,8 +126,13 @@ class Pipeline:
                 await self._link.send(commands)
                 while len(answers) < len(commands):
                     try:
-                        await connection.read_response(timeout=math.inf)
-                        answers.append(None)
+                        answer = await connection.read_response(timeout=math.inf)
+                        if answer is not None:
+                            answers.append(None)
+                        elif connection is before:
+                            raise _deleted(commands[len(answers)])
+                        else:
+                            answers.append(Refused("Redis has begun anew, without what was said before; say it again"))
                     except ResponseError as problem:  # of this command alone; the next answer follows
                         doing = " ".join(str(part) for part in commands[len(answers)][:2])
                         if (for_good := gone_for_good(problem, doing)) is not None:
@@ -138,6 +148,11 @@ class Pipeline:
 
     async def close(self) -> None:
         await self._link.connection.disconnect()
+
+
+def _deleted(command: Command) -> GoneForGood:
+    told = str(command[1])
+    return GoneForGood(f"the stream {told} was deleted from Redis, or evicted, while it was in use; start again")
 
 
 def _refused(problem: Exception) -> Refused:
@@ -161,13 +176,19 @@ class Publisher:
         """Returns when Redis has executed the PUBLISH; raises Refused if it did not, or too much is waiting."""
         await self._commands.send((self._verbs.publish, channel, payload))
 
-    async def append(self, stream: str, payload: bytes, keep: int) -> None:
-        """As publish, to a stream that keeps about so many messages."""
-        await self._commands.send(("XADD", stream, "MAXLEN", "~", keep, "*", "p", payload))
+    @property
+    def connection(self) -> AbstractConnection:
+        """As Pipeline.connection."""
+        return self._pipeline.connection
 
-    async def expire(self, key: str, after_s: int) -> None:
-        """As publish: what is there under that key is gone after that time."""
-        await self._commands.send(("EXPIRE", key, after_s))
+    async def append(self, stream: str, payload: bytes, keep: int) -> None:
+        """As publish, to a stream that is there and keeps about so many messages; GoneForGood if it is not there."""
+        await self._commands.send(("XADD", stream, "NOMKSTREAM", "MAXLEN", "~", keep, "*", "p", payload))
+
+    async def begin(self, stream: str, payload: bytes, keep: int, gone_after_s: int) -> None:
+        """As append, to a stream that may not be there; it is gone so long after the last `begin`."""
+        added = self._commands.put(("XADD", stream, "MAXLEN", "~", keep, "*", "p", payload))
+        await asyncio.gather(added, self._commands.put(("EXPIRE", stream, gone_after_s)))
 
     async def close(self) -> None:
         """Send what is waiting, then disconnect."""

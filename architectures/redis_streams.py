@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from architectures.interface import (
@@ -34,10 +35,21 @@ from architectures.interface import (
     Topology,
 )
 from architectures.redis_address import RedisAddress
-from architectures.redis_client import ANSWER_MAX_S, AWAY_MAX_S, COME_BACK_EVERY_S, Link, Publisher
+from architectures.redis_client import (
+    ANSWER_MAX_S,
+    AWAY_MAX_S,
+    COME_BACK_EVERY_S,
+    COME_BACK_FIRST_S,
+    Link,
+    Publisher,
+    gone_for_good,
+)
 
 READ_MAX = 500  # messages of each room at once
-GONE_AFTER_S = 2 * 24 * 3600  # longer than any run: a Redis that is somebody else's keeps nothing for ever
+# A Redis that is somebody else's keeps nothing for ever: a stream is gone so long after something was last said there,
+# which every gateway that speaks there puts off in good time.
+GONE_AFTER_S = 2 * 24 * 3600
+PUT_OFF_EVERY_S = 3600
 START = b"0-0"
 
 
@@ -82,17 +94,25 @@ class RedisStreams(Architecture):
         self._deliver = deliver
         self._prefix = self.topology.topic("room:")
         self._keep = int(self.topology.options.get("keep", self.options["keep"]))
-        self._known: set[str] = set()
+        # By room with members here: when this gateway last put off the end of its stream, and over which connection.
+        self._put_off: dict[str, tuple[float, AbstractConnection]] = {}
         self._publisher = Publisher(self.services.redis_url, failed)
         self._reader = StreamReader(self.services.redis_url, self._on_messages, failed)
         await self._reader.open(self.topology.topic(f"gateway:{self.gateway}"))
 
     async def publish(self, room: str, payload: bytes) -> None:
         stream = self._prefix + room
-        await self._publisher.append(stream, payload, self._keep)
-        if room not in self._known:
-            self._known.add(room)
-            await self._publisher.expire(stream, GONE_AFTER_S)
+        now_s, connection = time.monotonic(), self._publisher.connection
+        last_s, over = self._put_off.get(room, (-math.inf, None))
+        try:
+            if over is connection and now_s - last_s < PUT_OFF_EVERY_S:
+                await self._publisher.append(stream, payload, self._keep)
+            else:
+                self._put_off[room] = now_s, connection  # what else is said meanwhile is sent after it
+                await self._publisher.begin(stream, payload, self._keep, GONE_AFTER_S)
+        except Refused:
+            self._put_off.pop(room, None)
+            raise
 
     def _on_messages(self, messages: Sequence[tuple[str, bytes]]) -> None:
         start = len(self._prefix)
@@ -102,6 +122,7 @@ class RedisStreams(Architecture):
         await self._reader.follow(self._prefix + room)
 
     async def leave(self, room: str) -> None:
+        self._put_off.pop(room, None)
         self._reader.unfollow(self._prefix + room)
 
     async def history(self, room: str, after_s: float) -> Sequence[bytes]:
@@ -170,32 +191,42 @@ class StreamReader:
 
     async def _ask(self, *command: str | bytes | int) -> Any:
         began_s = time.monotonic()
+        wait_s = COME_BACK_FIRST_S
         async with self._asking:
             while True:
                 try:
                     async with asyncio.timeout(ANSWER_MAX_S):
                         return await _answer(self._asking_link, *command)
-                except (RedisError, OSError):
+                except (RedisError, OSError) as problem:
+                    if (for_good := gone_for_good(problem, f"{command[0]!s} {command[1]!s}")) is not None:
+                        self._failed(for_good)
+                        raise for_good from problem
                     if time.monotonic() - began_s > AWAY_MAX_S:
                         raise
-                await asyncio.sleep(COME_BACK_EVERY_S)
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, COME_BACK_EVERY_S)
                 await self._asking_link.renew()
 
     async def _read(self) -> None:
         heard_s = time.monotonic()
+        wait_s = COME_BACK_FIRST_S
         while True:
             try:
                 streams = list(self._positions)
                 wanted: list[str | bytes] = [*streams, *(self._positions[stream] for stream in streams)]
                 told = await _answer(self._reading_link, "XREAD", "COUNT", READ_MAX, "BLOCK", 0, "STREAMS", *wanted)
-                heard_s = time.monotonic()
+                heard_s, wait_s = time.monotonic(), COME_BACK_FIRST_S
                 self._take(told)
             except (RedisError, OSError) as problem:
+                if (for_good := gone_for_good(problem, "XREAD the rooms")) is not None:
+                    self._failed(for_good)
+                    return
                 # What is in the streams waits there: nothing was missed.
                 if time.monotonic() - heard_s > AWAY_MAX_S and not await self._is_back():
                     self._failed(problem)
                     return
-                await asyncio.sleep(COME_BACK_EVERY_S)
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, COME_BACK_EVERY_S)
                 await self._reading_link.renew()
             except Exception as problem:  # noqa: BLE001 - a gateway that delivers no more must not look like silence
                 self._failed(problem)
@@ -242,6 +273,6 @@ def _order(entry: bytes) -> tuple[int, int]:
 
 
 async def _answer(link: Link, *command: str | bytes | int) -> Any:
-    await link.connection.connect()  # type: ignore[no-untyped-call]  # redis-py's; does nothing while connected
-    await link.connection.send_command(*command)
+    await link.ready()
+    await link.send([command])
     return await link.connection.read_response(disable_decoding=True, timeout=math.inf)

@@ -188,7 +188,7 @@ def kafka_figures(backends: Backends, linger_ms: float, rate_per_s: float) -> Fi
         consumer = Consumer(kafka_client.consumer_settings(services, topic, topic))
         kafka_client.assign_from_now(consumer, services, topic, [0])
         reader = kafka_client.BatchReader(consumer, note, _raise)
-        producer = kafka_client.AckedProducer(services, topic)
+        producer = await kafka_client.AckedProducer.to(services, topic, topic, _raise)
         await send(producer, 1.0)  # first of all, connections are made
         taken_ms.clear()
         own_s, broker_s = cpu_s(os.getpid()), cpu_s(broker)

@@ -128,7 +128,7 @@ class Injector:
     def _reset(self, fault: Fault) -> None:
         """Of the first gateway. Raises ServiceFailed where nothing was closed, and so nothing would be tested."""
         fleet, proxy = self._stack.fleet, self._proxy(fault)
-        if fleet is None or proxy is None or not proxy.reset(fleet.children[0]):
+        if fleet is None or proxy is None or not proxy.reset(fleet.children[0].pid):
             raise ServiceFailed(f"--fault {fault.kind}: the first gateway had no connection that could be closed")
 
     def _start_again(self, target: str) -> None:

@@ -20,7 +20,7 @@ import msgspec
 import uvloop
 
 from architectures.address import parse_hosts
-from architectures.interface import Architecture, Services, Topology
+from architectures.interface import Architecture, GoneForGood, Services, Topology
 from architectures.nats_address import NatsAddress
 from architectures.redis_address import RedisAddress
 from harness import config
@@ -79,7 +79,7 @@ def stand(
         uvloop.run(_stand(standing, settings, architecture, services, say))
     except asyncio.CancelledError:
         pass  # a signal, before it served
-    except (NoPlace, NoJetStream, StoreAway) as problem:
+    except (GoneForGood, NoPlace, NoJetStream, StoreAway) as problem:
         raise ServiceFailed(str(problem)) from problem
     except Exception as problem:
         if is_mistake(problem):

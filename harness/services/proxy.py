@@ -40,9 +40,9 @@ class Proxy:
     ports: tuple[int, ...]  # where clients come
     control_port: int
 
-    def reset(self, client: Child) -> int:
+    def reset(self, pid: int) -> int:
         """Close all connections of that process, with a reset; returns how many. Raises ServiceFailed."""
-        connections = psutil.Process(client.pid).net_connections("tcp")
+        connections = psutil.Process(pid).net_connections("tcp")
         from_ports = [each.laddr.port for each in connections if each.raddr and each.raddr.port in self.ports]
         try:
             with (

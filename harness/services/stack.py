@@ -6,7 +6,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 
-from architectures.interface import Contender, Topology
+from architectures.interface import Contender, GoneForGood, Topology
 from harness.errors import ServiceFailed
 from harness.gateway.settings import Exposure, Limits
 from harness.measure.resources import Meter
@@ -82,6 +82,8 @@ class Stack:
         services = self.backends.services_for(self._architecture.requires)
         try:
             self._architecture.provision(services, self.topology)
+        except GoneForGood as problem:
+            raise ServiceFailed(str(problem)) from problem
         except KafkaException as problem:
             raise ServiceFailed(f"{self._architecture.name} could not make its topics: {problem}") from problem
         self.fleet = Fleet(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from architectures.interface import Delivery, Refused, Services, Topology
+from architectures.interface import Delivery, GoneForGood, Refused, Services, Topology
 from architectures.nats_core import Nats
 from harness.measure.nats_metrics import read_counters
-from harness.services.nats import NatsServer, start_nats
+from harness.services.nats import NatsServer, find_nats_server, start_nats
+from harness.services.ports import free_ports
+from harness.services.proxy import start_proxy
+from harness.services.supervise import spawn, wait_until_listening
 from tests.backends import nats_is_here
 
 pytestmark = pytest.mark.skipif(not nats_is_here(), reason="there is no nats-server here")
@@ -78,3 +82,101 @@ def test_after_the_server_was_away_rooms_are_heard_again(server: NatsServer) -> 
         await listener.close()
 
     asyncio.run(scenario())
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Iterator[int]:
+    """The port of a server that lets a guest speak and listen in few places, and takes small messages only."""
+    (port,) = free_ports(1)
+    config = tmp_path / "nats.conf"
+    config.write_text(
+        f"""
+        host: "127.0.0.1", port: {port}, max_payload: 3000
+        authorization {{ users = [
+          {{ user: mute, password: x, permissions: {{ publish: ["_INBOX.>"], subscribe: [">"] }} }}
+          {{ user: deaf, password: x, permissions: {{ publish: [">"], subscribe: ["_INBOX.>"] }} }}
+          {{ user: free, password: x }}
+        ] }}
+        """
+    )
+    child = spawn("nats", [str(find_nats_server()), "-c", str(config)], tmp_path / "nats.log")
+    wait_until_listening(child, port, 15.0)
+    yield port
+    child.kill()
+
+
+async def gateway_of(user: str, port: int, problems: list[BaseException], heard: list[Delivery]) -> Nats:
+    nats = Nats(Services(nats_url=f"nats://{user}@127.0.0.1:{port}"), Topology(run_id="n", gateways=1), 0)
+    await nats.open(heard.extend, problems.append, lambda _rooms: None)
+    return nats
+
+
+def test_who_may_not_speak_is_told_so_and_nothing_is_acked(strict: int) -> None:
+    problems: list[BaseException] = []
+
+    async def scenario() -> None:
+        nats = await gateway_of("mute:x", strict, problems, [])
+        with pytest.raises(Refused, match="forbids its user"):
+            await nats.publish("room", b"hello")
+        await nats.close()
+
+    asyncio.run(scenario())
+    assert isinstance(problems[0], GoneForGood)
+    assert "permissions violation for Publish" in str(problems[0])
+
+
+def test_who_may_not_listen_is_told_so_at_once(strict: int) -> None:
+    problems: list[BaseException] = []
+
+    async def scenario() -> None:
+        nats = await gateway_of("deaf:x", strict, problems, [])
+        await nats.join("room")
+        await nats.close()
+
+    asyncio.run(scenario())
+    assert isinstance(problems[0], GoneForGood)
+    assert "permissions violation for Subscription" in str(problems[0])
+
+
+def test_who_is_not_let_in_is_told_so_at_once(strict: int) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(10):
+            with pytest.raises(GoneForGood, match="does not let its user in"):
+                await gateway_of("free:wrong", strict, [], [])
+
+    asyncio.run(scenario())
+
+
+def test_one_message_that_is_too_large_is_refused_alone_and_with_the_limit(strict: int) -> None:
+    async def scenario() -> None:
+        heard: list[Delivery] = []
+        nats = await gateway_of("free:x", strict, [], heard)
+        await nats.join("room")
+        said = [b"a", b"b" * 5000, b"c"]
+        answers = await asyncio.gather(*(nats.publish("room", each) for each in said), return_exceptions=True)
+        assert [answer is None for answer in answers] == [True, False, True]
+        assert "5,000 bytes, but NATS takes 3,000 at most" in str(answers[1])
+        await until(heard, 2)
+        assert [delivery.payload for delivery in heard] == [b"a", b"c"]
+        await nats.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_was_closed_while_it_was_idle_costs_no_message(server: NatsServer, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    proxy = start_proxy("the proxy", [(port, server.port)], tmp_path / "proxy.log")
+
+    async def scenario() -> None:
+        nats = Nats(Services(nats_url=f"nats://127.0.0.1:{port}"), Topology(run_id="n", gateways=1), 0)
+        await nats.open(lambda _batch: None, lambda problem: pytest.fail(str(problem)), lambda _rooms: None)
+        await nats.publish("room", b"before")
+        assert await asyncio.to_thread(proxy.reset, os.getpid()) > 0
+        await asyncio.sleep(0.05)  # the end of the connection arrives
+        await nats.publish("room", b"after")
+        await nats.close()
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        proxy.child.kill()

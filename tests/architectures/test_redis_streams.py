@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from architectures.interface import BadTopology, Delivery, Services, Topology
+import architectures.redis_streams
+from architectures.interface import BadTopology, Delivery, GoneForGood, Refused, Services, Topology
 from architectures.redis_streams import RedisStreams
 from harness.services.redis import RedisServer, start_redis
 
@@ -99,3 +100,72 @@ def test_a_redis_that_stays_away_ends_the_gateway(server: RedisServer, monkeypat
 
     asyncio.run(scenario())
     assert isinstance(problems[0], OSError | redis.RedisError)
+
+
+def test_a_stream_that_is_deleted_while_it_is_in_use_ends_the_gateway_with_its_name(server: RedisServer) -> None:
+    problems: list[BaseException] = []
+
+    async def scenario() -> None:
+        architecture = RedisStreams(Services(redis_url=server.url), Topology(run_id="del", gateways=1), 0)
+        await architecture.open(lambda _batch: None, problems.append, lambda _rooms: None)
+        await architecture.publish("room", b"before")
+        with redis.Redis(port=server.port) as owner:
+            owner.delete("del-room:room")
+            with pytest.raises(Refused):
+                await architecture.publish("room", b"after")
+            assert not owner.exists("del-room:room"), "it was not made anew, without an end"
+        await architecture.close()
+
+    try:
+        asyncio.run(scenario())
+        (problem,) = problems
+        assert isinstance(problem, GoneForGood)
+        assert "the stream del-room:room was deleted from Redis" in str(problem)
+    finally:
+        server.stop()
+
+
+def test_a_room_that_lives_for_days_keeps_its_stream_and_one_that_is_dead_does_not(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        architecture = RedisStreams(Services(redis_url=server.url), Topology(run_id="old", gateways=1), 0)
+        await architecture.open(lambda _batch: None, broken, lambda _rooms: None)
+        await architecture.publish("room", b"on the first day")
+        with redis.Redis(port=server.port) as owner:
+            owner.expire("old-room:room", 100)  # as after nearly two days
+            await architecture.publish("room", b"a moment later")
+            assert owner.ttl("old-room:room") <= 100
+            monkeypatch.setattr(architectures.redis_streams, "PUT_OFF_EVERY_S", 0.0)
+            await architecture.publish("room", b"an hour later")
+            assert owner.ttl("old-room:room") > 100
+            assert all(owner.ttl(key) > 0 for key in owner.scan_iter()), "nothing is kept for ever"
+        await architecture.close()
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        server.stop()
+
+
+def test_redis_that_begins_anew_without_what_was_said_is_no_deletion(server: RedisServer) -> None:
+    async def scenario() -> None:
+        architecture = RedisStreams(Services(redis_url=server.url), Topology(run_id="anew", gateways=1), 0)
+        await architecture.open(lambda _batch: None, broken, lambda _rooms: None)
+        await architecture.publish("room", b"before")
+        server.child.kill()
+        server.start_again()
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    await architecture.publish("room", b"after")
+                    break
+                except Refused:
+                    await asyncio.sleep(0.05)
+        await architecture.publish("room", b"and again")
+        await architecture.close()
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        server.stop()

@@ -105,7 +105,7 @@ def test_the_connections_of_one_client_are_closed_with_a_reset_and_no_others(
     with socket.create_connection(("127.0.0.1", port), timeout=10) as other:
         while client.is_running and b"hello" not in client.log.read_bytes():
             time.sleep(0.01)
-        assert proxy.reset(client) == 1
+        assert proxy.reset(client.pid) == 1
         assert client.process.wait(10) == 0
         assert client.log.read_text().split() == ["b'hello'", "reset"]
         other.sendall(b"still here")
@@ -116,5 +116,5 @@ def test_who_has_no_connection_has_none_closed(way: tuple[Proxy, int], tmp_path:
     proxy, _port = way
     client = spawn("a client", [sys.executable, "-c", "input()"], tmp_path / "client.log")
     client.pause()
-    assert proxy.reset(client) == 0
+    assert proxy.reset(client.pid) == 0
     client.kill()

@@ -1,0 +1,61 @@
+"""What Kafka says of a topic: how large a message may be there, and whether it is still the topic it was."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # public, by its docs
+
+from architectures.interface import GoneForGood
+
+LOOK_EVERY_S = 2.0
+MISSING_LOOKS_MIN = 2  # a broker that comes back may not know all topics at once
+ANSWER_TIMEOUT_S = 5.0
+
+
+async def message_max_bytes(admin: AdminClient, topic: str) -> int | None:
+    """The topic's `max.message.bytes`; None where to ask for it is forbidden, or nobody answers."""
+    asked = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    told = admin.describe_configs([asked], request_timeout=ANSWER_TIMEOUT_S)[asked]
+    with contextlib.suppress(KafkaException, TimeoutError):
+        return int((await asyncio.wrap_future(told))["max.message.bytes"].value)
+    return None
+
+
+class TopicWatch:
+    """Tells `failed` when the topic was deleted: librdkafka waits for it to come again, for minutes and in silence."""
+
+    def __init__(self, admin: AdminClient, topic: str, failed: Callable[[BaseException], None]) -> None:
+        self._admin = admin
+        self._topic = topic
+        self._failed = failed
+        self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        first: str | None = None
+        missing = 0
+        while True:
+            topic_id = await self._topic_id()
+            missing = missing + 1 if topic_id == "" else 0
+            first = first or topic_id
+            another = bool(first and topic_id and topic_id != first)  # of the same name, made since
+            if missing >= MISSING_LOOKS_MIN or another:
+                told = f"the topic {self._topic} was deleted from Kafka while it was in use; start again"
+                self._failed(GoneForGood(told))
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _topic_id(self) -> str | None:
+        """Empty if there is no such topic; None if nobody says."""
+        asked = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=ANSWER_TIMEOUT_S)
+        try:
+            return str((await asyncio.wrap_future(asked[self._topic])).topic_id)
+        except KafkaException as problem:
+            return "" if problem.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART else None
+
+    async def close(self) -> None:
+        self._looking.cancel()
+        await asyncio.wait([self._looking])

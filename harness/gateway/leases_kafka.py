@@ -157,12 +157,12 @@ async def kafka_leases(
     topic = topology.topic(suffix)
     await asyncio.to_thread(create_topic, services, topic, 1, topology, TOPIC_SETTINGS)
     name = topology.topic(f"{suffix}-reader")  # a group that is never joined: each reads everything
-    producer = AckedProducer(services, name)
 
     async def write(word: bytes) -> None:
         await producer.send(topic, (0,), b"", word, None)
 
     leases = KafkaLeases(write, lease_s)
+    producer = await AckedProducer.to(services, topic, name, leases.on_failure)
     consumer = Consumer(consumer_settings(services, name, group=name))
     begin, end = await asyncio.to_thread(_bounds_of, consumer, topic)
     assign_from_start(consumer, topic, [0])

@@ -29,7 +29,7 @@ class HostPort(NamedTuple):
     def parse(cls, text: str, usual_port: int | None = None) -> HostPort:
         """`usual_port` is taken where none is named. Raises BadAddress."""
         if "@" in text:  # who comes may have a password, which no error must show
-            raise BadAddress("nobody's name or password belongs into it")
+            raise BadAddress("a name or a password has no place in it")
         bracketed = re.fullmatch(r"\[([^\[\]]*)\](?::(.*))?", text, re.DOTALL)
         host, port = bracketed.groups() if bracketed else _divided(text)
         if not host:

@@ -147,10 +147,11 @@ def _path(kind: Kind, path: str, asked: str | None) -> tuple[str | None, int]:
             raise BadAddress("sentinels need the master's name after the hosts: redis+sentinel://HOST,HOST/mymaster")
     if named and asked is not None:
         raise BadAddress("it names its database twice")
+    written = named or ("0" if asked is None else asked)
     try:
-        database = _number(named or asked or "0")
+        database = _number(written)
     except ValueError as problem:
-        raise BadAddress(f"its database is {named or asked!r}, and must be a number") from problem
+        raise BadAddress(f"its database is {written!r}, and must be a number") from problem
     if database > DATABASE_MAX or (kind is Kind.CLUSTER and database):
         most = "a cluster has only database 0" if kind is Kind.CLUSTER else f"the last there can be is {DATABASE_MAX}"
         raise BadAddress(f"its database is {database}, and {most}")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ import msgspec
 import redis.asyncio
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # public, by its docs
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from architectures.address import Login
 from architectures.interface import Services
@@ -208,7 +209,21 @@ def _why(backend: str, problem: Exception, of_login: str | None) -> str:
         return f"{backend} does not let chatbench in there: {told}; {of_login}"
     if isinstance(problem, TimeoutError) and not problem.args:
         return f"{backend} did not answer there within {ANSWER_TIMEOUT_S:g} s; name one that runs"
+    causes = list(_causes(problem))
+    if any(isinstance(each, FileNotFoundError | PermissionError | IsADirectoryError) for each in causes):
+        return f"a file for TLS cannot be read: {told}; name one that can"
+    if any(isinstance(each, ssl.SSLError) for each in causes):
+        return f"{backend} cannot be spoken to over TLS: {told}; see to its certificate, and to whom you believe"
+    if isinstance(problem, ResponseError):
+        return f"{backend} refused to be asked: {told}; give the user that right"
     return f"{backend} did not answer there: {told}; name one that runs"
+
+
+def _causes(problem: BaseException | None) -> Iterator[BaseException]:
+    """The problem and what it was raised upon, one after the other."""
+    while problem is not None:
+        yield problem
+        problem = problem.__cause__ or problem.__context__
 
 
 async def _ask_nats(url: str, shown: str) -> None:

@@ -70,7 +70,7 @@ def test_what_is_an_address(text: str, parsed: tuple[str, int]) -> None:
         ("o ne:1", "'o ne' is no name of a host"),
         ("kafka é:1", "is no name of a host"),
         ("PLAINTEXT://one:9092", "more than one colon"),
-        ("me@one:1", "nobody's name or password"),
+        ("me@one:1", "a name or a password has no place"),
     ],
 )
 def test_what_is_no_address_is_one_clear_sentence(text: str, says: str) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.asyncio.connection import SSLConnection
 from redis.asyncio.sentinel import MasterNotFoundError
 
 from architectures.address import BadAddress, Login
@@ -44,6 +45,7 @@ def test_one_server_and_what_its_connections_are_told() -> None:
     address = RedisAddress.parse("rediss://me:sesame@cache.example:6380/2?ssl_ca_certs=/ca.pem&socket_timeout=2")
     told = redis_pool(address).connection_kwargs
     assert (told["host"], told["port"], told["db"], told["username"]) == ("cache.example", 6380, 2, "me")
+    assert redis_pool(address).connection_class is SSLConnection
     assert (told["password"], told["ssl_ca_certs"], told["socket_timeout"]) == ("sesame", "/ca.pem", 2.0)
     assert "sesame" not in repr(address)
 
@@ -98,6 +100,7 @@ def test_a_time_out_reaches_the_nodes_of_a_cluster_as_a_number() -> None:
         ("redis+sentinel://one/mymaster/first", "its database is 'first'"),
         ("redis+cluster://one/mymaster", "its database is 'mymaster'"),
         ("redis+cluster://one/1", "a cluster has only database 0"),
+        ("redis://one?db=", "its database is '', and must be a number"),
         ("redis://one/x", "its database is 'x', and must be a number"),
         ("redis://one/9999999999", "its database is 9999999999, and the last"),
         ("redis://one/1?db=1", "names its database twice"),

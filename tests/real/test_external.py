@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +17,9 @@ from confluent_kafka.cimpl import NewTopic
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from harness.addresses import REDIS_PASSWORD, SENTINEL_PASSWORD
+from harness.config import RunSettings
+from harness.errors import UsageError
+from harness.services.external import reached
 from harness.services.installation import ensure_installation
 from harness.services.kafka import Kafka
 from harness.services.ports import free_ports
@@ -141,6 +148,50 @@ def test_a_run_behind_sentinels_finds_their_master(folder: Path, tmp_path: Path)
         sentinel.stop()
         master.stop()
     assert summary["delivered"] == summary["expected"] > 0
+
+
+@contextlib.contextmanager
+def in_tls(folder: Path, target: int) -> Iterator[int]:
+    """A port that speaks TLS for the server at another, with a certificate of folder / "redis-ca.pem"."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "redis-ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            while chunk := await reader.read(1 << 16):
+                writer.write(chunk)
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", target)
+        await asyncio.gather(carry(reader, to_server), carry(from_server, writer), return_exceptions=True)
+
+    loop = asyncio.new_event_loop()
+    listening = loop.run_until_complete(asyncio.start_server(meet, "127.0.0.1", 0, ssl=context))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield listening.sockets[0].getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+def test_a_redis_behind_tls_is_reached_by_whoever_believes_its_certificate(folder: Path) -> None:
+    (port,) = free_ports(1)
+    plain = server("plain", folder, port)
+    try:
+        with in_tls(folder, port) as tls_port:
+            url = f"rediss://127.0.0.1:{tls_port}"
+            believing = RunSettings(arch="redis", redis_url=f"{url}?ssl_ca_certs={folder / 'redis-ca.pem'}")
+            assert reached(believing) == believing
+            with pytest.raises(UsageError, match=r"cannot be spoken to over TLS.*CERTIFICATE_VERIFY_FAILED"):
+                reached(RunSettings(arch="redis", redis_url=url))
+            with pytest.raises(UsageError, match=r"a file for TLS cannot be read.*No such file"):
+                reached(RunSettings(arch="redis", redis_url=f"{url}?ssl_ca_certs={folder / 'none.pem'}"))
+    finally:
+        plain.stop()
 
 
 def test_a_redis_that_is_full_is_told_as_that(folder: Path, tmp_path: Path) -> None:

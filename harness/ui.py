@@ -142,5 +142,5 @@ class Recorder:
         self.progress.step("report", "charts and page")
         write_report([outcome.folder], outcome.folder)
         summary = (outcome.folder / "summary.json").read_bytes()
-        self.driver.send(msg.Recorded(folder=str(outcome.folder), problem=None, summary=summary))
+        self.driver.send(msg.Recorded(folder=str(outcome.folder.resolve()), problem=None, summary=summary))
         return f"record: {outcome.folder}"

@@ -321,7 +321,7 @@ class Coordinator:
         return result
 
     def _check_speaking(self, unsaid: list[msg.Unsaid]) -> None:
-        if unsaid and not any(each.speaks for each in unsaid):
+        if unsaid and self.joined and not any(each.speaks for each in unsaid):
             raise UsageError(
                 f"the scenario {scenario_of(self._environment)} says nothing: none of its tasks has called self.say"
             )

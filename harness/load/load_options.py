@@ -15,13 +15,17 @@ from harness.load.member import Member
 from harness.load.payload import SPREADS
 
 
-def add_load_options(parser: LocustArgumentParser, scenarios: Iterable[type[Member]]) -> None:
-    """What every scenario takes, and what these take of their own."""
-    parser.add_argument("--rooms", type=int, default=0, help="rooms; 0: the scenario's own number")
+def add_load_options(parser: LocustArgumentParser) -> None:
+    """What every scenario takes."""
     parser.add_argument("--rate", type=float, default=20.0, help="messages per second of all members together")
+    parser.add_argument("--rooms", type=int, default=0, help="rooms; 0: the scenario's own number")
     parser.add_argument("--payload", type=int, default=100, help="mean bytes of a message's text")
     parser.add_argument("--payload-sizes", choices=list(SPREADS), default="fixed", help="how sizes spread around it")
     parser.add_argument("--seed", type=int, default=1, help="of the load's random choices")
+
+
+def add_scenario_options(parser: LocustArgumentParser, scenarios: Iterable[type[Member]]) -> None:
+    """What these take of their own."""
     options = {name: (scenario, default) for scenario in scenarios for name, default in scenario.options.items()}
     for name, (scenario, default) in options.items():
         whose = Path(inspect.getfile(scenario)).stem

@@ -54,13 +54,14 @@ def uninstall_options(events: Events) -> None:
 
 def _add_options(parser: LocustArgumentParser) -> None:
     # Imported here because a scenario imports Member, which imports this module.
-    from harness.load.load_options import add_load_options  # noqa: PLC0415
+    from harness.load.load_options import add_load_options, add_scenario_options  # noqa: PLC0415
 
     parser.add_argument(
         "--arch", default="plan1", help="architecture to start when there is no --host", include_in_web_ui=False
     )
     parser.add_argument("--gateways", type=int, help="gateway processes to start then", include_in_web_ui=False)
-    add_load_options(parser, _scenarios())
+    add_load_options(parser)
+    add_scenario_options(parser, _scenarios())
 
 
 def _scenarios() -> list[Any]:
@@ -145,6 +146,7 @@ class Standalone:
         if not self._measuring:
             return
         self._measuring = False
+        self._check_joined()
         self._coordinator.end_now()
         try:
             result = self._coordinator.result()
@@ -164,7 +166,6 @@ class Standalone:
         if result.workers_lost:
             lost = f"{result.workers_lost} Locust workers were lost: their members count for nothing"
             self._fail(lost, ExitCode.SERVICE_FAILED)
-        self._check_joined()
 
     def _check_joined(self) -> None:
         joined, failures = self._coordinator.joined, self._coordinator.failures

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import gevent
 import msgspec
-from flask import Response, jsonify, request
+from flask import Response, jsonify, request, send_from_directory
 from gevent.event import Event
 from locust import argument_parser
 from locust.argument_parser import LocustArgumentParser
@@ -34,12 +34,41 @@ from harness.load import standalone
 from harness.load.channel import Channel
 from harness.load.conducted import Conducted
 from harness.load.driver_settings import DriverSettings, WebSettings
-from harness.load.load_options import add_load_options, load_of
+from harness.load.load_options import add_load_options, add_scenario_options, load_of
 from harness.load.scenario import BrokenScenario, Scenario
 
 TAB = "ledger"
 RECORDED_TIMEOUT_S = 60.0
 NOT_MEASURED = "not measured"
+TOTAL_ROW = "Aggregated"
+# Locust's page has no place for these by itself. Its own parameters stand before ours and its host counts for nothing
+# here; what would change a test that is on is refused, of which the page says nothing, so its buttons are not shown; and
+# what a table shows is text, so the record's path becomes a link once it is there.
+PAGE_HEAD = """
+<style>
+  form > *, form > * > * { order: 1 }
+  .MuiAccordion-root:has([name=scenario]) { order: 0 }
+  .MuiAccordion-root:has([name=scenario]) .MuiCollapse-root { height: auto !important; visibility: visible !important }
+  .MuiAccordionDetails-root:has([name=scenario]) > * {
+    display: grid !important; grid-template-columns: repeat(2, 1fr); column-gap: 1rem }
+  .MuiFormControl-root:has([name=host]), .MuiFormControl-root:has([name=profile]) { display: none }
+</style>
+<script>
+  new MutationObserver(() => {
+    for (const button of document.querySelectorAll("button")) {
+      if (["Edit", "Reset"].includes(button.textContent)) button.style.display = "none";
+    }
+    for (const row of document.querySelectorAll("tr")) {
+      const [what, value] = row.children;
+      if (value && what.textContent === "record" && !value.firstElementChild) {
+        const link = document.createElement("a");
+        Object.assign(link, { href: "/record/report.html", target: "_blank", textContent: value.textContent });
+        value.replaceChildren(link);
+      }
+    }
+  }).observe(document, { childList: true, subtree: true, characterData: true });
+</script>
+"""
 Value = TypeVar("Value")
 
 
@@ -97,8 +126,9 @@ class WebDriver:
         def add_fields(parser: LocustArgumentParser) -> None:
             """In the order in which the form shows them."""
             parser.add_argument("--scenario", choices=names, default=names[0], help="whose chat; its members and shape")
-            add_load_options(parser, [member for scenario in self._scenarios.values() for member in scenario.members])
+            add_load_options(parser)
             parser.add_argument("--warmup", type=float, default=10.0, help="seconds of load that are discarded")
+            add_scenario_options(parser, [each for scenario in self._scenarios.values() for each in scenario.members])
 
         standalone.uninstall_options(self._environment.events)  # these are for plain Locust, in an order of their own
         self._environment.events.init_command_line_parser.add_listener(add_fields)  # type: ignore[no-untyped-call]  # Locust's
@@ -254,12 +284,21 @@ class WebDriver:
         assert app is not None
         app.before_request(self._check_request)
 
+        app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # the form's fields keep their order
+
         @app.after_request
         def add_tab(response: Response) -> Response:
             if request.path == "/stats/requests" and response.is_json:
-                extended = [{"key": TAB, "data": [{"what": what, "value": value} for what, value in self._rows()]}]
-                response.set_data(json.dumps({**(response.get_json() or {}), "extended_stats": extended}))
+                response.set_data(json.dumps(self._figures(response.get_json() or {})))
+            elif request.path == "/" and response.mimetype == "text/html":
+                response.set_data(response.get_data(as_text=True).replace("</head>", f"{PAGE_HEAD}</head>", 1))
             return response
+
+        @app.route("/record/<path:name>")
+        def of_record(name: str) -> Response:
+            if self._recorded is None or self._recorded.folder is None:
+                return Response("there is no record yet; stop the test first\n", 404, mimetype="text/plain")
+            return send_from_directory(self._recorded.folder, name)
 
         @app.route(f"/{TAB}/csv")
         def tab_csv() -> Response:
@@ -270,6 +309,13 @@ class WebDriver:
             return Response(out.getvalue(), mimetype="text/csv", headers=name)
 
         web.start()  # type: ignore[no-untyped-call]  # Locust's
+
+    def _figures(self, figures: dict[str, Any]) -> dict[str, Any]:
+        """What Locust's page shows: its own rows, without the one that adds up connections, acks and deliveries."""
+        rows = [row for row in figures.get("stats", []) if row["name"] != TOTAL_ROW]
+        said = next((row["current_rps"] for row in rows if row["name"] == "say->ack"), 0.0)
+        extended = [{"key": TAB, "data": [{"what": what, "value": value} for what, value in self._rows()]}]
+        return {**figures, "stats": rows, "total_rps": said, "current_rps": said, "extended_stats": extended}
 
     def _rows(self) -> list[tuple[str, str]]:
         recorded = self._recorded

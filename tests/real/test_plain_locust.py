@@ -5,20 +5,44 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from harness.registry import scenario_files
+from harness.services.ports import free_ports
 from tests.real.runs import CHATBENCH
 
 LOCUST = [sys.executable, "-m", "locust", "--headless", "-u", "20", "-r", "20", "-t", "4s"]
+BIG_ROOM = str(scenario_files()["big_room"])
+
+
+def started(*arguments: str, scenario: str = BIG_ROOM) -> subprocess.CompletedProcess[str]:
+    argv = [*LOCUST, "-f", scenario, *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
 
 
 def locust(*arguments: str) -> str:
-    scenario = str(scenario_files()["big_room"])
-    answer = subprocess.run(
-        [*LOCUST, "-f", scenario, *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
+    answer = started(*arguments)
     assert answer.returncode == 0, answer.stderr
     return answer.stderr
+
+
+def test_where_nobody_can_join_it_says_why_and_fails() -> None:
+    (nobody,) = free_ports(1)
+    answer = started("--host", f"ws://127.0.0.1:{nobody}")
+    assert answer.returncode == 3, answer.stderr
+    assert "0 members could join, others could not: ConnectionRefusedError" in answer.stderr
+
+
+def test_a_mistake_of_the_scenario_ends_it_with_its_line(tmp_path: Path) -> None:
+    scenario = tmp_path / "mine.py"
+    scenario.write_text(
+        "from locust import task\nfrom harness.load.member import Member\nclass Talker(Member):\n"
+        "    @task\n    def talk(self):\n        self.say('hello')\n"
+    )
+    (nobody,) = free_ports(1)
+    answer = started("--host", f"ws://127.0.0.1:{nobody}", scenario=str(scenario))
+    assert answer.returncode == 2, answer.stderr
+    assert f"the scenario {scenario}, line 6, failed: Talker says something and is in no room" in answer.stderr
 
 
 def assert_all_delivered(log: str) -> None:

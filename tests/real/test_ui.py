@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,11 @@ from harness.services.ports import free_ports
 from tests.browser import Page, chromium, needs_chromium
 from tests.real.runs import CHATBENCH
 
+# The form's fields as they stand on the page, without those that are not shown.
+NAMES_FROM_TOP = (
+    "[...document.querySelectorAll('input, select')].filter(each => each.name && each.offsetParent)"
+    ".sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top).map(each => each.name)"
+)
 ROWS = ("connect", "join", "say->ack", "deliver")
 
 
@@ -56,6 +62,10 @@ def test_a_test_is_started_watched_stopped_and_downloaded_and_the_counts_are_the
     with chromium(tmp_path / "profile") as page:
         page.download_to(tmp_path)
         page.open(running)
+        page.wait_for("Boolean(document.querySelector('[name=rate]'))")
+        fields = page.run(NAMES_FROM_TOP)
+        assert fields[:2] == ["scenario", "rate"]
+        assert not {"host", "profile"} & set(fields)
         page.fill("rate", "-1")
         page.click_until("Start", "document.body.innerText.includes('--rate is -1')")
         page.fill("rate", "40")
@@ -63,12 +73,16 @@ def test_a_test_is_started_watched_stopped_and_downloaded_and_the_counts_are_the
         page.click("Start")
         for row in ROWS:
             page.wait_for(f"[...document.querySelectorAll('td')].some(cell => cell.innerText === {json.dumps(row)})")
+        assert not page.run("/Aggregated|Edit|Reset/i.test(document.body.innerText)")
         time.sleep(3)
         page.click("Stop")
         page.wait_for("document.body.innerText.includes('STOPPED')")
         page.click("Ledger and CPU")
         page.wait_for("document.body.innerText.includes('lost acked')")
         said = shown(page)
+        link = page.wait_for("(document.querySelector('td a') || {}).href")
+        with urllib.request.urlopen(link, timeout=10) as report:
+            assert b"<title>" in report.read()
         page.click("Download data")
         page.click("Download requests CSV")
         (record,) = [path.parent for path in tmp_path.glob("*/summary.json")]
@@ -93,10 +107,16 @@ def test_a_test_is_started_watched_stopped_and_downloaded_and_the_counts_are_the
     assert (record / "report.html").exists()
 
 
-def post(address: str, path: str, **fields: object) -> None:
+def answer_to(address: str, path: str, **fields: object) -> dict[str, Any]:
     data = urllib.parse.urlencode(fields).encode()
     with urllib.request.urlopen(f"{address}/{path}", data=data, timeout=90) as answer:
-        assert json.load(answer)["success"]
+        told: dict[str, Any] = json.load(answer)
+    return told
+
+
+def post(address: str, path: str, **fields: object) -> None:
+    told = answer_to(address, path, **fields)
+    assert told["success"], told
 
 
 def test_a_test_stopped_too_early_is_not_recorded_and_the_next_may_be_another_scenario(
@@ -113,3 +133,40 @@ def test_a_test_stopped_too_early_is_not_recorded_and_the_next_may_be_another_sc
     summary = json.loads((record / "summary.json").read_text())
     assert (summary["status"], summary["lost"]) == ("complete", 0)
     assert counts(record / "locust_stats.csv")["connect"] == 20  # half of them came for the goal
+
+
+def refusal(address: str, path: str, **fields: object) -> str:
+    told = answer_to(address, path, **fields)
+    assert told["success"] is False
+    return str(told["message"])
+
+
+def test_what_is_refused_leaves_nothing_behind_and_nothing_changes_a_test_that_is_on(
+    running: str, tmp_path: Path
+) -> None:
+    members = {"user_count": 20, "spawn_rate": 20}
+    for bad, says in {
+        "scenario=no_such_chat": "scenario is 'no_such_chat'; known: big_room",
+        "rate=many": "rate is 'many', but it must be a number",
+        "rooms=1.5": "rooms is '1.5', but it must be a whole number",
+        "user_count=a few": "user_count is 'a few', but it must be a whole number",
+        "spawn_rate=0": "spawn_rate is 0",
+        "run_time=soon": "run_time is 'soon', but it must be like 20s",
+        "host=ws://elsewhere": "host is 'ws://elsewhere', but the gateways are those of chatbench ui",
+    }.items():
+        name, _, value = bad.partition("=")
+        assert says in refusal(running, "swarm", **{**members, name: value})
+    assert "their locustfile" in refusal(running, "user", user_class_name="Viewer")
+    post(running, "swarm", **members, rate=40)
+    time.sleep(4)
+    for change in ({"user_count": 60}, {"rate": 80}, {"rate": "many"}, {"scenario": "spike"}):
+        assert "a test is on" in refusal(running, "swarm", **{**members, **change})
+    assert "a test is on" in refusal(running, "stats/reset")
+    time.sleep(2)
+    post(running, "stop")
+    (record,) = [path.parent for path in tmp_path.glob("*/summary.json")]
+    summary, settings = (json.loads((record / file).read_text()) for file in ("summary.json", "manifest.json"))
+    assert (summary["status"], summary["members"], summary["scenario"]) == ("complete", 20, "big_room")
+    assert [each["rate_per_s"] for each in summary["classes"]] == [40]
+    assert json.dumps(settings).count('"rate_per_s": 40') == 1
+    assert counts(record / "locust_stats.csv")["connect"] == 20

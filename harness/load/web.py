@@ -41,9 +41,9 @@ TAB = "ledger"
 RECORDED_TIMEOUT_S = 60.0
 NOT_MEASURED = "not measured"
 TOTAL_ROW = "Aggregated"
-# Locust's page has no place for these by itself. Its own parameters stand before ours and its host counts for nothing
-# here; what would change a test that is on is refused, of which the page says nothing, so its buttons are not shown; and
-# what a table shows is text, so the record's path becomes a link once it is there.
+# Put into Locust's page, which has no settings for this: scenario and rate come first, in a form that is open; a host
+# and a profile count for nothing here; its page says nothing where a change of a test that is on is refused, so the
+# buttons for that are not shown; and a table shows text only, so the record's path is made a link.
 PAGE_HEAD = """
 <style>
   form > *, form > * > * { order: 1 }

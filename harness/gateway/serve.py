@@ -16,7 +16,7 @@ import msgspec
 import psutil
 from websockets.asyncio.server import ServerConnection, serve
 
-from architectures.interface import Architecture
+from architectures.interface import Architecture, GoneForGood
 from harness.gateway.chat import chat_page, way
 from harness.gateway.door import Door, listening_socket
 from harness.gateway.member_connection import MemberConnection
@@ -76,6 +76,7 @@ async def run_gateway(
             "/way": ("application/json", lambda query: way(settings.arch, settings.topology, query)),
         },
     )
+    gone = False
     try:
         async with serve(
             serve_member,
@@ -97,10 +98,14 @@ async def run_gateway(
                 helper.add_done_callback(lambda done: None if done.cancelled() else _end(ended, done.exception()))
             await ended
             hall.rooms.end()
+    except GoneForGood:
+        gone = True  # what was accepted has nowhere to go: to wait for it would only hide the reason
+        raise
     finally:
         for helper in helpers:
             helper.cancel()
-        await architecture.close()
+        if not gone:
+            await architecture.close()
 
 
 def _end(ended: asyncio.Future[None], problem: BaseException | None) -> None:

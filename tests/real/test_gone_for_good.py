@@ -67,9 +67,10 @@ def failed(running: subprocess.Popen[str], record: Path) -> str:
     return str(summary["why"])
 
 
-def test_a_topic_that_is_deleted_under_load(tmp_path: Path, kafka: Kafka) -> None:
+@pytest.mark.parametrize("arch", ["kafka-broadcast", "plan2"])
+def test_a_topic_that_is_deleted_under_load(tmp_path: Path, kafka: Kafka, arch: str) -> None:
     out = tmp_path / "out"
-    running = begin(out, "--arch", "kafka-broadcast", "--kafka-bootstrap", kafka.bootstrap)
+    running = begin(out, "--arch", arch, "--kafka-bootstrap", kafka.bootstrap)
     record = wait_until_measured(out)
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     (topic,) = [name for name in admin.list_topics(timeout=20).topics if name.endswith("-chat")]

@@ -73,7 +73,7 @@ FORBIDDEN = (
 )
 # Of a batch and of a record in it, without key, value and headers: an upper bound.
 FRAMING_BYTES = 96
-UNREACHABLE_AFTER_S = 3.0
+UNREACHABLE_AFTER_S = 5.0
 
 
 def gone_for_good(error: KafkaError) -> GoneForGood | None:

@@ -17,6 +17,7 @@ import click
 
 from harness import library_logs
 from harness.commands.comparing import capacity, compare, run
+from harness.commands.help import Group
 from harness.commands.hosting import forget, gateway, worker
 from harness.commands.looking import completion, doctor, list_command
 from harness.commands.reporting import report
@@ -28,7 +29,7 @@ from harness.outermost import unexpected
 from harness.streams import make_standard_streams_safe, not_written
 
 
-class Commands(click.Group):
+class Commands(Group):
     """Prints our errors as one sentence, and exits with the codes of the contract."""
 
     def __call__(self, *_arguments: Any, **_more: Any) -> NoReturn:
@@ -96,7 +97,9 @@ def _in_our_words(problem: click.UsageError) -> str:
 
 
 def _end(sentence: str, code: ExitCode) -> NoReturn:
-    click.echo(f"chatbench: {sentence}", err=True)
+    """In one line, also where a value that was given has several."""
+    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in sentence)
+    click.echo(f"chatbench: {shown}", err=True)
     sys.exit(code)
 
 
@@ -124,14 +127,17 @@ def main(debug: bool) -> None:
     """
 
 
-MEASURE = (run, compare, capacity, report)
-TEST = (faults, selftest)
-STUDY = (claims, costs, advise)
-SERVE = (up, ui, chat)
-HOST = (gateway, worker, forget)
-LOOK = (list_command, doctor, completion)
-for command in (*MEASURE, *TEST, *STUDY, *SERVE, *HOST, *LOOK):
-    main.add_command(command)
+main.sections = {
+    "Measure": (run, compare, capacity, report),
+    "Decide": (advise, claims, costs),
+    "Watch": (chat, ui, up),
+    "Trust": (selftest, faults),
+    "Hosts": (gateway, worker, forget),
+    "What there is": (list_command, doctor, completion),
+}
+for commands in main.sections.values():
+    for each in commands:
+        main.add_command(each)
 
 if __name__ == "__main__":
     main()

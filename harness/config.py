@@ -103,7 +103,9 @@ def validate(settings: RunSettings, architecture: type[Contender]) -> None:
         architecture.check(topology(settings, architecture))
     except BadTopology as problem:
         raise UsageError(str(problem)) from problem
-    check_scenario_options(find_scenario(settings.scenario), parse_options("--set", settings.options))
+    scenario = find_scenario(settings.scenario)
+    if settings.options:
+        check_scenario_options(scenario, parse_options("--set", settings.options))
 
 
 def _validate_peer(settings: RunSettings, peer: type[Peer]) -> None:

@@ -69,7 +69,7 @@ shape_options = together(
     PARTITIONS,
     TICK_OPTION,
 )
-external_options = together(
+kafka_options = together(
     click.option(
         "--kafka-bootstrap",
         envvar="CHATBENCH_KAFKA_BOOTSTRAP",
@@ -82,6 +82,9 @@ external_options = together(
         metavar="FILE",
         help="How they are reached: key=value lines as librdkafka has them (security.protocol, sasl.*, ssl.*).",
     ),
+)
+external_options = together(
+    kafka_options,
     click.option(
         "--redis-url",
         envvar="CHATBENCH_REDIS_URL",
@@ -151,7 +154,15 @@ SEED = click.option(
     "--seed", type=COUNT, default=1, show_default=True, metavar="N", help="Of the load's random choices."
 )
 OUT = click.option("--out", default="results", show_default=True, metavar="DIR", help="Where records are written.")
-load_options = together(
+DURATION_OPTION = click.option(
+    "--duration",
+    "duration_s",
+    type=DURATION,
+    default="30s",
+    show_default=True,
+    help="How long to measure: 30s, 2m.",
+)
+_LOAD = (
     click.option(
         "--scenario",
         default="big_room",
@@ -193,14 +204,7 @@ load_options = together(
         metavar="N",
         help="Locust processes, each with members of its own.",
     ),
-    click.option(
-        "--duration",
-        "duration_s",
-        type=DURATION,
-        default="30s",
-        show_default=True,
-        help="How long to measure: 30s, 2m.",
-    ),
+    DURATION_OPTION,
     click.option(
         "--warmup", "warmup_s", type=DURATION, default="10s", show_default=True, help="Load before that, discarded."
     ),
@@ -208,5 +212,7 @@ load_options = together(
     OUT,
     config_option,
 )
+load_options = together(*_LOAD)
+endless_load_options = together(*(option for option in _LOAD if option is not DURATION_OPTION))
 RATE_HELP = "Messages per second of all members together: 20, 1k."
-RATE = click.option("--rate", "rate_per_s", type=NUMBER, default=20.0, show_default=True, metavar="N", help=RATE_HELP)
+RATE = click.option("--rate", "rate_per_s", type=NUMBER, default=20, show_default=True, metavar="N", help=RATE_HELP)

@@ -19,6 +19,7 @@ from harness.report.progress import RunProgress
 from harness.run import show_first_use
 from harness.services.backends import Backends
 from harness.services.external import external_services, reached
+from harness.services.ports import cannot_listen
 from harness.services.stack import Stack
 from harness.services.standing import offer
 from harness.services.workdir import discard, keep, make_logs_folder
@@ -46,22 +47,28 @@ def stay_up(
     exposure: Exposure,
     progress: RunProgress,
     say: Callable[[str], None],
+    *,
+    port: int | None = None,
 ) -> None:
     """Start everything, say {"gateways": [url, ...]} in one line, and wait for SIGINT or SIGTERM.
 
-    `progress` is shown until then, and is gone when it is said.
+    `progress` is shown until then, and is gone when it is said. `port` is the first gateway's; None: a free one.
 
     Raises UsageError or ServiceFailed; everything is stopped when it returns or raises.
     """
     config.validate(settings, architecture)
     if ipaddress.ip_address(exposure.bind).is_unspecified:
         raise UsageError(f"--bind {exposure.bind} is no address that members could be sent to; name one of this host")
+    if port is not None:
+        config.in_range("--port", port, 1, config.PORT_MAX, str)
+        if (why := cannot_listen(port, exposure.bind)) is not None:
+            raise UsageError(f"--port {port}: {why}")
     settings = reached(settings)
     config.raise_open_file_limit()
     logs = make_logs_folder()
     backends = Backends(architecture.requires, settings.brokers, logs, external=external_services(settings))
     topology = config.topology(settings, architecture)
-    stack = Stack(architecture, topology, backends, logs, exposure=exposure, tick_s=settings.tick_s)
+    stack = Stack(architecture, topology, backends, logs, exposure=exposure, tick_s=settings.tick_s, port=port)
     with signals_interrupt():
         try:
             with progress:

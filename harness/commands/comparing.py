@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from harness.commands import beside
+from harness.commands.help import command
 from harness.commands.output import campaign_progress, console, json_option, print_json, run_progress, say, tell
 from harness.commands.reporting import make_report, show_report
 from harness.commands.resuming import RESUME, refuse_beside_resume
@@ -29,7 +30,7 @@ from harness.options import (
 from harness.quantities import COUNT, DURATION, NUMBER
 
 
-@click.command()
+@command()
 @ARCH
 @shape_options
 @DEDUP
@@ -64,26 +65,30 @@ def run(as_json: bool, **given: Any) -> None:
     architecture = load_contender(settings.arch)
     with run_progress() as progress:
         outcome = run_once(settings, architecture, progress)
-        progress.step("report", "charts and page")
-        from harness.report.html import write_report  # noqa: PLC0415 - after the run: it takes a second
-
-        made = write_report([outcome.folder], outcome.folder)
+    # What was measured is told before anything is made of it, which may fail.
+    out = console()
     if as_json:
         print_json(outcome.summary)
     else:
-        from harness.report.table import summary_table, verdict_lines  # noqa: PLC0415
+        from harness.report.table import summary_table, verdict_lines  # noqa: PLC0415 - after the run: it takes time
 
-        out = console()
         out.print(summary_table(outcome.summary))
         tell(out, *verdict_lines(outcome.summary))
-        say(out, f"record: {outcome.folder}", f"report: {made.page}")
+        say(out, f"record: {outcome.folder}")
+    with run_progress() as progress:
+        progress.step("report", "charts and page")
+        from harness.report.html import write_report  # noqa: PLC0415 - as above
+
+        made = write_report([outcome.folder], outcome.folder)
+    if not as_json:
+        say(out, f"report: {made.page}")
     if outcome.summary.driver.valid is False:
         if as_json:
             click.echo(f"chatbench: the driver was not valid: {outcome.summary.driver.why}", err=True)
         sys.exit(ExitCode.DRIVER_NOT_VALID)
 
 
-@click.command()
+@command()
 @ARCHITECTURES
 @click.option("--rounds", type=COUNT, default=3, show_default=True, metavar="N", help="How often each is run.")
 @shape_options
@@ -96,7 +101,7 @@ def run(as_json: bool, **given: Any) -> None:
     multiple=True,
     default=(20.0,),
     metavar="N",
-    help=f"{RATE_HELP} Several are taken.  [20]",
+    help=f"{RATE_HELP} Several are taken.  [default: 20]",
 )
 @external_options
 @load_options
@@ -148,7 +153,7 @@ def compare(
         sys.exit(ExitCode.DRIVER_NOT_VALID)
 
 
-@click.command(context_settings={"default_map": {"duration_s": "10s", "warmup_s": "3s"}})
+@command(context_settings={"default_map": {"duration_s": "10s", "warmup_s": "3s"}})
 @ARCH
 @shape_options
 @DEDUP
@@ -156,7 +161,7 @@ def compare(
 @click.option(
     "--slo", "p99_s", type=DURATION, default="200ms", show_default=True, help="p99 of delivery must stay below."
 )
-@click.option("--from", "start_per_s", type=NUMBER, default=50.0, show_default=True, metavar="N", help="First rate.")
+@click.option("--from", "start_per_s", type=NUMBER, default=50, show_default=True, metavar="N", help="First rate.")
 @click.option(
     "--precision",
     type=NUMBER,

@@ -8,8 +8,9 @@ import click
 from click.core import ParameterSource
 
 from harness.commands import beside
+from harness.commands.help import command
 from harness.option_file import config_option
-from harness.options import ARCH, ARCH_SET, DEDUP, PARTITIONS, TICK_OPTION, external_options
+from harness.options import ARCH, ARCH_SET, DEDUP, PARTITIONS, TICK_OPTION, external_options, kafka_options
 from harness.quantities import COUNT
 
 FLEET = click.option(
@@ -17,7 +18,7 @@ FLEET = click.option(
 )
 
 
-@click.command()
+@command()
 @ARCH
 @click.option("--listen", default="127.0.0.1:9001", show_default=True, metavar="HOST:PORT", help="Where members come.")
 @click.option(
@@ -97,9 +98,9 @@ def gateway(
     stand(standing, RunSettings(**given), architecture, click.echo)
 
 
-@click.command()
+@command()
 @FLEET
-@external_options
+@kafka_options
 @config_option
 def forget(fleet: str, **given: Any) -> None:
     """Remove what a fleet of gateways has made in Kafka: its topics and groups, and nobody else's.
@@ -111,12 +112,11 @@ def forget(fleet: str, **given: Any) -> None:
     from harness.config import RunSettings  # noqa: PLC0415 - see comparing.py
     from harness.stand import forget as remove  # noqa: PLC0415
 
-    beside.refuse(["redis_url", "nats_url"], "a fleet leaves nothing in Redis or NATS")
-    remove(fleet, RunSettings(arch="", **{**given, "redis_url": None, "nats_url": None}))
+    remove(fleet, RunSettings(arch="", **given))
     click.echo(f"nothing of the fleet {fleet} is left there")
 
 
-@click.command()
+@command()
 @click.option("--master", required=True, metavar="HOST:PORT", help="The --master-bind of the run.")
 @click.option("--scenario", "scenarios", multiple=True, metavar="NAME|PATH", help="Beside those of chatbench.")
 def worker(master: str, scenarios: tuple[str, ...]) -> None:

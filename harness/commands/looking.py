@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import click
 
+from harness.commands.help import command
 from harness.commands.output import console, json_option, print_json
 
 
-@click.command(name="list")
+@command(name="list")
 @json_option("names, needs and options as JSON")
 def list_command(as_json: bool) -> None:
     """List the architectures and scenarios that can be run."""
@@ -51,7 +52,7 @@ def _options(defaults: Mapping[str, object]) -> str:
     return "\n".join(texts) or "-"
 
 
-@click.command()
+@command()
 @json_option("what was found as JSON")
 def doctor(as_json: bool) -> None:
     """Say what is there, what would be downloaded, and what is too small."""
@@ -77,7 +78,7 @@ def doctor(as_json: bool) -> None:
     )
 
 
-@click.command()
+@command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

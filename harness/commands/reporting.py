@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands.help import command
 from harness.commands.output import console, json_option, print_json, say, tell
 from harness.errors import DISK_ERRORS, UsageError
 from harness.quantities import FOLDER
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from harness.report.comparison import Report
 
 
-@click.command()
+@command()
 @click.argument("folders", nargs=-1, required=True, type=FOLDER, metavar="DIR...")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write.  [default: the first DIR]")
 @json_option("verdicts and figures as JSON")

@@ -7,14 +7,23 @@ from typing import Any
 import click
 import msgspec
 
-from harness.commands import beside
+from harness.commands.help import command
 from harness.commands.output import run_progress
 from harness.option_file import config_option
-from harness.options import ARCH, ARCH_SET, DEDUP, RATE, external_options, host_options, load_options, shape_options
+from harness.options import (
+    ARCH,
+    ARCH_SET,
+    DEDUP,
+    RATE,
+    endless_load_options,
+    external_options,
+    host_options,
+    shape_options,
+)
 from harness.quantities import PORT
 
 
-@click.command()
+@command()
 @ARCH
 @shape_options
 @DEDUP
@@ -48,15 +57,16 @@ def up(bind: str, origins: tuple[str, ...], **given: Any) -> None:
     )
 
 
-@click.command()
+@command()
 @ARCH
 @shape_options
 @DEDUP
 @ARCH_SET
 @external_options
 @config_option
+@click.option("--port", type=PORT, metavar="N", help="Of the page.  [default: a free one]")
 @click.option("--open", "open_browser", is_flag=True, help="Open it in your browser.")
-def chat(open_browser: bool, **given: Any) -> None:
+def chat(port: int | None, open_browser: bool, **given: Any) -> None:
     """Start services and gateways, and chat: a page with two members at two gateways, and the way of each message.
 
     \b
@@ -78,17 +88,17 @@ def chat(open_browser: bool, **given: Any) -> None:
             click.launch(f"{first}/chat")
 
     settings = RunSettings(**given)
-    stay_up(settings, load_architecture(settings.arch), Exposure(), run_progress(), say)
+    stay_up(settings, load_architecture(settings.arch), Exposure(), run_progress(), say, port=port)
 
 
-@click.command()
+@command()
 @ARCH
 @shape_options
 @DEDUP
 @ARCH_SET
 @RATE
 @external_options
-@load_options
+@endless_load_options
 @host_options
 @click.option("--port", type=PORT, default=8089, show_default=True, metavar="N", help="Of the web UI.")
 @click.option(
@@ -107,7 +117,7 @@ def ui(port: int, bind: str, open_browser: bool, **given: Any) -> None:
       chatbench ui --arch plan2
       chatbench ui --arch redis --scenario spike --rate 200 --open
 
-    What is given here are the fields' first values. A test ends when it is stopped, so --duration is refused.
+    What is given here are the fields' first values. A test lasts until it is stopped there.
     """
     from harness.config import RunSettings  # noqa: PLC0415 - see comparing.py
     from harness.registry import load_contender  # noqa: PLC0415
@@ -118,7 +128,6 @@ def ui(port: int, bind: str, open_browser: bool, **given: Any) -> None:
         if open_browser and text.startswith("web UI: "):
             click.launch(text.split()[2])
 
-    beside.refuse(["duration_s"], "a test in the web UI lasts until it is stopped there")
     settings = RunSettings(**given)
     with run_progress() as progress:
         serve_ui(settings, load_contender(settings.arch), (bind, port), progress, say)

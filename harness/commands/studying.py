@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import click
 
 from harness.commands import beside
+from harness.commands.help import command
 from harness.commands.output import campaign_progress, console, json_option, print_json, say, tell
 from harness.commands.resuming import RESUME, refuse_beside_resume
 from harness.options import OUT, SEED, together
@@ -53,7 +54,7 @@ def _refuse_beside_from(*but: str) -> None:
     beside.refuse(None, "--from tells from what was measured and runs nothing", but=["--from", "--out", "--json", *but])
 
 
-@click.command()
+@command()
 @click.option("--claim", "claims", multiple=True, metavar="ID", help="Several are taken.  [default: all, C1 to C9]")
 @click.option(
     "--rounds", type=COUNT, default=3, show_default=True, metavar="N", help="Of what compares latency or CPU."
@@ -99,7 +100,7 @@ def claims(out: str, resume: Path | None, measured: Path | None, as_json: bool, 
     say(answer, f"records: {records}", f"page: {page}")
 
 
-@click.command()
+@command()
 @click.option("--rounds", type=COUNT, default=1, show_default=True, metavar="N", help="How often each is run.")
 @click.option("--duration", "duration_s", type=DURATION, default="8s", show_default=True, help="Of each measurement.")
 @click.option(
@@ -140,7 +141,7 @@ def costs(out: str, resume: Path | None, measured: Path | None, as_json: bool, *
     say(answer, f"records: {records}", f"unit costs: {path}")
 
 
-@click.command()
+@command()
 @click.option("--rooms", type=COUNT, required=True, metavar="N", help="How many rooms there are.")
 @click.option("--members-per-room", type=NUMBER, required=True, metavar="N", help="On average.")
 @click.option("--rate", "rate_per_s", type=NUMBER, required=True, metavar="N", help="Messages per second of all rooms.")
@@ -149,8 +150,8 @@ def costs(out: str, resume: Path | None, measured: Path | None, as_json: bool, *
 )
 @click.option("--durable", is_flag=True, help="An acked message must survive the restart of the backend.")
 @click.option("--replay", is_flag=True, help="What was said must be there to be read later.")
-@click.option("--costs", type=FOLDER, metavar="DIR", help="Of `chatbench costs`.  [the reference]")
-@click.option("--claims", type=FOLDER, metavar="DIR", help="Of `chatbench claims`.  [the reference]")
+@click.option("--costs", type=FOLDER, metavar="DIR", help="Of `chatbench costs`.  [default: the reference]")
+@click.option("--claims", type=FOLDER, metavar="DIR", help="Of `chatbench claims`.  [default: the reference]")
 @json_option("the answer as JSON")
 def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any) -> None:
     """Say which architecture suits a chat of these sizes, what each would cost, and what would change the answer.

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from harness.commands import beside
+from harness.commands.help import command
 from harness.commands.output import campaign_progress, console, json_option, print_json, run_progress, say, tell
 from harness.errors import ExitCode
 from harness.options import ARCH_SET, ARCHITECTURES, OUT, RATE, load_options, shape_options
@@ -23,7 +24,7 @@ FAULTS_LOAD = {
 }
 
 
-@click.command(context_settings={"default_map": FAULTS_LOAD})
+@command(context_settings={"default_map": FAULTS_LOAD})
 @ARCHITECTURES
 @click.option(
     "--fault",
@@ -76,7 +77,7 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], as_json: boo
         sys.exit(ExitCode.CHECK_FAILED)
 
 
-@click.command()
+@command()
 @OUT
 @json_option("selftest.json")
 def selftest(out: str, as_json: bool) -> None:

@@ -43,8 +43,9 @@ class Fleet:
         limits: Limits = USUAL,
         tick_s: float | None = None,
         program: Program = OWN,
+        port: int | None = None,
     ) -> None:
-        """`tick_s` as in GatewaySettings."""
+        """`tick_s` as in GatewaySettings; `port` is the first gateway's, None: any that is free."""
         self._arch = arch
         self._program = program
         self._services = services
@@ -53,7 +54,8 @@ class Fleet:
         self._exposure = exposure
         self._limits = limits
         self._tick_s = tick_s
-        self._ports = tuple(free_ports(topology.gateways, exposure.bind))
+        chosen = [] if port is None else [port]
+        self._ports = (*chosen, *free_ports(topology.gateways - len(chosen), exposure.bind))
         self.children: list[Child] = []
         self._may_end = False
 

@@ -35,8 +35,10 @@ class Stack:
         exposure: Exposure = LOCAL,
         tick_s: float | None = None,
         limits: Limits = USUAL,
+        port: int | None = None,
     ) -> None:
-        """`tick_s` as in GatewaySettings."""
+        """`tick_s` as in GatewaySettings, `port` as in Fleet."""
+        self._port = port
         self._architecture = architecture
         self.topology = topology
         self.backends = backends
@@ -95,6 +97,7 @@ class Stack:
             tick_s=self._tick_s,
             limits=self._limits,
             program=self._program,
+            port=self._port,
         )
         self.fleet.start()
         self.fleet.wait_ready()

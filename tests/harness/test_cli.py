@@ -129,6 +129,7 @@ def test_doctor_says_what_would_be_downloaded(tmp_path: Path, monkeypatch: pytes
         (["advise", "--rooms", "1e999", "--members-per-room", "2", "--rate", "1"], "--rooms: '1e999' is no number"),
         (["ui", "--arch", "plan1", "--port", "99999"], "--port is 99999, but it must be between 1 and 65535"),
         (["ui", "--arch", "plan1", "--bind", "192.0.2.1"], "192.0.2.1 is no address of this host"),
+        (["chat", "--arch", "plan1", "--port", "0"], "--port is 0, but it must be between 1 and 65535"),
         (["up", "--arch", "plan1", "--origin", "foo"], "--origin is 'foo', but it must be"),
         (["costs", "--rounds", "2000"], "--rounds is 2,000, but it must be between 1 and 1,000"),
         (["claims", "--rounds", "0"], "--rounds is 0, but"),

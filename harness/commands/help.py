@@ -1,0 +1,61 @@
+"""How `--help` looks: commands and options under headings, each said in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+OF_ITS_OWN = "Of this command"
+# Where options that several commands share stand; those of one command alone come first.
+SECTIONS: Mapping[str, Sequence[str]] = {
+    "Architecture": ("arch", "gateways", "brokers", "partitions", "tick", "dedup", "arch-set"),
+    "Load": (
+        *("scenario", "set", "members", "rooms", "rate", "payload", "payload-sizes"),
+        *("duration", "warmup", "processes", "seed", "fault"),
+    ),
+    "Kafka, Redis and NATS that run already": ("kafka-bootstrap", "kafka-properties", "redis-url", "nats-url"),
+    "Parts on other hosts": ("gateways-at", "expect-workers", "master-bind", "metrics", "origin"),
+    "Input and output": ("config", "resume", "out", "json", "open", "help"),
+}
+FEW = 9  # options that need no headings
+
+
+class Command(click.Command):
+    """A command whose options stand under headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records = {_name(each): told for each in self.get_params(ctx) if (told := each.get_help_record(ctx))}
+        if len(records) <= FEW:
+            _write(formatter, "Options", list(records.values()))
+            return
+        shared = {name for names in SECTIONS.values() for name in names}
+        _write(formatter, OF_ITS_OWN, [told for name, told in records.items() if name not in shared])
+        for heading, names in SECTIONS.items():
+            _write(formatter, heading, [records[name] for name in names if name in records])
+
+
+class Group(click.Group):
+    """A group whose commands stand under headings."""
+
+    sections: Mapping[str, Sequence[click.Command]] = {}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, commands in self.sections.items():
+            _write(formatter, heading, [(each.name or "", each.get_short_help_str(limit=1000)) for each in commands])
+
+
+def command(**given: Any) -> Callable[[Callable[..., Any]], Command]:
+    """As click.command."""
+    return click.command(cls=Command, **given)
+
+
+def _name(parameter: click.Parameter) -> str:
+    return max(parameter.opts, key=len).lstrip("-")
+
+
+def _write(formatter: click.HelpFormatter, heading: str, rows: list[tuple[str, str]]) -> None:
+    if rows:
+        with formatter.section(heading):
+            formatter.write_dl(rows)

@@ -19,7 +19,7 @@ from harness.addresses import host_port
 from harness.config import RunSettings
 from harness.errors import DISK_ERRORS, ChatbenchError, Interrupted, ServiceFailed, UsageError, where
 from harness.faults import needs_proxies
-from harness.gateway.settings import GatewayStats, limits_for
+from harness.gateway.settings import TOKEN_VARIABLE, GatewayStats, limits_for
 from harness.injector import Injector
 from harness.load import messages as msg
 from harness.load.driver_process import DriverProcess
@@ -131,7 +131,8 @@ def run_on(
         try:
             lent = isinstance(backends, LentBackends)
             progress.step("start", "driver, on the services of `chatbench up`" if lent else "driver and services")
-            driver = DriverProcess(driver_settings(settings, scenario, record.logs), stack.check)
+            given = driver_settings(settings, scenario, record.logs)
+            driver = DriverProcess(given, stack.check, secrets=driver_secrets(settings))
             stack.begin(partial(show_first_use, progress))
             run.learn_rooms(await_driver(driver, settings, progress).rooms)
             driver.send(msg.Spawn(urls=stack.start().urls))
@@ -160,6 +161,11 @@ def show_first_use(progress: Progress, what: str, done: int, total: int) -> None
     if done == 0:
         progress.step("once", detail, total=total)
     progress.update(done, detail)
+
+
+def driver_secrets(settings: RunSettings) -> list[str]:
+    """Only gateways that stand already may ask for a token."""
+    return [TOKEN_VARIABLE] if settings.gateways_at else []
 
 
 def driver_settings(settings: RunSettings, scenario: Path, logs: Path) -> DriverSettings:

@@ -21,7 +21,7 @@ from harness.record import Record
 from harness.registry import find_scenario, scenario_files
 from harness.report.html import write_report
 from harness.report.progress import Progress
-from harness.run import Run, await_driver, driver_settings, recorded, required, show_first_use, stack_of
+from harness.run import Run, await_driver, driver_secrets, driver_settings, recorded, required, show_first_use, stack_of
 from harness.services.backends import Backends
 from harness.services.distant import DistantStack, met
 from harness.services.external import external_services, reached
@@ -68,7 +68,7 @@ def serve_ui(
         try:
             progress.step("start", "driver and services")
             given = msgspec.structs.replace(driver_settings(settings, scenario, logs), web=web)
-            driver = DriverProcess(given, stack.check)
+            driver = DriverProcess(given, stack.check, secrets=driver_secrets(settings))
             stack.begin(partial(show_first_use, progress))
             await_driver(driver, settings, progress)
             fleet = stack.start()

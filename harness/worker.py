@@ -12,6 +12,7 @@ import msgspec
 from harness import config
 from harness.addresses import host_port
 from harness.errors import Interrupted
+from harness.gateway.settings import TOKEN_VARIABLE
 from harness.load.driver_settings import WorkerSettings
 from harness.registry import find_scenario, scenario_files
 from harness.services.supervise import reason_in, spawn
@@ -52,7 +53,7 @@ def work_for(master: str, scenarios: Sequence[str], say: Callable[[str], None]) 
 
 def _work_once(settings: WorkerSettings, log: Path) -> None:
     argv = [sys.executable, "-m", "harness.load.worker"]
-    child = spawn("the Locust worker", argv, log, stdin=msgspec.json.encode(settings))
+    child = spawn("the Locust worker", argv, log, stdin=msgspec.json.encode(settings), secrets=[TOKEN_VARIABLE])
     try:
         while child.is_running:
             time.sleep(CHECK_S)

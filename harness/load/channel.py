@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Generic
 
@@ -13,12 +14,17 @@ from harness.load.messages import Incoming, Struct, Unpacker, pack
 from harness.services.supervise import Child, spawn
 
 
-def spawn_peer(name: str, module: str, log: Path, incoming: Any, *, stdin: bytes = b"") -> tuple[Child, Channel[Any]]:
-    """Start `python -m module FD`, and return it with the end of a channel whose other end is its descriptor FD."""
+def spawn_peer(
+    name: str, module: str, log: Path, incoming: Any, *, stdin: bytes = b"", secrets: Sequence[str] = ()
+) -> tuple[Child, Channel[Any]]:
+    """Start `python -m module FD`, and return it with the end of a channel whose other end is its descriptor FD.
+
+    `secrets` as `spawn` has them.
+    """
     ours, theirs = socket.socketpair()
     with theirs:
         fd = theirs.fileno()
-        child = spawn(name, [sys.executable, "-m", module, str(fd)], log, stdin=stdin, pass_fds=[fd])
+        child = spawn(name, [sys.executable, "-m", module, str(fd)], log, stdin=stdin, pass_fds=[fd], secrets=secrets)
     return child, Channel(ours, incoming)
 
 

@@ -23,6 +23,7 @@ from gevent.event import AsyncResult, Event
 from locust.env import Environment
 
 from harness.garbage import collect_seldom
+from harness.gateway.settings import TOKEN_VARIABLE
 from harness.load import clock
 from harness.load import messages as msg
 from harness.load.channel import Channel, ChannelClosed, spawn_peer
@@ -61,7 +62,11 @@ class Crowd:
     ) -> None:
         self._channel: Channel[msg.FromAudience]
         self.audience, self._channel = spawn_peer(
-            "the audience process", "harness.load.audience", audience_log, msg.FromAudience
+            "the audience process",
+            "harness.load.audience",
+            audience_log,
+            msg.FromAudience,
+            secrets=[TOKEN_VARIABLE],
         )
         self._tell = tell
         self._entering: dict[tuple[int, str], AsyncResult] = {}

@@ -20,6 +20,7 @@ import msgspec
 from locust.env import Environment
 
 from harness.errors import ServiceFailed, UsageError
+from harness.gateway.settings import TOKEN_VARIABLE
 from harness.load import messages as msg
 from harness.load.channel import Channel, ChannelClosed
 from harness.load.conducted import Conducted
@@ -59,7 +60,9 @@ def start_runner(settings: DriverSettings, scenarios: list[Scenario]) -> Environ
         )
         argv = [sys.executable, "-m", "harness.load.worker"]
         log = Path(settings.logs) / f"worker-{number}.log"
-        workers.append(spawn(f"Locust worker {number}", argv, log, stdin=msgspec.json.encode(given)))
+        workers.append(
+            spawn(f"Locust worker {number}", argv, log, stdin=msgspec.json.encode(given), secrets=[TOKEN_VARIABLE])
+        )
     deadline = time.monotonic() + WORKERS_TIMEOUT_S
     while len(runner.clients.ready) < settings.processes:
         for worker in workers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -24,8 +24,10 @@ Expected = TypeVar("Expected", bound=msg.Struct)
 class DriverProcess:
     """Starts with the object. Its methods raise UsageError for a scenario that is at fault, else ServiceFailed."""
 
-    def __init__(self, settings: DriverSettings, check_others: Callable[[], None]) -> None:
-        """`check_others` raises when something else that the load needs has ended."""
+    def __init__(
+        self, settings: DriverSettings, check_others: Callable[[], None], *, secrets: Sequence[str] = ()
+    ) -> None:
+        """`check_others` raises when something else that the load needs has ended; `secrets` as `spawn` has them."""
         self._logs = Path(settings.logs)
         self._check_others = check_others
         self._channel: Channel[msg.FromCoordinator]
@@ -35,6 +37,7 @@ class DriverProcess:
             self._logs / "driver.log",
             msg.FromCoordinator,
             stdin=msgspec.json.encode(settings),
+            secrets=secrets,
         )
 
     def send(self, message: msg.ToCoordinator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,6 +24,8 @@ LOG_TAIL_BYTES = 16 * 1024
 # What a log may say, most telling first, and what that means for the user. Each program has those of its own: the same
 # words mean one thing of a JVM, and another of a gateway that Redis has refused.
 Reasons = tuple[tuple[str, str], ...]
+# What such a variable holds is for one program, and every other must not have it.
+SECRET_VARIABLE = re.compile("CHATBENCH_([A-Z]+_)?(PASSWORD|TOKEN)")
 PORT_TAKEN = "a port is in use; run the command again, it picks other ports"
 
 # Loaded before any fork: between fork and exec nothing may be imported.
@@ -112,6 +115,7 @@ def spawn(
     reasons: Reasons = (),
     cwd: Path | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
+    secrets: Sequence[str] = (),
 ) -> Child:
     """Start a process that the kernel kills when this thread's process dies.
 
@@ -122,7 +126,8 @@ def spawn(
     in order.
 
     A Python among them, and all that it starts, never imports from the working directory: a queue.py or a folder
-    harness/ that happens to lie there is no part of chatbench. `environment` is beside that of this process.
+    harness/ that happens to lie there is no part of chatbench. `environment` is beside that of this process, of which
+    the child gets no SECRET_VARIABLE but the `secrets`.
     """
     parent = os.getpid()
 
@@ -142,7 +147,7 @@ def spawn(
                 pass_fds=pass_fds,
                 cwd=cwd,
                 # PYTHONSAFEPATH is what `python -P` is, for children's children as well.
-                env={**os.environ, "PYTHONSAFEPATH": "1", **environment},
+                env={**_environment(secrets), "PYTHONSAFEPATH": "1", **environment},
                 start_new_session=True,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call on a library loaded before the fork
             )
@@ -155,6 +160,10 @@ def spawn(
     except BrokenPipeError:
         pass  # it ended already; check() tells why
     return Child(name, process, log, reasons)
+
+
+def _environment(secrets: Sequence[str]) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name in secrets or not SECRET_VARIABLE.fullmatch(name)}
 
 
 # The operating system's own words: they mean the same in every program.

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # public, by its docs
 
+from harness.addresses import NATS_PASSWORD, NATS_TOKEN
 from harness.services.backends import Backends
 from harness.services.nats import find_nats_server
 from harness.services.ports import free_ports
@@ -34,7 +35,10 @@ def standing(folder: Path, *commands: tuple[str, ...]) -> Iterator[list[Child]]:
     children: list[Child] = []
     try:
         for number, command in enumerate(commands):
-            children.append(spawn(" ".join(command[:1]), [*CHATBENCH, *command], folder / f"standing-{number}.log"))
+            log = folder / f"standing-{number}.log"
+            children.append(
+                spawn(" ".join(command[:1]), [*CHATBENCH, *command], log, secrets=[NATS_PASSWORD, NATS_TOKEN])
+            )
         deadline = time.monotonic() + 60
         for child in children:
             while not any(word in child.log.read_text() for word in ('"gateway":', "waiting for a run")):

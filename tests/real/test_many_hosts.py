@@ -78,7 +78,7 @@ def hosts(network: Network, kafka: Kafka, folder: Path) -> Iterator[dict[str, Ch
 
         def start(host: str, *argv: str) -> None:
             with network.at(host):
-                started[host] = spawn(host, argv, folder / f"{host}.log")
+                started[host] = spawn(host, argv, folder / f"{host}.log", secrets=[TOKEN_VARIABLE])
 
         try:
             start("redis", str(find_server()), "--bind", "0.0.0.0", "--protected-mode", "no", "--dir", str(folder))

@@ -10,7 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from harness.addresses import NATS_PASSWORD, NATS_TOKEN, REDIS_PASSWORD, SENTINEL_PASSWORD
 from harness.errors import ServiceFailed
+from harness.gateway.settings import TOKEN_VARIABLE
 from harness.services import broker, fleet, nats, redis
 from harness.services.supervise import REASONS_OF_ALL, Reasons, reason_in, spawn, wait_until_listening
 
@@ -50,6 +52,16 @@ def test_a_child_that_was_killed_says_by_what(tmp_path: Path) -> None:
     child.process.wait(20)
     with pytest.raises(ServiceFailed, match="the thing was killed by SIGKILL"):
         child.check()
+
+
+def test_a_child_is_given_its_own_secrets_and_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (TOKEN_VARIABLE, REDIS_PASSWORD, SENTINEL_PASSWORD, NATS_PASSWORD, NATS_TOKEN):
+        monkeypatch.setenv(name, "a secret")
+    code = "import os; print(sorted(name for name, value in os.environ.items() if value == 'a secret'))"
+    for secrets in ([], [TOKEN_VARIABLE], [NATS_TOKEN, REDIS_PASSWORD]):
+        log = tmp_path / "-".join(["log", *secrets])
+        spawn("curious", [sys.executable, "-c", code], log, secrets=secrets).process.wait(20)
+        assert log.read_text() == f"{sorted(secrets)}\n"
 
 
 def test_stop_ends_even_a_child_that_ignores_being_asked(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from architectures.interface import Option
 from harness.errors import UsageError
+from harness.escapes import is_plain
 from harness.figures import number_text
 
 
@@ -21,6 +22,8 @@ def parse_options(flag: str, given: Iterable[str]) -> dict[str, str]:
     options = {}
     for option in given:
         name, equals, value = option.partition("=")
+        if not is_plain(option):
+            raise UsageError(f"{flag} is {option!r}, which has a character that cannot be written down; leave it out")
         if not (name and equals):
             raise UsageError(f"{flag} is {option!r}, but it must be NAME=VALUE, as in {flag} exponent=1.2")
         options[name] = value

@@ -42,6 +42,8 @@ def cost_over_members(model: Model, members_per_room: float, messages_per_member
         axes.set_yscale("log")
         axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
         axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_formatter(mpl.ticker.NullFormatter())  # the usual one writes mathtext
         axes.grid(axis="both", color=GRID, linewidth=0.6)
         axes.set_title(
             f"Rooms of {members_per_room:,g}, {members_per_room * messages_per_member_per_s:,g} messages/s in each; "

@@ -18,6 +18,7 @@ from harness.commands import output
 from harness.config import RunSettings
 from harness.errors import UsageError
 from harness.escapes import is_plain, java_properties, markdown_cell, spreadsheet_cell
+from harness.named_options import parse_options
 from harness.record import read_summary
 from harness.registry import find_scenario
 from harness.report.charts import CHARTS, hockey_stick
@@ -70,7 +71,7 @@ def test_every_output_shows_a_name_as_it_is(name: str, tmp_path: Path) -> None:
     folder = write_record(tmp_path / "records", settings={"scenario": name}, scenario=name)
     frames = frames_of(read_records([folder]))
     for chart, (draw, _title) in CHARTS.items():
-        save(draw(frames), tmp_path, chart)
+        assert "mathdefault" not in save(draw(frames), tmp_path, chart).read_text(encoding="utf-8")
     page = write_report([folder], tmp_path / "report").page
     assert "<b>" not in Path(page).read_text(encoding="utf-8")
     runs = pd.read_csv(tmp_path / "report" / "frames" / "runs.csv")
@@ -148,4 +149,6 @@ def test_what_no_output_can_hold_is_refused_at_once(name: str, tmp_path: Path) -
         find_scenario(str(tmp_path / f"{name}.py"))
     with pytest.raises(UsageError, match="cannot be written down"):
         config.make_out_dir(str(tmp_path / name))
+    with pytest.raises(UsageError, match="cannot be written down"):
+        parse_options("--set", [f"name={name}"])
     assert list(tmp_path.iterdir()) == []

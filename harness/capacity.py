@@ -193,6 +193,7 @@ def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective,
     broken = [
         *([] if p99_ms is None or p99_ms <= objective.p99_ms else [f"p99 was {p99_ms:,.0f} ms"]),
         *([] if lost == 0 else [f"{lost:,} deliveries were lost"]),
+        *([] if summary.use.is_most else [str(summary.use)]),
         *([] if valid else ["the driver was not valid"]),
         *([] if summary.delivered else ["nothing was delivered"]),
     ]

@@ -66,6 +66,11 @@ class Use:
     def neither_share(self) -> float:
         return self.neither / (self.expected + self.neither) if self.neither else 0.0
 
+    @property
+    def is_most(self) -> bool:
+        """Whether what is said of the rest can be said of the chat."""
+        return max(self.silenced_share, self.neither_share) <= SILENCED_MAX
+
     def __str__(self) -> str:
         return (
             f"{self.silenced:,} of {self.scheduled:,} messages ({self.silenced_share:.1%}) were not taken; "
@@ -83,8 +88,7 @@ def check_expectations(
     kinds = list(dict.fromkeys(kind for kind, _ in recoveries))
     if not kinds or not set(kinds) <= set(promises.survives):
         return []
-    in_use = use.silenced_share <= SILENCED_MAX and use.neither_share <= SILENCED_MAX
-    checks = [PromiseCheck(IN_USE.format(kind), in_use, str(use)) for kind in kinds]
+    checks = [PromiseCheck(IN_USE.format(kind), use.is_most, str(use)) for kind in kinds]
     for kind in kinds:
         seen = [recovery for each, recovery in recoveries if each == kind]
         checks.append(_normal_again(kind, seen, timed=timed))

@@ -229,6 +229,8 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "status": s.status,
         "duration_s": s.duration_s,
         **{name: getattr(s, name) for name in COUNTS},
+        "scheduled": s.use.scheduled,
+        "silenced": s.use.silenced,
         **{name: getattr(s.resumed, name, None) for name in RESUMED},
         "driver_valid": s.driver.valid,
         **{f"{name}_{k}_ms": v for name, each in latencies.items() for k, v in msgspec.structs.asdict(each).items()},

@@ -17,7 +17,6 @@ from harness.costs.parts import PARTS
 from harness.costs.sizing import GATEWAY_CORES_MAX, MEMBERS_PER_GATEWAY_MAX, OneGateway
 from harness.fault_matrix import Matrix, rows
 from harness.figures import cost_text, figure_text, size_text
-from harness.promises import SILENCED_MAX
 from harness.report.fitting import Column, Fitted
 from harness.selftest import Check
 from harness.summary import Summary
@@ -369,7 +368,7 @@ def _more_driver(capacity: Capacity) -> str:
 def verdict_lines(summary: Summary) -> list[str]:
     """Below the table: promises that did not hold, and a driver that was not valid."""
     lines = [f"promise broken: {check.promise} ({check.evidence})" for check in summary.promises if check.held is False]
-    if max(summary.use.silenced_share, summary.use.neither_share) > SILENCED_MAX:
+    if not summary.use.is_most:
         lines.append(f"more than a quarter of this chat is not in these figures: {summary.use}")
     lines += [f"under the fault: {ending}" for ending in summary.ended]
     if summary.left_behind is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.promises import Use
 from harness.report.frames import Frames
 
 CPU = "cpu_system_us_per_delivery"
@@ -125,6 +126,9 @@ def _faults(runs: pd.DataFrame, arch: str) -> list[str]:
     if runs["missed"].sum() > 0:
         missed, away = (f"{runs[column].sum():,.0f}" for column in ("missed", "away"))
         faults.append(f"{arch} is out: of {away} messages said while members were away, {missed} never reached them.")
+    use = Use(*(int(runs[column].sum()) for column in ("scheduled", "silenced", "expected", "neither")))
+    if not use.is_most:
+        faults.append(f"{arch} is out: {use}.")
     if not (runs["driver_valid"] == True).all():  # noqa: E712 - a column of True, False and None
         faults.append(f"{arch} is out: the driver was too slow in one of its runs, so its latencies say nothing.")
     return faults

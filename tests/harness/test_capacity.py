@@ -135,6 +135,10 @@ def test_confidence_grows_with_the_runs_that_held() -> None:
         ({"lost": 3}, "3 deliveries were lost"),
         ({"driver": DriverVerdict(valid=False, why="it was late")}, "the driver was not valid"),
         ({"delivered": 0}, "nothing was delivered"),
+        (
+            {"neither": 500, "expected": 500, "sent": 10},
+            "0 of 10 messages (0.0%) were not taken; 500 deliveries (50.0%) were owed to nobody",
+        ),
     ],
 )
 def test_the_objective_is_all_of_it_at_once(change: dict[str, object], why: str) -> None:

@@ -56,6 +56,8 @@ def test_an_ack_that_does_not_last_is_said_with_the_best_that_does(tmp_path: Pat
         ({"duplicated": 3}, "3 of 1,000 deliveries were duplicated"),
         ({"reordered": 1}, "1 of 1,000 deliveries were delivered out of order"),
         ({"driver": DriverVerdict(valid=False, why="late")}, "the driver was too slow"),
+        ({"refused": {"not_in_the_room": 50}}, "50 of 150 messages (33.3%) were not taken"),
+        ({"neither": 890}, "890 deliveries (47.1%) were owed to nobody"),
     ],
 )
 def test_who_was_wrong_once_is_out_however_cheap(tmp_path: Path, fault: dict[str, Any], says: str) -> None:

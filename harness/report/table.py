@@ -96,12 +96,12 @@ def _add_shares(table: Table, summary: Summary) -> None:
     """Of what is in no other figure."""
     use = summary.use
     if use.silenced:
-        table.add_row("messages not taken: refused, not sent, nobody there", _share(use.silenced, use.scheduled))
+        table.add_row("messages not taken: refused, or unsaid", _share(use.silenced, use.scheduled))
     if use.neither:
         of = use.expected + use.neither
-        table.add_row("deliveries owed to nobody: joining, leaving, unread", _share(use.neither, of))
+        table.add_row("owed to nobody: joining, leaving, unread", _share(use.neither, of))
     if summary.not_drained:
-        table.add_row("not drained: may still have been on their way", _share(summary.not_drained, summary.expected))
+        table.add_row("not drained, so perhaps only late", _share(summary.not_drained, summary.expected))
 
 
 def _add_returns(table: Table, summary: Summary) -> None:

@@ -23,16 +23,17 @@ check: .venv
 	$(BIN)/mypy
 
 # Two at a time: a test mostly waits, for a broker to start or a load to end. A file's tests share what they started.
-test: .venv
+test: .venv tools
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# Some tests open pages in a Chromium, one asks a Prometheus. Where these are not and cannot be installed, it is skipped and
-# says so.
-INSTALL := apt-get update -q && apt-get install -qy --no-install-recommends
+# Some tests open pages in a Chromium, one asks a Prometheus. Where these are not, they are installed if apt and the right
+# to use it are there; else those tests are skipped, which is said here and at the end of the tests.
+INSTALL = test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -qy --no-install-recommends
 tools:
-	command -v chromium || command -v chromium-browser || command -v google-chrome || { $(INSTALL) chromium; } \
-	  || echo "no Chromium: its tests will be skipped"
-	command -v prometheus || { $(INSTALL) prometheus; } || echo "no Prometheus: its test will be skipped"
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || { $(INSTALL) chromium; } \
+	  || echo "no Chromium, and it could not be installed (that takes apt-get and root): its tests will be skipped"
+	@command -v prometheus || { $(INSTALL) prometheus; } \
+	  || echo "no Prometheus, and it could not be installed (that takes apt-get and root): its test will be skipped"
 
 # Everything in results/reference/, measured anew: three hours, nothing else beside it. Interrupted, it goes on.
 reference: .venv

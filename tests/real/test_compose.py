@@ -224,7 +224,7 @@ def test_a_test_in_the_web_ui_is_driven_by_the_workers_over_all_gateways_and_rec
     assert re.search(r'^chatbench_driver_members\{arch="plan1",scenario="big_room"\} 30', watched, re.MULTILINE)
 
 
-@pytest.mark.skipif(shutil.which("prometheus") is None, reason="there is no Prometheus here")
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="there is no Prometheus; `make tools` installs one")
 def test_prometheus_finds_every_gateway_and_the_driver(composed: Composed, network: Network) -> None:
     own = composed.folder / "prometheus"
     own.mkdir()

@@ -43,7 +43,8 @@ def choose_options(
         if isinstance(defaults[name], str):
             chosen[name] = value
             continue
-        chosen[name] = number = _number(name, value)
+        number = _number(name, value)
+        chosen[name] = int(number) if isinstance(defaults[name], int) and number.is_integer() else number
         least, most = ranges.get(name, (number, number))
         if not least <= number <= most:
             between = f"{number_text(least)} and {number_text(most)}"

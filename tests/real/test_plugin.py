@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from architectures.interface import Architecture, Contender
+from tests.real.runs import run
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "tests" / "plugin_example"
@@ -63,24 +64,67 @@ def test_it_passes_the_conformance_suite_in_one_line(with_plugin: Mapping[str, s
     assert "8 passed" in answer.stdout
 
 
-def test_what_the_guide_shows_is_less_than_forty_lines_and_a_whole_architecture(tmp_path: Path) -> None:
-    (code,), (project,) = (
-        re.findall(rf"^```{kind}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL) for kind in ("python", "toml")
-    )
-    assert len([line for line in code.splitlines() if line.strip()]) < 40
-    package = tmp_path / "package"
-    package.mkdir()
-    (package / "lobby.py").write_text(code)
+def shown(kind: str) -> list[str]:
+    """The guide's blocks of code in that language: two architectures, and a scenario."""
+    return re.findall(rf"^```{kind}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def with_the_guides(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Both of its architectures in one package."""
+    package = tmp_path_factory.mktemp("package")
+    (project,) = shown("toml")
+    for first, both in {
+        'lobby = "lobby:Lobby"': 'lobby = "lobby:Lobby"\ndoors = "doors:Doors"',
+        '"lobby.py"': '"lobby.py", "doors.py"',
+    }.items():
+        assert first in project
+        project = project.replace(first, both)
     (package / "pyproject.toml").write_text(project)
-    environment = installed(package, tmp_path / "site")
-    answer = python(environment, "-m", "pytest", "-q", "tests/conformance", "--arch", "lobby")
+    for name, code in zip(("lobby", "doors"), shown("python"), strict=False):
+        (package / f"{name}.py").write_text(code)
+    return installed(package, tmp_path_factory.mktemp("site"))
+
+
+@pytest.mark.parametrize("arch", ["lobby", "doors"])
+def test_what_the_guide_shows_passes_the_conformance_suite(arch: str, with_the_guides: Mapping[str, str]) -> None:
+    answer = python(with_the_guides, "-m", "pytest", "-q", "tests/conformance", "--arch", arch)
     assert answer.returncode == 0, answer.stdout
+
+
+def test_what_the_guide_shows_first_is_less_than_forty_lines_and_a_whole_architecture(
+    with_the_guides: Mapping[str, str], tmp_path: Path
+) -> None:
+    assert len([line for line in shown("python")[0].splitlines() if line.strip()]) < 40
     short = ["--duration", "2s", "--warmup", "0s", "--out", str(tmp_path / "out"), "--scenario", "many_rooms"]
-    answer = python(environment, "-m", "harness.cli", "run", "--arch", "lobby", "--gateways", "8", "--json", *short)
+    answer = python(with_the_guides, "-m", "harness.cli", "run", "--arch", "lobby", "--gateways", "8", "--json", *short)
     assert answer.returncode in (0, 4), answer.stderr
     summary = msgspec.json.decode(answer.stdout)
     assert summary["delivered"] == summary["expected"] > 0
     assert summary["wasted_deliveries_per_message"] > 0, "it is said what this costs"
+
+
+def test_the_guides_option_is_read_checked_and_refuses_what_is_too_large(
+    with_the_guides: Mapping[str, str], tmp_path: Path
+) -> None:
+    run = ["-m", "harness.cli", "run", "--arch", "doors", "--members", "10", "--duration", "2s", "--warmup", "0s"]
+    answer = python(with_the_guides, *run, "--arch-set", "largest_bytes=0")
+    assert answer.returncode == 2
+    assert "--arch-set largest_bytes is 0, but it must be 1 or more" in answer.stderr
+    answer = python(with_the_guides, *run, "--arch-set", "largest_bytes=1", "--json", "--out", str(tmp_path / "out"))
+    assert answer.returncode != 0, "not even the probe's messages go through"
+    assert "Traceback" not in answer.stderr
+
+
+def test_the_guides_scenario_shares_the_rate_over_its_classes(tmp_path: Path) -> None:
+    scenario = tmp_path / "evening.py"
+    scenario.write_text(shown("python")[2])
+    summary = run(tmp_path / "out", "--arch", "direct", "--scenario", str(scenario), "--members", "15", "--rate", "35")
+    classes = {each["name"]: each for each in summary["classes"]}
+    assert {name: each["members"] for name, each in classes.items()} == {"Host": 3, "Lurker": 8, "Viewer": 4}
+    assert classes["Lurker"]["rate_per_s"] == 0
+    assert sum(each["rate_per_s"] for each in classes.values()) == pytest.approx(35)
+    assert [kind["name"] for kind in classes["Viewer"]["kinds"]] == ["chat", "reaction"]
 
 
 def test_the_guide_names_every_part_of_the_interface() -> None:

@@ -137,20 +137,23 @@ def complete_runs(folder: Path) -> Mapping[str, float]:
     return {str(each): each.stat().st_mtime for each in summaries if '"complete"' in each.read_text()}
 
 
+HERE = str(Path(__file__).parent)  # a folder that no comparison made
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["--arch", "plan1"], "at least two different architectures"),
         (["--arch", "plan1", "--arch", "plam2"], "did you mean 'plan2'"),
         (["--rounds", "0"], "--rounds is 0"),
-        (["--resume", "nowhere", "--rounds", "5"], "leave --rounds, --out out"),
+        (["--resume", HERE, "--rounds", "5"], "leave --rounds, --out out"),
         (["--arch", "plan1", "--arch", "redis", "--partitions", "1"], "--partitions 2 or more"),
-        (["--resume", "nowhere"], "is no folder that `chatbench compare` made"),
+        (["--resume", HERE], "is no folder that `chatbench compare` made"),
         (["--arch", "plan1", "--arch", "redis", "--rate", "0"], "--rate is 0"),
     ],
 )
 def test_what_cannot_be_compared_is_one_clear_sentence(arguments: list[str], says: str, tmp_path: Path) -> None:
-    out = [] if arguments == ["--resume", "nowhere"] else ["--out", str(tmp_path)]
+    out = [] if arguments == ["--resume", HERE] else ["--out", str(tmp_path)]
     answer = compare(*arguments, *out)
     assert answer.returncode == 2
     assert says in answer.stderr

@@ -28,7 +28,7 @@ from harness.selftest import Check
 from harness.summary import FaultSeen, NatsPerMessage, RedisPerMessage, Resumed, Summary
 from tests.harness.report.records import write_record
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 ANSWERS = (Summary, Report, Matrix, Judged, Listing, Finding, Capacity, Advice, Fitted, Check)
 BESIDE = {"Capacity": {"at_least": "boolean"}}  # keys that are not fields

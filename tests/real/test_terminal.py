@@ -62,3 +62,12 @@ def test_one_of_each_kind(tmp_path: Path) -> None:
     assert answer.returncode in (0, 4), answer.stderr
     only_chatbench_speaks(answer.stderr)
     assert not NEVER.search(answer.stdout)
+
+
+def test_what_was_measured_is_told_to_a_terminal_that_knows_ascii_alone(tmp_path: Path) -> None:
+    ascii_alone = {"PYTHONIOENCODING": "ascii", "LANG": "C", "LC_ALL": "C"}
+    answer = command("run", "--arch", "direct", "--members", "10", "--out", str(tmp_path), *SHORT, **ascii_alone)
+    assert answer.returncode in {0, 4}, answer.stderr
+    assert answer.stdout.isascii()
+    assert "deliveries" in answer.stdout
+    assert next(tmp_path.glob("*/report.html")).is_file()

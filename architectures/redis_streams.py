@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 
 from architectures.interface import (
     HISTORY_MAX,
+    HISTORY_MAX_BYTES,
     Architecture,
     BadTopology,
     Delivery,
@@ -45,6 +46,7 @@ from architectures.redis_client import (
     gone_for_good,
 )
 
+LOOK_BACK_PAGE = 200  # messages: of the longest that a gateway takes, 25 MiB
 READ_MAX = 500  # messages of each room at once
 # A Redis that is somebody else's keeps nothing for ever: a stream is gone so long after something was last said there,
 # which every gateway that speaks there puts off in good time.
@@ -177,13 +179,25 @@ class StreamReader:
 
     async def look_back(self, stream: str, after_s: float) -> list[bytes]:
         """What it has from that moment, by the clock of Redis, to where reading has come; raises Refused."""
-        here = self._positions[stream]
-        try:
-            since = max(0, round(after_s * 1000))
-            entries = await self._ask("XREVRANGE", stream, here, since, "COUNT", HISTORY_MAX)
-        except (RedisError, OSError) as problem:
-            raise Refused(f"Redis did not tell what was said before: {problem}") from problem
-        return [fields[1] for _id, fields in reversed(entries)]
+        since = max(0, round(after_s * 1000))
+        latest_first: list[bytes] = []
+        left_bytes, end = HISTORY_MAX_BYTES, self._positions[stream]
+        # A page at a time: a whole answer might be more than this process can hold.
+        while left_bytes >= 0 and (left := HISTORY_MAX - len(latest_first)) > 0:
+            page = min(LOOK_BACK_PAGE, left)
+            try:
+                entries = await self._ask("XREVRANGE", stream, end, since, "COUNT", page)
+            except (RedisError, OSError) as problem:
+                raise Refused(f"Redis did not tell what was said before: {problem}") from problem
+            for entry, fields in entries:
+                latest_first.append(fields[1])
+                left_bytes -= len(fields[1])
+                end = b"(" + entry
+                if left_bytes < 0:
+                    break
+            if len(entries) < page:
+                break
+        return latest_first[::-1]
 
     async def _wake(self) -> None:
         await self._ask("XADD", self._own, "MAXLEN", 1, "*", "p", b"")

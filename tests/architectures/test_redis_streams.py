@@ -10,7 +10,7 @@ import pytest
 import redis
 
 import architectures.redis_streams
-from architectures.interface import BadTopology, Delivery, GoneForGood, Refused, Services, Topology
+from architectures.interface import HISTORY_MAX_BYTES, BadTopology, Delivery, GoneForGood, Refused, Services, Topology
 from architectures.redis_streams import RedisStreams
 from harness.services.redis import RedisServer, start_redis
 
@@ -29,6 +29,30 @@ def cut_off_readers(server: RedisServer) -> None:
         for client in owner.client_list():
             if client["cmd"] == "xread":
                 owner.client_kill_filter(_id=client["id"])
+
+
+def test_what_is_looked_back_at_is_the_latest_in_order_and_bounded_in_bytes(server: RedisServer) -> None:
+    async def scenario(count: int, size_bytes: int) -> list[int]:
+        topology = Topology(run_id=f"back-{size_bytes}", gateways=1)
+        architecture = RedisStreams(Services(redis_url=server.url), topology, 0)
+        heard: list[Delivery] = []
+        await architecture.open(heard.extend, broken, lambda _rooms: None)
+        await architecture.join("room")
+        for number in range(count):
+            await architecture.publish("room", (b"%04d" % number).ljust(size_bytes, b"."))
+        async with asyncio.timeout(10):
+            while len(heard) < count:  # noqa: ASYNC110 - of what is delivered, in batches of any size
+                await asyncio.sleep(0.01)
+        told = await architecture.history("room", 0.0)
+        await architecture.close()
+        return [int(payload[:4]) for payload in told]
+
+    try:
+        assert asyncio.run(scenario(450, 10)) == list(range(450)), "three pages"
+        most = HISTORY_MAX_BYTES // 100_000 + 1  # a little more than the bound, so that one sees that there was more
+        assert asyncio.run(scenario(60, 100_000)) == list(range(60 - most, 60))
+    finally:
+        server.stop()
 
 
 def test_a_connection_that_is_cut_off_loses_nothing_and_doubles_nothing(server: RedisServer) -> None:

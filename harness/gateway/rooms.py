@@ -15,6 +15,7 @@ from harness.gateway.frames import CLOSING, Held, HeldBytes, Writable, framed, w
 
 WAITING_MAX_BYTES = 64 * 1024  # of one room; what is more is written at once
 HELD_MAX_BYTES = 256 * 1024 * 1024
+LOOK_EVERY_BYTES = 16 * 1024 * 1024
 
 
 class Room:
@@ -39,16 +40,21 @@ class Rooms:
     one write per member together with what came meanwhile. `tick_s` may change at any time.
     """
 
-    def __init__(self, tick_s: float, held_max_bytes: int = HELD_MAX_BYTES) -> None:
-        """`held_max_bytes`: of all members together, as `hold` for one."""
+    def __init__(
+        self, tick_s: float, held_max_bytes: int = HELD_MAX_BYTES, look_every_bytes: int = LOOK_EVERY_BYTES
+    ) -> None:
+        """`held_max_bytes`: of all members together, as `hold` for one. `look_every_bytes`: see `much_written`."""
         self.tick_s = tick_s
         self.held = HeldBytes(held_max_bytes)
+        self._look_every_bytes = look_every_bytes
         self._rooms: dict[str, Room] = {}
         self._late: dict[Room, None] = {}  # rooms in which something waits for the timer
         self._timer: asyncio.TimerHandle | None = None
         self.frames_out = 0
         self.writes = 0
         self.bytes_out = 0
+        self.much_written = asyncio.Event()  # so much that somebody should look for members who do not read
+        self._looked_at_bytes = 0
         self.wasted = 0  # deliveries of rooms without a local member
 
     def add(self, name: str, member: ServerConnection) -> bool:
@@ -110,6 +116,11 @@ class Rooms:
             _end_hold(room.members[member])
             room.members[member] = CLOSING
 
+    def looked(self) -> None:
+        """Somebody has seen to it who reads and who does not."""
+        self._looked_at_bytes = self.bytes_out
+        self.much_written.clear()
+
     def end(self) -> None:
         """Write what waits, and nothing from now on: everybody is about to be sent a close frame."""
         self.write_all()
@@ -164,6 +175,8 @@ class Rooms:
         self.frames_out += len(frames) * written
         self.writes += written
         self.bytes_out += len(together) * written
+        if self.bytes_out - self._looked_at_bytes >= self._look_every_bytes:
+            self.much_written.set()
 
 
 def _end_hold(writable: Writable) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
@@ -19,7 +20,7 @@ from architectures.interface import HISTORY_MAX, Architecture, Moving, Refused
 from harness import wire
 from harness.gateway.frames import framed, write
 from harness.gateway.member_connection import FLOOD, REASON_MAX_BYTES, MemberConnection, cut_to_bytes
-from harness.gateway.rooms import Rooms
+from harness.gateway.rooms import LOOK_EVERY_BYTES, Rooms
 from harness.gateway.settings import GatewaySettings, Limits
 from harness.gateway.token_bucket import TokenBucket
 
@@ -46,7 +47,8 @@ class Hall:
         self.peers = dict(enumerate(settings.peers))  # URLs by index, of all gateways that are known
         self.architecture = architecture
         self.limits = settings.limits
-        self.rooms = Rooms(settings.tick_s or 0.0, self.limits.send_buffers_max_bytes)
+        together_bytes = self.limits.send_buffers_max_bytes
+        self.rooms = Rooms(settings.tick_s or 0.0, together_bytes, min(LOOK_EVERY_BYTES, together_bytes // 4))
         self.sessions: dict[ServerConnection, Session] = {}
         self.counts: Counter[str] = Counter()  # what happened, and every drop by its cause
         self.publishing_bytes = 0  # of messages that the backend has not answered yet
@@ -328,7 +330,11 @@ async def cut_off_slow(hall: Hall) -> None:
     """Close members whose unread bytes pass a limit, so that memory stays bounded. Runs until cancelled."""
     closing: dict[ServerConnection, asyncio.Task[None]] = {}
     while True:
-        await asyncio.sleep(hall.limits.slow_check_s)
+        # After a while, or once so much was written that a bound may have been passed meanwhile.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(hall.limits.slow_check_s):
+                await hall.rooms.much_written.wait()
+        hall.rooms.looked()
         for member in [member for member, task in closing.items() if task.done()]:
             del closing[member]
         unread = {m: m.transport.get_write_buffer_size() for m in hall.sessions if m not in closing}

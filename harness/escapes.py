@@ -7,10 +7,11 @@ HTML is escaped by jinja2, labels of metrics by prometheus-client; terminals (co
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
+# What a spreadsheet takes for the beginning of one, by OWASP; some do so with East Asian wide characters as well.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def is_plain(text: str) -> bool:
@@ -35,6 +36,22 @@ def _java_value(text: str) -> str:
 def spreadsheet_cell(value: Any) -> Any:
     """A text that a spreadsheet would take for a formula begins with an apostrophe, as OWASP advises; else as it is."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+class Rows(Protocol):
+    """As csv.writer() has it."""
+
+    def writerow(self, row: Iterable[Any], /) -> object: ...
+
+
+class SpreadsheetRows:
+    """Writes no cell that a spreadsheet would take for a formula."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def writerow(self, row: Iterable[Any], /) -> None:
+        self._rows.writerow([spreadsheet_cell(cell) for cell in row])
 
 
 def markdown_cell(text: str) -> str:

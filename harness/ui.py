@@ -12,6 +12,7 @@ import msgspec
 from architectures.address import HostPort
 from architectures.interface import Contender
 from harness import config
+from harness.addresses import web_origin
 from harness.config import RunSettings
 from harness.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
 from harness.load import messages as msg
@@ -38,8 +39,12 @@ def serve_ui(
     at: tuple[str, int],
     progress: Progress,
     say: Callable[[str], None],
+    *,
+    origins: tuple[str, ...] = (),
 ) -> None:
     """Start everything, with a web UI `at` that address and port, and record each test until SIGINT or SIGTERM.
+
+    `origins` are web pages that may give orders, beside its own and those of this host.
 
     Raises UsageError or ServiceFailed.
     """
@@ -50,6 +55,7 @@ def serve_ui(
     config.in_range("--port", port, 1, config.PORT_MAX, str)
     if (why := cannot_listen(port, host)) is not None:
         raise UsageError(f"--bind {host} --port {port}: {why}")
+    origins = tuple(web_origin("--origin", each) for each in origins)
     settings = met(reached(settings))
     config.raise_open_file_limit()
     logs = make_logs_folder()
@@ -62,9 +68,10 @@ def serve_ui(
         arch=settings.arch,
         scenarios=[str(path) for path in (scenario, *others)],
         warmup_s=settings.warmup_s,
+        origins=origins,
     )
     driver: DriverProcess | None = None
-    with signals_interrupt(), watched(settings.metrics) as watch:
+    with signals_interrupt(), watched(settings.metrics, origins) as watch:
         try:
             progress.step("start", "driver and services")
             given = msgspec.structs.replace(driver_settings(settings, scenario, logs), web=web)

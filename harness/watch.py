@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from harness.addresses import host_port
+from harness.callers import WRONG_NAME, Callers
 from harness.errors import UsageError
 from harness.load.ledger import Verdict
 from harness.load.messages import Second
@@ -69,8 +72,11 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watched(metrics: str | None) -> Iterator[Watch]:
-    """A Watch that is served at that HOST:PORT as /metrics, if there is one. Raises UsageError."""
+def watched(metrics: str | None, origins: Iterable[str] = ()) -> Iterator[Watch]:
+    """A Watch that is served at that HOST:PORT as /metrics, if there is one. Raises UsageError.
+
+    `origins` as for the web UI beside it.
+    """
     watch = Watch()
     if metrics is None:
         yield watch
@@ -79,9 +85,26 @@ def watched(metrics: str | None) -> Iterator[Watch]:
     if (why := cannot_listen(port, host)) is not None:
         raise UsageError(f"--metrics {metrics}: {why}")
     server, thread = start_http_server(port, host, registry=watch.registry)
+    application = server.get_app()
+    assert application is not None
+    server.set_app(_for(Callers.of((host,), origins), application))
     try:
         yield watch
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _for(callers: Callers, application: WSGIApplication) -> WSGIApplication:
+    """The application, for nobody else: it answers every page in a browser on this host otherwise."""
+
+    def checked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        hosts, origins = ([environ[name]] if name in environ else [] for name in ("HTTP_HOST", "HTTP_ORIGIN"))
+        if callers.call_it_right(hosts) and callers.may_call(origins, hosts):
+            return application(environ, start_response)
+        status = HTTPStatus.FORBIDDEN
+        start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain")])
+        return [f"{WRONG_NAME}\n".encode()]
+
+    return checked

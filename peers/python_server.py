@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -48,8 +49,17 @@ def stats_page(counted: Callable[[], tuple[int, int]]) -> Asgi:
     ) -> None:
         if scope["type"] != "http":
             return
-        status, body = (200, stats()) if scope["path"] == "/stats" else (404, b"")
+        if not _called_by_address(scope):
+            status, body = 403, b"this server does not go by that name; call it by its address, or as localhost\n"
+        else:
+            status, body = (200, stats()) if scope["path"] == "/stats" else (404, b"")
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": body})
 
     return application
+
+
+def _called_by_address(scope: Message) -> bool:
+    """A name can be made to lead here by the page that calls it."""
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    return all(re.fullmatch(r"(localhost|[\d.]+|\[[\da-f:.]+\])(:\d+)?", host) for host in hosts)

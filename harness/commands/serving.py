@@ -108,8 +108,15 @@ def chat(port: int | None, open_browser: bool, **given: Any) -> None:
     metavar="ADDRESS",
     help="Where the web UI listens. It asks nobody who he is: elsewhere than here only in a network of your own.",
 )
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="By which browsers and Prometheus may call it, beside this host's addresses, as in https://bench.example.",
+)
 @click.option("--open", "open_browser", is_flag=True, help="Open it in your browser.")
-def ui(port: int, bind: str, open_browser: bool, **given: Any) -> None:
+def ui(port: int, bind: str, origins: tuple[str, ...], open_browser: bool, **given: Any) -> None:
     """Start services and gateways, and Locust's web UI to run tests in, each with a record of its own.
 
     \b
@@ -130,4 +137,4 @@ def ui(port: int, bind: str, open_browser: bool, **given: Any) -> None:
 
     settings = RunSettings(**given)
     with run_progress() as progress:
-        serve_ui(settings, load_contender(settings.arch), (bind, port), progress, say)
+        serve_ui(settings, load_contender(settings.arch), (bind, port), progress, say, origins=origins)

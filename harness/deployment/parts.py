@@ -119,6 +119,7 @@ def parts() -> list[Part]:
         user=10001,
         command=(
             *("chatbench", "ui", "--bind", EVERYWHERE, "--out", "/results"),
+            *("--origin", f"http://driver:{UI_PORT}"),  # by which Prometheus calls it
             *("--gateways-at", f"ws://gateway:{GATEWAY_PORT}"),
             *("--expect-workers", str(WORKERS), "--master-bind", f"{EVERYWHERE}:{MASTER_PORT}"),
             *("--metrics", f"{EVERYWHERE}:{METRICS_PORT}"),

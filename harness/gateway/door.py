@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
+from harness.callers import WRONG_NAME, Callers
 from harness.gateway.settings import Exposure, Limits
 
 KEEPALIVE_PROBES = 3
@@ -31,9 +31,15 @@ class Door:
         members: Callable[[], int],
         counts: Counter[str],
         answers: Mapping[str, tuple[str, Callable[[Query], str]]],
+        *,
+        names: Iterable[str] = (),
     ) -> None:
-        """`answers`: what those get who ask for a path: its content type, and its text for what the query says."""
+        """`answers`: what those get who ask for a path: its content type, and its text for what the query says.
+
+        `names`: by which others are told to find this gateway.
+        """
         self._exposure = exposure
+        self._callers = Callers.of((exposure.bind, *names), exposure.origins)
         self._members_max = members_max
         self._members = members
         self._counts = counts
@@ -45,14 +51,24 @@ class Door:
             return connection.respond(HTTPStatus.OK, "ok\n")
         if not self._shows_token(request):
             return self._refuse(connection, HTTPStatus.UNAUTHORIZED, "token", "show the token of this gateway")
-        if not self._comes_from_here(request):
-            return self._refuse(connection, HTTPStatus.FORBIDDEN, "origin", "pages of this origin may not connect")
+        if (foreign := self._what_is_foreign(request)) is not None:
+            return self._refuse(connection, HTTPStatus.FORBIDDEN, *foreign)
         path, _, query = request.path.partition("?")
         if (asked := self._answers.get(path)) is not None:
             content_type, text = asked
             return _with_type(connection.respond(HTTPStatus.OK, text(parse_qs(query))), content_type)
         if self._members() >= self._members_max:
             return self._refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, "full", "come again later")
+        return None
+
+    def _what_is_foreign(self, request: Request) -> tuple[str, str] | None:
+        """The cause, and what to tell. Without this, any page could talk to a gateway on its reader's machine."""
+        hosts = request.headers.get_all("Host")
+        # A page whose name was made to lead here knows no token.
+        if self._exposure.token is None and not self._callers.call_it_right(hosts):
+            return "host", WRONG_NAME
+        if not self._callers.may_call(request.headers.get_all("Origin"), hosts):
+            return "origin", "pages of this origin may not connect"
         return None
 
     def _refuse(self, connection: ServerConnection, status: HTTPStatus, cause: str, advice: str) -> Response:
@@ -69,24 +85,11 @@ class Door:
         # In constant time: how long the answer takes must not tell how much of a guess was right.
         return any([hmac.compare_digest(each.encode(), token.encode()) for each in shown])  # noqa: C419 - each of them
 
-    def _comes_from_here(self, request: Request) -> bool:
-        """Only browsers tell an origin. Without the check, any page could talk to a gateway on its reader's machine."""
-        origins = request.headers.get_all("Origin")
-        return all(origin in self._exposure.origins or _is_of_this_host(origin) for origin in origins)
-
 
 def _with_type(response: Response, content_type: str) -> Response:
     del response.headers["Content-Type"]  # or there would be two
     response.headers["Content-Type"] = content_type
     return response
-
-
-def _is_of_this_host(origin: str) -> bool:
-    try:
-        host = urlsplit(origin).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def listening_socket(bind: str, port: int, limits: Limits) -> socket.socket:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
+from urllib.parse import urlsplit
 
 import msgspec
 import psutil
@@ -75,6 +76,7 @@ async def run_gateway(
             "/chat": ("text/html; charset=utf-8", lambda _query: chat_page()),
             "/way": ("application/json", lambda query: way(settings.arch, settings.topology, query)),
         },
+        names=[urlsplit(peer).hostname or "" for peer in settings.peers],
     )
     gone = False
     try:

@@ -21,9 +21,10 @@ import locust.stats
 import msgspec
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner
-from locust.stats import StatsEntry
+from locust.stats import CSVWriter, StatsEntry
 
 from harness.errors import UsageError
+from harness.escapes import SpreadsheetRows
 from harness.garbage import collect_seldom
 from harness.load import messages as msg
 from harness.load.class_plan import ClassPlan, MessageKind
@@ -491,8 +492,21 @@ class Coordinator:
     def _stats_csv(self) -> str:
         out = io.StringIO()
         percentiles = locust.stats.PERCENTILES_TO_REPORT
-        locust.stats.StatsCSV(self._environment, percentiles).requests_csv(csv.writer(out))
+        SafeStatsCSV(self._environment, percentiles).requests_csv(csv.writer(out))
         return out.getvalue()
+
+
+class SafeStatsCSV(locust.stats.StatsCSV):
+    """Locust's tables, with names and messages of the locustfile in them that no spreadsheet takes for formulas."""
+
+    def requests_csv(self, csv_writer: CSVWriter) -> None:
+        super().requests_csv(SpreadsheetRows(csv_writer))
+
+    def failures_csv(self, csv_writer: CSVWriter) -> None:
+        super().failures_csv(SpreadsheetRows(csv_writer))
+
+    def exceptions_csv(self, csv_writer: CSVWriter) -> None:
+        super().exceptions_csv(SpreadsheetRows(csv_writer))
 
 
 def _check_same(assembled: msg.Assembled, sources: Mapping[str, str]) -> None:

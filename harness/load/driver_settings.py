@@ -13,6 +13,7 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     arch: str
     scenarios: list[str]  # paths; the one to begin with is DriverSettings.scenario
     warmup_s: float
+    origins: tuple[str, ...] = ()  # web pages that may give orders, beside its own and those of this host
 
 
 class ExpectedWorkers(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,17 +22,20 @@ from locust import argument_parser
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_STOPPED
+from locust.stats import PERCENTILES_TO_REPORT
 from locust.util.timespan import parse_timespan
 
 from harness import config
+from harness.callers import WRONG_NAME, Callers
 from harness.config import RunSettings
 from harness.errors import UsageError
-from harness.escapes import spreadsheet_cell
+from harness.escapes import SpreadsheetRows
 from harness.figures import cost_text
 from harness.load import messages as msg
 from harness.load import standalone
 from harness.load.channel import Channel
 from harness.load.conducted import Conducted
+from harness.load.coordinator import SafeStatsCSV
 from harness.load.driver_settings import DriverSettings, WebSettings
 from harness.load.load_options import add_load_options, add_scenario_options, load_of
 from harness.load.scenario import BrokenScenario, Scenario
@@ -41,6 +44,10 @@ TAB = "ledger"
 RECORDED_TIMEOUT_S = 60.0
 NOT_MEASURED = "not measured"
 TOTAL_ROW = "Aggregated"
+FOREIGN_PAGE = "pages of other origins give no orders here; if this one may, start chatbench ui with --origin"
+FORM_MAX_BYTES = 64 * 1024
+FIELDS = {"user_count", "spawn_rate", "host", "run_time", "profile"}  # of Locust's form, beside those of chatbench
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # Put into Locust's page, which has no settings for this: scenario and rate come first, in a form that is open; a host
 # and a profile count for nothing here; its page says nothing where a change of a test that is on is refused, so the
 # buttons for that are not shown; and a table shows text only, so the record's path is made a link.
@@ -87,6 +94,7 @@ class WebDriver:
         self._runner: Any = environment.runner  # what both kinds of runner have, with types Locust does not give
         self._channel = channel
         self._web: WebSettings = settings.web
+        self._callers = Callers.of((settings.web.host,), settings.web.origins)
         self._processes = settings.processes
         self._scenarios = {scenario.path.stem: scenario for scenario in scenarios}
         self._urls: list[str] = []
@@ -178,23 +186,31 @@ class WebDriver:
             seed=options.seed,
         )
 
-    # --- what the form may ask
+    # --- who may give orders, and which
+
+    def _check_caller(self) -> Response | None:
+        """Of every request, since Locust asks nobody who he is, and lets pages of everywhere read its answers."""
+        hosts, origins = request.headers.getlist("Host"), request.headers.getlist("Origin")
+        if not self._callers.call_it_right(hosts):
+            return Response(f"{WRONG_NAME}, or start chatbench ui with --origin\n", 403, mimetype="text/plain")
+        if not self._callers.may_call(origins, hosts):
+            return Response(f"{FOREIGN_PAGE}\n", 403, mimetype="text/plain")
+        return None
 
     def _check_request(self) -> Response | None:
         """Before Locust acts on it: refuse, as Locust does, what could not be run or would change a test that is on."""
-        idle = self._runner.state in (STATE_INIT, STATE_STOPPED)
-        match request.path:
-            case "/user":
-                return _refused(
-                    "classes of members are as their locustfile says; change that, and start chatbench ui again"
-                )
-            case "/stats/reset" if not idle:
-                return _refused("a test is on, and these are its counts; stop it first")
-            case "/swarm" if not idle:
-                return _refused("a test is on, and its members and rate stay as they are; stop it, then start another")
-            case "/swarm":
-                return self._take_form()
-        return None
+        if request.method in SAFE_METHODS:
+            return None
+        idle = self._runner.state in (STATE_INIT, STATE_STOPPED) and not self._is_beginning()
+        if request.path == "/swarm" and idle:
+            return self._take_form()
+        why = _why_not(request.path, idle)
+        return None if why is None else _refused(why)
+
+    def _is_beginning(self) -> bool:
+        """Locust has taken an order that its runner does not show yet."""
+        order = self._ui._swarm_greenlet  # Locust tells it nowhere else
+        return order is not None and not order.ready()
 
     def _take_form(self) -> Response | None:
         try:
@@ -212,7 +228,11 @@ class WebDriver:
     def _asked(self, form: Mapping[str, str]) -> Namespace:
         """The options with what the form says; nothing of a form that is refused stays. Raises UsageError."""
         options = Namespace(**vars(self._options))
-        for name in argument_parser.ui_extra_args_dict():
+        of_chatbench = argument_parser.ui_extra_args_dict()
+        for name in form:  # Locust would take any other of its options as well, unchecked
+            if name not in FIELDS and name not in of_chatbench:
+                raise UsageError(f"{name[:40]!r} is no field of this form")
+        for name in of_chatbench:
             if name in form:
                 setattr(options, name, _as(type(getattr(options, name)), name, form[name]))
         if options.scenario not in self._scenarios:
@@ -272,7 +292,8 @@ class WebDriver:
     # --- the tab
 
     def _open_web_ui(self) -> None:
-        web = self._environment.create_web_ui(self._web.host, self._web.port, delayed_start=True)
+        self._ui = web = self._environment.create_web_ui(self._web.host, self._web.port, delayed_start=True)
+        web.stats_csv_writer = SafeStatsCSV(self._environment, PERCENTILES_TO_REPORT)
         web.template_args = {
             "extended_tabs": [{"title": "Ledger and CPU", "key": TAB}],
             "extended_tables": [
@@ -282,12 +303,15 @@ class WebDriver:
         }
         app = web.app
         assert app is not None
+        app.config["MAX_CONTENT_LENGTH"] = FORM_MAX_BYTES
+        app.before_request(self._check_caller)
         app.before_request(self._check_request)
 
         app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # the form's fields keep their order
 
         @app.after_request
         def add_tab(response: Response) -> Response:
+            response.headers["Content-Security-Policy"] = "frame-ancestors 'self'"  # nobody clicks Start unknowingly
             if request.path == "/stats/requests" and response.is_json:
                 response.set_data(json.dumps(self._figures(response.get_json() or {})))
             elif request.path == "/" and response.mimetype == "text/html":
@@ -303,8 +327,9 @@ class WebDriver:
         @app.route(f"/{TAB}/csv")
         def tab_csv() -> Response:
             out = io.StringIO()
-            rows = [("what", "value"), *self._rows()]
-            csv.writer(out).writerows([[spreadsheet_cell(cell) for cell in row] for row in rows])
+            writer = SpreadsheetRows(csv.writer(out))
+            for row in (("what", "value"), *self._rows()):
+                writer.writerow(row)
             name = {"Content-Disposition": f"attachment;filename=chatbench-{TAB}.csv"}
             return Response(out.getvalue(), mimetype="text/csv", headers=name)
 
@@ -341,6 +366,22 @@ COUNTS = (
     *("sent", "acked", "not_sent", "expected", "delivered"),
     *("lost", "lost_acked", "duplicated", "reordered", "neither"),
 )
+
+
+def _why_not(path: str, idle: bool) -> str | None:
+    """None: Locust may act on that order, which is no form to begin a test."""
+    match path:
+        case "/user":
+            return "classes of members are as their locustfile says; change that, and start chatbench ui again"
+        case "/stats/reset" if not idle:
+            return "a test is on, and these are its counts; stop it first"
+        case "/swarm":
+            return "a test is on, and its members and rate stay as they are; stop it, then start another"
+        case "/stop" if idle:
+            return "no test is on"
+        case "/stop" | "/stats/reset":
+            return None
+    return "chatbench ui takes no such order"  # whatever Locust learns to do
 
 
 def _refused(why: str) -> Response:

@@ -12,7 +12,11 @@ const subscriber = publisher.duplicate();
 for (const client of [publisher, subscriber]) client.on("error", (problem) => console.error(`Redis: ${problem.message}`));
 await Promise.all([publisher.connect(), subscriber.connect()]);
 
+const ADDRESS = /^(localhost|[\d.]+|\[[\da-f:.]+\])(:\d+)?$/; // a name can be made to lead here by the page that calls it
+
 const server = createServer((request, response) => {
+  if (!ADDRESS.test(request.headers.host ?? "localhost"))
+    return void response.writeHead(403).end("this server does not go by that name; call it by its address, or as localhost\n");
   if (request.url !== "/stats") return void response.writeHead(404).end();
   response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(stats()));
 });

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +20,7 @@ from harness.capacity import Attempt, Capacity, Objective
 from harness.commands import output
 from harness.config import RunSettings
 from harness.errors import UsageError
-from harness.escapes import is_plain, java_properties, markdown_cell, spreadsheet_cell
+from harness.escapes import FORMULA, is_plain, java_properties, markdown_cell, spreadsheet_cell
 from harness.named_options import parse_options
 from harness.record import read_summary
 from harness.registry import find_scenario
@@ -60,10 +63,61 @@ def test_no_cell_of_a_table_ends_it(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "cell"),
-    [("=HYPERLINK(1)", "'=HYPERLINK(1)"), ("@x", "'@x"), ("-1", "'-1"), ("plan1", "plan1"), (-1.5, -1.5), ("", "")],
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("@x", "'@x"),
+        ("-1", "'-1"),
+        ("\uff1dA1", "'\uff1dA1"),
+        ("\n=1", "'\n=1"),
+        ("plan1", "plan1"),
+        (-1.5, -1.5),
+        ("", ""),
+    ],
 )
 def test_no_cell_of_a_spreadsheet_is_a_formula(value: object, cell: object) -> None:
     assert spreadsheet_cell(value) == cell
+
+
+LOCUST_CSV = """
+import csv, sys
+import locust
+from locust.env import Environment
+from harness.load.coordinator import SafeStatsCSV
+
+environment = Environment()
+environment.create_local_runner()
+environment.stats.log_request("=chat", "=1+1", 5, 7)
+environment.stats.log_error("=chat", "=1+1", "@SUM(A1)")
+environment.runner.exceptions[1] = {"count": 1, "msg": "+1", "traceback": "-2", "nodes": {"=node"}}
+tables = SafeStatsCSV(environment, [0.5])
+for write in (tables.requests_csv, tables.failures_csv, tables.exceptions_csv):
+    write(csv.writer(sys.stdout))
+"""
+
+
+def test_no_cell_of_locusts_tables_is_a_formula() -> None:
+    answer = subprocess.run([sys.executable, "-c", LOCUST_CSV], capture_output=True, text=True, check=True)
+    cells = [cell for row in csv.reader(answer.stdout.splitlines()) for cell in row]
+    assert {"'=1+1", "'=chat", "'@SUM(A1)", "'+1", "'-2", "'=node"} <= set(cells)
+    assert not [cell for cell in cells if cell.startswith(FORMULA)]
+
+
+def test_every_csv_of_a_report_is_free_of_formulas_whatever_a_scenario_is_called(tmp_path: Path) -> None:
+    folder = write_record(tmp_path / "records", settings={"scenario": "=1+1"}, scenario="=1+1")
+    write_report([folder], tmp_path / "report")
+    tables = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "report").rglob("*.csv")}
+    assert "'=1+1" in tables["runs.csv"]
+    for table in tables.values():
+        cells = [cell for row in csv.reader(table.splitlines()) for cell in row]
+        assert not [cell for cell in cells if cell.startswith(FORMULA) and not is_number(cell)]
+
+
+def is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("name", ["$5$ x[/] a|b", "=1+1 [v1] <b>& {{ 7 }} :rocket:"])

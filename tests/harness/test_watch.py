@@ -59,3 +59,23 @@ def test_an_address_that_is_taken_is_one_sentence() -> None:
         pass
     with watched(f"127.0.0.1:{port}"):
         pass  # it is free again
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example:9646"}, 403),
+        ({"Host": "localhost:9646", "Origin": "http://evil.example"}, 403),
+        ({"Host": "localhost:9646"}, 200),
+        ({"Host": "driver:8089"}, 200),
+    ],
+)
+def test_no_page_of_elsewhere_watches(headers: dict[str, str], status: int) -> None:
+    (port,) = free_ports(1)
+    with watched(f"127.0.0.1:{port}", ("http://driver:8089",)):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/metrics", headers=headers)
+        answer = connection.getresponse()
+        assert answer.status == status
+        assert (b"chatbench_driver" in answer.read()) is (status == 200)
+        connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import http.client
 import json
 import re
 import subprocess
@@ -24,6 +25,7 @@ NAMES_FROM_TOP = (
     "[...document.querySelectorAll('input, select')].filter(each => each.name && each.offsetParent)"
     ".sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top).map(each => each.name)"
 )
+NAMED = ("--origin", "http://bench.example:8089")
 ROWS = ("connect", "join", "say->ack", "deliver")
 
 
@@ -32,7 +34,7 @@ def running(tmp_path: Path) -> Iterator[str]:
     """`chatbench ui` with two Locust workers; its address."""
     (port,) = free_ports(1)
     arguments = ["--arch", "redis", "--processes", "2", "--members", "30", "--warmup", "1s", "--rate", "30"]
-    argv = [*CHATBENCH, "ui", *arguments, "--port", str(port), "--out", str(tmp_path)]
+    argv = [*CHATBENCH, "ui", *arguments, "--port", str(port), "--out", str(tmp_path), *NAMED]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as ui:
         assert ui.stdout is not None
         try:
@@ -152,14 +154,28 @@ def test_what_is_refused_leaves_nothing_behind_and_nothing_changes_a_test_that_i
         "user_count=a few": "user_count is 'a few', but it must be a whole number",
         "spawn_rate=0": "spawn_rate is 0",
         "run_time=soon": "run_time is 'soon', but it must be like 20s",
+        "user_count=1000000000": "--members is 1",
+        "rate=nan": "--rate is nan",
+        "spawn_rate=nan": "spawn_rate is nan",
+        "num_users=1000000000": "'num_users' is no field of this form",
+        "expect_workers=9": "'expect_workers' is no field of this form",
         "host=ws://elsewhere": "host is 'ws://elsewhere', but the gateways are those of chatbench ui",
     }.items():
         name, _, value = bad.partition("=")
         assert says in refusal(running, "swarm", **{**members, name: value})
     assert "their locustfile" in refusal(running, "user", user_class_name="Viewer")
+    assert "no test is on" in refusal(running, "stop")
+    assert "no such order" in refusal(running, "tasks", anything=1)
     post(running, "swarm", **members, rate=40)
     time.sleep(4)
-    for change in ({"user_count": 60}, {"rate": 80}, {"rate": "many"}, {"scenario": "spike"}):
+    for change in (
+        {"user_count": 60},
+        {"user_count": 1_000_000_000},
+        {"num_users": 1_000_000_000},
+        {"rate": 80},
+        {"rate": "many"},
+        {"scenario": "spike"},
+    ):
         assert "a test is on" in refusal(running, "swarm", **{**members, **change})
     assert "a test is on" in refusal(running, "stats/reset")
     time.sleep(2)
@@ -170,3 +186,38 @@ def test_what_is_refused_leaves_nothing_behind_and_nothing_changes_a_test_that_i
     assert [each["rate_per_s"] for each in summary["classes"]] == [40]
     assert json.dumps(settings).count('"rate_per_s": 40') == 1
     assert counts(record / "locust_stats.csv")["connect"] == 20
+
+
+PATHS = ("", "stats/requests", "stats/report", "logs", "tasks", "exceptions", "ledger/csv", "assets/x", "nowhere")
+ORDERS = ("swarm", "stop", "stats/reset", "user", "nowhere")
+
+
+def test_pages_of_other_origins_give_no_orders_and_read_nothing(running: str, tmp_path: Path) -> None:
+    here = urllib.parse.urlsplit(running).netloc
+    foreign: list[dict[str, str]] = [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example:80"}]
+    for told in foreign:
+        asked = [("GET", path) for path in PATHS] + [("POST", path) for path in ORDERS] + [("OPTIONS", "swarm")]
+        for method, path in asked:
+            status, text = raw_answer(here, method, path, told)
+            assert (method, path, status) == (method, path, 403)
+            assert text.count("\n") == 1
+            assert "--origin" in text
+    for own in ({"Origin": running}, {"Origin": "http://bench.example:8089"}, {"Host": "bench.example"}, {}):
+        status, text = raw_answer(here, "POST", "stop", own)
+        assert (status, "no test is on" in text) == (200, True)
+    assert raw_answer(here, "POST", "swarm", {}, size=1_000_000)[0] == 413
+    assert list(tmp_path.glob("*/summary.json")) == []
+
+
+def raw_answer(address: str, method: str, path: str, headers: dict[str, str], size: int = 20) -> tuple[int, str]:
+    body = (
+        urllib.parse.urlencode({"user_count": 10, "spawn_rate": 10, "host": "x" * size}) if method == "POST" else None
+    )
+    form = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
+    connection = http.client.HTTPConnection(address, timeout=30)
+    try:
+        connection.request(method, f"/{path}", body, {**form, **headers})
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import socket
 import struct
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from architectures.interface import Services, Topology
+from harness.callers import WRONG_NAME
 from harness.gateway.settings import Exposure, Limits, total
 from harness.services.fleet import Fleet
 from tests.harness.gateway.test_session import closed_with, hear, member, say
@@ -100,6 +102,26 @@ def test_counters_are_not_for_everybody_either(guarded: Fleet) -> None:
 def test_pages_of_other_hosts_may_not_connect(guarded: Fleet, origin: str | None, answer: int) -> None:
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     assert status(guarded.urls[0], additional_headers=bearer, origin=origin) == answer
+
+
+@pytest.mark.parametrize("path", ["/stats", "/about", "/metrics", "/way?room=r", "/chat", "/"])
+def test_a_page_whose_name_was_made_to_lead_here_learns_nothing(limited: Fleet, path: str) -> None:
+    port = int(limited.urls[0].rpartition(":")[2])
+    assert answer_to(port, path, Host=f"evil.example:{port}") == (403, f"{WRONG_NAME}\n")
+    assert counts(limited)["refused_host"] == 1
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
+        assert answer_to(port, path, Host=host)[0] in {200, 426}  # 426: only a WebSocket could be had there
+    assert answer_to(port, path, Host=f"localhost:{port}", Origin="http://evil.example")[0] == 403
+
+
+def answer_to(port: int, path: str, **headers: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
 
 
 def test_the_token_is_in_no_log_and_no_text_of_the_settings(guarded: Fleet) -> None:

@@ -31,8 +31,10 @@ def test_a_page_whose_name_was_made_to_lead_here_learns_nothing(host: str | None
     async def send(message: MutableMapping[str, Any]) -> None:
         told.append(message)
 
-    headers = [] if host is None else [(b"host", host.encode())]
-    page = stats_page(lambda: (3, 2))
-    asyncio.run(page({"type": "http", "path": "/stats", "headers": headers}, nothing, send))
+    async def ask() -> None:
+        headers = [] if host is None else [(b"host", host.encode())]
+        await stats_page(lambda: (3, 2))({"type": "http", "path": "/stats", "headers": headers}, nothing, send)
+
+    asyncio.run(ask())
     assert told[0]["status"] == status
     assert (b'"members": 3' in told[1]["body"]) is (status == 200)

@@ -44,9 +44,10 @@ class Promises:
     """What an architecture promises; every run checks what it can and says which it could not."""
 
     everyone: bool  # an acked message reaches every member of the room
-    once: bool  # no member gets a message twice
+    once: bool  # no member gets a message twice, as long as it stays
     ordered: bool  # a member gets each sender's messages in the order they were sent
     durable_ack: bool  # an acked message survives the restart of the backend
+    once_on_return: bool = False  # nor one that it had before its connection broke, or its room moved to a gateway
     history: bool = False  # who comes back to a room can have what was said there meanwhile: see Architecture.history
     # Faults in spite of which the promises above hold, as `--fault` names them: "kill:broker", "pause:redis".
     survives: tuple[str, ...] = ()

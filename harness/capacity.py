@@ -193,6 +193,7 @@ def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective,
     broken = [
         *([] if p99_ms is None or p99_ms <= objective.p99_ms else [f"p99 was {p99_ms:,.0f} ms"]),
         *([] if lost == 0 else [f"{lost:,} deliveries were lost"]),
+        *_lost_connections(summary),
         *([] if summary.use.is_most else [str(summary.use)]),
         *([] if valid else ["the driver was not valid"]),
         *([] if summary.delivered else ["nothing was delivered"]),
@@ -208,6 +209,15 @@ def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective,
         saturated=saturated(summary, settings),
         record=record,
     )
+
+
+def _lost_connections(summary: Summary) -> list[str]:
+    """In a run without faults it is too much that breaks them. Who is cut off is not owed what it had not read."""
+    if not summary.disconnects:
+        return []
+    cut_off = (summary.gateway_counts or {}).get("cut_off_slow", 0)
+    slow = f", {cut_off:,} of them of members who read too slowly" if cut_off else ""
+    return [f"{summary.disconnects:,} connections broke{slow}"]
 
 
 def saturated(summary: Summary, settings: RunSettings) -> list[str]:

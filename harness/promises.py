@@ -127,8 +127,8 @@ def _always(promises: Promises, v: Verdict) -> list[PromiseCheck]:
         (
             promises.once,
             "once: no member gets a message twice",
-            v.duplicated,
-            f"{v.duplicated} duplicates beside {v.delivered} deliveries",
+            v.duplicated + (v.duplicated_on_return if promises.once_on_return else 0),
+            f"{v.duplicated} duplicates beside {v.delivered} deliveries{_across_returns(promises, v)}",
         ),
         (
             promises.ordered,
@@ -145,6 +145,14 @@ def _always(promises: Promises, v: Verdict) -> list[PromiseCheck]:
     if promises.history:
         checks.append(_history(v))
     return checks
+
+
+def _across_returns(promises: Promises, v: Verdict) -> str:
+    """Who gets a message anew on coming back must have been known to the gateway it came to: few promise that."""
+    if not v.came_again:
+        return ""
+    promised = "" if promises.once_on_return else ", of which nothing is promised"
+    return f"; across {v.came_again} returns {v.duplicated_on_return} more{promised}"
 
 
 def _history(v: Verdict) -> PromiseCheck:

@@ -149,6 +149,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     lost: int | None = None
     lost_acked: int | None = None
     duplicated: int | None = None
+    duplicated_on_return: int | None = None  # to members who had heard it before they were away; not in `duplicated`
     reordered: int | None = None
     neither: int | None = None
     strays: int | None = None
@@ -239,6 +240,7 @@ class Measured:
             lost=verdict.lost,
             lost_acked=verdict.lost_acked,
             duplicated=verdict.duplicated,
+            duplicated_on_return=verdict.duplicated_on_return,
             reordered=verdict.reordered,
             neither=verdict.neither,
             strays=self.result.strays,

@@ -26,7 +26,7 @@ from harness import wire
 from harness.garbage import collect_seldom
 from harness.load import messages as msg
 from harness.load.clock import follow, time_ns
-from harness.load.history import Message, Stay, sender_of
+from harness.load.history import UNDER_WAY_NS, Message, Stay, sender_of
 from harness.load.member_socket import Joining, MemberSocket, backoff_s
 from harness.load.phase import Chunk, Phase, note_heard
 from harness.load.probe import PROBE_BASE, RunningProbe
@@ -60,7 +60,8 @@ class Audience:
         self._sockets: dict[tuple[int, str], MemberSocket] = {}  # by member and gateway
         self._whereabouts: dict[tuple[int, str], MemberSocket] = {}  # by member and room: where it is joined
         self._joining: dict[tuple[int, str], Joining] = {}  # by member and room
-        self._stays_before: dict[tuple[int, str], Stay | None] = {}  # of members who ask for what they missed
+        self._last_stays: dict[tuple[int, str], Stay] = {}  # of each member in each room, in this phase
+        self._resuming: set[tuple[int, str]] = set()  # who, on coming back there, asks for what it missed
         self._arrived: set[int] = set()  # members whose first connection was counted
         self._connecting = asyncio.Semaphore(CONNECTING_MAX)
         self._random = Random(0)  # of backoffs alone
@@ -126,9 +127,9 @@ class Audience:
 
     async def _enter(self, enter: msg.Enter) -> None:
         whose = (enter.member, enter.room)
-        before = self._stays_before.get(whose)
+        before = self._asks_since(*whose)
         if enter.resumes:
-            self._stays_before[whose] = None  # so that the stay that begins now will be remembered
+            self._resuming.add(whose)
         self._joining[whose] = Joining(time_ns(), enter.read_bytes_per_s, before=before)
         await self._ask(enter.member, enter.url, enter.room)
 
@@ -182,6 +183,7 @@ class Audience:
 
     def _exit(self, leave: msg.Exit) -> None:
         self._joining.pop((leave.member, leave.room), None)
+        self._resuming.discard((leave.member, leave.room))
         member = self._whereabouts.pop((leave.member, leave.room), None)
         if member is not None:
             member.end_stay(leave.room, time_ns())
@@ -189,14 +191,11 @@ class Audience:
 
     def _hang_up(self, number: int) -> None:
         for key in [key for key in self._joining if key[0] == number]:
-            before = self._joining.pop(key).before
-            if key in self._stays_before:
-                self._stays_before[key] = before
+            del self._joining[key]
         now_ns = time_ns()
         for key in [key for key in self._sockets if key[0] == number]:
             member = self._sockets.pop(key)
             for room, stay in member.stays.items():
-                self._remember(member, room)
                 del self._whereabouts[number, room]
                 if stay is not None:
                     stay.left_ns = now_ns
@@ -213,22 +212,25 @@ class Audience:
             member.end_stay(room, left_ns)
         member.connection.close()
 
-    def _end_stays(self, member: MemberSocket, *, broken: bool = False, behind: bool = False) -> None:
+    def _break_stays(self, member: MemberSocket, *, cut_off: bool) -> None:
         now_ns = time_ns()
         for room in list(member.stays):
-            member.end_stay(room, now_ns, broken=broken, behind=behind)
+            member.end_stay(room, now_ns, broken=True, cut_off=cut_off)
             del self._whereabouts[member.number, room]
 
     async def _slow_down(self, order: msg.SlowDown) -> None:
         slow = [member for member in self._sockets.values() if member.number % order.one_in == 0]
+        stays = [stay for member in slow for stay in member.stays.values() if stay is not None]
+        for stay in stays:
+            stay.read_nothing(time_ns())
         for member in slow:
-            for stay in member.stays.values():
-                if stay is not None:
-                    stay.timed, stay.behind = False, True
             member.connection.read_nothing()
         await asyncio.sleep(order.lasts_s)
         for member in slow:
             member.connection.read_again()
+        for stay in stays:
+            if stay.left_ns is None:
+                stay.read_on_ns = time_ns()
 
     def _speak(self, speak: msg.Speak) -> None:
         phase = self._phase
@@ -295,6 +297,7 @@ class Audience:
         """What the member missed, and perhaps the first of what is said now. How late it is, is no gateway's doing."""
         past, present = messages[: stay.missing], messages[stay.missing :]
         stay.hear(past)
+        stay.told += len(past)
         phase.replayed += len(past)
         self._caught_up(phase, stay, len(past), now_ns)
         if present:
@@ -387,19 +390,24 @@ class Audience:
             if not asked:
                 self._tell(msg.MemberFailed(member=member.number, reason=f"{code}: {reason}"))
         elif self._phase is not None:
-            self._answer_came(member, identity)
+            message = self._answer_came(member, identity)
+            if message is not None:
+                message.over_ns = time_ns()
             self._phase.refused[code] += 1
 
-    def _answer_came(self, member: MemberSocket, identity: int) -> None:
+    def _answer_came(self, member: MemberSocket, identity: int) -> Message | None:
         message = member.waiting.pop(identity, None)
         if message is not None and self._phase is not None:
             message.waits = False
             self._phase.unanswered -= 1
+        return message
 
     def _no_answer_will_come(self, member: MemberSocket) -> None:
-        """Its connection is gone."""
+        """Its connection is gone. What the gateway has of it may still reach others, for a while."""
         for identity in list(member.waiting):
-            self._answer_came(member, identity)
+            message = self._answer_came(member, identity)
+            if message is not None:
+                message.over_ns = time_ns() + UNDER_WAY_NS
 
     def _joined(self, member: MemberSocket, room: str, missed: int | None, now_ns: int) -> None:
         member.asked.discard(room)
@@ -421,13 +429,16 @@ class Audience:
     def _comes_back(self, phase: Phase, stay: Stay, joining: Joining, missed: int | None, now_ns: int) -> None:
         stay.missing = missed or 0  # also of who asked in an earlier phase
         if joining.before is not None:
-            stay.before, stay.asked_ns, stay.resumed = joining.before, joining.asked_ns, missed is not None
+            stay.asked, stay.asked_ns, stay.resumed = True, joining.asked_ns, missed is not None
             self._caught_up(phase, stay, 0, now_ns)
 
     def _enter_history(self, member: MemberSocket, room: str, now_ns: int) -> Stay | None:
         if self._phase is None:
             return None
-        return self._phase.history.enter(room, member.url, now_ns, timed=member.read_bytes_per_s is None)
+        stay = self._phase.history.enter(room, member.url, now_ns, timed=member.read_bytes_per_s is None)
+        stay.before = self._last_stays.get((member.number, room))
+        self._last_stays[member.number, room] = stay
+        return stay
 
     def _redirected(self, member: MemberSocket, room: str, url: str, now_ns: int) -> None:
         """The room is served elsewhere: ask there. Until then the member is not in it, and is owed nothing."""
@@ -447,14 +458,11 @@ class Audience:
 
     def _away(self, member: MemberSocket, room: str, now_ns: int) -> Joining:
         """On its way back into a room in which it did not want to lose its place."""
-        return Joining(now_ns, member.read_bytes_per_s, away=True, before=self._remember(member, room))
+        return Joining(now_ns, member.read_bytes_per_s, away=True, before=self._asks_since(member.number, room))
 
-    def _remember(self, member: MemberSocket, room: str) -> Stay | None:
-        """The stay that is about to end, of a member who will ask what it missed since; None of any other."""
-        if (member.number, room) not in self._stays_before:
-            return None
-        stay = self._stays_before[member.number, room] = member.stays[room]
-        return stay
+    def _asks_since(self, number: int, room: str) -> Stay | None:
+        """The stay since which the member will ask what it missed; None of one who does not ask."""
+        return self._last_stays.get((number, room)) if (number, room) in self._resuming else None
 
     async def _follow(self, member: MemberSocket, url: str, room: str, redirects: int) -> None:
         # Usually the second gateway is the right one. More means that rooms are moving: give them time.
@@ -476,7 +484,7 @@ class Audience:
         for room in member.stays:
             self._joining[member.number, room] = self._away(member, room, time_ns())
         rooms = [*member.stays, *member.asked]
-        self._end_stays(member, broken=True, behind=code == CloseCode.TRY_AGAIN_LATER)
+        self._break_stays(member, cut_off=code == CloseCode.TRY_AGAIN_LATER)
         if self._phase is not None:
             self._phase.disconnects += 1
         for room in rooms:
@@ -486,7 +494,7 @@ class Audience:
 
     def _begin(self, begin: msg.BeginPhase) -> None:
         self._phase = Phase(begin)
-        self._stays_before = dict.fromkeys(self._stays_before)  # these were of another phase
+        self._last_stays.clear()  # these were of another phase
         for joining in self._joining.values():
             joining.before = None
         now_ns = time_ns()

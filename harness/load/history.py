@@ -15,6 +15,9 @@ import msgspec
 KIND_BITS = 5
 SEQUENCE_BITS = 30 + KIND_BITS
 KINDS_MAX = 1 << KIND_BITS
+# What is in a gateway or a connection that breaks just then was said and has settled elsewhere at most so long before:
+# a gateway writes within its tick, at most 50 ms, and the rest is for a busy machine. What settled earlier had time.
+UNDER_WAY_NS = 1_000_000_000
 
 
 def message_id(sender: int, sequence: int, kind: int = 0) -> int:
@@ -33,7 +36,7 @@ def kind_of(identity: int) -> int:
 class Message:
     """One message, as far as this audience said or heard it."""
 
-    __slots__ = ("acked_ns", "first_ns", "identity", "index", "intended_ns", "last_ns", "sent_ns", "waits")
+    __slots__ = ("acked_ns", "first_ns", "identity", "index", "intended_ns", "last_ns", "over_ns", "sent_ns", "waits")
 
     def __init__(self, identity: int, index: int, intended_ns: int) -> None:
         self.identity = identity
@@ -44,6 +47,7 @@ class Message:
         self.first_ns: int | None = None  # first delivery to anybody here
         self.last_ns: int | None = None
         self.waits = False  # said here, and an answer may still come
+        self.over_ns: int | None = None  # since when nobody who has not got it will, as it was refused
 
 
 class Step:
@@ -107,8 +111,8 @@ class Stay:
     """One member in one room, from join to leave."""
 
     __slots__ = (
-        *("_entrance", "_last", "before", "behind", "broken", "joined_ns", "left_ns", "stream", "timed"),
-        *("asked_ns", "missing", "resumed"),
+        *("_entrance", "_last", "before", "broken", "joined_ns", "left_ns", "stream", "timed"),
+        *("asked", "asked_ns", "behind_ns", "cut_off", "missing", "read_on_ns", "resumed", "told"),
     )
 
     def __init__(self, stream: Stream, joined_ns: int, *, timed: bool) -> None:
@@ -116,12 +120,17 @@ class Stay:
         self.joined_ns = joined_ns
         self.timed = timed  # False: it reads slowly on purpose, so when it hears says nothing about the gateway
         self.left_ns: int | None = None
-        self.behind = not timed  # it reads too slowly: what it has not heard, it may have not read yet
+        # Since when it reads too slowly, so that it may have not read yet what it has not heard; and until when.
+        self.behind_ns: int | None = None if timed else joined_ns
+        self.read_on_ns: int | None = None
         self.broken = False  # it did not leave: its connection broke
-        self.before: Stay | None = None  # the member's last one in this room, of one who asks for what it missed
-        self.resumed = False  # it is told what was said since then
+        self.cut_off = False  # and that because the gateway found that it reads too slowly
+        self.before: Stay | None = None  # the member's last one in this room
+        self.asked = False  # for what it missed since then
+        self.resumed = False  # and is told
         self.asked_ns = joined_ns  # when it asked to be let in again
         self.missing = 0  # how much of that is still to come
+        self.told = 0  # and how much has: the first that it heard
         self._entrance: Step | None = None  # the step before the first
         self._last: Step | None = None
 
@@ -147,6 +156,12 @@ class Stay:
             start.leap, start.leapt_to = messages, step
         return again
 
+    def read_nothing(self, now_ns: int) -> None:
+        """From now on, until it reads on."""
+        self.timed = False
+        if self.behind_ns is None or self.read_on_ns is not None:
+            self.behind_ns, self.read_on_ns = now_ns, None
+
     @property
     def heard_until_ns(self) -> int:
         """When what it heard last was said; without any, when it came."""
@@ -160,14 +175,20 @@ class Stay:
 
 
 class StayReport(msgspec.Struct, frozen=True, array_like=True):
+    """As Stay."""
+
     joined_ns: int
     left_ns: int | None
-    behind: bool
     trail: int  # its number in RoomReport.trails
+    stream: int  # all stays in the room by way of the same gateway have the same number
+    before: int | None  # by its number in RoomReport.stays
+    behind_ns: int | None
+    read_on_ns: int | None
     broken: bool
-    before: int | None = None  # the member's last stay, by its number in RoomReport.stays, if it asked what it missed
-    resumed: bool = False  # and was told
-    stream: int = 0  # all stays in the room by way of the same gateway have the same number
+    cut_off: bool
+    asked: bool
+    resumed: bool
+    told: int
 
 
 class RoomReport(msgspec.Struct, frozen=True, array_like=True):
@@ -181,6 +202,7 @@ class RoomReport(msgspec.Struct, frozen=True, array_like=True):
     last_ns: list[int | None]
     trails: list[list[int]]  # messages by their place in these lists, in the order in which some members heard them
     stays: list[StayReport]
+    over_ns: list[int | None]  # since when nothing more comes of what was refused
     waiting: list[int] = []  # messages by their place that are neither acked nor refused, and may still be
 
 
@@ -214,14 +236,18 @@ class RoomHistory:
         streams = {stream: number for number, stream in enumerate(self._streams.values())}
         stays = [
             StayReport(
-                stay.joined_ns,
-                stay.left_ns,
-                stay.behind,
-                numbers.setdefault(stay.way(), len(numbers)),
-                stay.broken,
-                None if stay.before is None else places[stay.before],
-                stay.resumed,
-                streams[stay.stream],
+                joined_ns=stay.joined_ns,
+                left_ns=stay.left_ns,
+                trail=numbers.setdefault(stay.way(), len(numbers)),
+                stream=streams[stay.stream],
+                before=None if stay.before is None else places[stay.before],
+                behind_ns=stay.behind_ns,
+                read_on_ns=stay.read_on_ns,
+                broken=stay.broken,
+                cut_off=stay.cut_off,
+                asked=stay.asked,
+                resumed=stay.resumed,
+                told=stay.told,
             )
             for stay in self.stays
         ]
@@ -234,6 +260,7 @@ class RoomHistory:
             last_ns=[message.last_ns for message in messages],
             trails=[_trail(way) for way in numbers],
             stays=stays,
+            over_ns=[message.over_ns for message in messages],
             waiting=[message.index for message in messages if message.waits],
         )
 

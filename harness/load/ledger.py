@@ -15,12 +15,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.load.history import SEQUENCE_BITS, RoomReport, StayReport
+from harness.load.history import SEQUENCE_BITS, UNDER_WAY_NS, RoomReport, StayReport
 
 NEVER_NS = np.iinfo(np.int64).max
-# What was in a connection that broke had settled elsewhere so shortly before that: a gateway writes within its tick, at
-# most 50 ms, and the rest is for a busy machine. What settled earlier had time to arrive, and is lost like anything.
-IN_CONNECTION_NS = 1_000_000_000
 # A room is silent at a gateway if so much in a row would be missing by chance no more often than this, going by what
 # was missing there before. What was said in the last ten seconds may still wait there; what is older is lost.
 CHANCE_MAX = 1e-9
@@ -42,9 +39,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     # Of the expected, but not of the lost: it may still come. Its sender has no answer yet, or nothing reaches the room
     # at that gateway any more.
     not_drained: int = 0
-    duplicated: int = 0  # deliveries beyond the first
+    duplicated: int = 0  # deliveries beyond the first, while a member stays
+    came_again: int = 0  # stays of members who had been in that room before: they came back, or the room moved
+    duplicated_on_return: int = 0  # deliveries of what such a member had heard before, and did not ask for
     reordered: int = 0  # first deliveries that came after a later message of the same sender
-    # In flight while the member joined or left, or not read by one who reads too slowly: counted nowhere above.
+    # In flight while the member joined or left, or not read yet by one who reads too slowly: counted nowhere above.
     neither: int = 0
     strays: int = 0  # deliveries of messages that nobody said in that room
     # Of members who asked, on coming back, for what they missed. Where they are told, all of it is owed to them.
@@ -121,11 +120,17 @@ class _Room:
         self._last_ns = np.full(len(said), -1)
         self._senders = np.array([identity >> SEQUENCE_BITS for _, identity, _ in said], dtype=np.int64)
         self._waits = np.zeros(len(said), dtype=bool)
+        self._over_ns = np.full(len(said), NEVER_NS)
         for part in parts:
-            for identity, first_ns, last_ns in zip(part.identities, part.first_ns, part.last_ns, strict=True):
-                if first_ns is not None and last_ns is not None and (place := self._place.get(identity)) is not None:
+            moments = zip(part.identities, part.first_ns, part.last_ns, part.over_ns, strict=True)
+            for identity, first_ns, last_ns, over_ns in moments:
+                if (place := self._place.get(identity)) is None:
+                    continue
+                if first_ns is not None and last_ns is not None:
                     self._first_ns[place] = min(self._first_ns[place], first_ns)
                     self._last_ns[place] = max(self._last_ns[place], last_ns)
+                if over_ns is not None:
+                    self._over_ns[place] = over_ns
 
     def judge(self) -> tuple[Verdict, RoomFates]:
         verdict = Verdict(sent=len(self._place), acked=int((self._acked_ns != NEVER_NS).sum()))
@@ -138,15 +143,20 @@ class _Room:
             trails = [np.array(trail, dtype=np.int64) for trail in part.trails]
             self._waits[places[part.waiting]] = True
             silent_from = self._silent_from(part, [places[trail] for trail in trails])
-            heard: dict[tuple[tuple[int, ...], int], _Trail] = {}
+            again = self._heard_before(part.stays, trails, places)
+            came_again = sum(stay.before is not None for stay in part.stays)
+            # Said before the stay in which it came again, so _judge takes it for one of `neither`.
+            verdict += Verdict(came_again=came_again, duplicated_on_return=again, neither=-again)
+            heard: dict[tuple[tuple[int, ...], tuple[int, ...], int], _Trail] = {}
             # Most stays are like others of the same trail.
             whole = (
                 self._owed(each, part.stays, silent_from) for at, each in enumerate(part.stays) if at not in continued
             )
             for stay, count in Counter(whole).items():
-                alike = (stay.trails, stay.first if len(stay.trails) > 1 else 0)
+                alike = (stay.trails, stay.told, stay.first if len(stay.trails) > 1 else 0)
                 if alike not in heard:
-                    heard[alike] = _Trail([trails[each] for each in stay.trails], places, identities, stay.first)
+                    of_stays = [trails[each] for each in stay.trails]
+                    heard[alike] = _Trail(of_stays, stay.told, places, identities, stay.first)
                 of_one, fate = self._judge(heard[alike], stay)
                 verdict += of_one * count
                 for of_all, of_stay in ((owed, fate.owed), (got, fate.got), (lost, fate.lost)):
@@ -162,11 +172,27 @@ class _Room:
         )
         return verdict, fates
 
+    def _heard_before(self, stays: Sequence[StayReport], trails: Sequence[Integers], places: Integers) -> int:
+        """How much came that its member had heard in a stay before; of one who was told what it missed, see _Trail."""
+        count = 0
+        for stay in stays:
+            if stay.before is None or stay.resumed:
+                continue
+            # What was heard before was said before, so mostly there is none to look for.
+            heard = trails[stay.trail][stay.told :]
+            early = np.unique(heard[places[heard] < self._place_at(stay.joined_ns, "left")])
+            before: int | None = stay.before
+            while len(early) and before is not None:
+                known = np.isin(early, trails[stays[before].trail])
+                count += int(known.sum())
+                early, before = early[~known], stays[before].before
+        return count
+
     def _silent_from(self, part: RoomReport, trails: Sequence[Integers]) -> dict[int, int]:
         """By stream: the place of the first message since which its members who are there may be waiting for all."""
         there: defaultdict[int, list[StayReport]] = defaultdict(list)
         for stay in part.stays:
-            if stay.left_ns is None and not stay.behind:
+            if stay.left_ns is None and _unread_since(stay) is None:
                 there[stay.stream].append(stay)
         return {stream: self._silent_since(stays, trails) for stream, stays in there.items()}
 
@@ -186,20 +212,29 @@ class _Room:
 
     def _owed(self, stay: StayReport, stays: Sequence[StayReport], silent_from: dict[int, int]) -> _Owed:
         """With the stays before it that it goes on from: who was told what it missed has never been away."""
-        began, trails, breaks = stay, [stay.trail], []
-        while began.before is not None:
+        began, trails, told, breaks = stay, [stay.trail], [stay.told], []
+        while began.before is not None and began.asked:
             before = stays[began.before]
             breaks.append((self._place_at(before.left_ns, "right"), self._place_at(began.joined_ns, "left")))
             if not began.resumed:
                 break
             trails.append(before.trail)
+            told.append(before.told)
             began = before
         first, end = self._place_at(began.joined_ns, "left"), len(self._sent_ns)
         if stay.left_ns is not None:
             end = max(first, self._place_at(stay.left_ns, "right"))
-        away = tuple((at, max(at, until)) for at, until in breaks)
-        may_wait_from = silent_from.get(stay.stream, end)
-        return _Owed(tuple(reversed(trails)), first, end, stay.left_ns, stay.behind, stay.broken, away, may_wait_from)
+        return _Owed(
+            trails=tuple(reversed(trails)),
+            told=tuple(reversed(told)) if len(told) > 1 else (0,),
+            first=first,
+            end=end,
+            left_ns=stay.left_ns,
+            unread_ns=_unread_since(stay),
+            broken=stay.broken,
+            away=tuple((at, max(at, until)) for at, until in breaks),
+            may_wait_from=silent_from.get(stay.stream, end),
+        )
 
     def _place_at(self, moment_ns: int | None, side: Literal["left", "right"]) -> int:
         """How many messages were sent before that moment, or until then."""
@@ -212,12 +247,11 @@ class _Room:
         seen[trail.places] = True
         got = seen[stay.first : stay.end]
         missed = ~got
-        if stay.behind:
-            in_flight = missed  # unread, and thrown away by the gateway if it closed the connection
-        elif stay.left_ns is not None:
-            in_flight = missed & (self._settled_ns(stay.first, stay.end) >= stay.left_ns)
-        else:
-            in_flight = np.zeros_like(missed)
+        in_flight = np.zeros_like(missed)
+        if stay.left_ns is not None:
+            in_flight |= missed & (self._settled_ns(stay.first, stay.end) >= stay.left_ns)
+        if stay.unread_ns is not None:  # and thrown away by the gateway if it closed the connection
+            in_flight |= missed & self._may_be_unread(stay, got, stay.unread_ns)
         owed = missed & ~in_flight
         not_drained = np.zeros_like(owed)
         if stay.left_ns is None:
@@ -225,15 +259,20 @@ class _Room:
             not_drained = owed & (self._waits[stay.first : stay.end] | silent)
         lost = owed & ~not_drained
         lost_acked = lost & (self._acked_ns[stay.first : stay.end] != NEVER_NS)
+        in_break = np.zeros_like(lost)
+        if stay.broken:
+            assert stay.left_ns is not None
+            in_break = lost_acked & self._may_be_unread(stay, got, stay.left_ns)
         delivered, neither = int(got.sum()), int(in_flight.sum())
         verdict = Verdict(
             expected=delivered + int(owed.sum()),
             delivered=delivered,
             lost=int(lost.sum()),
             lost_acked=int(lost_acked.sum()),
-            lost_in_break=int((lost_acked & self._in_connection(stay, got)).sum()) if stay.broken else 0,
+            lost_in_break=int(in_break.sum()),
             not_drained=int(not_drained.sum()),
             duplicated=trail.duplicated,
+            duplicated_on_return=trail.on_return,
             reordered=trail.reordered,
             neither=neither + int(seen.sum()) - delivered,
             strays=trail.strays,
@@ -244,23 +283,25 @@ class _Room:
         )
         return verdict, _Fate(got, owed, lost)
 
-    def _in_connection(self, stay: _Owed, got: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Which of the messages during the stay may have been in its connection when that broke.
+    def _may_be_unread(self, stay: _Owed, got: npt.NDArray[np.bool_], since_ns: int) -> npt.NDArray[np.bool_]:
+        """Which of the messages during the stay may have been in its connection, of which nothing is read since then.
 
-        They had settled shortly before, and nothing later of the same sender did arrive: that would be a gap.
+        They had not settled long before, nor long before something was said that did arrive, and nothing later of
+        the same sender did: what is read is read in its order, so that would be a gap.
         """
-        assert stay.left_ns is not None
         settled_ns = self._settled_ns(stay.first, stay.end)
+        since_ns = max(since_ns, self._sent_ns[stay.first : stay.end][got].max(initial=0))
         places, senders = np.arange(len(got)), self._senders[stay.first : stay.end]
         _, sender = np.unique(senders, return_inverse=True)
         last_got = np.full(len(got), -1)
         np.maximum.at(last_got, sender[got], places[got])
-        return (settled_ns >= stay.left_ns - IN_CONNECTION_NS) & (places > last_got[sender])
+        return (settled_ns >= since_ns - UNDER_WAY_NS) & (places > last_got[sender])
 
     def _settled_ns(self, first: int, end: int) -> Integers:
-        """When each was last seen to move; never, if it was neither acked nor delivered, so may still be under way."""
-        acked_ns, last_ns = self._acked_ns[first:end], self._last_ns[first:end]
-        settled: Integers = np.where(acked_ns == NEVER_NS, last_ns, np.maximum(acked_ns, last_ns))
+        """When each was last seen to move; never, if it was not even answered, so may still be under way."""
+        settled: Integers = self._last_ns[first:end].copy()
+        for answered_ns in (self._acked_ns[first:end], self._over_ns[first:end]):
+            settled = np.where(answered_ns == NEVER_NS, settled, np.maximum(settled, answered_ns))
         settled[settled < 0] = NEVER_NS
         return settled
 
@@ -277,13 +318,23 @@ class _Owed(NamedTuple):
     """A stay, and the messages that were sent during it: [first, end) in the order of sending."""
 
     trails: tuple[int, ...]
+    told: tuple[int, ...]  # with so much of the past at the beginning of each
     first: int
     end: int
     left_ns: int | None
-    behind: bool
+    unread_ns: int | None  # since then it may have read nothing
     broken: bool
     away: tuple[tuple[int, int], ...]  # what was sent between it and those before
     may_wait_from: int  # what was sent from there on may still come
+
+
+def _unread_since(stay: StayReport) -> int | None:
+    """Since when it may not have read what came, until its end; None of one who had the time to read on."""
+    if stay.cut_off:
+        return stay.joined_ns if stay.behind_ns is None else stay.behind_ns
+    if stay.read_on_ns is None or (stay.left_ns is not None and stay.left_ns < stay.read_on_ns + UNDER_WAY_NS):
+        return stay.behind_ns
+    return None
 
 
 def _after_last(got: npt.NDArray[np.bool_]) -> int:
@@ -293,15 +344,21 @@ def _after_last(got: npt.NDArray[np.bool_]) -> int:
 
 
 class _Trail:
-    """What some members heard, in their order, stay by stay; `first` is the first message of the first stay."""
+    """What some members heard, in their order, stay by stay; `first` is the first message of the first stay.
 
-    def __init__(self, stays: Sequence[Integers], places: Integers, identities: Integers, first: int) -> None:
-        heard, self.repeated = stays[0], 0
-        for stay in stays[1:]:
-            before_it_came = (places[stay] >= 0) & (places[stay] < first)
-            new = stay[~np.isin(stay, heard) & ~before_it_came]
-            self.repeated += len(stay) - len(new)
-            heard = np.concatenate((heard, new))
+    With each stay but the first came some of the past, as they had asked for it: that much of it is `told`.
+    """
+
+    def __init__(
+        self, stays: Sequence[Integers], told: Sequence[int], places: Integers, identities: Integers, first: int
+    ) -> None:
+        heard, self.repeated, self.on_return = stays[0], 0, 0
+        for stay, past in zip(stays[1:], told[1:], strict=True):
+            is_past, is_known = np.arange(len(stay)) < past, np.isin(stay, heard)
+            before_it_came = is_past & (places[stay] >= 0) & (places[stay] < first)
+            self.repeated += int((is_past & is_known | before_it_came).sum())
+            self.on_return += int((~is_past & is_known).sum())
+            heard = np.concatenate((heard, stay[~is_known & ~before_it_came]))
         known = heard[places[heard] >= 0]
         self.strays = len(heard) - len(known)
         _, at = np.unique(known, return_index=True)

@@ -57,12 +57,12 @@ class MemberSocket:
     def send(self, frame: wire.ClientFrame) -> None:
         self.connection.send(wire.encode(frame))
 
-    def end_stay(self, room: str, now_ns: int, *, broken: bool = False, behind: bool = False) -> None:
+    def end_stay(self, room: str, now_ns: int, *, broken: bool = False, cut_off: bool = False) -> None:
         """Somebody who is not in the room any more is owed nothing from now on."""
         self.audience.left(self, room)
         stay = self.stays.pop(room, None)
         if stay is not None:
-            stay.left_ns, stay.broken, stay.behind = now_ns, broken, stay.behind or behind
+            stay.left_ns, stay.broken, stay.cut_off = now_ns, broken, cut_off
 
 
 class Joining:

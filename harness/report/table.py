@@ -44,6 +44,8 @@ def summary_table(summary: Summary) -> Table:
     add("lost (of these acked)", f"{_share(summary.lost, summary.expected)} ({_n(summary.lost_acked)})")
     add("duplicated", _n(summary.duplicated))
     add("out of order", _n(summary.reordered))
+    if summary.duplicated_on_return:
+        add("  again to members who came back", _n(summary.duplicated_on_return))
     if cut_off := (summary.gateway_counts or {}).get("cut_off_slow"):
         add("cut off for reading too slowly", f"{_n(cut_off)} members")
     if summary.lost_in_break:

@@ -100,6 +100,14 @@ def test_a_rate_that_held_by_luck_is_not_the_capacity() -> None:
     assert 90 < good <= 100 < bad
 
 
+def test_members_who_were_cut_off_are_no_capacity() -> None:
+    """As in slow_members: who is cut off is owed nothing it had not read."""
+    cut_off = replace(SUMMARY, disconnects=12, gateway_counts={"cut_off_slow": 10})
+    judged = judge_attempt(cut_off, SETTINGS, Objective(), "r")
+    assert (judged.held, judged.why) == (False, "12 connections broke, 10 of them of members who read too slowly")
+    assert judge_attempt(SUMMARY, SETTINGS, Objective(), "r").held
+
+
 def test_what_does_not_even_hold_at_one_message_a_second_has_no_capacity() -> None:
     attempts = found(lambda _rate, _tried: False, 50, 0.1, 3)
     assert bracket(attempts)[0] is None

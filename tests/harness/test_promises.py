@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -49,6 +51,18 @@ def test_a_run_without_deliveries_proves_nothing() -> None:
 
 def test_what_is_not_promised_is_not_judged() -> None:
     assert check_promises(Promises(everyone=False, once=False, ordered=False, durable_ack=False), CLEAN) == []
+
+
+def test_once_says_what_came_of_it_across_returns_and_whether_that_was_promised() -> None:
+    returned = msgspec.structs.replace(CLEAN, came_again=50, duplicated_on_return=12)
+    (once,) = (check for check in check_promises(ALL, returned) if check.promise.startswith("once"))
+    assert (once.held, once.evidence) == (
+        True,
+        "0 duplicates beside 100 deliveries; across 50 returns 12 more, of which nothing is promised",
+    )
+    stricter = replace(ALL, once_on_return=True)
+    (once,) = (check for check in check_promises(stricter, returned) if check.promise.startswith("once"))
+    assert (once.held, once.evidence) == (False, "0 duplicates beside 100 deliveries; across 50 returns 12 more")
 
 
 BROKE = msgspec.structs.replace(CLEAN, lost=5, lost_acked=5, lost_in_break=3)

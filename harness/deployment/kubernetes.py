@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from harness.deployment.parts import TOKEN, TOKEN_FILE, Part
+from harness.deployment.parts import SECRETS_FILE, TOKEN, TOKEN_FILE, Part
 
 NAMESPACE = "chatbench"
-SECRET = "chatbench-token"  # noqa: S105 - its name
+SECRET = "chatbench-secrets"  # noqa: S105 - its name
+# Kubernetes itself refuses what is not as strict in this namespace.
+STRICT = {"pod-security.kubernetes.io/enforce": "restricted"}
+DNS = {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}
 RESOURCES = "kubernetes.yaml"
 
 
 def kustomization(parts: Iterable[Part]) -> dict[str, Any]:
-    """The namespace's files and its token come from compose/ as they are, so that nothing stands twice."""
+    """The namespace's files and secrets come from compose/ as they are; the secrets must be made there first."""
     files = {part.name: sorted(set(part.files.values())) for part in parts if part.files}
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -21,16 +24,49 @@ def kustomization(parts: Iterable[Part]) -> dict[str, Any]:
         "namespace": NAMESPACE,
         "resources": [RESOURCES],
         "configMapGenerator": [{"name": f"{name}-files", "files": given} for name, given in files.items()],
-        "secretGenerator": [{"name": SECRET, "envs": [".env"]}],
+        "secretGenerator": [{"name": SECRET, "envs": [SECRETS_FILE]}],
     }
 
 
 def manifests(parts: Iterable[Part]) -> Iterator[dict[str, Any]]:
-    yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    parts = list(parts)
+    yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": STRICT}}
+    yield _nobody_calls_anybody()
     for part in parts:
         if part.ports:
             yield _service(part)
         yield _deployment(part)
+        yield _who_calls(part, parts)
+
+
+def _nobody_calls_anybody() -> dict[str, Any]:
+    """What is not named below, and whatever else comes into this namespace."""
+    return _policy("nobody", {}, {"policyTypes": ["Ingress", "Egress"]})
+
+
+def _who_calls(part: Part, parts: Iterable[Part]) -> dict[str, Any]:
+    """People come by `kubectl port-forward`, which asks no policy."""
+    ingress = [_rule("from", each, part, each.calls[part.name]) for each in parts if part.name in each.calls]
+    egress = [_rule("to", each, each, part.calls[each.name]) for each in parts if each.name in part.calls]
+    rules = {"policyTypes": ["Ingress", "Egress"], "ingress": ingress, "egress": [*egress, DNS] if egress else []}
+    return _policy(part.name, {"matchLabels": _labels(part)}, rules)
+
+
+def _policy(name: str, pods: dict[str, Any], rules: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name},
+        "spec": {"podSelector": pods, **rules},
+    }
+
+
+def _rule(direction: str, other: Part, called: Part, ports: Iterable[str]) -> dict[str, Any]:
+    numbers = {port.name: port.number for port in called.ports}
+    return {
+        direction: [{"podSelector": {"matchLabels": _labels(other)}}],
+        "ports": [{"protocol": "TCP", "port": numbers[name]} for name in ports],
+    }
 
 
 def _labels(part: Part) -> dict[str, str]:
@@ -75,7 +111,12 @@ def _pod(part: Part) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         # Kubernetes would tell every container of every service in variables, and Kafka's image reads all KAFKA_*.
         "enableServiceLinks": False,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": part.user, "fsGroup": part.user},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": part.user,
+            "fsGroup": part.user,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "containers": [_container(part)],
         "volumes": list(_volumes(part)),
     }
@@ -85,7 +126,15 @@ def _container(part: Part) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": part.name,
         "image": part.image,
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "resources": {
+            "requests": {"cpu": f"{1000 * part.share.cores:.0f}m", "memory": f"{part.share.memory_mib}Mi"},
+            "limits": {"cpu": f"{1000 * part.share.cores_max:.0f}m", "memory": f"{part.share.memory_max_mib}Mi"},
+        },
         "volumeMounts": list(_mounts(part)),
     }
     if part.command:
@@ -93,8 +142,10 @@ def _container(part: Part) -> dict[str, Any]:
     environment: list[dict[str, Any]] = [
         {"name": name, "value": value} for name, value in (part.environment | part.chosen).items()
     ]
-    if part.token:
-        environment.append({"name": TOKEN, "valueFrom": {"secretKeyRef": {"name": SECRET, "key": TOKEN}}})
+    environment += [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": SECRET, "key": secret}}}
+        for name, secret in part.secrets.items()
+    ]
     if environment:
         container["env"] = environment
     if part.ports:
@@ -112,12 +163,16 @@ def _mounts(part: Part) -> Iterator[dict[str, Any]]:
         yield {"name": "token", "mountPath": TOKEN_FILE, "subPath": TOKEN, "readOnly": True}
     if part.data is not None:
         yield {"name": "data", "mountPath": part.data}
+    for number, path in enumerate(part.scratch):
+        yield {"name": f"scratch-{number}", "mountPath": path}
 
 
 def _volumes(part: Part) -> Iterator[dict[str, Any]]:
     if part.files:
         yield {"name": "files", "configMap": {"name": f"{part.name}-files"}}
     if part.token_file:
-        yield {"name": "token", "secret": {"secretName": SECRET}}
+        yield {"name": "token", "secret": {"secretName": SECRET, "items": [{"key": TOKEN, "path": TOKEN}]}}
     if part.data is not None:
         yield {"name": "data", "emptyDir": {}}  # a benchmark's data goes with its pod
+    for number, _path in enumerate(part.scratch):
+        yield {"name": f"scratch-{number}", "emptyDir": {}}

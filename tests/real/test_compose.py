@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from harness.deployment.__main__ import COMPOSE
+from harness.deployment.parts import SECRETS
 from harness.services.broker import java
 from harness.services.installation import ensure_installation
 from harness.services.redis import find_server
@@ -36,10 +37,15 @@ java -cp "$CLASS_PATH" kafka.docker.KafkaDockerWrapper setup \\
 exec java $KAFKA_HEAP_OPTS -XX:+UseSerialGC -cp "$CLASS_PATH" kafka.Kafka "$OWN/server.properties"
 """
 REDIS_CLI = """#!{python}
-import redis, sys
-assert sys.argv[1] == "-h" and sys.argv[3] == "ping"
-print(redis.Redis(sys.argv[2], socket_timeout=2).ping())
+import os, redis, sys
+assert sys.argv[1:3] == ["-e", "-h"] and sys.argv[4] == "ping"
+print(redis.Redis(sys.argv[3], password=os.environ["REDISCLI_AUTH"], socket_timeout=2).ping())
 """
+PING = """
+import redis, sys
+redis.Redis("redis", password=sys.argv[1] if len(sys.argv) > 1 else None, socket_timeout=2).ping()
+"""
+UNKNOWN = "driver-by-another-name"  # which leads to the driver all the same
 ASK = """
 import sys, urllib.parse, urllib.request
 form = urllib.parse.urlencode(dict(each.split("=") for each in sys.argv[2:])).encode() or None
@@ -54,19 +60,25 @@ class NoAnswer(Exception):
     """Whoever was asked did not answer; with the end of the log of that host."""
 
 
-def chosen() -> dict[str, str]:
-    lines = (COMPOSE / ".env").read_text(encoding="utf-8").splitlines()
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the first step makes."""
+    folder = tmp_path_factory.mktemp("first")
+    shutil.copy(COMPOSE / "make-secrets.sh", folder)
+    subprocess.run(["sh", folder / "make-secrets.sh"], check=True)
+    lines = (folder / ".env").read_text(encoding="utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
-def interpolated(text: str) -> str:
-    """With each ${NAME} and ${NAME:-default} as Docker reads it."""
-    return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda found: chosen().get(found[1], found[2]), text)
+def interpolated(text: str, chosen: dict[str, str]) -> str:
+    """With each ${NAME}, ${NAME:-default} and ${NAME:?why} as Docker reads it, and $$ as $."""
+    named = re.compile(r"\$\$|\$\{(\w+)(?::[-?]([^}]*))?\}")
+    return named.sub(lambda found: "$" if found[0] == "$$" else chosen.get(found[1], found[2]), text)
 
 
 @pytest.fixture(scope="module")
-def services() -> dict[str, dict[str, Any]]:
-    text = interpolated((COMPOSE / "compose.yaml").read_text(encoding="utf-8"))
+def services(chosen: dict[str, str]) -> dict[str, dict[str, Any]]:
+    text = interpolated((COMPOSE / "compose.yaml").read_text(encoding="utf-8"), chosen)
     every = yaml.safe_load(text)["services"]
     return {name: service for name, service in every.items() if name not in NOT_HERE}
 
@@ -78,7 +90,8 @@ def replicas(service: dict[str, Any]) -> int:
 @pytest.fixture(scope="module")
 def network(services: dict[str, dict[str, Any]]) -> Iterator[Network]:
     names = {name: [f"{name}.{each}" for each in range(replicas(service))] for name, service in services.items()}
-    network = Network([host for hosts in names.values() for host in hosts], names)
+    hosts = [host for hosts in names.values() for host in hosts]
+    network = Network(hosts, {**names, UNKNOWN: names["driver"]})
     try:
         network.make()
         subprocess.run(network.on("redis.0", ["true"]), check=True)
@@ -160,13 +173,31 @@ class Composed:
         for number in range(replicas(self._services[name])):
             host = f"{name}.{number}"
             environment = [f"{key}={value}" for key, value in self._environment(name, self.folder / host)]
-            while not self._succeeds(host, ["env", "--ignore-environment", *environment, *check]):
+            while not self.succeeds(host, ["env", "--ignore-environment", *environment, *check]):
                 self.started[host].check()
                 assert time.monotonic() < deadline, self.started[host].log.read_text()[-2000:]
                 time.sleep(0.3)
 
-    def _succeeds(self, host: str, argv: list[str]) -> bool:
+    def succeeds(self, host: str, argv: list[str]) -> bool:
         return subprocess.run(self._network.on(host, argv), capture_output=True, check=False).returncode == 0
+
+    def last_sentence(self, name: str, secrets: dict[str, str], **chosen: str) -> str:
+        """What that service ends with, on a host of its, when it has these secrets alone."""
+        own = self.folder / f"without-{name}"
+        own.mkdir(exist_ok=True)
+        environment = {**dict(self._environment(name, own)), **chosen, "HOME": str(own)}
+        alone = {key: value for key, value in environment.items() if key not in SECRETS} | secrets
+        # Its ports are taken on its hosts.
+        argv = [word.replace(":9001", ":9101").replace(":5557", ":5558") for word in self._services[name]["command"]]
+        if name == "driver":
+            argv = [word.replace("ws://gateway:9101", "ws://gateway:9001").replace(":9646", ":9647") for word in argv]
+            argv += ["--port", "8090"]
+        argv = self._with_volumes(self._services[name], own, argv)
+        pairs = [f"{key}={value}" for key, value in alone.items()]
+        on = self._network.on(f"{name}.0", ["env", "--ignore-environment", *pairs, *argv])
+        answer = subprocess.run(on, capture_output=True, text=True, check=False, timeout=60)
+        assert answer.returncode in {2, 3}, answer.stderr
+        return answer.stderr.splitlines()[-1]
 
     def ask(self, host: str, url: str, *form: str) -> str:
         """What is answered there, to somebody on that host."""
@@ -224,12 +255,43 @@ def test_a_test_in_the_web_ui_is_driven_by_the_workers_over_all_gateways_and_rec
     assert re.search(r'^chatbench_driver_members\{arch="plan1",scenario="big_room"\} 30', watched, re.MULTILINE)
 
 
+def test_nobody_reaches_redis_or_a_gateway_without_its_secret(composed: Composed, chosen: dict[str, str]) -> None:
+    assert composed.succeeds("worker.0", [sys.executable, "-c", PING, chosen["CHATBENCH_REDIS_PASSWORD"]])
+    assert not composed.succeeds("worker.0", [sys.executable, "-c", PING])
+    with pytest.raises(NoAnswer, match="401"):
+        composed.ask("worker.0", "http://gateway:9001/stats")
+    with pytest.raises(NoAnswer, match="403"):
+        composed.ask("worker.0", f"http://{UNKNOWN}:8089/")
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ((), "needs a token; set one in CHATBENCH_TOKEN"),
+        (("CHATBENCH_TOKEN",), "CHATBENCH_REDIS_PASSWORD"),
+    ],
+)
+def test_a_gateway_without_a_secret_says_which(
+    composed: Composed, chosen: dict[str, str], variables: tuple[str, ...], says: str
+) -> None:
+    given = {name: chosen[name] for name in variables}
+    assert says in composed.last_sentence("gateway", given, CHATBENCH_ARCH="redis", CHATBENCH_GATEWAYS="1")
+
+
+def test_a_driver_without_the_token_says_so(composed: Composed) -> None:
+    said = composed.last_sentence("driver", {})
+    assert "no gateway of chatbench" in said
+    assert "set the same in CHATBENCH_TOKEN" in said
+
+
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="there is no Prometheus; `make tools` installs one")
-def test_prometheus_finds_every_gateway_and_the_driver(composed: Composed, network: Network) -> None:
+def test_prometheus_finds_every_gateway_and_the_driver(
+    composed: Composed, network: Network, chosen: dict[str, str]
+) -> None:
     own = composed.folder / "prometheus"
     own.mkdir()
     token = own / "token"
-    token.write_text(chosen()["CHATBENCH_TOKEN"])
+    token.write_text(chosen["CHATBENCH_TOKEN"])
     config = (
         (COMPOSE / "prometheus.yml").read_text(encoding="utf-8").replace("/run/secrets/chatbench-token", str(token))
     )

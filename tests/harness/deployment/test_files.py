@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tomllib
@@ -21,7 +22,7 @@ import yaml
 
 from harness.deployment.__main__ import COMPOSE, files
 from harness.deployment.dashboard import PANELS
-from harness.deployment.parts import Part, parts
+from harness.deployment.parts import SECRETS, SECRETS_FILE, Part, parts
 from harness.gateway.openmetrics import OpenMetrics
 from harness.watch import Watch
 from tests.harness.gateway.test_openmetrics import STATS
@@ -55,8 +56,13 @@ def test_kubernetes_takes_every_manifest(version: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl here")
-def test_kustomize_makes_what_the_manifests_name() -> None:
-    answer = subprocess.run(["kubectl", "kustomize", str(COMPOSE)], capture_output=True, text=True, check=True)
+def test_kustomize_makes_what_the_manifests_name_of_secrets_that_must_be_made_first(tmp_path: Path) -> None:
+    ours = shutil.copytree(COMPOSE, tmp_path / "compose", ignore=shutil.ignore_patterns(SECRETS_FILE))
+    without = subprocess.run(["kubectl", "kustomize", ours], capture_output=True, text=True, check=False)
+    assert without.returncode != 0
+    assert SECRETS_FILE in without.stderr
+    subprocess.run(["sh", ours / "make-secrets.sh"], check=True)
+    answer = subprocess.run(["kubectl", "kustomize", ours], capture_output=True, text=True, check=True)
     made = list(yaml.safe_load_all(answer.stdout))
     generated = {each["metadata"]["name"] for each in made if each["kind"] in {"ConfigMap", "Secret"}}
     for each in made:
@@ -75,12 +81,120 @@ def test_both_run_the_same_commands_in_the_same_images_with_the_same_environment
         pod = deployments[name]["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         assert container["image"] == service["image"]
-        assert container.get("args") == service.get("command")
+        assert container.get("args", []) == [word.replace("$$", "$") for word in service.get("command", [])]
         assert pod["securityContext"]["runAsUser"] == int(service["user"]) > 0
         given = {each["name"] for each in container.get("env", [])}
         assert given == set(service.get("environment", {}))
         check = container.get("readinessProbe", {}).get("exec", {}).get("command", [])
         assert ["CMD", *check] == service.get("healthcheck", {}).get("test", ["CMD"])
+
+
+def test_secrets_are_made_once_each_time_others_and_nobody_else_reads_them(tmp_path: Path) -> None:
+    made = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        script = shutil.copy(COMPOSE / "make-secrets.sh", folder)
+        subprocess.run(["sh", script], check=True)
+        assert stat.S_IMODE((folder / SECRETS_FILE).stat().st_mode) == 0o600
+        lines = (folder / SECRETS_FILE).read_text(encoding="utf-8").splitlines()
+        made.append(dict(line.split("=") for line in lines if not line.startswith("#")))
+        again = subprocess.run(["sh", script], capture_output=True, text=True, check=False)
+        assert again.returncode != 0
+        assert again.stderr == "compose/.env is there already; remove it to have other secrets\n"
+        assert (folder / SECRETS_FILE).read_text(encoding="utf-8").splitlines() == lines
+    values = [value for each in made for value in each.values()]
+    assert [tuple(each) for each in made] == [SECRETS, SECRETS]
+    assert len(set(values)) == 4
+    assert all(re.fullmatch("[0-9a-f]{32}", value) for value in values)
+
+
+def test_no_secret_is_committed_and_each_container_has_only_its_own() -> None:
+    tracked = subprocess.run(["git", "ls-files", "compose"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"compose/{SECRETS_FILE}" not in tracked.stdout.splitlines()
+    assert f"compose/{SECRETS_FILE}" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    composed = yaml.safe_load((COMPOSE / "compose.yaml").read_text(encoding="utf-8"))
+    needed = {
+        "redis": {"CHATBENCH_REDIS_PASSWORD"},
+        "gateway": set(SECRETS),
+        "worker": {"CHATBENCH_TOKEN"},
+        "driver": {"CHATBENCH_TOKEN"},
+    }
+    for name, service in composed["services"].items():
+        text = yaml.safe_dump(service, width=1000)
+        assert set(re.findall(r"\$\{(\w+):\?is not set; run `sh make-secrets.sh`", text)) == needed.get(name, set())
+    assert [name for name, service in composed["services"].items() if "secrets" in service] == ["prometheus"]
+    for each in manifests():
+        if each["kind"] == "Deployment":
+            keys = {key for key in SECRETS if f"key: {key}" in yaml.safe_dump(each, width=1000)}
+            extra = {"CHATBENCH_TOKEN"} if each["metadata"]["name"] == "prometheus" else set()
+            assert keys == needed.get(each["metadata"]["name"], set()) | extra
+
+
+def test_pods_can_do_no_more_than_they_must() -> None:
+    for each in manifests():
+        if each["kind"] != "Deployment":
+            continue
+        pod = each["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert set(container["resources"]["requests"]) == set(container["resources"]["limits"]) == {"cpu", "memory"}
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in pod["volumes"]}
+        paths = [mount["mountPath"] for mount in container["volumeMounts"]]
+        assert not [one for one in paths for other in paths if one.startswith(f"{other}/")]
+    services = yaml.safe_load((COMPOSE / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    assert [name for name, service in services.items() if not service["read_only"]] == ["prometheus"]
+
+
+def test_parts_reach_those_they_call_and_nobody_else() -> None:
+    by_name = {part.name: part for part in parts()}
+    policies = {each["metadata"]["name"]: each["spec"] for each in manifests() if each["kind"] == "NetworkPolicy"}
+    assert set(policies) == {"nobody", *NAMES}
+    assert policies["nobody"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    wanted = {
+        (name, called, port.number)
+        for name, part in by_name.items()
+        for called, names in part.calls.items()
+        for port in by_name[called].ports
+        if port.name in names
+    }
+    assert {(name, *rule) for name in NAMES for rule in _rules(policies[name]["egress"], "to")} == wanted
+    assert {
+        (other, name, port) for name in NAMES for other, port in _rules(policies[name]["ingress"], "from")
+    } == wanted
+    for name, called, _port in wanted:
+        assert set(by_name[name].networks) & set(by_name[called].networks)
+    for part in by_name.values():
+        assert set(part.after) <= set(part.calls), "it waits for somebody whom it does not call"
+    networks = yaml.safe_load((COMPOSE / "compose.yaml").read_text(encoding="utf-8"))["networks"]
+    assert networks["inside"] == {"internal": True}
+    for part in by_name.values():
+        assert any(port.published for port in part.ports) == (set(part.networks) != {"inside"})
+
+
+def _rules(rules: list[dict[str, Any]], direction: str) -> Iterator[tuple[str, int]]:
+    for rule in rules:
+        for other in rule.get(direction, ()):
+            for port in rule["ports"]:
+                yield other["podSelector"]["matchLabels"]["app.kubernetes.io/name"], port["port"]
+
+
+def test_the_image_is_built_of_nothing_but_what_is_locked() -> None:
+    dockerfile = (COMPOSE / "Dockerfile").read_text(encoding="utf-8")
+    lines = re.sub(r"\\\n\s*", "", dockerfile).splitlines()
+    for line in lines:
+        for command in re.findall(r"pip [^&]*(?:install|wheel)[^&]*", line):
+            offline = "--no-index" in command or "--no-build-isolation" in command
+            assert "--require-hashes" in command or ("--no-deps" in command and offline), command
+    locks = [(COMPOSE / name).read_text(encoding="utf-8") for name in ("requirements.lock", "build.lock")]
+    assert "hatchling==" in locks[1]
+    everywhere = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    for lock in locks:
+        assert "://" not in re.sub(r"^ *#.*$", "", lock, flags=re.MULTILINE)
+        for pinned in re.findall(r"^[a-z0-9-]+==\S+", lock, re.MULTILINE):
+            assert pinned in everywhere, "make lock"
+            assert "--hash=sha256:" in lock.partition(pinned)[2][:400]
 
 
 @pytest.mark.parametrize("part", parts(), ids=NAMES)

@@ -130,7 +130,9 @@ def verdict(summary: dict[str, Any]) -> dict[str, Any]:
     promises = {
         each["promise"]: each["held"]
         for each in summary["promises"]
-        if not each["promise"].startswith(("survives", "in use"))  # of faults, which a distant run has none of
+        if not each["promise"].startswith(
+            ("survives", "in use", "normal again")
+        )  # of faults, which a distant run has none of
     }
     counts = ("lost", "lost_acked", "duplicated", "reordered", "not_sent", "strays", "disconnects", "rooms", "gateways")
     return {count: summary[count] for count in counts} | {"promises": promises}

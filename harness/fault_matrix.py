@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,10 +36,11 @@ KILL_TAKES_LONGER = 2.0
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One architecture under one fault."""
+    """One run of one architecture under one fault."""
 
     arch: str
     fault: str
+    round: int = 1
     promised: bool  # that its promises hold in spite of it
     held: bool | None  # None: not promised, or the run could not tell
     why: str | None  # of a promise that was broken, or of a run that could not tell
@@ -51,6 +54,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     away_max_ms: float | None = None
     first_delivery_ms: float | None = None
     normal_ms: float | None = None
+    comparable: bool = True  # as in FaultSeen
+    availability: float | None = None  # as in FaultSeen
     record: str | None = None
 
 
@@ -61,8 +66,16 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     cells: list[Cell]
 
 
-def plan(common: RunSettings, architectures: tuple[str, ...], faults: tuple[str, ...]) -> list[RunSettings]:
-    """A run for each cell that there is; raises UsageError if there is none, or one cannot be."""
+class PlannedCell(NamedTuple):
+    round: int
+    settings: RunSettings
+
+
+def plan(
+    common: RunSettings, architectures: tuple[str, ...], faults: tuple[str, ...], rounds: int = 1
+) -> list[PlannedCell]:
+    """A run for each cell that there is, in each round; raises UsageError if there is none, or one cannot be."""
+    config.in_range("--rounds", rounds, 1, config.ROUNDS_MAX)
     cells = []
     for name in architectures:
         architecture = load_contender(name)
@@ -76,16 +89,22 @@ def plan(common: RunSettings, architectures: tuple[str, ...], faults: tuple[str,
         raise UsageError(f"there is nothing to break for {asked}; leave --fault or --arch out for all")
     # Proxies stand between gateways and backends only where something is cut or reset: those runs come last, on
     # backends of their own.
-    return sorted(cells, key=lambda settings: needs_proxies(config.parse_faults(settings)))
+    planned = [PlannedCell(number, _seeded(cell, number)) for number in range(1, rounds + 1) for cell in cells]
+    return sorted(planned, key=lambda each: needs_proxies(config.parse_faults(each.settings)))
 
 
-def check_all_met(cells: list[RunSettings], architectures: tuple[str, ...], faults: tuple[str, ...]) -> None:
+def _seeded(settings: RunSettings, number: int) -> RunSettings:
+    """Each round has another load."""
+    return msgspec.structs.replace(settings, seed=settings.seed + number - 1)
+
+
+def check_all_met(cells: list[PlannedCell], architectures: tuple[str, ...], faults: tuple[str, ...]) -> None:
     """Raise UsageError for one of these that was asked for by name and is in no cell."""
     for fault in faults:
-        if fault not in {cell.faults[0] for cell in cells}:
+        if fault not in {cell.settings.faults[0] for cell in cells}:
             raise UsageError(f"--fault {fault} breaks nothing that these architectures have; leave it out")
     for name in architectures:
-        if name not in {cell.arch for cell in cells}:
+        if name not in {cell.settings.arch for cell in cells}:
             raise UsageError(f"--arch {name} has nothing that these faults break; leave it out")
 
 
@@ -110,7 +129,7 @@ def _applies(fault: str, settings: RunSettings, architecture: type[Contender]) -
     return True
 
 
-def run_matrix(cells: list[RunSettings], common: RunSettings, progress: CampaignProgress) -> tuple[Matrix, Path]:
+def run_matrix(cells: list[PlannedCell], common: RunSettings, progress: CampaignProgress) -> tuple[Matrix, Path]:
     """Run them all; returns what was seen and the folder it is recorded in. A run that fails is a cell that says so."""
     scenario = find_scenario(common.scenario)
     folder = new_folder(config.make_out_dir(common.out), f"faults-{scenario.stem}")
@@ -118,9 +137,9 @@ def run_matrix(cells: list[RunSettings], common: RunSettings, progress: Campaign
     logs.mkdir()
     config.raise_open_file_limit()
     matrix = Matrix(settings=common, cells=[])
-    with signals_interrupt(), WarmBackends(cells, logs) as warm:
+    with signals_interrupt(), WarmBackends([each.settings for each in cells], logs) as warm:
         try:
-            for done, settings in enumerate(cells):
+            for done, (number, settings) in enumerate(cells):
                 architecture = load_contender(settings.arch)
                 progress.run(done, f"{settings.arch}, {settings.faults[0]}")
                 record = Record(folder, settings, scenario.stem, architecture)
@@ -131,7 +150,7 @@ def run_matrix(cells: list[RunSettings], common: RunSettings, progress: Campaign
                     warm.stop()
                 else:
                     cell = judge_cell(outcome.summary, settings, architecture, record.folder.name)
-                matrix.cells.append(cell)
+                matrix.cells.append(msgspec.structs.replace(cell, round=number))
                 (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(matrix)))
         except Interrupted:
             raise Interrupted(str(folder)) from None
@@ -180,6 +199,8 @@ def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Conte
         away_max_ms=summary.away_ms.max,
         first_delivery_ms=seen.first_delivery_ms if seen else None,
         normal_ms=seen.normal_ms if seen else None,
+        comparable=seen.comparable if seen else True,
+        availability=seen.availability if seen else None,
         record=record,
     )
 
@@ -189,25 +210,48 @@ def _judged_by(kind: str) -> list[str]:
     return [form.format(kind) for form in (SURVIVES, NORMAL, IN_USE)]
 
 
+def of_round(cell: Cell, matrix: Matrix) -> str:
+    """Which one, where there are several."""
+    return f" in round {cell.round}" if any(each.round > 1 for each in matrix.cells) else ""
+
+
 def rows(matrix: Matrix) -> Iterator[tuple[str, ...]]:
-    """The table, its head first."""
-    yield (
-        *("architecture", "fault", "promised", "verdict", "lost though acked", "lost in a broken connection"),
-        *("lost, never acked", "not taken", "twice", "out of order", "away at most", "heard again", "normal again"),
-    )
+    """The table, its head first. Of several rounds: from the least to the most."""
+    cells: dict[tuple[str, str], list[Cell]] = {}
     for cell in matrix.cells:
+        cells.setdefault((cell.arch, cell.fault), []).append(cell)
+    is_available = any(cell.availability is not None for cell in matrix.cells)  # older records do not tell
+    yield (
+        *("architecture", "fault", "promised", "verdict", *(["available"] if is_available else [])),
+        *("lost though acked", "lost in a broken connection", "lost, never acked", "not taken", "twice"),
+        *("out of order", "away at most", "heard again", "normal again"),
+    )
+    for (arch, fault), rounds in cells.items():
         yield (
-            cell.arch,
-            cell.fault,
-            "yes" if cell.promised else "no",
-            verdict_of(cell),
-            *(_count(getattr(cell, name)) for name in ("lost_acked", "lost_in_break", "lost_unacked")),
-            _not_taken(cell),
-            *(_count(getattr(cell, name)) for name in ("duplicated", "reordered")),
-            "-" if cell.away_max_ms is None else _seconds(cell.away_max_ms),
-            _seconds(cell.first_delivery_ms),
-            "undisturbed" if cell.normal_ms == 0 else _seconds(cell.normal_ms),
+            *(arch, fault, "yes" if rounds[0].promised else "no", _verdict(rounds)),
+            *([_range(rounds, "availability", _available)] if is_available else []),
+            *(_range(rounds, name, _counted(name)) for name in ("lost_acked", "lost_in_break", "lost_unacked")),
+            _range(rounds, "refused", _not_taken),
+            *(_range(rounds, name, _counted(name)) for name in ("duplicated", "reordered")),
+            _range(rounds, "away_max_ms", _away, none_first=True),
+            _range(rounds, "first_delivery_ms", lambda cell: _seconds(cell.first_delivery_ms)),
+            _range(rounds, "normal_ms", _normal),
         )
+
+
+def _range(cells: Sequence[Cell], by: str, text: Callable[[Cell], str], *, none_first: bool = False) -> str:
+    """From the cell with the least to that with the most; what was not seen is more than anything."""
+    values = [(value is None, 0 if value is None else value, cell) for cell in cells for value in [getattr(cell, by)]]
+    ordered = sorted(values, key=lambda each: (each[0] is not none_first, each[1]))
+    least, most = text(ordered[0][2]), text(ordered[-1][2])
+    return least if least == most else f"{least} to {most}"
+
+
+def _verdict(rounds: Sequence[Cell]) -> str:
+    verdicts = Counter(verdict_of(cell) for cell in rounds)
+    if len(verdicts) == 1:
+        return next(iter(verdicts))
+    return ", ".join(f"{verdict} {count} of {len(rounds)}" for verdict, count in sorted(verdicts.items()))
 
 
 def verdict_of(cell: Cell) -> str:
@@ -224,14 +268,32 @@ def verdict_of(cell: Cell) -> str:
             return "not promised"
 
 
+def _counted(name: str) -> Callable[[Cell], str]:
+    return lambda cell: _count(getattr(cell, name))
+
+
 def _count(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
 
 
 def _not_taken(cell: Cell) -> str:
-    """With its share: how available the chat was under the fault."""
+    """With its share."""
     share = f" ({cell.refused / cell.scheduled:.1%})" if cell.refused and cell.scheduled else ""
     return f"{_count(cell.refused)}{share}"
+
+
+def _available(cell: Cell) -> str:
+    return "?" if cell.availability is None else f"{cell.availability:.1%}"
+
+
+def _away(cell: Cell) -> str:
+    return "-" if cell.away_max_ms is None else _seconds(cell.away_max_ms)
+
+
+def _normal(cell: Cell) -> str:
+    if cell.normal_ms is None and not cell.comparable:
+        return "cannot tell"
+    return "undisturbed" if cell.normal_ms == 0 else _seconds(cell.normal_ms)
 
 
 def _seconds(ms: float | None) -> str:

@@ -88,11 +88,14 @@ def check_expectations(
     kinds = list(dict.fromkeys(kind for kind, _ in recoveries))
     if not kinds or not set(kinds) <= set(promises.survives):
         return []
-    checks = [PromiseCheck(IN_USE.format(kind), use.is_most, str(use)) for kind in kinds]
-    for kind in kinds:
-        seen = [recovery for each, recovery in recoveries if each == kind]
-        checks.append(_normal_again(kind, seen, timed=timed))
-    return checks
+    seen = {kind: [recovery for each, recovery in recoveries if each == kind] for kind in kinds}
+    checks = [PromiseCheck(IN_USE.format(kind), use.is_most, f"{use}{_available(seen[kind])}") for kind in kinds]
+    return checks + [_normal_again(kind, seen[kind], timed=timed) for kind in kinds]
+
+
+def _available(seen: Sequence[Recovery]) -> str:
+    shares = [recovery.availability for recovery in seen if recovery.availability is not None]
+    return f"; available since: {min(shares):.1%} were acked and heard by all whom they were owed to" if shares else ""
 
 
 def _normal_again(kind: str, seen: Sequence[Recovery], *, timed: bool) -> PromiseCheck:
@@ -100,8 +103,10 @@ def _normal_again(kind: str, seen: Sequence[Recovery], *, timed: bool) -> Promis
     if any(recovery.never_normal for recovery in seen):
         return PromiseCheck(promise, False if timed else None, "not for two seconds in all that was measured")
     took_ms = [recovery.normal_ms for recovery in seen if recovery.normal_ms is not None]
+    if not all(recovery.comparable for recovery in seen):
+        return PromiseCheck(promise, None, "this run cannot tell: too little was said before the fault")
     if len(took_ms) < len(seen):
-        return PromiseCheck(promise, None, "this run cannot tell: too little was said, or it was not so to the end")
+        return PromiseCheck(promise, None, "not seen: it was not so to the end, or too little was said")
     return PromiseCheck(promise, True, f"after {max(took_ms) / 1000:.1f} s")
 
 

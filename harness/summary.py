@@ -100,6 +100,10 @@ class FaultSeen(msgspec.Struct, frozen=True, kw_only=True):
     first_delivery_ms: float | None  # since it began, as Recovery
     normal_ms: float | None
     never_normal: bool = False  # enough was said to tell that no two seconds after it were as before
+    comparable: bool = True  # enough was said before it to tell what is usual
+    # Share of what was to be said from its beginning on that was acked, and heard by all whom it was owed to. None: an
+    # older record, or there was nothing.
+    availability: float | None = None
 
 
 class KindFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -351,6 +355,8 @@ class Measured:
                 first_delivery_ms=recovery.first_delivery_ms,
                 normal_ms=recovery.normal_ms,
                 never_normal=recovery.never_normal,
+                comparable=recovery.comparable,
+                availability=recovery.availability,
             )
             for each, recovery in zip(self.happened, self.result.recoveries, strict=False)
         ]

@@ -12,6 +12,7 @@ from harness.commands.help import command
 from harness.commands.output import campaign_progress, console, json_option, print_json, run_progress, say, tell
 from harness.errors import ExitCode
 from harness.options import ARCH_SET, ARCHITECTURES, OUT, RATE, load_options, shape_options
+from harness.quantities import COUNT
 
 # Many rooms, so that some live where it breaks and some do not; short runs, since what they show is not the cost.
 FAULTS_LOAD = {
@@ -33,28 +34,31 @@ FAULTS_LOAD = {
     metavar="WHAT[@WHEN]",
     help="Several are taken.  [default: all that there are]",
 )
+@click.option("--rounds", type=COUNT, default=1, show_default=True, metavar="N", help="How often each is run.")
 @shape_options
 @ARCH_SET
 @RATE
 @load_options
 @json_option("faults.json")
-def faults(architectures: tuple[str, ...], faults: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def faults(architectures: tuple[str, ...], faults: tuple[str, ...], rounds: int, as_json: bool, **given: Any) -> None:
     """Run every architecture under every fault, and say what it promised and what was seen.
 
     \b
     Examples:
       chatbench faults
       chatbench faults --arch redis --arch kafka-redis --fault restart:redis --fault pause:redis:3s
+      chatbench faults --arch plan2 --fault kill:broker --rounds 6
 
     If not said otherwise: 50 messages a second in 10 rooms, three brokers, 20 s a cell and 40 s where something is
-    killed; some 20 minutes in all. Exit code 5: a promise was broken.
+    killed; some 20 minutes in all. One run of a fault may be lucky: of several rounds the table shows the least and the
+    most. Exit code 5: a promise was broken.
     """
     from harness import fault_matrix  # noqa: PLC0415 - see comparing.py
     from harness.config import RunSettings  # noqa: PLC0415
 
     beside.refuse_unused_backends(architectures)
     common = RunSettings(arch=architectures[0], **given)
-    cells = fault_matrix.plan(common, architectures, faults or fault_matrix.FAULTS)
+    cells = fault_matrix.plan(common, architectures, faults or fault_matrix.FAULTS, rounds)
     fault_matrix.check_all_met(cells, architectures if beside.given(["architectures"]) else (), faults)
     with campaign_progress(len(cells)) as progress:
         matrix, folder = fault_matrix.run_matrix(cells, common, progress)
@@ -70,8 +74,9 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], as_json: boo
         out = console()
         tell(out, *faults_lines(matrix))
         out.print(faults_table(matrix))
-        whys = (f"{cell.arch}, {cell.fault}: {cell.why}" for cell in matrix.cells if cell.why)
-        tell(out, *whys)
+        for cell in matrix.cells:
+            if cell.why:
+                tell(out, f"{cell.arch}, {cell.fault}{fault_matrix.of_round(cell, matrix)}: {cell.why}")
         say(out, f"records: {folder}", f"table: {page}", f"charts: {folder / 'charts'}")
     if any(cell.held is False for cell in matrix.cells):
         sys.exit(ExitCode.CHECK_FAILED)

@@ -21,11 +21,14 @@ MESSAGES_BEFORE_MIN = 20  # fewer say nothing about what is normal
 
 
 class Recovery(msgspec.Struct, frozen=True):
-    """Both from the moment of the fault. None: not within the measurement, or too little was said to tell."""
+    """Both times from the moment of the fault. None: not within the measurement, or not `comparable`."""
 
     first_delivery_ms: float | None  # until every room in which something was said since has heard something of it
     normal_ms: float | None  # until latency was as before; 0: it never was otherwise
     never_normal: bool = False  # enough was said to tell that no two seconds after it were as before
+    comparable: bool = True  # enough was said before it to tell what is usual
+    # Of what was to be said from then on: acked, and heard by all whom it was owed to. None: nothing was to be said.
+    availability: float | None = None
 
 
 def recovery(
@@ -33,11 +36,17 @@ def recovery(
 ) -> Recovery:
     """`not_taken_ns`: when somebody was to speak who was away. `spoken_ns`: from when to when members spoke."""
     first_ns = _first_delivery_ns(fates, fault_ns)
-    normal_ns, never_normal = _normal_ns([*fates, _never_said(not_taken_ns)], fault_ns, *spoken_ns)
+    scheduled = [*fates, _never_said(not_taken_ns)]
+    usual_ns = _usual_ns(scheduled, fault_ns)
+    normal_ns, never_normal = (
+        (None, False) if usual_ns is None else _normal_ns(scheduled, usual_ns, fault_ns, *spoken_ns)
+    )
     return Recovery(
         first_delivery_ms=None if first_ns is None else round((first_ns - fault_ns) / 1e6, 1),
         normal_ms=None if normal_ns is None else round((normal_ns - fault_ns) / 1e6, 1),
         never_normal=never_normal,
+        comparable=usual_ns is not None,
+        availability=_availability(scheduled, fault_ns),
     )
 
 
@@ -52,10 +61,33 @@ def _never_said(not_taken_ns: Sequence[int]) -> RoomFates:
     """As if it had been said, and had reached nobody."""
     count = len(not_taken_ns)
     at_ns = np.array(not_taken_ns, dtype=np.int64)
-    return RoomFates(at_ns, np.full(count, NEVER_NS), np.full(count, -1), np.ones(count, dtype=np.int64))
+    never, nobody = np.zeros(count, dtype=np.int64), np.full(count, -1)
+    return RoomFates(at_ns, np.full(count, NEVER_NS), nobody, lost=np.ones_like(never), acked=never)
 
 
-def _normal_ns(fates: Sequence[RoomFates], fault_ns: int, start_ns: int, end_ns: int) -> tuple[int | None, bool]:
+def _availability(fates: Sequence[RoomFates], fault_ns: int) -> float | None:
+    since = np.concatenate([room.sent_ns >= fault_ns for room in fates])
+    served = np.concatenate([(room.acked > 0) & (room.last_ns >= 0) & (room.lost == 0) for room in fates])
+    return round(float(served[since].mean()), 4) if since.any() else None
+
+
+def _usual_ns(fates: Sequence[RoomFates], fault_ns: int) -> float | None:
+    """Who takes no longer to reach its last recipient is as before; None: too little was said before to tell."""
+    took_ns = []
+    for room in fates:
+        # What was under way when it broke is no example of what was usual.
+        is_usual = (room.sent_ns < fault_ns) & (room.last_ns >= 0) & (room.lost == 0) & (room.last_ns < fault_ns)
+        took_ns.append((room.last_ns - room.sent_ns)[is_usual])
+    usual = np.concatenate(took_ns)
+    if len(usual) < MESSAGES_BEFORE_MIN:
+        return None
+    p99_ns = float(np.percentile(usual, 99))
+    return max(SLOWER_MAX * p99_ns, p99_ns + SLOWER_NS_MAX)
+
+
+def _normal_ns(
+    fates: Sequence[RoomFates], usual_ns: float, fault_ns: int, start_ns: int, end_ns: int
+) -> tuple[int | None, bool]:
     """The moment since the fault and the last loss from which every whole window is normal, to the end.
 
     And whether there was not even one that is.
@@ -67,12 +99,6 @@ def _normal_ns(fates: Sequence[RoomFates], fault_ns: int, start_ns: int, end_ns:
     missed = (np.concatenate([room.lost for room in fates])[order] > 0) | (last_ns < 0)
     took_ns = last_ns - sent_ns
     before = sent_ns < fault_ns
-    # What was under way when it broke is no example of what was usual.
-    usual = before & ~missed & (last_ns < fault_ns)
-    if usual.sum() < MESSAGES_BEFORE_MIN:
-        return None, False
-    p99_ns = float(np.percentile(took_ns[usual], 99))
-    usual_ns = max(SLOWER_MAX * p99_ns, p99_ns + SLOWER_NS_MAX)
     said_min = SAID_SHARE_MIN * before.sum() / (fault_ns - start_ns) * WINDOW_NS
 
     candidates = np.concatenate([[fault_ns], sent_ns[~before]])

@@ -42,6 +42,8 @@ class Endured(msgspec.Struct, frozen=True):
     fault: str
     first_delivery_ms: float | None
     normal_ms: float | None
+    comparable: bool  # whether enough was said before it, in each round, to tell what is as before
+    availability: float | None  # the least of the rounds
 
 
 class Contestant(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +144,12 @@ def _contestant(frames: Frames, name: str, baseline: str | None) -> Contestant:
         driver_valid=None if rounds.empty else bool((rounds["driver_valid"] == True).all()),  # noqa: E712 - of True, False and None
         figures=dict(_figures(frames, rounds, name, baseline)),
         faults=[
-            Endured(str(fault), *(_plain(seen[column].max(skipna=False)) for column in ENDS))
+            Endured(
+                str(fault),
+                **{column: _plain(seen[column].max(skipna=False)) for column in ENDS},
+                comparable=bool(seen["comparable"].all()),
+                availability=_plain(seen["availability"].min(skipna=False)),
+            )
             for fault, seen in frames.faults[frames.faults["arch"] == name].groupby("fault", sort=False)
         ],
         promises=[

@@ -102,10 +102,16 @@ def _fault_rows(contestants: Sequence[Contestant]) -> Iterator[Row]:
         for column, label in zip(ENDS, ("heard again", "normal again"), strict=True):
             cells = [_after(faults[fault], column) if fault in faults else Cell(NOTHING) for faults in endured]
             yield Row(f"{label} after {fault}, s", cells)
+        shares = [faults[fault].availability if fault in faults else None for faults in endured]
+        if any(share is not None for share in shares):
+            cells = [Cell(NOTHING if share is None else f"{share:.1%}") for share in shares]
+            yield Row(f"available since {fault}", cells)
 
 
 def _after(endured: Endured, column: str) -> Cell:
     ms = getattr(endured, column)
+    if ms is None and column == "normal_ms" and not endured.comparable:
+        return Cell("cannot tell")
     return Cell("not seen", mood="bad") if ms is None else Cell(f"{ms / 1000:,.1f}")
 
 

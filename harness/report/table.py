@@ -15,7 +15,7 @@ from harness.costs.check import Held
 from harness.costs.model import Model
 from harness.costs.parts import PARTS
 from harness.costs.sizing import GATEWAY_CORES_MAX, MEMBERS_PER_GATEWAY_MAX, OneGateway
-from harness.fault_matrix import Matrix, rows
+from harness.fault_matrix import Matrix, of_round, rows
 from harness.figures import cost_text, figure_text, size_text
 from harness.report.fitting import Column, Fitted
 from harness.selftest import Check
@@ -53,8 +53,10 @@ def summary_table(summary: Summary) -> Table:
     for fault in summary.faults:
         add(
             f"{fault.fault}: heard / normal again after",
-            f"{_after(fault.first_delivery_ms)} / {_after(fault.normal_ms)}",
+            f"{_after(fault.first_delivery_ms)} / {_after(fault.normal_ms, fault.comparable)}",
         )
+        if fault.availability is not None:
+            add("  available since then: acked and all heard it", f"{fault.availability:.1%}")
     if summary.disconnects:
         away = "nobody came back" if summary.away_ms.max is None else f"away for {_after(summary.away_ms.max)} at most"
         add("connections that broke", f"{_n(summary.disconnects)}, {away}")
@@ -131,8 +133,8 @@ def _add_latencies(table: Table, summary: Summary) -> None:
     )
 
 
-def _after(ms: float | None) -> str:
-    return "not seen" if ms is None else f"{ms / 1000:,.1f} s"
+def _after(ms: float | None, comparable: bool = True) -> str:
+    return f"{ms / 1000:,.1f} s" if ms is not None else "not seen" if comparable else "cannot tell"
 
 
 def capacity_table(capacity: Capacity) -> Fitted:
@@ -164,7 +166,15 @@ def _objective(attempt: Attempt) -> Text:
 
 # Of the matrix's columns: those that are always shown, and in which order the others are as the window gets wider.
 ALWAYS = ("architecture", "fault", "verdict", "lost though acked", "normal again")
-THEN = ("heard again", "lost in a broken connection", "twice", "out of order", "lost, never acked", "not taken")
+THEN = (
+    "available",
+    "heard again",
+    "lost in a broken connection",
+    "twice",
+    "out of order",
+    "lost, never acked",
+    "not taken",
+)
 
 
 def faults_table(matrix: Matrix) -> Fitted:
@@ -178,7 +188,7 @@ def faults_table(matrix: Matrix) -> Fitted:
             Column(name, cells, right=name not in texts, spare=spare[name])
             for name, *cells in zip(head, *body, strict=True)
         ],
-        styles=["red" if "BROKEN" in row else "" for row in body],
+        styles=["red" if any("BROKEN" in text for text in row) else "" for row in body],
     )
 
 
@@ -189,7 +199,7 @@ def faults_lines(matrix: Matrix) -> list[str]:
     untold = sum(cell.promised and cell.held is None for cell in matrix.cells)
     held = f"{len(judged) - len(broken)} of {len(judged)} promises to survive a fault held"
     lines = [f"{held}, and of {untold} the runs could not tell." if untold else f"{held}."]
-    return lines + [f"BROKEN: {cell.arch} under {cell.fault}." for cell in broken]
+    return lines + [f"BROKEN: {cell.arch} under {cell.fault}{of_round(cell, matrix)}." for cell in broken]
 
 
 def claims_table(findings: Sequence[tuple[Claim, Finding]]) -> Fitted:

@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.fault_matrix import FAULTS, Matrix, judge_cell, markdown, plan, verdict_of
 from harness.measure.validity import DriverVerdict
 from harness.promises import IN_USE, NORMAL, SURVIVES, PromiseCheck
+from harness.report.table import faults_lines
 from harness.summary import FaultSeen, Summary
 
 COMMON = RunSettings(arch="plan1", brokers=3, duration_s=20.0)
@@ -91,12 +92,61 @@ def test_a_run_that_could_not_tell_says_so(given: dict[str, Any], why: str) -> N
 
 
 def test_the_plan_has_every_cell_there_is_and_those_that_need_proxies_last() -> None:
-    cells = plan(COMMON, THE_FOUR, FAULTS)
+    cells = [planned.settings for planned in plan(COMMON, THE_FOUR, FAULTS)]
     assert len(cells) == 32
     assert [cell.arch for cell in cells if "restart:redis" in cell.faults] == ["redis", "kafka-redis"]
     assert all(cell.duration_s == (40 if "kill" in cell.faults[0] else 20) for cell in cells)
     proxied = [cell.faults[0].startswith(("cut:", "reset:")) for cell in cells]
     assert proxied == sorted(proxied)
+
+
+def test_each_round_has_another_load() -> None:
+    planned = plan(COMMON, ("plan1",), ("kill:broker", "cut:gateway-broker"), rounds=2)
+    assert [(each.round, each.settings.seed, each.settings.faults[0]) for each in planned] == [
+        *((1, 1, "kill:broker"), (2, 2, "kill:broker")),
+        *((1, 1, "cut:gateway-broker"), (2, 2, "cut:gateway-broker")),
+    ]
+
+
+def rounds(*summaries: Summary) -> Matrix:
+    cells = [judge_cell(summary, settings("kill:gateway"), Plan1, "r") for summary in summaries]
+    return Matrix(
+        settings=COMMON,
+        cells=[msgspec.structs.replace(cell, round=number) for number, cell in enumerate(cells, start=1)],
+    )
+
+
+def after(normal_ms: float | None, availability: float, **given: Any) -> list[FaultSeen]:
+    return [
+        FaultSeen(
+            fault="kill:gateway",
+            began_s=6.7,
+            ended_s=None,
+            first_delivery_ms=8200.0,
+            normal_ms=normal_ms,
+            availability=availability,
+            **given,
+        )
+    ]
+
+
+def test_of_several_rounds_the_table_shows_the_least_and_the_most() -> None:
+    """As of six runs of plan2, in one of which half of the messages had no taker."""
+    usual = seen("kill:gateway", True, faults=after(9900.0, 0.998), sent=1000)
+    unlucky = seen("kill:gateway", False, faults=after(None, 0.53), sent=530, refused={"not_in_the_room": 470})
+    matrix = rounds(usual, usual, unlucky, usual)
+    row = (
+        "| plan1 | kill:gateway | yes | BROKEN 1 of 4, held 3 of 4 | 53.0% to 99.8% | 0 | 5 | 2 "
+        "| 2 (0.2%) to 470 (47.0%) | 0 | 0 | - | 8.2 s | 9.9 s to not seen |"
+    )
+    assert markdown(matrix).splitlines()[2] == row
+    assert markdown(matrix).splitlines()[0].count("available") == 1
+    assert faults_lines(matrix)[1] == "BROKEN: plan1 under kill:gateway in round 3."
+
+
+def test_where_too_little_was_said_before_a_fault_the_table_says_that_it_cannot_tell() -> None:
+    matrix = rounds(seen("kill:gateway", True, faults=after(None, 1.0, comparable=False)))
+    assert markdown(matrix).splitlines()[2].endswith("| cannot tell |")
 
 
 def test_nothing_to_break_is_told() -> None:

@@ -141,6 +141,17 @@ def test_a_chat_that_is_never_normal_again_has_not_survived_as_expected() -> Non
     assert expected(NEVER, timed=False) == [True, None], "that may have been the driver"
 
 
+def test_how_available_the_chat_was_since_a_fault_stands_beside_the_promise() -> None:
+    twice = [("kill:gateway", Recovery(5.0, 0.0, availability=share)) for share in (0.98, 0.531)]
+    in_use, _ = check_expectations(ALL, twice, USED, timed=True)
+    assert in_use.evidence.endswith("; available since: 53.1% were acked and heard by all whom they were owed to")
+
+
+def test_a_fault_at_the_very_beginning_cannot_be_compared_with_anything() -> None:
+    (_, again) = check_expectations(ALL, [("kill:gateway", Recovery(5.0, None, comparable=False))], USED, timed=True)
+    assert (again.held, again.evidence) == (None, "this run cannot tell: too little was said before the fault")
+
+
 def test_a_third_of_the_schedule_silenced_is_not_in_use() -> None:
     assert expected(AGAIN, Use(scheduled=1200, silenced=388, expected=8000, neither=890)) == [False, True]
     assert expected(AGAIN, Use(scheduled=1200, silenced=0, expected=890, neither=890)) == [False, True]

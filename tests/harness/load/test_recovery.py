@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ def room(silent: tuple[int, int] = (0, 0), lost: tuple[int, int] = (0, 0), every
         first_ns=np.where(is_lost, NEVER_NS, arrived_ns),
         last_ns=np.where(is_lost, -1, arrived_ns),
         lost=is_lost.astype(np.int64) * 10,
+        acked=np.ones_like(sent_ns),
     )
 
 
@@ -34,7 +36,7 @@ def of(*rooms: RoomFates, not_taken_ns: Sequence[int] = ()) -> Recovery:
 
 
 def test_what_nobody_felt_is_over_at_once() -> None:
-    assert of(room(), room()) == Recovery(first_delivery_ms=5.0, normal_ms=0.0)
+    assert of(room(), room()) == Recovery(first_delivery_ms=5.0, normal_ms=0.0, availability=1.0)
 
 
 def test_a_pause_is_felt_until_what_is_said_is_soon_heard_again() -> None:
@@ -46,16 +48,14 @@ def test_a_pause_is_felt_until_what_is_said_is_soon_heard_again() -> None:
 def test_a_disturbance_that_begins_late_is_over_when_it_ends() -> None:
     everything = room()
     late = (everything.sent_ns >= FAULT_NS + 2100 * MS) & (everything.sent_ns < FAULT_NS + 10 * S)
-    slow = RoomFates(
-        everything.sent_ns, everything.first_ns + 3 * S * late, everything.last_ns + 3 * S * late, everything.lost
-    )
+    slow = replace(everything, first_ns=everything.first_ns + 3 * S * late, last_ns=everything.last_ns + 3 * S * late)
     assert of(slow).normal_ms == pytest.approx(10_000, abs=200)
 
 
 def test_a_few_milliseconds_are_no_disturbance() -> None:
     everything = room()
     later = 20 * MS * (everything.sent_ns >= FAULT_NS)
-    slow = RoomFates(everything.sent_ns, everything.first_ns + later, everything.last_ns + later, everything.lost)
+    slow = replace(everything, first_ns=everything.first_ns + later, last_ns=everything.last_ns + later)
     assert of(slow).normal_ms == 0.0
 
 
@@ -71,11 +71,11 @@ def test_what_was_under_way_when_it_broke_does_not_count_as_usual() -> None:
 
 def test_as_long_as_anything_is_lost_it_is_not_normal() -> None:
     seen = of(room(lost=(FAULT_NS, FAULT_NS + 3 * S)))
-    assert seen == Recovery(first_delivery_ms=3005.0, normal_ms=3000.0)
+    assert seen == Recovery(first_delivery_ms=3005.0, normal_ms=3000.0, availability=0.85)
 
 
 def test_what_does_not_end_within_the_measurement_is_not_seen() -> None:
-    assert of(room(lost=(FAULT_NS, END_NS))) == Recovery(None, None, never_normal=True)
+    assert of(room(lost=(FAULT_NS, END_NS))) == Recovery(None, None, never_normal=True, availability=0.0)
 
 
 def test_one_loss_near_the_end_does_not_mean_that_it_was_never_normal() -> None:
@@ -86,18 +86,34 @@ def test_one_loss_near_the_end_does_not_mean_that_it_was_never_normal() -> None:
 def test_silence_because_nobody_can_speak_is_not_normal() -> None:
     everything = room()
     spoken = (everything.sent_ns < FAULT_NS) | (everything.sent_ns >= FAULT_NS + 4 * S)
-    mute = RoomFates(*(getattr(everything, name)[spoken] for name in ("sent_ns", "first_ns", "last_ns", "lost")))
+    names = ("sent_ns", "first_ns", "last_ns", "lost", "acked")
+    mute = RoomFates(**{name: getattr(everything, name)[spoken] for name in names})
     assert of(mute).normal_ms == pytest.approx(4000, abs=1100)  # half of the usual messages within two seconds
 
 
 def test_as_long_as_somebody_who_is_away_cannot_speak_it_is_not_normal() -> None:
     seen = of(room(), not_taken_ns=[FAULT_NS + 1 * S, FAULT_NS + 4 * S])
-    assert seen == Recovery(first_delivery_ms=5.0, normal_ms=4050.0)
+    assert seen == Recovery(first_delivery_ms=5.0, normal_ms=4050.0, availability=0.995)
 
 
 def test_a_few_messages_say_nothing_about_what_is_normal() -> None:
-    assert of(room(every_ns=S)).normal_ms is None
+    seen = of(room(every_ns=S))
+    assert (seen.normal_ms, seen.comparable) == (None, False)
+
+
+def test_of_a_fault_at_the_very_beginning_nobody_can_tell_what_is_usual() -> None:
+    seen = recovery([room()], [], 0, (0, END_NS))
+    assert (seen.normal_ms, seen.never_normal, seen.comparable) == (None, False, False)
+    assert (seen.first_delivery_ms, seen.availability) == (5.0, 1.0)
+
+
+def test_available_is_what_was_acked_and_heard_by_all_of_all_that_was_to_be_said() -> None:
+    everything = room(lost=(FAULT_NS, FAULT_NS + 2 * S))
+    refused = (everything.sent_ns >= FAULT_NS + 2 * S) & (everything.sent_ns < FAULT_NS + 4 * S)
+    seen = of(replace(everything, acked=(~refused).astype(np.int64)), not_taken_ns=[FAULT_NS + 5 * S] * 100)
+    assert seen.availability == (400 - 40 - 40) / 500
+    assert of(everything, not_taken_ns=[FAULT_NS - S] * 100).availability == 0.9, "of what came before it, none counts"
 
 
 def test_nothing_said_is_nothing_seen() -> None:
-    assert of() == Recovery(None, None)
+    assert of() == Recovery(None, None, comparable=False)

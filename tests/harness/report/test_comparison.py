@@ -12,6 +12,7 @@ from harness.promises import PromiseCheck
 from harness.report.comparison import Comparison, compare
 from harness.report.frames import frames_of, read_records
 from harness.report.section import section_of
+from harness.summary import FaultSeen
 from tests.harness.report.records import write_record
 
 
@@ -65,3 +66,32 @@ def test_under_a_fault_that_nobody_promised_to_survive_the_table_says_so(tmp_pat
     evidence = "not promised under restart:redis: 3 of 1,000 deliveries lost though acked"
     write_record(tmp_path, "redis", promises=[PromiseCheck("everyone", None, evidence)])
     assert promised(compared(tmp_path)) == {"everyone": {"redis": "not promised under restart:redis"}}
+
+
+def fault(normal_ms: float | None, availability: float | None, *, comparable: bool = True) -> FaultSeen:
+    return FaultSeen(
+        fault="kill:gateway",
+        began_s=0,
+        ended_s=None,
+        first_delivery_ms=300.0,
+        normal_ms=normal_ms,
+        comparable=comparable,
+        availability=availability,
+    )
+
+
+def test_how_available_it_was_since_a_fault_has_a_row_and_what_nobody_can_tell_is_no_failure(tmp_path: Path) -> None:
+    write_record(tmp_path / "1", "plan1", faults=[fault(9600.0, 0.531)])
+    write_record(tmp_path / "2", "redis", faults=[fault(None, 1.0, comparable=False)])
+    comparison = compared(tmp_path)
+    rows = {row.label: [cell.value for cell in row.cells] for row in section_of(comparison).rows}
+    told = dict(zip(comparison.names, rows["available since kill:gateway"], strict=True))
+    assert told == {"plan1": "53.1%", "redis": "100.0%"}
+    told = dict(zip(comparison.names, rows["normal again after kill:gateway, s"], strict=True))
+    assert told == {"plan1": "9.6", "redis": "cannot tell"}
+
+
+def test_older_records_have_no_row_of_how_available_it_was(tmp_path: Path) -> None:
+    for name in ("plan1", "redis"):
+        write_record(tmp_path / name, name, faults=[fault(9600.0, None)])
+    assert not any(row.label.startswith("available") for row in section_of(compared(tmp_path)).rows)

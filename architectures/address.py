@@ -147,7 +147,9 @@ def shown(text: str) -> str:
     beginning, at, rest = text.rpartition("@")
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", beginning)
     without_login = f"{scheme.group() if scheme else ''}...@{rest}" if at else rest
-    before, question, query = without_login.partition("?")
+    # Where no host stands before the colon, what follows may be a password whose @ was forgotten.
+    hidden = re.sub(r"(?<=://):(?![0-9]*(?:[/?]|$))[^/?]*", ":...", without_login)
+    before, question, query = hidden.partition("?")
     said = [
         f"{name}=..." if SECRET.search(unquote(name)) else f"{name}{is_}{value}" for name, is_, value in _said(query)
     ]

@@ -25,6 +25,7 @@ INSTEAD = {
     "username": "write it before the host, as USER@HOST",
     "user": "write it before the host, as USER@HOST",
     "sentinel_password": f"leave it out and set {SENTINEL_PASSWORD}",
+    "token": f"leave it out and set {NATS_TOKEN}",
     "ssl_password": "use a key that has none",
 }
 USUAL_PORTS = {"http": 80, "https": 443}

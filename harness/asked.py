@@ -23,7 +23,13 @@ def read_again(folder: Path, file: str, kind: type[Kind], command: str) -> Kind:
     """What was noted there; raises UsageError if it is no folder of that command."""
     try:
         return msgspec.json.decode((folder / file).read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as problem:
+    except OSError as problem:
         raise UsageError(
-            f"{str(folder)!r} is no folder that `chatbench {command}` made ({problem}); name one that has a {file}"
+            f"{str(folder)!r} is no folder that `chatbench {command}` made ({file}: {problem.strerror}); "
+            f"name one that has a {file}"
+        ) from problem
+    except msgspec.DecodeError as problem:
+        raise UsageError(
+            f"{str(folder)!r} is no folder that `chatbench {command}` made "
+            f"(its {file} is not what that writes: {problem}); name another"
         ) from problem

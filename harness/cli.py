@@ -24,7 +24,7 @@ from harness.commands.reporting import report
 from harness.commands.serving import chat, ui, up
 from harness.commands.studying import advise, claims, costs
 from harness.commands.trusting import faults, selftest
-from harness.errors import DISK_ERRORS, ChatbenchError, ExitCode, Interrupted
+from harness.errors import DISK_ERRORS, FULL_DISK, ChatbenchError, ExitCode, Interrupted
 from harness.outermost import unexpected
 from harness.streams import make_standard_streams_safe, not_written
 
@@ -80,7 +80,8 @@ class Commands(Group):
             if isinstance(problem, ChatbenchError):
                 _end(str(problem), problem.exit_code)
             if isinstance(problem, OSError) and problem.errno in DISK_ERRORS:
-                _end(f"the disk is full ({problem}); free some space", ExitCode.SERVICE_FAILED)
+                what_to_do = "free some space" if problem.errno in FULL_DISK else "see to it, or use another"
+                _end(f"the disk cannot be written to ({problem}); {what_to_do}", ExitCode.SERVICE_FAILED)
             _end(unexpected(problem), ExitCode.UNEXPECTED)
 
 

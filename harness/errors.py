@@ -7,7 +7,8 @@ import traceback
 from enum import IntEnum
 from pathlib import Path
 
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_ERRORS = (*FULL_DISK, errno.EROFS, errno.EIO)
 
 
 class ExitCode(IntEnum):

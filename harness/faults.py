@@ -83,6 +83,10 @@ def parse_fault(spec: str, duration_s: float) -> Fault:
             f"--fault is {spec!r}, but a reset is over at once; use cut:{found['target']}:{found['lasts']}"
         )
     lasts_s = _duration(spec, found["lasts"]) if found["lasts"] else LASTS_S[action]
+    if lasts_s == 0 and action not in {"restart", "reset"}:
+        raise UsageError(
+            f"--fault is {spec!r}, but what lasts 0 s breaks nothing; write it as in {action}:{found['target']}:5s"
+        )
     at_s = _duration(spec, found["at"]) if found["at"] else duration_s / 3
     if (lasts_s or 0) > LASTS_MAX_S or at_s + (lasts_s or 0) >= duration_s:
         raise UsageError(

@@ -20,7 +20,7 @@ RESTARTS = {
 
 # Beside what is lost: what is to be expected of an architecture that survives a fault.
 NORMAL = "normal again after {}: what is said is heard as soon as before it"
-IN_USE = "in use under {}: three quarters of the messages are taken, and of the deliveries accounted for"
+IN_USE = "in use under {}: most messages are taken, and of most deliveries it is known whether they were owed"
 SILENCED_MAX = 0.25
 SURVIVES = "survives {}: all of the above holds in spite of it"
 NOT_PROMISED = "not promised under"

@@ -95,7 +95,10 @@ def forget(fleet: str, settings: RunSettings) -> None:
         raise UsageError("a fleet leaves its topics in Kafka, and nothing anywhere else; say where: --kafka-bootstrap")
     settings = reached(settings)
     services = external_services(settings)
-    there = asyncio.run(who_is_there(services, _common(fleet, settings.brokers)))
+    try:
+        there = asyncio.run(who_is_there(services, _common(fleet, settings.brokers)))
+    except (GoneForGood, StoreAway) as problem:
+        raise ServiceFailed(str(problem)) from problem
     if there:
         raise ServiceFailed(
             f"gateways of the fleet {fleet} are still there ({', '.join(sorted(there))}); stop them first"

@@ -28,7 +28,7 @@ class StoreAway(Exception):
 
 
 class LeaseStore(Protocol):
-    """Keeps one lease for each place. Every method raises StoreAway."""
+    """Keeps one lease for each place. Every method raises StoreAway, or GoneForGood."""
 
     async def acquire(self, place: int, holder: Holder) -> bool:
         """Returns whether that holder has the place now, which nobody had."""

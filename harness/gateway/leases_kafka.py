@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from architectures.interface import Refused, Services, Topology
+from architectures.interface import GoneForGood, Refused, Services, Topology
 from architectures.kafka_client import (
     METADATA_TIMEOUT_S,
     AckedProducer,
@@ -129,13 +129,13 @@ class KafkaLeases:
 
     async def holders(self) -> Mapping[int, Holder]:
         if self._failure is not None:
-            raise RuntimeError(self._failure)
+            raise GoneForGood(self._failure)
         # The broker's time goes on, also while nobody writes.
         return self._table.holders(self._taken_ms + round((time.monotonic() - self._read_s) * 1000))
 
     async def _said(self, kind: Literal["claim", "renewal", "release"], place: int, holder: Holder) -> bool:
         if self._failure is not None:
-            raise RuntimeError(self._failure)
+            raise GoneForGood(self._failure)
         number = next(self._numbers)
         answer = self._waiting[holder.token, number] = asyncio.get_running_loop().create_future()
         try:

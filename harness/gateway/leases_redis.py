@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any
 
 import redis.asyncio
 from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from architectures.redis_address import Kind, RedisAddress
+from architectures.redis_client import ANSWER_MAX_S, gone_for_good
 from architectures.redis_pool import redis_pool
 from harness.gateway.leases import LEASE_S, Holder, StoreAway, decoded, encoded
 
@@ -74,8 +76,9 @@ class RedisLeases:
 
 async def _answer(command: Awaitable[Any]) -> Any:
     try:
-        return await command
-    except ResponseError:
-        raise  # a right that is missing does not come back by waiting
-    except (RedisError, OSError) as problem:
+        async with asyncio.timeout(ANSWER_MAX_S):
+            return await command
+    except (RedisError, OSError) as problem:  # OSError: also a time-out
+        if (for_good := gone_for_good(problem, "keep the fleet's leases")) is not None:
+            raise for_good from problem
         raise StoreAway(f"Redis does not answer ({problem or type(problem).__name__})") from problem

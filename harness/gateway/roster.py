@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Mapping
 
+from architectures.interface import GoneForGood
 from harness.gateway.leases import Holder, LeaseStore, StoreAway
 
 RENEW_EVERY_S = 0.5
@@ -51,7 +52,7 @@ class Roster:
     async def take_place(self, wanted: int | None = None) -> int:
         """Returns the place that is this gateway's from now on: that one, or the first that is free.
 
-        Raises NoPlace.
+        Raises NoPlace or GoneForGood.
         """
         deadline = time.monotonic() + PLACE_TIMEOUT_S
         why = ""
@@ -139,7 +140,7 @@ class Roster:
         self._leaving = True  # a client may take the cancellation for an answer that did not come in time
         self._keeping.cancel()
         await asyncio.wait([self._keeping])  # a renewal that is under way would come after the release
-        with contextlib.suppress(StoreAway):  # then the lease ends by itself
+        with contextlib.suppress(StoreAway, GoneForGood):  # then the lease ends by itself
             await self._store.release(self._place, self._itself())
 
     def lose(self, why: NoPlace) -> None:

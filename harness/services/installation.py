@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, Producer
 
 from architectures.interface import Services, Topology
 from architectures.kafka_client import client_settings, consumer_settings, create_topic
-from harness.errors import DISK_ERRORS, ServiceFailed
+from harness.errors import FULL_DISK, ServiceFailed
 from harness.services.broker import JVM, PORTS, Broker, Installation, java, new_id, server_properties, spawn_jvm
 from harness.services.jars import Jars, cache_dir, ensure_jars
 from harness.services.kafka import Kafka
@@ -74,7 +74,7 @@ def _prepare(jars: Jars, folder: Path) -> None:
             discard(workdir)
     except OSError as problem:
         if not folder.is_dir():  # else another chatbench was faster
-            hint = "free some space, or " if problem.errno in DISK_ERRORS else ""
+            hint = "free some space, or " if problem.errno in FULL_DISK else ""
             raise ServiceFailed(
                 f"Kafka's first start could not be kept in {folder.parent} ({problem.strerror}); "
                 f"{hint}set CHATBENCH_CACHE to a folder you may write to"

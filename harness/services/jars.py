@@ -11,7 +11,7 @@ from pathlib import Path
 from jgo.env import LockFile
 from jgo.maven import MavenContext, PythonResolver
 
-from harness.errors import DISK_ERRORS, ServiceFailed, UsageError
+from harness.errors import FULL_DISK, ServiceFailed, UsageError
 from harness.services.workdir import discard, make_folder, remove_leftovers
 
 LOCK = Path(__file__).parent / "kafka.lock.toml"
@@ -102,7 +102,7 @@ def _check_cache() -> None:
         cache_dir().mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=cache_dir()).close()
     except OSError as problem:
-        hint = "free some space, or set it to" if problem.errno in DISK_ERRORS else "set it to"
+        hint = "free some space, or set it to" if problem.errno in FULL_DISK else "set it to"
         raise UsageError(
             f"Kafka's jars cannot be kept in {cache_dir()} ({problem.strerror}); CHATBENCH_CACHE says where: "
             f"{hint} a folder you may write to"

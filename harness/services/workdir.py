@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -20,6 +21,7 @@ from harness.errors import ServiceFailed
 PREFIX = "chatbench-"
 LOGS_PREFIX = f"{PREFIX}logs-"
 LOCK = ".owner"
+MADE_BY = re.compile(r"(logs-)?(?P<pid>[0-9]+)-[a-z0-9_]{8}")  # after the prefix, as make_folder and mkdtemp name it
 FREE_BYTES_MIN = 512 * 1024 * 1024
 UNLOCKED_MIN_AGE_S = 60.0  # of a folder without a lock, before it counts as left: its owner may be about to make one
 
@@ -90,10 +92,13 @@ def remove_leftovers(base: Path, prefix: str) -> None:
 
 
 def _is_left(folder: Path, prefix: str) -> bool:
+    owner = MADE_BY.fullmatch(folder.name.removeprefix(prefix))
+    if owner is None:
+        return False  # a user's own, that happens to begin like ours
     try:
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
-        return _was_never_locked(folder, prefix)
+        return _was_never_locked(folder, int(owner["pid"]))
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -103,8 +108,8 @@ def _is_left(folder: Path, prefix: str) -> bool:
     return True
 
 
-def _was_never_locked(folder: Path, prefix: str) -> bool:
-    """Its owner was killed before it could: that is told by the process id in the name, and by its age."""
-    owner = folder.name.removeprefix(prefix).partition("-")[0]
+def _was_never_locked(folder: Path, owner: int) -> bool:
+    """Its owner was killed before it could: that is told by its process id, by its age, and by nothing being in it."""
     age_s = time.time() - folder.stat().st_mtime
-    return owner.isdigit() and not psutil.pid_exists(int(owner)) and age_s > UNLOCKED_MIN_AGE_S
+    has_only_ours = {path.name for path in folder.iterdir()} <= {f"{LOCK}.new"}
+    return has_only_ours and not psutil.pid_exists(owner) and age_s > UNLOCKED_MIN_AGE_S

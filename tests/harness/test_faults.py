@@ -52,6 +52,9 @@ def test_a_fault_is_what_and_for_how_long_and_when(spec: str, fault: Fault) -> N
         ("pause:gateway:25s@3s", "leaves 2 s .* can take 3 s; let it come by 2 s, or use --duration 31s"),
         ("pause:gateway:28s@1s", "leaves 1 s .* can take 3 s; use --duration 32s"),
         ("pause:redis:-5s", "'-5s' is no duration"),
+        ("pause:redis:0s", "what lasts 0 s breaks nothing; write it as in pause:redis:5s"),
+        ("cut:gateway-broker:0s@3s", "what lasts 0 s breaks nothing"),
+        ("slow:members:0s", "what lasts 0 s breaks nothing"),
     ],
 )
 def test_what_cannot_be_is_told_with_what_would_be_right(spec: str, says: str) -> None:

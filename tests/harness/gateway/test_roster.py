@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 import redis
+from confluent_kafka.admin import AdminClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from architectures.interface import Services, Topology
+from architectures.interface import GoneForGood, Services, Topology
 from harness.errors import ServiceFailed
 from harness.gateway import roster as rosters
 from harness.gateway.leases import Holder, LeaseStore, StoreAway
@@ -260,6 +261,30 @@ def test_who_is_of_another_shape_does_not_come_in_and_ends_nobody(backend: Calla
             assert not any(task.done() for task in serving)
 
     asyncio.run(scenario())
+
+
+def test_a_topic_of_leases_that_is_deleted_is_told_and_leaving_it_hides_nothing(tmp_path: Path) -> None:
+    async def scenario(services: Services, topology: Topology) -> str:
+        async with kafka_leases(services, topology, "roster", LEASE_S) as leases:
+            roster = Roster(1, "ws://a", "plan1", leases)
+            await roster.take_place()
+            admin = AdminClient({"bootstrap.servers": services.kafka_bootstrap or ""})
+            admin.delete_topics([topology.topic("roster")])[topology.topic("roster")].result(10)
+            with pytest.raises(NoPlace) as lost:
+                await asyncio.wait_for(roster.serve(), 60)
+            await roster.leave()
+            with pytest.raises(GoneForGood):
+                await Roster(1, "ws://b", "plan1", leases).take_place()
+            return str(lost.value)
+
+    kafka = Kafka.make(ensure_installation(lambda *_: None), 1, tmp_path, tmp_path)
+    kafka.start()
+    try:
+        kafka.wait_ready()
+        told = asyncio.run(scenario(Services(kafka_bootstrap=kafka.bootstrap), Topology(run_id="gone", gateways=1)))
+        assert "gone-roster" in told
+    finally:
+        kafka.stop()
 
 
 def test_a_nats_that_keeps_nothing_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_whose_process_id_another_process_has_by_now_is_left_all_the_same(base: 
     with owner() as killed:
         left = folder_of(killed)
         killed.kill()
-    left = left.rename(base / f"chatbench-{os.getppid()}-x")
+    left = left.rename(base / f"chatbench-{os.getppid()}-abcdefgh")
     workdir.remove_leftovers(base, workdir.PREFIX)
     assert not left.exists()
 
@@ -55,7 +55,7 @@ def test_whose_process_id_another_process_has_by_now_is_left_all_the_same(base: 
 def test_a_living_owner_whose_process_id_is_not_seen_here_keeps_its_folder(base: Path) -> None:
     """As of another container that shares the folder."""
     with owner() as living:
-        theirs = folder_of(living).rename(base / f"chatbench-{_pid_of_nobody()}-x")
+        theirs = folder_of(living).rename(base / f"chatbench-{_pid_of_nobody()}-abcdefgh")
         workdir.remove_leftovers(base, workdir.PREFIX)
         assert theirs.is_dir()
         living.kill()
@@ -68,7 +68,8 @@ def _pid_of_nobody() -> int:
 
 def test_without_a_lock_it_must_be_old_and_of_a_process_that_is_gone(base: Path) -> None:
     gone = _pid_of_nobody()
-    left, just_made, living = (base / f"chatbench-{pid}-{name}" for pid, name in ((gone, "a"), (gone, "b"), (1, "c")))
+    of_all = ((gone, "aaaaaaaa"), (gone, "bbbbbbbb"), (1, "cccccccc"))
+    left, just_made, living = (base / f"chatbench-{pid}-{name}" for pid, name in of_all)
     for folder in (left, just_made, living):
         folder.mkdir()
     for folder in (left, living):
@@ -81,15 +82,19 @@ def test_what_is_not_surely_its_own_stays(base: Path) -> None:
     elsewhere = base / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / workdir.LOCK).touch()
-    link = base / f"chatbench-{_pid_of_nobody()}-x"
+    link = base / f"chatbench-{_pid_of_nobody()}-abcdefgh"
     link.symlink_to(elsewhere)
-    foreign = base / "chatbench-notes"
-    foreign.mkdir()
-    os.utime(foreign, (LONG_AGO, LONG_AGO))
+    gone = _pid_of_nobody()
+    names = ("notes", "2026-11-26", f"{gone}", f"{gone}-results", f"{gone}-20261126")
+    foreigners = [base / f"chatbench-{name}" for name in names]
+    for foreign in foreigners:
+        foreign.mkdir()
+        (foreign / "of mine").touch()
+        os.utime(foreign, (LONG_AGO, LONG_AGO))
     workdir.remove_leftovers(base, workdir.PREFIX)
     assert link.is_symlink()
     assert elsewhere.is_dir()
-    assert foreign.is_dir()
+    assert all(foreign.is_dir() for foreign in foreigners)
 
 
 def test_logs_that_say_why_something_failed_stay_for_the_user(base: Path) -> None:

@@ -213,11 +213,12 @@ def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective,
 
 def _lost_connections(summary: Summary) -> list[str]:
     """In a run without faults it is too much that breaks them. Who is cut off is not owed what it had not read."""
-    if not summary.disconnects:
-        return []
-    cut_off = (summary.gateway_counts or {}).get("cut_off_slow", 0)
-    slow = f", {cut_off:,} of them of members who read too slowly" if cut_off else ""
-    return [f"{summary.disconnects:,} connections broke{slow}"]
+    cut_off = (summary.gateway_counts or {}).get("cut_off_slow", 0)  # of which a slow member may not know yet
+    others = (summary.disconnects or 0) - cut_off
+    return [
+        *([f"{cut_off:,} members were cut off, as they read too slowly"] if cut_off else []),
+        *([f"{others:,} connections broke"] if others > 0 else []),
+    ]
 
 
 def saturated(summary: Summary, settings: RunSettings) -> list[str]:

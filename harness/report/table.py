@@ -56,7 +56,7 @@ def summary_table(summary: Summary) -> Table:
             f"{_after(fault.first_delivery_ms)} / {_after(fault.normal_ms, fault.comparable)}",
         )
         if fault.availability is not None:
-            add("  available since then: acked and all heard it", f"{fault.availability:.1%}")
+            add("  available since: acked, heard by all", f"{fault.availability:.1%}")
     if summary.disconnects:
         away = "nobody came back" if summary.away_ms.max is None else f"away for {_after(summary.away_ms.max)} at most"
         add("connections that broke", f"{_n(summary.disconnects)}, {away}")

@@ -220,16 +220,16 @@ class Audience:
 
     async def _slow_down(self, order: msg.SlowDown) -> None:
         slow = [member for member in self._sockets.values() if member.number % order.one_in == 0]
-        stays = [stay for member in slow for stay in member.stays.values() if stay is not None]
-        for stay in stays:
+        stays = [(member, stay) for member in slow for stay in member.stays.values() if stay is not None]
+        for _, stay in stays:
             stay.read_nothing(time_ns())
         for member in slow:
             member.connection.read_nothing()
         await asyncio.sleep(order.lasts_s)
         for member in slow:
             member.connection.read_again()
-        for stay in stays:
-            if stay.left_ns is None:
+        for member, stay in stays:
+            if stay.left_ns is None and member.read_bytes_per_s is None:  # else it goes on as slowly as before
                 stay.read_on_ns = time_ns()
 
     def _speak(self, speak: msg.Speak) -> None:

@@ -105,6 +105,9 @@ class Pipeline:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        # The streams that were there over this connection: only of these can it be said that somebody deleted them.
+        self._seen: set[str] = set()
+        self._seen_over = link.connection
 
     @property
     def connection(self) -> AbstractConnection:
@@ -118,19 +121,24 @@ class Pipeline:
         nobody can say whether Redis has done it.
         """
         answers: list[Refused | None] = []
-        before = connection = self._link.connection
         try:
             async with asyncio.timeout(ANSWER_MAX_S):
                 await self._link.ready()
                 connection = self._link.connection
+                if self._seen_over is not connection:
+                    self._seen, self._seen_over = set(), connection
                 await self._link.send(commands)
                 while len(answers) < len(commands):
                     try:
                         answer = await connection.read_response(timeout=math.inf)
+                        name, told = commands[len(answers)][0], str(commands[len(answers)][1])
                         if answer is not None:
+                            if name == "XADD":
+                                self._seen.add(told)
                             answers.append(None)
-                        elif connection is before:
-                            raise _deleted(commands[len(answers)])
+                        elif told in self._seen:
+                            await self._link.renew()  # its other answers are not waited for
+                            raise _deleted(told)
                         else:
                             answers.append(Refused("Redis has begun anew, without what was said before; say it again"))
                     except ResponseError as problem:  # of this command alone; the next answer follows
@@ -146,13 +154,16 @@ class Pipeline:
             answers += [_refused(problem)] * (len(commands) - len(answers))
         return answers
 
+    def forget(self, stream: str) -> None:
+        """It may be gone by the time it is said to again."""
+        self._seen.discard(stream)
+
     async def close(self) -> None:
         await self._link.connection.disconnect()
 
 
-def _deleted(command: Command) -> GoneForGood:
-    told = str(command[1])
-    return GoneForGood(f"the stream {told} was deleted from Redis, or evicted, while it was in use; start again")
+def _deleted(stream: str) -> GoneForGood:
+    return GoneForGood(f"the stream {stream} was deleted from Redis, or evicted, while it was in use; start again")
 
 
 def _refused(problem: Exception) -> Refused:
@@ -189,6 +200,10 @@ class Publisher:
         """As append, to a stream that may not be there; it is gone so long after the last `begin`."""
         added = self._commands.put(("XADD", stream, "MAXLEN", "~", keep, "*", "p", payload))
         await asyncio.gather(added, self._commands.put(("EXPIRE", stream, gone_after_s)))
+
+    def forget(self, stream: str) -> None:
+        """As Pipeline.forget."""
+        self._pipeline.forget(stream)
 
     async def close(self) -> None:
         """Send what is waiting, then disconnect."""

@@ -125,6 +125,7 @@ class RedisStreams(Architecture):
 
     async def leave(self, room: str) -> None:
         self._put_off.pop(room, None)
+        self._publisher.forget(self._prefix + room)
         self._reader.unfollow(self._prefix + room)
 
     async def history(self, room: str, after_s: float) -> Sequence[bytes]:

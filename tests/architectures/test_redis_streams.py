@@ -10,6 +10,7 @@ import pytest
 import redis
 
 import architectures.redis_streams
+from architectures.in_turn import BATCH_MAX
 from architectures.interface import HISTORY_MAX_BYTES, BadTopology, Delivery, GoneForGood, Refused, Services, Topology
 from architectures.redis_streams import RedisStreams
 from harness.services.redis import RedisServer, start_redis
@@ -145,6 +146,34 @@ def test_a_stream_that_is_deleted_while_it_is_in_use_ends_the_gateway_with_its_n
         (problem,) = problems
         assert isinstance(problem, GoneForGood)
         assert "the stream del-room:room was deleted from Redis" in str(problem)
+    finally:
+        server.stop()
+
+
+def test_a_redis_that_begins_anew_has_deleted_nothing(server: RedisServer) -> None:
+    """However many batches wait for it: none of their messages is taken, and the next one is."""
+    problems: list[BaseException] = []
+
+    async def scenario() -> None:
+        architecture = RedisStreams(Services(redis_url=server.url), Topology(run_id="anew", gateways=1), 0)
+        await architecture.open(lambda _batch: None, problems.append, lambda _rooms: None)
+        await architecture.publish("room", b"before")
+        server.child.pause()
+        waiting = [asyncio.create_task(architecture.publish("room", b"waits")) for _ in range(3 * BATCH_MAX)]
+        await asyncio.sleep(0)  # all of them wait in the publisher, and Redis answers none
+        server.child.kill()
+        server.finish()
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(answer, Refused) for answer in answers)
+        await architecture.publish("room", b"after")
+        await architecture.publish("room", b"and on")
+        with redis.Redis(port=server.port) as owner:
+            assert owner.xlen("anew-room:room") == 2
+        await architecture.close()
+
+    try:
+        asyncio.run(scenario())
+        assert problems == []
     finally:
         server.stop()
 

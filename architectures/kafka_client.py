@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import sys
 import threading
 import time
@@ -73,7 +74,8 @@ FORBIDDEN = (
 )
 # Of a batch and of a record in it, without key, value and headers: an upper bound.
 FRAMING_BYTES = 96
-UNREACHABLE_AFTER_S = 5.0
+LOOK_EVERY_S = 5.0  # at where the brokers say that they are, when something did not answer
+CONNECT_MAX_S = 2.0
 
 
 def gone_for_good(error: KafkaError) -> GoneForGood | None:
@@ -124,21 +126,38 @@ def create_topic(
 
 def _reached(admin: AdminClient, asked: ThreadFuture[None], services: Services, problems: list[KafkaError]) -> None:
     """The answer; raises GoneForGood where the brokers name an address at which nobody answers."""
-    deadline, away_since_s = time.monotonic() + 2 * METADATA_TIMEOUT_S, None
+    deadline, looked_s = time.monotonic() + 2 * METADATA_TIMEOUT_S, time.monotonic()
     while not asked.done() and time.monotonic() < deadline:
         admin.poll(POLL_S)
         for problem in problems:
             if (for_good := gone_for_good(problem)) is not None:
                 raise for_good
-        if problems and away_since_s is None:
-            away_since_s = time.monotonic()
-        if away_since_s is not None and time.monotonic() - away_since_s > UNREACHABLE_AFTER_S:
-            raise GoneForGood(
-                f"Kafka answered at {services.kafka_bootstrap}, but a broker of it cannot be reached where it says "
-                f"that it is ({problems[0].str()}); let it advertise an address that is reached from here "
-                "(advertised.listeners)"
-            )
+        if problems and time.monotonic() - looked_s > LOOK_EVERY_S:
+            if (nobody := _nobody_at(admin)) is not None:
+                raise GoneForGood(
+                    f"Kafka answered at {services.kafka_bootstrap}, but a broker of it cannot be reached where it says "
+                    f"that it is ({nobody}); let it advertise an address that is reached from here "
+                    "(advertised.listeners)"
+                )
+            looked_s = time.monotonic()
     asked.result(timeout=0)
+
+
+def _nobody_at(admin: AdminClient) -> str | None:
+    """An address that Kafka gives for one of its brokers and that takes no connection, with why; None: no such one.
+
+    That something did not answer may have another reason: a bootstrap address out of use, or a moment's trouble.
+    """
+    try:
+        brokers = admin.list_topics(timeout=LOOK_EVERY_S).brokers.values()
+    except KafkaException:
+        return None  # nobody has answered, so none has said where it is
+    for broker in brokers:
+        try:
+            socket.create_connection((broker.host, broker.port), CONNECT_MAX_S).close()
+        except OSError as problem:
+            return f"{broker.host}:{broker.port}: {problem}"
+    return None
 
 
 def replication(topology: Topology) -> tuple[int, int]:

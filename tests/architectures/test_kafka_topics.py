@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from architectures.interface import Architecture, GoneForGood, Refused, Requirements, Services, Topology
 from architectures.kafka_broadcast import KafkaBroadcast
-from architectures.kafka_client import admin_client, create_topic
+from architectures.kafka_client import _reached, admin_client, create_topic
 from architectures.kafka_redis import KafkaRedis
 from architectures.plan1 import Plan1
 from architectures.plan2 import Plan2
 from harness.services.backends import Backends
+from harness.services.ports import free_ports
 from tests.conformance.network import Network, topology_of
 
 GONE_TIMEOUT_S = 60.0
@@ -84,6 +88,27 @@ def test_one_message_that_is_too_large_is_refused_alone_and_with_the_limit(servi
         await running.close()
 
     asyncio.run(scenario())
+
+
+def test_trouble_that_passes_is_waited_out_where_every_broker_is_where_it_says(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("architectures.kafka_client.LOOK_EVERY_S", 0.2)
+    asked: Future[None] = Future()
+    answer = threading.Timer(1.0, asked.set_result, [None])  # as slow as a busy machine
+    answer.start()
+    _reached(admin_client(services), asked, services, [KafkaError(KafkaError._TRANSPORT)])
+    answer.join()
+
+
+def test_where_nobody_ever_answered_no_broker_is_told_to_advertise_another_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("architectures.kafka_client.LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr("architectures.kafka_client.METADATA_TIMEOUT_S", 2.0)
+    (nobody,) = free_ports(1)
+    with pytest.raises(KafkaException):
+        create_topic(Services(kafka_bootstrap=f"127.0.0.1:{nobody}"), "any", 1, Topology(run_id="no", gateways=1))
 
 
 def test_brokers_that_cannot_be_reached_where_they_say_they_are_are_told_with_that_address(backends: Backends) -> None:

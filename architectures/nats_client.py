@@ -23,7 +23,9 @@ ANSWER_MAX_S = 5.0
 COME_BACK_EVERY_S = 0.05
 AWAY_MAX_S = 30.0  # a NATS that is away for longer is gone for good
 PING_EVERY_S = 10  # so that what something in between has forgotten is noticed, and not forgotten
-FORBIDDEN, UNKNOWN = "permissions violation", ("authorization", "authentication")
+FORBIDDEN = "permissions violation"
+# Not "authentication timeout": so says a server that is too busy to let anybody in.
+NOT_LET_IN = ("authorization violation", "authentication expired", "authentication revoked")
 
 
 def gone_for_good(problem: Exception) -> GoneForGood | None:
@@ -33,7 +35,7 @@ def gone_for_good(problem: Exception) -> GoneForGood | None:
         return GoneForGood(
             f"NATS forbids its user what is needed ({problem}); give it the right to subjects that begin so"
         )
-    if isinstance(problem, AuthorizationError) or any(word in told for word in UNKNOWN):
+    if isinstance(problem, AuthorizationError) or any(why in told for why in NOT_LET_IN):
         return GoneForGood(f"NATS does not let its user in ({problem}); use the name and the password it knows")
     if isinstance(problem, ssl.SSLError) and not isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return GoneForGood(f"NATS cannot be spoken to over TLS ({problem}); see to its certificate")

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nats.errors import Error
 
 from architectures.interface import Delivery, GoneForGood, Refused, Services, Topology
+from architectures.nats_client import gone_for_good
 from architectures.nats_core import Nats
 from harness.measure.nats_metrics import read_counters
 from harness.services.nats import NatsServer, find_nats_server, start_nats
@@ -145,6 +147,21 @@ def test_who_is_not_let_in_is_told_so_at_once(strict: int) -> None:
                 await gateway_of("free:wrong", strict, [], [])
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("says", "for_good"),
+    [
+        ("Authorization Violation", True),
+        ("User Authentication Expired", True),
+        ("User Authentication Revoked", True),
+        ("Account Authentication Expired", True),
+        ("Authentication Timeout", False),  # of a server that is too busy to let anybody in
+        ("Stale Connection", False),
+    ],
+)
+def test_what_the_server_says_of_who_comes_is_for_good_or_may_pass(says: str, for_good: bool) -> None:
+    assert isinstance(gone_for_good(Error(f"nats: '{says}'")), GoneForGood) is for_good
 
 
 def test_one_message_that_is_too_large_is_refused_alone_and_with_the_limit(strict: int) -> None:

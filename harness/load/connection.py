@@ -279,7 +279,11 @@ async def connected_socket(
     loop = asyncio.get_running_loop()
     problems: list[OSError] = []
     for family, kind, number, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        one = socket.socket(family, kind, number)
+        try:
+            one = socket.socket(family, kind, number)
+        except OSError as problem:  # the kernel has none of that family, as where IPv6 is switched off
+            problems.append(problem)
+            continue
         try:
             one.setblocking(False)
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

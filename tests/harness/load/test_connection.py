@@ -205,8 +205,11 @@ def test_it_may_come_from_another_address_of_this_host() -> None:
     against(tell_address, listen)
 
 
+NO_FAMILY = 1 << 20
+
+
 class Resolves:
-    """Stands in for the name service: a name with these addresses, in this order."""
+    """Stands in for the name service: a name with these addresses, in this order, after one of an unknown family."""
 
     def __init__(self, *addresses: tuple[str, int]) -> None:
         self._addresses = addresses
@@ -214,8 +217,12 @@ class Resolves:
     async def getaddrinfo(self, _host: str, _port: int, **_: object) -> list[tuple[object, ...]]:
         families = [socket.AF_INET6 if ":" in host else socket.AF_INET for host, _ in self._addresses]
         return [
-            (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)
-            for family, address in zip(families, self._addresses, strict=True)
+            # As of an IPv6 address on a kernel without IPv6: no socket of that family can be made.
+            (NO_FAMILY, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("fd00::1", 9)),
+            *(
+                (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)
+                for family, address in zip(families, self._addresses, strict=True)
+            ),
         ]
 
 

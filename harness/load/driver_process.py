@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +15,6 @@ from harness.load.channel import Channel, ChannelClosed, spawn_peer
 from harness.load.driver_settings import DriverSettings
 from harness.services.supervise import reason_in
 
-EXIT_TIMEOUT_S = 2.0
 Expected = TypeVar("Expected", bound=msg.Struct)
 
 
@@ -72,8 +69,6 @@ class DriverProcess:
 
     def _fail(self) -> NoReturn:
         self._child.await_end()
-        with contextlib.suppress(subprocess.TimeoutExpired):  # its channel closes a moment before it is gone
-            self._child.process.wait(EXIT_TIMEOUT_S)
         audience_log = self._logs / "audience.log"
         audience = f" (audience: {reason_in(audience_log)})" if audience_log.exists() else ""
         told = f"the driver ended: {reason_in(self._child.log)}{audience}; its logs are in {self._logs}"

@@ -307,7 +307,9 @@ class Coordinator:
         while time.time_ns() < self._end_ns:
             gevent.sleep(CHECK_S)  # end_now may bring it nearer
         used = self._master.end()
-        self._check_speaking(self._await(lambda worker: worker.unsaid, ANSWER_TIMEOUT_S))
+        unsaid = self._await(lambda worker: worker.unsaid, ANSWER_TIMEOUT_S)
+        if phase.name == "measure":  # who is silent during the warm-up may speak later
+            self._check_speaking(unsaid)
         drained = self._drain(phase.patience_s)
         self._order(msg.ClosePhase())
         reports = self._await(lambda worker: worker.report, ANSWER_TIMEOUT_S)

@@ -39,7 +39,7 @@ class ScenarioWatch:
         self._environment = environment
         self._members = members
         self._tell = tell
-        self._strangers: dict[Member, float] = {}  # who has asked for no room yet, since when
+        self._strangers: dict[Member, float | None] = {}  # who has asked for no room yet, and since when it runs
         self._tasks: Counter[type[Member]] = Counter()  # that ended
         self._asked: Counter[type[Member]] = Counter()  # what members asked for: rooms, turns to speak
         self._beats = 0
@@ -56,7 +56,7 @@ class ScenarioWatch:
 
     def expect(self, member: Member) -> None:
         """It has been spawned, and is to join a room."""
-        self._strangers[member] = time.monotonic()
+        self._strangers[member] = None
 
     def note_join(self, member: Member) -> None:
         self._strangers.pop(member, None)
@@ -71,8 +71,9 @@ class ScenarioWatch:
 
     def forget(self, member: Member) -> None:
         """It has ended."""
-        if self._strangers.pop(member, None) is not None and self._is_on():
+        if member in self._strangers and self._is_on():
             self._say(member, f"{type(member).__name__} ended before it had joined a room")
+        self._strangers.pop(member, None)
 
     # --- what is wrong with it
 
@@ -103,9 +104,15 @@ class ScenarioWatch:
 
     def _check_strangers(self, now_s: float) -> None:
         for member, since_s in self._strangers.items():
-            if now_s - since_s < JOIN_SOON_S or member.greenlet is None:
-                return  # those after it have come later
-            frame, scenario, name = member.greenlet.gr_frame, inspect.getfile(type(member)), type(member).__name__
+            frame = None if member.greenlet is None else member.greenlet.gr_frame
+            if frame is None:  # Locust makes all members before it lets the first one run
+                continue
+            if since_s is None:
+                self._strangers[member] = now_s
+                continue
+            if now_s - since_s < JOIN_SOON_S:
+                continue
+            scenario, name = inspect.getfile(type(member)), type(member).__name__
             if not is_in(frame, "on_start", scenario):
                 self._say(
                     member,

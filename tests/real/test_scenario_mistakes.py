@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.runs import chatbench
+from tests.real.runs import chatbench, run
 
 HEAD = """\
 import time
@@ -147,3 +147,31 @@ def test_it_is_told_in_one_sentence(mistake: str, tmp_path: Path) -> None:
     assert told.startswith(f"chatbench: the scenario {scenario}"), told
     assert re.search(says, told), told
     assert "Traceback" not in answer.stderr
+
+
+NO_MISTAKES = {
+    "begins to speak after the warm-up": FINE.replace(
+        "self.say(self.text())",
+        "self.say(self.text()) if self._crowd.phase and self._crowd.phase.name == 'measure' else time.sleep(0.1)",
+    ),
+    # Locust makes all members at once, and gevent looks up after each 50 that it lets run for the first time: the last
+    # of them have been made for longer then than any may be without a room.
+    "has members that wait for each other to start": "import harness.load.scenario_watch as watch\n"
+    "watch.JOIN_SOON_S = 0.6\n"
+    + FINE.replace(
+        'self.join("stage")',
+        "ready_s = time.process_time() + 0.02\n"
+        "        while time.process_time() < ready_s:\n"
+        "            pass\n"
+        '        self.join("stage")',
+    ),
+}
+
+
+@pytest.mark.parametrize("scenario", NO_MISTAKES)
+def test_what_is_no_mistake_is_let_be(scenario: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(NO_MISTAKES[scenario])
+    summary = run(tmp_path / "out", "--arch", "direct", "--scenario", str(file), "--members", "150", "--rate", "10")
+    assert summary["status"] == "complete"
+    assert summary["sent"] > 0

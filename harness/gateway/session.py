@@ -196,7 +196,6 @@ class Session:
     async def _catch_up(self, room: str, after_ns: int) -> None:
         """Let the member in, with what was said in the room since that moment before what is delivered from now on."""
         hall = self._hall
-        hall.hold(room, self._connection)  # what was held until now is history
         missed: Sequence[bytes] = ()
         earliest_s = time.time() - hall.limits.history_max_s
         try:
@@ -219,6 +218,9 @@ class Session:
         if not self._questions.take_if_there():
             raise Refused(f"a member may ask {self._hall.limits.history_per_s:g} times a second what it missed")
         async with self._hall.may_look_back:
+            # What was held until now is history. Nothing may be awaited in between: what is delivered then would be in
+            # both.
+            self._hall.hold(room, self._connection)
             return await self._hall.architecture.history(room, after_s)
 
     async def _while_open(self, work: Coroutine[Any, Any, Answer]) -> Answer | None:

@@ -12,7 +12,7 @@ import pytest
 from websockets.protocol import State
 
 from architectures.direct import Direct
-from architectures.interface import Promises, Services, Topology
+from architectures.interface import Delivery, Promises, Services, Topology
 from harness.gateway.member_connection import MemberConnection
 from harness.gateway.session import Hall, Session
 from harness.gateway.settings import GatewaySettings, Limits
@@ -30,6 +30,7 @@ class Stuck(Direct):
         super().__init__(Services(), TOPOLOGY, gateway=0)
         self.answers = asyncio.Event()
         self.happened: Counter[str] = Counter()
+        self.past: list[bytes] = []
 
     async def publish(self, room: str, payload: bytes) -> None:
         self.happened["published"] += 1
@@ -37,12 +38,13 @@ class Stuck(Direct):
 
     async def history(self, room: str, after_s: float) -> Sequence[bytes]:
         self.happened["asked"] += 1
+        past = list(self.past)  # where `deliver` has come when this is called
         try:
             await self.answers.wait()
         except asyncio.CancelledError:
             self.happened["given up"] += 1
             raise
-        return []
+        return past
 
 
 class Peer:
@@ -63,9 +65,11 @@ class Peer:
             yield frame
         await self._closed.wait()
 
-    def write(self, frame: bytes) -> None:
-        start = 2 if frame[1] < 126 else 4
-        self.heard.append(msgspec.json.decode(frame[start:]))
+    def write(self, frames: bytes) -> None:
+        while frames:
+            start, size = (2, frames[1]) if frames[1] < 126 else (4, int.from_bytes(frames[2:4]))
+            self.heard.append(msgspec.json.decode(frames[start : start + size]))
+            frames = frames[start + size :]
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -194,6 +198,25 @@ def test_a_member_has_a_budget_of_questions_and_is_let_in_without_an_answer_beyo
         await session
 
     with_sessions(Limits(history_burst=3, history_per_s=0.001), scenario)
+
+
+def test_what_is_delivered_while_a_question_waits_for_its_turn_is_told_once() -> None:
+    async def scenario(backend: Stuck, hall: Hall) -> None:
+        first, second = [Peer({"t": "join", "room": "r", "after": 1}) for _ in range(2)]
+        sessions = [serve(hall, peer) for peer in (first, second)]
+        await until(lambda: backend.happened["asked"] == 1)
+        await settled()
+        backend.past.append(b'{"t":"chat","id":1}')
+        hall.rooms.deliver([Delivery("r", backend.past[0])])
+        backend.answers.set()
+        await until(lambda: bool(first.heard and second.heard))
+        assert [frame["t"] for frame in first.heard] == ["joined", "chat"], "it came after the question was asked"
+        assert [frame["t"] for frame in second.heard] == ["joined", "chat"], "it is in the history"
+        for peer in (first, second):
+            peer.hang_up()
+        await asyncio.gather(*sessions)
+
+    with_sessions(Limits(history_at_once_max=1), scenario)
 
 
 def test_only_so_many_ask_the_backend_at_once() -> None:

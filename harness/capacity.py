@@ -17,7 +17,7 @@ import msgspec
 from architectures.interface import Contender
 from harness import config
 from harness.config import RunSettings
-from harness.errors import Interrupted
+from harness.errors import Interrupted, LoadTooFast
 from harness.figures import duration_text
 from harness.hosts import started_by_others
 from harness.record import Record, new_folder
@@ -115,15 +115,24 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
         return float((1 - CONFIDENCE) ** (1 / self.held_runs)) if self.held_runs else 0.0
 
 
-def next_rate(attempts: Sequence[Attempt], start_per_s: float, precision: float, repeats: int) -> float | None:
-    """The rate to try next; None when the highest that holds has been found and has held `repeats` times."""
+def next_rate(
+    attempts: Sequence[Attempt],
+    start_per_s: float,
+    precision: float,
+    repeats: int,
+    most_per_s: float = config.RATE_MAX_PER_S,
+) -> float | None:
+    """The rate to try next; None when the highest that holds has been found and has held `repeats` times.
+
+    More than `most_per_s` is not tried: gateways that stand already may not take it from these members.
+    """
     if not attempts:
         return _rounded(start_per_s)
     good, bad = bracket(attempts)
     if good is None:
         assert bad is not None
         return bad / 2 if bad / 2 >= RATE_LEAST_PER_S else None
-    if bad is None and good * 2 <= config.RATE_MAX_PER_S:
+    if bad is None and good * 2 <= most_per_s:
         return good * 2
     if bad is not None and bad > good * (1 + precision):
         middle = _rounded(math.sqrt(good * bad))
@@ -163,10 +172,11 @@ def find_capacity(
     config.raise_open_file_limit()
     backends = Backends(required(settings, architecture), settings.brokers, logs, external=external_services(settings))
     attempts: list[Attempt] = []
+    most_per_s = config.RATE_MAX_PER_S
     with signals_interrupt(), watched(settings.metrics) as watch:
         try:
             while len(attempts) < RUNS_MAX:
-                rate_per_s = next_rate(attempts, plan.start_per_s, plan.precision, plan.repeats)
+                rate_per_s = next_rate(attempts, plan.start_per_s, plan.precision, plan.repeats, most_per_s)
                 if rate_per_s is None:
                     break
                 progress.step("run", f"{len(attempts) + 1}: {rate_per_s:g} messages/s")
@@ -174,7 +184,14 @@ def find_capacity(
                     settings, rate_per_s=rate_per_s, seed=settings.seed + len(attempts), out=str(folder)
                 )
                 record = Record(folder, here, scenario.stem, architecture)
-                outcome = run_on(backends, record, architecture, scenario, progress, watch=watch)
+                try:
+                    outcome = run_on(backends, record, architecture, scenario, progress, watch=watch)
+                except LoadTooFast as problem:
+                    if not attempts or most_per_s < rate_per_s:
+                        raise
+                    progress.step("run", f"no more than was tried: {problem}")
+                    most_per_s = rate_per_s / 2  # what held; a ramp that ends there tells of `at least` so much
+                    continue
                 attempts.append(judge_attempt(outcome.summary, here, plan.objective, record.folder.name))
                 found = capacity_of(settings, plan, attempts, scenario.stem)
                 (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(found.answer())))

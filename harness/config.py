@@ -18,7 +18,7 @@ from harness.errors import UsageError
 from harness.escapes import is_plain
 from harness.faults import Fault, check_apart, check_fault, parse_fault
 from harness.figures import duration_text, number_text, size_text
-from harness.gateway.settings import BadToken, token_of_environment
+from harness.gateway.settings import BadToken, limits_for, token_of_environment
 from harness.load.payload import SIZE_MAX_BYTES, SPREADS
 from harness.named_options import BadOption, choose_options, parse_options
 from harness.registry import check_scenario_options, find_scenario
@@ -30,6 +30,7 @@ PROCESSES_MAX = 64
 PARTITIONS_MAX = 1_000
 TICK_MAX_S = 1.0
 RATE_MAX_PER_S = 1_000_000.0
+ANY_LOAD = limits_for(RATE_MAX_PER_S, SIZE_MAX_BYTES)  # of gateways that start before it is known what they will carry
 DURATION_MAX_S = 24 * 3600.0
 SEED_MAX = 2**53  # what every reader of the record's JSON knows as a whole number
 ROUNDS_MAX = 1_000

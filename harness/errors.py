@@ -35,6 +35,10 @@ class UsageError(ChatbenchError):
     exit_code = ExitCode.USAGE
 
 
+class LoadTooFast(UsageError):
+    """The gateways take less from one member."""
+
+
 class ServiceFailed(ChatbenchError):
     """A process or a phase that the run needs failed."""
 

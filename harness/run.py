@@ -19,7 +19,7 @@ from harness.addresses import host_port
 from harness.config import RunSettings
 from harness.errors import DISK_ERRORS, ChatbenchError, Interrupted, ServiceFailed, UsageError, where
 from harness.faults import needs_proxies
-from harness.gateway.settings import TOKEN_VARIABLE, GatewayStats, limits_for
+from harness.gateway.settings import TOKEN_VARIABLE, GatewayStats, Limits, limits_for
 from harness.injector import Injector
 from harness.load import messages as msg
 from harness.load.driver_process import DriverProcess
@@ -100,13 +100,12 @@ def required(settings: RunSettings, architecture: type[Contender]) -> Requiremen
 
 
 def stack_of(
-    settings: RunSettings, architecture: type[Contender], backends: Backends | LentBackends, logs: Path
+    settings: RunSettings, architecture: type[Contender], backends: Backends | LentBackends, logs: Path, limits: Limits
 ) -> Stack | DistantStack:
-    """What the load will meet: gateways that stand already, or gateways that start here."""
+    """What the load will meet: gateways that stand already, or gateways with these limits that start here."""
     topology = config.topology(settings, architecture)
     if settings.gateways_at:
         return DistantStack(settings.gateways_at, topology)
-    limits = limits_for(settings.rate_per_s, settings.payload_bytes)
     return Stack(architecture, topology, backends, logs, tick_s=settings.tick_s, limits=limits)
 
 
@@ -121,7 +120,8 @@ def run_on(
 ) -> Outcome:
     """Run and record on backends that may be running already, and are left running. Call it in signals_interrupt."""
     settings = record.settings
-    stack = stack_of(settings, architecture, backends, record.logs)
+    limits = limits_for(settings.rate_per_s, settings.payload_bytes)
+    stack = stack_of(settings, architecture, backends, record.logs, limits)
     if settings.kafka_bootstrap is not None:
         record.note_cluster(cluster_settings(external_services(settings)))
     run = Run(stack, record, architecture, progress, watch or Watch())
@@ -135,7 +135,8 @@ def run_on(
             driver = DriverProcess(given, stack.check, secrets=driver_secrets(settings))
             stack.begin(partial(show_first_use, progress))
             run.learn_rooms(await_driver(driver, settings, progress).rooms)
-            driver.send(msg.Spawn(urls=stack.start().urls))
+            fleet = stack.start()
+            driver.send(msg.Spawn(urls=fleet.urls, frames_per_s=fleet.frames_per_s()))
             run.go(driver)
         finally:
             with signals_wait():

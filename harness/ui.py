@@ -60,7 +60,7 @@ def serve_ui(
     config.raise_open_file_limit()
     logs = make_logs_folder()
     backends = Backends(required(settings, architecture), settings.brokers, logs, external=external_services(settings))
-    stack = stack_of(settings, architecture, backends, logs)
+    stack = stack_of(settings, architecture, backends, logs, config.ANY_LOAD)
     others = [path for path in scenario_files().values() if path != scenario]
     web = WebSettings(
         host=host,
@@ -79,7 +79,7 @@ def serve_ui(
             stack.begin(partial(show_first_use, progress))
             await_driver(driver, settings, progress)
             fleet = stack.start()
-            driver.send(msg.Spawn(urls=fleet.urls))
+            driver.send(msg.Spawn(urls=fleet.urls, frames_per_s=fleet.frames_per_s()))
             say(f"web UI: http://{HostPort(host, port)}\nStart and stop tests there; Ctrl-C ends it here.")
             recorder = Recorder(settings, architecture, stack, driver, progress, watch)
             while True:

@@ -14,7 +14,7 @@ from harness import config
 from harness.addresses import web_origin
 from harness.config import RunSettings
 from harness.errors import Interrupted, ServiceFailed, UsageError
-from harness.gateway.settings import TOKEN_VARIABLE, Exposure
+from harness.gateway.settings import TOKEN_VARIABLE, Exposure, Limits
 from harness.report.progress import RunProgress
 from harness.run import show_first_use
 from harness.services.backends import Backends
@@ -39,6 +39,11 @@ def exposure_of(option: str, bind: str, origins: tuple[str, ...]) -> Exposure:
         return Exposure(bind=bind, origins=pages, token=config.own_token())
     except ValueError as problem:
         raise UsageError(f"{option} {bind}: {problem}; set one in {TOKEN_VARIABLE}") from problem
+
+
+def limits_of(exposure: Exposure) -> Limits:
+    """Only this host's own load comes to loopback, and any; elsewhere one member may not keep others from a gateway."""
+    return config.ANY_LOAD if ipaddress.ip_address(exposure.bind).is_loopback else Limits()
 
 
 def stay_up(
@@ -68,7 +73,16 @@ def stay_up(
     logs = make_logs_folder()
     backends = Backends(architecture.requires, settings.brokers, logs, external=external_services(settings))
     topology = config.topology(settings, architecture)
-    stack = Stack(architecture, topology, backends, logs, exposure=exposure, tick_s=settings.tick_s, port=port)
+    stack = Stack(
+        architecture,
+        topology,
+        backends,
+        logs,
+        exposure=exposure,
+        tick_s=settings.tick_s,
+        limits=limits_of(exposure),
+        port=port,
+    )
     with signals_interrupt():
         try:
             with progress:

@@ -14,7 +14,7 @@ from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
-from harness.gateway.settings import FRAME_BYTES, Limits
+from harness.gateway.settings import FLOOD_REASON, Limits, frames_of
 from harness.gateway.token_bucket import TokenBucket
 
 # What has arrived is parsed in pieces, and the budget is asked after each: one read may hold forty thousand pings.
@@ -49,13 +49,13 @@ class MemberConnection(ServerConnection):
 
     def process_event(self, event: Frame | Request) -> None:  # type: ignore[override]  # websockets types both as Event
         super().process_event(event)
-        if isinstance(event, Frame) and not self._budget.take(1 + len(event.data) // FRAME_BYTES):
+        if isinstance(event, Frame) and not self._budget.take(frames_of(len(event.data))):
             self._fail()
 
     def _fail(self) -> None:
         if self.protocol.state is State.OPEN:
             self.flooded = True
-            reason = f"a member may send {self._limits.frames_per_s:g} frames a second"
+            reason = f"{FLOOD_REASON} {self._limits.frames_per_s:,.0f}"
             self.protocol.fail(CloseCode.POLICY_VIOLATION, cut_to_bytes(reason, REASON_MAX_BYTES))
             self.send_data()
 

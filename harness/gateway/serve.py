@@ -128,6 +128,7 @@ def _about(settings: GatewaySettings, architecture: Architecture, roster: Roster
         topology=settings.topology,
         tick_s=settings.tick_s,
         urls=dict(enumerate(settings.peers)) if roster is None else roster.serving(),
+        frames_per_s=settings.limits.frames_per_s,
     )
 
 

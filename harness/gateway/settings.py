@@ -16,6 +16,7 @@ from architectures.interface import HISTORY_MAX_BYTES, Services, Topology
 LOOPBACK = "127.0.0.1"
 TOKEN_CHARS_MIN = 16
 FRAME_BYTES = 16 * 1024  # of a frame that counts as one in a member's budget; what is longer counts as more
+FLOOD_REASON = "a member may not send more frames a second than"  # of a close with 1008; the number follows
 TOKEN_CHARS = re.compile("[!-~]+")
 TOKEN_VARIABLE = "CHATBENCH_TOKEN"  # noqa: S105 - the name of a variable, not a token
 
@@ -46,10 +47,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     moving_max_s: float = 15.0  # how long a join waits for a room that is between two gateways
 
 
+def frames_of(message_bytes: int) -> int:
+    """As how many frames such a message counts in its sender's budget."""
+    return 1 + message_bytes // FRAME_BYTES
+
+
 def limits_for(rate_per_s: float, payload_bytes: int) -> Limits:
     """The usual limits, but for the frames of a member: in a run one member may say all that is said."""
     usual = Limits()
-    frames_per_s = max(usual.frames_per_s, 2 * rate_per_s * (1 + payload_bytes // FRAME_BYTES))
+    frames_per_s = max(usual.frames_per_s, 2 * rate_per_s * frames_of(payload_bytes))
     return msgspec.structs.replace(usual, frames_per_s=frames_per_s, frames_burst=math.ceil(2 * frames_per_s))
 
 
@@ -107,6 +113,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     topology: Topology
     tick_s: float | None
     urls: dict[int, str]  # of the fleet's gateways that are there, by index
+    frames_per_s: float = Limits().frames_per_s  # that one member may send; older versions do not say
 
 
 class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from websockets.frames import CloseCode
 
 from harness import wire
 from harness.garbage import collect_seldom
+from harness.gateway.settings import FLOOD_REASON
 from harness.load import messages as msg
 from harness.load.clock import follow, time_ns
 from harness.load.history import UNDER_WAY_NS, Message, Stay, sender_of
@@ -479,6 +480,9 @@ class Audience:
         if self._stopping or self._sockets.get(where) is not member:  # it has hung up
             return
         del self._sockets[where]
+        if code == CloseCode.POLICY_VIOLATION and FLOOD_REASON in why:
+            problem = f"the gateway at {member.url} did not take all that one member sent ({why})"
+            self._tell(msg.Flooded(problem=f"{problem}; use more --members, or a lower --rate"))
         self._no_answer_will_come(member)
         self._arrived.discard(member.number)
         for room in member.stays:

@@ -11,7 +11,7 @@ import gevent
 from gevent.event import Event
 from locust.env import Environment
 
-from harness.errors import UsageError, where
+from harness.errors import LoadTooFast, UsageError, where
 from harness.load import messages as msg
 from harness.load.channel import Channel
 from harness.load.coordinator import Coordinator
@@ -62,7 +62,7 @@ class Conducted:
             try:
                 work(*arguments)
             except UsageError as problem:
-                self._on_news(msg.Broken(problem=str(problem)))
+                self._on_news(msg.Broken(problem=str(problem), too_fast=isinstance(problem, LoadTooFast)))
             except Exception as problem:  # noqa: BLE001 - whatever it is, chatbench must not wait for an answer
                 traceback.print_exc()
                 self._channel.send(msg.Failed(problem=f"the driver failed: {where(problem)}"))
@@ -111,7 +111,7 @@ class Conducted:
 
     def _on_news(self, news: msg.FromCoordinator | msg.MemberFailed) -> None:
         match news:
-            case msg.Broken():
+            case msg.Broken() | msg.Flooded():  # many members may tell the same
                 if not self.broken:
                     self.broken = True
                     self._channel.send(news)

@@ -29,6 +29,7 @@ from harness.garbage import collect_seldom
 from harness.load import messages as msg
 from harness.load.class_plan import ClassPlan, MessageKind
 from harness.load.classes import kinds_of, plan_classes
+from harness.load.frame_budget import check_frames
 from harness.load.kinds import kind_results
 from harness.load.ledger import judge
 from harness.load.mistakes import ScenarioMistake, scenario_of, told
@@ -97,6 +98,7 @@ class Coordinator:
         self._faults_ns: list[int] = []
         self._next_second = 0
         self._load: msg.Load | None = None
+        self._frames_per_s = 0.0
         self._classes: list[ClassPlan] = []
         self._kinds: list[MessageKind] = []
         self._class_rates: dict[str, float] = {}  # of members at their most active; empty: not known
@@ -122,12 +124,14 @@ class Coordinator:
 
     # --- crowds
 
-    def assemble(self, load: msg.Load, urls: list[str]) -> None:
-        """A crowd in each Locust process that is there.
+    def assemble(self, load: msg.Load, urls: list[str], frames_per_s: float) -> None:
+        """A crowd in each Locust process that is there; the gateways take so many frames from one member.
 
-        Raises TimeoutError, and UsageError for a process that differs and for a scenario that cannot be.
+        Raises TimeoutError, and UsageError for a process that differs, for a scenario that cannot be and for a load
+        that is too fast for these gateways.
         """
-        self._load = load
+        check_frames(load, frames_per_s)
+        self._load, self._frames_per_s = load, frames_per_s
         self._rate_scale, self._class_rates = 1.0, {}
         self.joined, self.failures, self._lost, self.last_second = 0, [], 0, None
         identities = self._identities()
@@ -225,7 +229,7 @@ class Coordinator:
                 worker.probed = news
             case msg.Rates():
                 worker.rates = news
-            case msg.Broken() | msg.Failed():
+            case msg.Broken() | msg.Failed() | msg.Flooded():
                 self._on_news(news)
 
     # --- phases
@@ -233,7 +237,7 @@ class Coordinator:
     def probe(self, order: msg.Probe) -> str | None:
         """Blocks until every member hears what it must; returns what is wrong, or None.
 
-        Raises TimeoutError, and UsageError where nobody would say anything.
+        Raises TimeoutError, and UsageError where nobody would say anything, or somebody more than the gateways take.
         """
         self._learn_rates()
         for worker in self._workers.values():
@@ -253,7 +257,9 @@ class Coordinator:
         self._order(msg.AskRates())
         answers = self._await(lambda worker: worker.rates, ANSWER_TIMEOUT_S)
         there = sum(of_class.members for answer in answers for of_class in answer.classes.values())
+        busiest_per_s = max(of_class.busiest_per_s for answer in answers for of_class in answer.classes.values())
         if there != self._load.members:
+            check_frames(self._load, self._frames_per_s, busiest_per_s)
             return
         rates: Counter[str] = Counter()
         for answer in answers:
@@ -267,6 +273,7 @@ class Coordinator:
         scale = self._load.rate_per_s / together
         self._rate_scale = 1.0 if math.isclose(scale, 1.0, rel_tol=1e-6) else scale
         self._class_rates = {name: rate * self._rate_scale for name, rate in rates.items()}
+        check_frames(self._load, self._frames_per_s, busiest_per_s * self._rate_scale)
 
     def begin(self, phase: msg.BeginPhase) -> None:
         """Let members speak from the phase's start to its end, with fresh rows in Locust's statistics."""

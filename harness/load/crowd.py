@@ -168,8 +168,10 @@ class Crowd:
         classes: dict[str, msg.ClassRates] = {}
         for name in self.classes:
             members = [each for each in self.members.values() if type(each).__name__ == name]
-            rate_per_s = math.fsum(each.most_active_rate_per_s() for each in members)
-            classes[name] = msg.ClassRates(members=len(members), rate_per_s=rate_per_s)
+            rates_per_s = [each.most_active_rate_per_s() for each in members]
+            classes[name] = msg.ClassRates(
+                members=len(members), rate_per_s=math.fsum(rates_per_s), busiest_per_s=max(rates_per_s, default=0.0)
+            )
         return msg.Rates(classes=classes)
 
     def enter(self, number: int, room: str, read_bytes_per_s: float | None, *, resumes: bool) -> None:

@@ -117,14 +117,14 @@ class Driver:
         self._channel.send(msg.Ready(rooms=self._load.rooms))
         while (order := self._channel.receive()) is not None:
             if isinstance(order, msg.Spawn):
-                self._test.in_background(self._spawn_members, order.urls)
+                self._test.in_background(self._spawn_members, order)
             else:
                 self._test.obey(order)
 
-    def _spawn_members(self, urls: list[str]) -> None:
+    def _spawn_members(self, order: msg.Spawn) -> None:
         runner = self._environment.runner
         assert runner is not None
-        self._test.coordinator.assemble(self._load, urls)
+        self._test.coordinator.assemble(self._load, order.urls, order.frames_per_s)
         if self._environment.shape_class is None:
             self._test.in_background(runner.start, self._load.members, self._load.members)
         else:

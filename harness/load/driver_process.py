@@ -9,7 +9,7 @@ from typing import NoReturn, TypeVar
 
 import msgspec
 
-from harness.errors import ServiceFailed, UsageError
+from harness.errors import LoadTooFast, ServiceFailed, UsageError
 from harness.load import messages as msg
 from harness.load.channel import Channel, ChannelClosed, spawn_peer
 from harness.load.driver_settings import DriverSettings
@@ -50,9 +50,11 @@ class DriverProcess:
         except ChannelClosed:
             self._fail()
         if isinstance(news, msg.Broken):
-            raise UsageError(news.problem)
+            raise LoadTooFast(news.problem) if news.too_fast else UsageError(news.problem)
         if isinstance(news, msg.Failed):
             raise ServiceFailed(f"{news.problem}; its log is in {self._logs}")
+        if isinstance(news, msg.Flooded):
+            raise ServiceFailed(news.problem)
         self._check_others()
         return news
 

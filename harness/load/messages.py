@@ -265,6 +265,7 @@ class ClassRates(Struct, frozen=True):
 
     members: int
     rate_per_s: float
+    busiest_per_s: float  # the one who says most
 
 
 class Rates(Struct, frozen=True):
@@ -362,10 +363,17 @@ class Broken(Struct, frozen=True):
     """The scenario cannot be run; the user has to mend it."""
 
     problem: str
+    too_fast: bool = False  # as LoadTooFast says
 
 
 class Failed(Struct, frozen=True):
     """A part of the driver has ended; no fault of the scenario. Also crowd -> coordinator."""
+
+    problem: str
+
+
+class Flooded(Struct, frozen=True):
+    """A gateway has closed a member that sent more than it may. Audience -> crowd -> coordinator -> chatbench."""
 
     problem: str
 
@@ -400,6 +408,7 @@ class Spawn(Struct, frozen=True):
     """Connect all members, spread over the gateways. With the web UI: as soon as the user starts a test."""
 
     urls: list[str]
+    frames_per_s: float  # that the gateways take from one member
 
 
 class Recorded(Struct, frozen=True):
@@ -424,7 +433,7 @@ ToAudience = (
     | Collect
     | ClosePhase
 )
-FromAudience = Entered | MemberFailed | Probed | Tick | Progress | Histories | PhaseReport
+FromAudience = Entered | MemberFailed | Flooded | Probed | Tick | Progress | Histories | PhaseReport
 ToCrowd = Assemble | AskTime | AskRates | FollowClock | Probe | SlowDown | BeginPhase | CutShort | Collect | ClosePhase
 FromCrowd = (
     Assembled
@@ -440,9 +449,10 @@ FromCrowd = (
     | PhaseReport
     | Broken
     | Failed
+    | Flooded
 )
 ToCoordinator = Spawn | Probe | BeginPhase | EndPhase | SlowDown | FaultBegan | Recorded
-FromCoordinator = Ready | Broken | Failed | Started | Spawned | Probed | Second | Ending | PhaseResult
+FromCoordinator = Ready | Broken | Failed | Flooded | Started | Spawned | Probed | Second | Ending | PhaseResult
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -11,6 +11,7 @@ Locust's own --processes, --master and --worker spread the members, with an audi
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from argparse import Namespace
@@ -27,15 +28,18 @@ from locust.runners import MasterRunner, WorkerRunner
 from harness.addresses import gateway_url
 from harness.config import own_token
 from harness.errors import ChatbenchError, ExitCode, ServiceFailed, UsageError
+from harness.gateway.settings import About
 from harness.load import messages as msg
 from harness.load.coordinator import Coordinator
 from harness.load.crowd import serve_coordinator
 from harness.load.mistakes import ScenarioMistake
 from harness.measure.histogram import Latencies
+from harness.services.asking import ask
 from harness.services.supervise import Child, reason_in, spawn
 from harness.services.workdir import discard, keep, make_logs_folder
 
 UP_TIMEOUT_S = 90.0
+ANSWER_TIMEOUT_S = 10.0
 FOREVER_NS = 1 << 62
 
 log = logging.getLogger("chatbench")
@@ -125,13 +129,18 @@ class Standalone:
     def _on_start(self, **_: Any) -> None:
         """A new audience and ledger for each test; the web UI can start several, one after the other."""
         try:
-            self._coordinator.assemble(self._load(), self._urls)
+            self._coordinator.assemble(self._load(), self._urls, self._frames_per_s())
         except (UsageError, ScenarioMistake, TimeoutError) as problem:
             self._give_up(str(problem), ExitCode.USAGE)
             return
         self._broken = False
         self._coordinator.begin(msg.BeginPhase(name="measure", start_ns=time.time_ns(), end_ns=FOREVER_NS))
         self._measuring = True
+
+    def _frames_per_s(self) -> float:
+        """What the gateways take from one member; where none says so, members find out what is wrong there."""
+        answers = [ask(url, "/about", About, own_token(), ANSWER_TIMEOUT_S) for url in self._urls]
+        return min((about.frames_per_s for about in answers if about is not None), default=math.inf)
 
     def _load(self) -> msg.Load:
         from harness.load.load_options import load_of  # noqa: PLC0415 - as above
@@ -194,9 +203,10 @@ class Standalone:
         match news:
             case msg.Failed():
                 self._give_up(f"{news.problem}; its log is in {self._logs}", ExitCode.SERVICE_FAILED)
-            case msg.Broken():
+            case msg.Broken() | msg.Flooded():
                 if not self._broken:
                     self._broken = True
-                    self._give_up(news.problem, ExitCode.USAGE)
+                    usage = isinstance(news, msg.Broken)
+                    self._give_up(news.problem, ExitCode.USAGE if usage else ExitCode.SERVICE_FAILED)
             case msg.MemberFailed():
                 log.error("member %d: %s", news.member, news.reason)

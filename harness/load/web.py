@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -37,6 +38,7 @@ from harness.load.channel import Channel
 from harness.load.conducted import Conducted
 from harness.load.coordinator import SafeStatsCSV
 from harness.load.driver_settings import DriverSettings, WebSettings
+from harness.load.frame_budget import check_frames
 from harness.load.load_options import add_load_options, add_scenario_options, load_of
 from harness.load.scenario import BrokenScenario, Scenario
 
@@ -98,6 +100,7 @@ class WebDriver:
         self._processes = settings.processes
         self._scenarios = {scenario.path.stem: scenario for scenario in scenarios}
         self._urls: list[str] = []
+        self._frames_per_s = math.inf  # that one member may send; until the gateways are there, nobody can
         self._recorded_at = Event()
         self._recorded: msg.Recorded | None = None
         self._said = self._acked = self._delivered = 0
@@ -115,7 +118,7 @@ class WebDriver:
         while (order := self._channel.receive()) is not None:
             match order:
                 case msg.Spawn():
-                    self._urls = order.urls
+                    self._urls, self._frames_per_s = order.urls, order.frames_per_s
                     self._environment.host = order.urls[0]  # Locust warns where there is none
                 case msg.Recorded():
                     self._recorded = order
@@ -218,7 +221,7 @@ class WebDriver:
             config.validate_load(self._settings_of(options))
             scenario = self._chosen(options)
             scenario.choose_options({name: str(getattr(options, name)) for name in scenario.options})
-            self._load_of(options)
+            check_frames(self._load_of(options), self._frames_per_s)
         except (UsageError, BrokenScenario) as problem:
             return _refused(str(problem))
         vars(self._options).update(vars(options))
@@ -267,7 +270,7 @@ class WebDriver:
         self._said = self._acked = self._delivered = 0
         self._test.broken = self._test.ending = False
         load = coordinator.load
-        coordinator.assemble(load, self._urls)
+        coordinator.assemble(load, self._urls, self._frames_per_s)
         self._channel.send(msg.Started(settings=self._settings_of(self._options), rooms=load.rooms))
         self._test.in_background(self._test.tell_joining, self._all_joined)
 

@@ -112,6 +112,13 @@ class DistantFleet:
             answers[stats.process] = stats
         return answers
 
+    def frames_per_s(self) -> float:
+        """That one member may send, whichever gateway it is at; raises ServiceFailed as `stats`."""
+        about = [_ask(url, "/about", About) for url in self.urls]
+        if None in about:
+            raise ServiceFailed(f"the gateway at {self.urls[about.index(None)]} does not answer; is it there?")
+        return min(each.frames_per_s for each in about if each is not None)
+
     def check_nobody_else(self) -> None:
         """Raise UsageError if others are members there, and stay: their messages would count as this run's."""
         deadline = time.monotonic() + LEAVING_MAX_S

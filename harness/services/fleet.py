@@ -59,6 +59,10 @@ class Fleet:
         self.children: list[Child] = []
         self._may_end = False
 
+    def frames_per_s(self) -> float:
+        """That one member may send."""
+        return self._limits.frames_per_s
+
     @property
     def urls(self) -> list[str]:
         return [gateway_url(port, self._exposure.bind, self._program.scheme) for port in self._ports]

@@ -100,6 +100,13 @@ def test_a_rate_that_held_by_luck_is_not_the_capacity() -> None:
     assert 90 < good <= 100 < bad
 
 
+def test_a_ramp_ends_where_the_gateways_take_no_more() -> None:
+    held = [attempt(100, held=True), attempt(200, held=True)]
+    assert next_rate(held, 100, 0.1, 2) == 400
+    assert next_rate(held, 100, 0.1, 2, most_per_s=200) == 200, "it is tried as often as was asked"
+    assert next_rate([*held, attempt(200, held=True)], 100, 0.1, 2, most_per_s=200) is None
+
+
 def test_members_who_were_cut_off_are_no_capacity() -> None:
     """As in slow_members: who is cut off is owed nothing it had not read."""
     for disconnects, why in ((12, "; 2 connections broke"), (10, ""), (3, "")):  # who reads slowly knows it late

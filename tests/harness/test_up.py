@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from harness import config
 from harness.errors import UsageError
-from harness.gateway.settings import TOKEN_VARIABLE
-from harness.up import exposure_of
+from harness.gateway.settings import TOKEN_VARIABLE, Exposure, Limits
+from harness.up import exposure_of, limits_of
 
 TOKEN = "not-a-secret-of-anybody"
 
@@ -50,3 +51,9 @@ def test_what_no_page_comes_from_is_no_origin(origin: str) -> None:
 @pytest.mark.parametrize("origin", ["https://chat.example.com", "http://192.168.1.20:8080", "http://[::1]:3000"])
 def test_an_origin_is_what_a_page_comes_from(origin: str) -> None:
     assert exposure_of("--bind", "127.0.0.1", (origin,)).origins == (origin,)
+
+
+def test_gateways_that_only_this_host_reaches_take_any_load() -> None:
+    assert limits_of(Exposure()) == config.ANY_LOAD
+    assert limits_of(Exposure(bind="::1")) == config.ANY_LOAD
+    assert limits_of(Exposure(bind="192.168.1.20", token=TOKEN)) == Limits()

@@ -7,8 +7,10 @@ from random import Random
 from typing import Any, cast
 
 import msgspec
+from websockets.frames import CloseCode
 
 from harness import wire
+from harness.gateway.settings import FLOOD_REASON
 from harness.load import messages as msg
 from harness.load.audience import MEMBERS_PER_ADDRESS, OVERLAP_NS, READ_ON_S, REDIRECTS_MAX, Audience, _local_host
 from harness.load.clock import time_ns
@@ -351,3 +353,17 @@ def test_where_nothing_is_kept_a_return_is_a_new_stay() -> None:
     report = room.report
     assert Latencies.unpack(report.caught_up).count == 0
     assert (room.verdict.returns, room.verdict.missed) == (1, 0)
+
+
+def test_who_is_closed_for_too_many_frames_is_told_as_that() -> None:
+    room = Room(3)
+    one, other, third = room.members
+
+    async def close() -> None:
+        one.closed(f"closed with 1008: {FLOOD_REASON} 1,000", CloseCode.POLICY_VIOLATION)
+        other.closed("closed with 1008: a member must say what it means", CloseCode.POLICY_VIOLATION)
+        third.closed("the gateway dropped the connection", None)
+
+    asyncio.run(close())
+    (flooded,) = [told for told in room.told.messages if isinstance(told, msg.Flooded)]
+    assert f"{FLOOD_REASON} 1,000); use more --members, or a lower --rate" in flooded.problem

@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ NAMES_FROM_TOP = (
     ".sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top).map(each => each.name)"
 )
 NAMED = ("--origin", "http://bench.example:8089")
+REACHED_TIMEOUT_S = 90
 ROWS = ("connect", "join", "say->ack", "deliver")
 
 
@@ -49,6 +50,18 @@ def running(tmp_path: Path) -> Iterator[str]:
 def counts(path: Path) -> dict[str, int]:
     with path.open() as rows:
         return {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(rows)}
+
+
+def until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + REACHED_TIMEOUT_S
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def seconds_measured(out: Path) -> int:
+    """How many seconds of measurement are in the records so far."""
+    return sum(series.read_text().count("measure") for series in out.glob("*/timeseries.csv"))
 
 
 def shown(page: Page) -> dict[str, str]:
@@ -76,7 +89,7 @@ def test_a_test_is_started_watched_stopped_and_downloaded_and_the_counts_are_the
         for row in ROWS:
             page.wait_for(f"[...document.querySelectorAll('td')].some(cell => cell.innerText === {json.dumps(row)})")
         assert not page.run("/Aggregated|Edit|Reset/i.test(document.body.innerText)")
-        time.sleep(3)
+        until(lambda: seconds_measured(tmp_path) >= 2)
         page.click("Stop")
         page.wait_for("document.body.innerText.includes('STOPPED')")
         page.click("Ledger and CPU")
@@ -88,15 +101,14 @@ def test_a_test_is_started_watched_stopped_and_downloaded_and_the_counts_are_the
         page.click("Download data")
         page.click("Download requests CSV")
         (record,) = [path.parent for path in tmp_path.glob("*/summary.json")]
-        deadline = time.monotonic() + 20
-        while not (downloaded := list(tmp_path.glob("Locust_*requests*.csv"))) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        until(lambda: any(tmp_path.glob("Locust_*requests*.csv")))
+        (downloaded,) = tmp_path.glob("Locust_*requests*.csv")
     summary = json.loads((record / "summary.json").read_text())
     assert (summary["status"], summary["members"], summary["rooms"]) == ("complete", 40, 1)
     assert summary["expected"] == summary["delivered"] == 40 * summary["sent"] > 0
     # In the browser, in Locust's file and in the record: the same counts.
     recorded = counts(record / "locust_stats.csv")
-    assert counts(downloaded[0]) == recorded
+    assert counts(downloaded) == recorded
     assert [recorded[row] for row in ROWS] == [40, 40, summary["acked"], summary["delivered"]]
     assert {what: said[what] for what in ("sent", "lost", "duplicated", "reordered")} == {
         "sent": f"{summary['sent']:,}",
@@ -116,6 +128,17 @@ def answer_to(address: str, path: str, **fields: object) -> dict[str, Any]:
     return told
 
 
+def table(address: str) -> dict[str, Any]:
+    """What Locust shows of the test that is on."""
+    with urllib.request.urlopen(f"{address}/stats/requests", timeout=30) as answer:
+        told: dict[str, Any] = json.load(answer)
+    return told
+
+
+def connected(address: str) -> int:
+    return sum(int(row["num_requests"]) for row in table(address)["stats"] if row["name"] == "connect")
+
+
 def post(address: str, path: str, **fields: object) -> None:
     told = answer_to(address, path, **fields)
     assert told["success"], told
@@ -125,11 +148,11 @@ def test_a_test_stopped_too_early_is_not_recorded_and_the_next_may_be_another_sc
     running: str, tmp_path: Path
 ) -> None:
     post(running, "swarm", user_count=30, spawn_rate=2)
-    time.sleep(2)
+    until(lambda: table(running)["user_count"] > 0)
     post(running, "stop")
     assert list(tmp_path.glob("*/summary.json")) == []
     post(running, "swarm", user_count=20, spawn_rate=20, scenario="spike", goal_after_s=1, goal_s=1, warmup=0)
-    time.sleep(6)
+    until(lambda: connected(running) == 20 and seconds_measured(tmp_path) >= 3)
     post(running, "stop")
     (record,) = [path.parent for path in tmp_path.glob("*-redis-spike/summary.json")]
     summary = json.loads((record / "summary.json").read_text())
@@ -167,7 +190,7 @@ def test_what_is_refused_leaves_nothing_behind_and_nothing_changes_a_test_that_i
     assert "no test is on" in refusal(running, "stop")
     assert "no such order" in refusal(running, "tasks", anything=1)
     post(running, "swarm", **members, rate=40)
-    time.sleep(4)
+    until(lambda: seconds_measured(tmp_path) >= 1)
     for change in (
         {"user_count": 60},
         {"user_count": 1_000_000_000},
@@ -178,7 +201,7 @@ def test_what_is_refused_leaves_nothing_behind_and_nothing_changes_a_test_that_i
     ):
         assert "a test is on" in refusal(running, "swarm", **{**members, **change})
     assert "a test is on" in refusal(running, "stats/reset")
-    time.sleep(2)
+    until(lambda: seconds_measured(tmp_path) >= 2)
     post(running, "stop")
     (record,) = [path.parent for path in tmp_path.glob("*/summary.json")]
     summary, settings = (json.loads((record / file).read_text()) for file in ("summary.json", "manifest.json"))

@@ -42,7 +42,8 @@ def rooms_for(classes: Sequence[type[Any]], members: int) -> int:
         if isinstance(rooms, bool) or not isinstance(rooms, int) or not 1 <= rooms <= members:
             raise ScenarioMistake(
                 f"{each.__name__}.rooms_for({members}) gave {rooms!r:.60}, and it must give a whole number, "
-                f"1 to {members}"
+                f"1 to {members}",
+                each.rooms_for,
             )
         most = max(most, rooms)
     return most

@@ -142,7 +142,7 @@ class Member(User):
 
     def most_active_rate_per_s(self) -> float:
         """What `rate_per_s` gives; raises ScenarioMistake for what is no rate."""
-        return number_from(self.rate_per_s(), f"{type(self).__name__}.rate_per_s()", 0)
+        return number_from(self.rate_per_s(), f"{type(self).__name__}.rate_per_s()", self.rate_per_s, 0)
 
     @property
     def phase_elapsed_s(self) -> float:
@@ -167,7 +167,9 @@ class Member(User):
 
     def _reading_bytes_per_s(self) -> float | None:
         given = self.read_bytes_per_s()
-        return None if given is None else number_from(given, f"{type(self).__name__}.read_bytes_per_s()", 1)
+        if given is None:
+            return None
+        return number_from(given, f"{type(self).__name__}.read_bytes_per_s()", self.read_bytes_per_s, 1)
 
     def leave(self, room: str) -> None:
         self._crowd.watch.note_asked(self)
@@ -256,12 +258,13 @@ class Member(User):
         phase = self._phase
         assert phase is not None
         if self._rate_per_s > 0:
+            what = f"{type(self).__name__}.activity()"
             for _ in range(TURNS_SKIPPED_MAX):
                 self._due_ns += round(self.random.expovariate(self._rate_per_s) * 1e9)
                 if self._due_ns >= self._crowd.end_ns:
                     return
                 active = self.activity((self._due_ns - phase.start_ns) / 1e9)
-                if self.random.random() < number_from(active, f"{type(self).__name__}.activity()", 0, 1):
+                if self.random.random() < number_from(active, what, self.activity, 0, 1):
                     return
         self._due_ns = NEVER_NS
 

@@ -24,6 +24,11 @@ CALLED = ("on_start", "on_stop", "rooms_for", "rate_per_s", "activity", "read_by
 class ScenarioMistake(Exception):
     """The locustfile asks for something that cannot be; the text says what would be right."""
 
+    def __init__(self, text: str, method: object = None) -> None:
+        """`method` is what gave it, where that has returned: its line says more than that of who called it."""
+        super().__init__(text)
+        self.method = method
+
 
 def told(problem: BaseException, scenario: str | Path) -> str:
     """The problem in one sentence, with the line of the locustfile that led to it."""
@@ -31,6 +36,9 @@ def told(problem: BaseException, scenario: str | Path) -> str:
     line = next((frame.lineno for frame in reversed(frames) if frame.filename == str(scenario)), None)
     if isinstance(problem, SyntaxError) and problem.filename == str(scenario):
         line = problem.lineno
+    if isinstance(problem, ScenarioMistake):
+        code = getattr(problem.method, "__code__", None)
+        line = code.co_firstlineno if code is not None and code.co_filename == str(scenario) else line
     what = problem.msg if isinstance(problem, SyntaxError) else str(problem)
     text = what if isinstance(problem, ScenarioMistake) else f"{type(problem).__name__}: {what}".removesuffix(": ")
     return f"the scenario {at(scenario, line)} failed: {' '.join(text.split())}"
@@ -96,11 +104,11 @@ def _utf8(given: str) -> bytes:
         raise ScenarioMistake(f"{given!r:.60} cannot be written as UTF-8; leave out what is no character") from problem
 
 
-def number_from(given: object, what: str, least: float, most: float = math.inf) -> float:
+def number_from(given: object, what: str, method: object, least: float, most: float = math.inf) -> float:
     """What a method of the locustfile gave, if it is such a number; raises ScenarioMistake."""
     if isinstance(given, bool) or not isinstance(given, NUMBERS) or not least <= given <= most or math.isinf(given):
         upper = "or more" if most == math.inf else f"to {most:g}"
-        raise ScenarioMistake(f"{what} gave {given!r:.60}, and it must give a number, {least:g} {upper}")
+        raise ScenarioMistake(f"{what} gave {given!r:.60}, and it must give a number, {least:g} {upper}", method)
     return float(given)
 
 

@@ -61,7 +61,7 @@ MISTAKES = {
     ),
     "makes no room": (
         with_method("@classmethod\ndef rooms_for(cls, members):\n    return 0"),
-        r"Talker.rooms_for\(8\) gave 0, and it must give a whole number, 1 to 8",
+        r"line 11, failed: Talker.rooms_for\(8\) gave 0, and it must give a whole number, 1 to 8",
     ),
     "makes fewer members than asked": (
         HEAD + "    fixed_count = 3\n" + JOIN + TALK,
@@ -113,8 +113,8 @@ MISTAKES = {
     ),
     "ends the process": (doing("raise SystemExit(3)"), "line 10, failed: SystemExit: 3"),
     "gives no rate": (
-        with_method("def rate_per_s(self):\n    return None"),
-        r"Talker.rate_per_s\(\) gave None, and it must",
+        with_method("def rate_per_s(self):\n    return '5'"),
+        r"line 11, failed: Talker.rate_per_s\(\) gave '5', and it must give a number, 0 or more",
     ),
     "has nobody who speaks": (
         with_method("def rate_per_s(self):\n    return 0"),
@@ -122,11 +122,11 @@ MISTAKES = {
     ),
     "is more than active": (
         with_method("def activity(self, elapsed_s):\n    return 2"),
-        r"line 10, failed: Talker.activity\(\) gave 2, .* 0 to 1",
+        r"line 11, failed: Talker.activity\(\) gave 2, .* 0 to 1",
     ),
     "reads at no speed": (
         with_method("def read_bytes_per_s(self):\n    return 'slow'"),
-        r"line 7, failed: Talker.read_bytes_per_s\(\) gave 'slow'",
+        r"line 11, failed: Talker.read_bytes_per_s\(\) gave 'slow'",
     ),
     "has a shape that is none": (
         FINE + "class Curve(Shape):\n    def tick(self):\n        return 'many'\n",

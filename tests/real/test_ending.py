@@ -101,6 +101,8 @@ def test_no_temporary_folder_outlives_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup; what is started here would ignore it, too
+        signal.signal(number, signal.SIG_DFL)
     out = tmp_path / "out"
     with start(out, "redis") as run:
         wait_for(lambda: measuring(out), run)

@@ -133,7 +133,7 @@ def _reached(admin: AdminClient, asked: ThreadFuture[None], services: Services, 
             if (for_good := gone_for_good(problem)) is not None:
                 raise for_good
         if problems and time.monotonic() - looked_s > LOOK_EVERY_S:
-            if (nobody := _nobody_at(admin)) is not None:
+            if (nobody := _nobody_at(services)) is not None:
                 raise GoneForGood(
                     f"Kafka answered at {services.kafka_bootstrap}, but a broker of it cannot be reached where it says "
                     f"that it is ({nobody}); let it advertise an address that is reached from here "
@@ -143,13 +143,15 @@ def _reached(admin: AdminClient, asked: ThreadFuture[None], services: Services, 
     asked.result(timeout=0)
 
 
-def _nobody_at(admin: AdminClient) -> str | None:
+def _nobody_at(services: Services) -> str | None:
     """An address that Kafka gives for one of its brokers and that takes no connection, with why; None: no such one.
 
     That something did not answer may have another reason: a bootstrap address out of use, or a moment's trouble.
     """
     try:
-        brokers = admin.list_topics(timeout=LOOK_EVERY_S).brokers.values()
+        # Of a new client: one that has learnt of brokers may ask those, which it cannot reach, and no more at the
+        # address where it began.
+        brokers = admin_client(services).list_topics(timeout=LOOK_EVERY_S).brokers.values()
     except KafkaException:
         return None  # nobody has answered, so none has said where it is
     for broker in brokers:

@@ -20,10 +20,14 @@ def nats_is_here() -> bool:
     return True
 
 
+def all_that_are_here() -> Requirements:
+    return Requirements(kafka=True, redis=True, redis_cluster=True, nats=nats_is_here())
+
+
 @contextmanager
-def running_backends(logs: Path) -> Iterator[Backends]:
-    requires = Requirements(kafka=True, redis=True, redis_cluster=True, nats=nats_is_here())
-    backends = Backends(requires, 1, logs)
+def running_backends(logs: Path, requires: Requirements | None = None, *, proxied: bool = False) -> Iterator[Backends]:
+    """Of those that are required; if nothing is said, of all."""
+    backends = Backends(requires or all_that_are_here(), 1, logs, proxied=proxied)
     try:
         backends.begin(lambda _what, _done, _total: None)
         backends.finish()

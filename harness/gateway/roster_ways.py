@@ -24,18 +24,13 @@ async def shared_roster(services: Services, topology: Topology, url: str, shape:
         yield Roster(topology.gateways, url, shape, store)
 
 
-@contextlib.asynccontextmanager
-async def _leases(services: Services, topology: Topology) -> AsyncIterator[LeaseStore]:
-    async with contextlib.AsyncExitStack() as stack:
-        if services.kafka_bootstrap is not None:
-            yield await stack.enter_async_context(kafka_leases(services, topology, ROSTER))
-        elif services.redis_url is not None:
-            name = topology.topic(ROSTER)
-            yield await stack.enter_async_context(redis_leases(services.redis_url, name, topology.gateways))
-        else:
-            assert services.nats_url is not None, "what needs no backend has one gateway, and no roster"
-            name = topology.topic(ROSTER)
-            yield await stack.enter_async_context(nats_leases(services.nats_url, name, topology.gateways))
+def _leases(services: Services, topology: Topology) -> contextlib.AbstractAsyncContextManager[LeaseStore]:
+    if services.kafka_bootstrap is not None:
+        return kafka_leases(services, topology, ROSTER)
+    if services.redis_url is not None:
+        return redis_leases(services.redis_url, topology.topic(ROSTER), topology.gateways)
+    assert services.nats_url is not None, "what needs no backend has one gateway, and no roster"
+    return nats_leases(services.nats_url, topology.topic(ROSTER), topology.gateways)
 
 
 async def who_is_there(services: Services, topology: Topology) -> set[str]:

@@ -13,6 +13,7 @@ import architectures.kafka_missed
 from architectures.interface import Requirements, Services
 from architectures.kafka_redis import KafkaRedis
 from harness.services.backends import Backends
+from tests.backends import running_backends
 from tests.conformance.network import Member, Network, network
 
 REQUIRES = Requirements(kafka=True, redis=True)
@@ -20,13 +21,8 @@ REQUIRES = Requirements(kafka=True, redis=True)
 
 @pytest.fixture(scope="module")
 def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
-    backends = Backends(REQUIRES, 1, tmp_path_factory.mktemp("logs"))
-    try:
-        backends.begin(lambda _what, _done, _total: None)
-        backends.finish()
+    with running_backends(tmp_path_factory.mktemp("logs"), REQUIRES) as backends:
         yield backends
-    finally:
-        backends.stop()
 
 
 @pytest.fixture

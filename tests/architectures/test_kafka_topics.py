@@ -19,6 +19,7 @@ from architectures.plan1 import Plan1
 from architectures.plan2 import Plan2
 from harness.services.backends import Backends
 from harness.services.ports import free_ports
+from tests.backends import running_backends
 from tests.conformance.network import Network, topology_of
 
 GONE_TIMEOUT_S = 60.0
@@ -26,13 +27,9 @@ GONE_TIMEOUT_S = 60.0
 
 @pytest.fixture(scope="module")
 def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
-    backends = Backends(Requirements(kafka=True, redis=True), 1, tmp_path_factory.mktemp("logs"), proxied=True)
-    try:
-        backends.begin(lambda _what, _done, _total: None)
-        backends.finish()
+    requires = Requirements(kafka=True, redis=True)
+    with running_backends(tmp_path_factory.mktemp("logs"), requires, proxied=True) as backends:
         yield backends
-    finally:
-        backends.stop()
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "capacity": ("capacity", *_of("redis")),
     "claims": ("claims",),
     "costs": ("costs",),
-    "faults": ("faults",),
+    "faults": ("faults", "--rounds", "2"),
 }
 # A driver that was late now and then is part of what is recorded.
 MEASURED = (ExitCode.OK, ExitCode.DRIVER_NOT_VALID)

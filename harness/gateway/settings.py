@@ -15,7 +15,7 @@ from architectures.interface import HISTORY_MAX_BYTES, Services, Topology
 
 LOOPBACK = "127.0.0.1"
 TOKEN_CHARS_MIN = 16
-FRAME_BYTES = 16 * 1024  # of a frame that counts as one in a member's budget; what is longer counts as more
+FRAME_BYTES = 4 * 1024  # of a frame that counts as one in a member's budget; what is longer counts as more
 FLOOD_REASON = "a member may not send more frames a second than"  # of a close with 1008; the number follows
 TOKEN_CHARS = re.compile("[!-~]+")
 TOKEN_VARIABLE = "CHATBENCH_TOKEN"  # noqa: S105 - the name of a variable, not a token
@@ -29,7 +29,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     publishing_per_member_max: int = 256  # messages that the backend has not answered yet
     publishing_per_member_max_bytes: int = 1024 * 1024  # of these; one longer message may be alone
     publishing_max_bytes: int = 64 * 1024 * 1024  # of all members together
-    frames_per_s: float = 1_000.0  # of one member, in the long run, of every kind; 16 KiB of a longer one count as one
+    frames_per_s: float = 1_000.0  # of one member, in the long run, of every kind; 4 KiB of a longer one count as one
     frames_burst: int = 2_000
     joins_per_s: float = 50.0  # of one member, in the long run
     joins_burst: int = 200

@@ -41,7 +41,9 @@ def test_a_few_who_read_keep_their_place_beside_many_who_do_not() -> None:
 
 def test_many_who_never_read_cannot_fill_the_gateways_memory(tmp_path: Path) -> None:
     """Twenty of them, each within what one may have unread: together 80 MiB, of which 8 are allowed."""
-    limits = Limits(send_buffer_max_bytes=4 * MIB, send_buffers_max_bytes=8 * MIB, slow_check_s=0.02)
+    limits = Limits(
+        send_buffer_max_bytes=4 * MIB, send_buffers_max_bytes=8 * MIB, slow_check_s=0.02, frames_burst=10_000
+    )
     fleet = Fleet("direct", Services(), Topology(run_id="slow", gateways=1), tmp_path, limits=limits)
 
     async def flood() -> None:

@@ -37,7 +37,7 @@ tools:
 
 # Everything in results/reference/, measured anew: three hours, nothing else beside it. Interrupted, it goes on.
 reference: .venv
-	$(BIN)/python -m harness.reference
+	$(BIN)/python -m tools.reference
 
 # Resolves all locks anew: the Python packages, here and in the image (needs uv), and the jars of Apache Kafka.
 lock:
@@ -48,4 +48,4 @@ lock:
 	  --custom-compile-command "make lock" pyproject.toml -o compose/requirements.lock
 	echo hatchling | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --constraint requirements.lock --custom-compile-command "make lock" - -o compose/build.lock
-	$(BIN)/python -m harness.services.jars
+	$(BIN)/python -m harness.services.kafka.jars

@@ -18,17 +18,7 @@ from typing import ClassVar
 
 from confluent_kafka import Consumer, Message
 
-from architectures.interface import (
-    Architecture,
-    BadTopology,
-    Delivery,
-    Option,
-    Promises,
-    Requirements,
-    Services,
-    Topology,
-)
-from architectures.kafka_client import (
+from architectures.clients.kafka import (
     KAFKA_OPTIONS,
     AckedProducer,
     BatchReader,
@@ -42,8 +32,18 @@ from architectures.kafka_client import (
     payloads_of,
     unread,
 )
-from architectures.kafka_history import KafkaHistory
-from architectures.partitions import partition_of
+from architectures.clients.kafka_history import KafkaHistory
+from architectures.clients.kafka_partitions import partition_of
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Option,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
+)
 
 
 class KafkaBroadcast(Architecture):

@@ -29,17 +29,7 @@ from typing import Any, ClassVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from architectures.interface import (
-    Architecture,
-    BadTopology,
-    Delivery,
-    Option,
-    Promises,
-    Requirements,
-    Services,
-    Topology,
-)
-from architectures.kafka_client import (
+from architectures.clients.kafka import (
     KAFKA_OPTIONS,
     AckedProducer,
     acks_of,
@@ -53,10 +43,20 @@ from architectures.kafka_client import (
     plainly,
     poll_batch,
 )
-from architectures.kafka_missed import Heard, KafkaLog, Place, Relayed
-from architectures.partitions import partition_of
-from architectures.redis_address import RedisAddress
-from architectures.redis_client import Command, Link, Pipeline, Subscriber
+from architectures.clients.kafka_missed import Heard, KafkaLog, Place, Relayed
+from architectures.clients.kafka_partitions import partition_of
+from architectures.clients.redis import Command, Link, Pipeline, Subscriber
+from architectures.clients.redis_address import RedisAddress
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Option,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
+)
 
 OFFSET = struct.Struct(">Q")  # before each payload on its way through Redis
 PLACE = struct.Struct(">IQ")  # a partition, and up to where it has been relayed

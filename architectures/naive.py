@@ -14,17 +14,7 @@ from typing import ClassVar
 
 from confluent_kafka import Consumer, Message
 
-from architectures.interface import (
-    Architecture,
-    BadTopology,
-    Delivery,
-    Option,
-    Promises,
-    Requirements,
-    Services,
-    Topology,
-)
-from architectures.kafka_client import (
+from architectures.clients.kafka import (
     KAFKA_OPTIONS,
     AckedProducer,
     BatchReader,
@@ -35,6 +25,16 @@ from architectures.kafka_client import (
     delivery_of,
     group_settings,
     partition_count,
+)
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Option,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
 )
 
 

@@ -23,17 +23,7 @@ from typing import ClassVar
 
 from confluent_kafka import Consumer, Message
 
-from architectures.interface import (
-    Architecture,
-    BadTopology,
-    Delivery,
-    Option,
-    Promises,
-    Requirements,
-    Services,
-    Topology,
-)
-from architectures.kafka_client import (
+from architectures.clients.kafka import (
     KAFKA_OPTIONS,
     AckedProducer,
     BatchReader,
@@ -48,7 +38,17 @@ from architectures.kafka_client import (
     payloads_of,
     unread,
 )
-from architectures.kafka_history import KafkaHistory
+from architectures.clients.kafka_history import KafkaHistory
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Option,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
+)
 
 MESSAGE_ID = struct.Struct(">8sQ")  # the producer that wrote the message, and its running number
 

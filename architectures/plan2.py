@@ -22,19 +22,7 @@ from typing import ClassVar
 
 from confluent_kafka import Consumer, Message
 
-from architectures.interface import (
-    Architecture,
-    BadTopology,
-    Delivery,
-    Moving,
-    Option,
-    Promises,
-    Refused,
-    Requirements,
-    Services,
-    Topology,
-)
-from architectures.kafka_client import (
+from architectures.clients.kafka import (
     KAFKA_OPTIONS,
     AckedProducer,
     BatchReader,
@@ -48,9 +36,21 @@ from architectures.kafka_client import (
     payloads_of,
     unread,
 )
-from architectures.kafka_history import KafkaHistory
-from architectures.ownership import CLAIMS_SETTINGS, Ownership
-from architectures.partitions import partition_of
+from architectures.clients.kafka_history import KafkaHistory
+from architectures.clients.kafka_ownership import CLAIMS_SETTINGS, Ownership
+from architectures.clients.kafka_partitions import partition_of
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Moving,
+    Option,
+    Promises,
+    Refused,
+    Requirements,
+    Services,
+    Topology,
+)
 
 
 class Plan2(Architecture):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from architectures.clients.redis import Publisher, Subscriber
 from architectures.interface import (
     Architecture,
     BadTopology,
@@ -22,7 +23,6 @@ from architectures.interface import (
     Services,
     Topology,
 )
-from architectures.redis_client import Publisher, Subscriber
 
 
 class RedisPubSub(Architecture):

@@ -19,6 +19,9 @@ from typing import ClassVar
 
 from redis.crc import key_slot
 
+from architectures.clients.redis import SHARDED, Publisher, Subscriber
+from architectures.clients.redis_address import RedisAddress
+from architectures.clients.redis_cluster import ShardLink, find_shards
 from architectures.interface import (
     Architecture,
     BadTopology,
@@ -28,9 +31,6 @@ from architectures.interface import (
     Services,
     Topology,
 )
-from architectures.redis_address import RedisAddress
-from architectures.redis_client import SHARDED, Publisher, Subscriber
-from architectures.redis_shards import ShardLink, find_shards
 
 
 class RedisSharded(Architecture):

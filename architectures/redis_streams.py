@@ -22,6 +22,16 @@ from typing import Any, ClassVar
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
+from architectures.clients.redis import (
+    ANSWER_MAX_S,
+    AWAY_MAX_S,
+    COME_BACK_EVERY_S,
+    COME_BACK_FIRST_S,
+    Link,
+    Publisher,
+    gone_for_good,
+)
+from architectures.clients.redis_address import RedisAddress
 from architectures.interface import (
     HISTORY_MAX,
     HISTORY_MAX_BYTES,
@@ -34,16 +44,6 @@ from architectures.interface import (
     Requirements,
     Services,
     Topology,
-)
-from architectures.redis_address import RedisAddress
-from architectures.redis_client import (
-    ANSWER_MAX_S,
-    AWAY_MAX_S,
-    COME_BACK_EVERY_S,
-    COME_BACK_FIRST_S,
-    Link,
-    Publisher,
-    gone_for_good,
 )
 
 LOOK_BACK_PAGE = 200  # messages: of the longest that a gateway takes, 25 MiB

@@ -31,10 +31,10 @@ from confluent_kafka import Consumer, Message, Producer
 from rich.console import Console
 from rich.table import Table
 
-from architectures import kafka_client
+from architectures.clients import kafka as kafka_client
 from architectures.interface import Delivery, Requirements, Services, Topology
 from benchmarks.one_room import ROOM, Audience, Job, cpu_s, mean
-from harness.registry import load_architecture
+from harness.core.registry import load_architecture
 from harness.services.backends import Backends
 from harness.services.fleet import Fleet
 

@@ -13,7 +13,7 @@ import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from harness import wire
+from harness.core import protocol as wire
 from harness.gateway.frames import framed
 
 

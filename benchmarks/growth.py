@@ -24,14 +24,14 @@ from rich.console import Console
 from rich.table import Table
 
 from architectures.interface import Requirements
-from harness import config
-from harness.config import RunSettings
-from harness.record import Record
-from harness.registry import find_scenario, load_architecture
-from harness.run import run_on
+from harness.core import settings as config
+from harness.core.registry import find_scenario, load_architecture
+from harness.core.settings import RunSettings
+from harness.core.signals import signals_interrupt, signals_wait
+from harness.runs.record import Record
+from harness.runs.run import run_on
+from harness.runs.summary import Summary
 from harness.services.backends import Backends
-from harness.signals import signals_interrupt, signals_wait
-from harness.summary import Summary
 
 MIB = 1 << 20
 

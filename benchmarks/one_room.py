@@ -15,10 +15,10 @@ from typing import TypeVar
 import psutil
 
 from architectures.interface import Services, Topology
-from harness.load import messages as msg
-from harness.load.channel import spawn_peer
-from harness.load.history import message_id
-from harness.load.ledger import judge
+from harness.audience.history import message_id
+from harness.ipc import messages as msg
+from harness.ipc.channel import spawn_peer
+from harness.ledger.judge import judge
 from harness.measure.histogram import Latencies
 from harness.measure.resources import cpu_s_of, has_clock
 from harness.services.fleet import Fleet
@@ -58,7 +58,7 @@ class Audience:
     def __init__(self, url: str, members: int) -> None:
         self._logs = tempfile.TemporaryDirectory()
         self._child, self._channel = spawn_peer(
-            "audience", "harness.load.audience", Path(self._logs.name) / "audience.log", msg.FromAudience
+            "audience", "harness.audience.engine", Path(self._logs.name) / "audience.log", msg.FromAudience
         )
         for number in range(members):
             self._channel.send(msg.Enter(member=number, url=url, room=ROOM))

@@ -10,7 +10,7 @@ import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.one_room import ROOM
-from harness import wire
+from harness.core import protocol as wire
 
 
 async def hear(connection: ClientConnection, heard_ns: list[int]) -> None:

@@ -13,7 +13,7 @@ import uvloop
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
-from harness import wire
+from harness.core import protocol as wire
 
 
 async def relay(port: int) -> None:

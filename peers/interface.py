@@ -7,7 +7,7 @@ program
 - reads one JSON object from its standard input: where to listen (`exposure.bind`, `port`), its `index`, where Redis is
   (`services.redis_url`), a prefix for whatever it makes there (`topology.run_id`), and its `topology.options`;
 - answers `GET /stats` as soon as it serves, with how many `members` and `rooms` it has;
-- answers members' frames (harness/wire.py), in its own way of carrying them: see `Peer.scheme`.
+- answers members' frames (harness/core/protocol.py), in its own way of carrying them: see `Peer.scheme`.
 """
 
 from __future__ import annotations

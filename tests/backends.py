@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from architectures.interface import Requirements
-from harness.errors import ServiceFailed
+from harness.core.errors import ServiceFailed
 from harness.services.backends import Backends
-from harness.services.nats import find_nats_server
+from harness.services.nats.server import find_nats_server
 
 
 def nats_is_here() -> bool:

@@ -11,19 +11,19 @@ import msgspec
 import pandas as pd
 import pytest
 
-from harness.candidates import CANDIDATES
-from harness.cli import main
-from harness.costs.parts import CPU_PARTS
-from harness.costs.points import read_points
-from harness.documents.architecture_page import page
-from harness.fault_matrix import Matrix, markdown
-from harness.faults import TARGETS
-from harness.gateway.openmetrics import COUNTERS
-from harness.record import read_summary
-from harness.registry import architecture_names, load_architecture, peer_names, scenario_files
-from harness.report.frames import frames_of, read_records
+from harness.cli.main import main
+from harness.core.candidates import CANDIDATES
+from harness.core.faults import TARGETS
+from harness.core.registry import architecture_names, load_architecture, peer_names, scenario_files
+from harness.experiments.costs.components import CPU_PARTS
+from harness.experiments.costs.observations import read_points
+from harness.experiments.fault_matrix import Matrix, markdown
+from harness.gateway.metrics import COUNTERS
 from harness.report.verdict import CPU
-from harness.watch import Watch
+from harness.results.frames import frames_of, read_records
+from harness.runs.live_metrics import Watch
+from harness.runs.record import read_summary
+from tools.docs.architecture_page import page
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -139,7 +139,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_the_page_of_the_architectures_is_what_their_modules_say() -> None:
     text = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8")
-    assert text == page(), "make it anew: python -m harness.documents.architecture_page > docs/architectures.md"
+    assert text == page(), "make it anew: python -m tools.docs.architecture_page > docs/architectures.md"
 
 
 def test_architectures_and_peers_import_nothing_from_the_harness() -> None:

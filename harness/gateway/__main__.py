@@ -8,11 +8,11 @@ import msgspec
 import uvloop
 
 from architectures.interface import GoneForGood
-from harness.garbage import collect_seldom
+from harness.core.gc_tuning import collect_seldom
+from harness.core.outermost import run_child
 from harness.gateway.bounded_log import log_to_stderr
-from harness.gateway.serve import run_gateway
+from harness.gateway.server import run_gateway
 from harness.gateway.settings import GatewaySettings
-from harness.outermost import run_child
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from harness.core.library_logs import FORMAT
 from harness.gateway.token_bucket import TokenBucket
-from harness.library_logs import FORMAT
 
 RECORDS_PER_S = 2.0  # in the long run
 RECORDS_BURST = 50

@@ -18,8 +18,7 @@ from typing import Literal
 import msgspec
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from architectures.interface import GoneForGood, Refused, Services, Topology
-from architectures.kafka_client import (
+from architectures.clients.kafka import (
     METADATA_TIMEOUT_S,
     AckedProducer,
     BatchReader,
@@ -28,6 +27,7 @@ from architectures.kafka_client import (
     create_topic,
     place_of,
 )
+from architectures.interface import GoneForGood, Refused, Services, Topology
 from harness.gateway.leases import LEASE_S, Holder, StoreAway
 
 READ_BACK_MAX_S = 10.0

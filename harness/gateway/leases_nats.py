@@ -18,8 +18,8 @@ from nats.js.errors import (
 )
 from nats.js.kv import KeyValue
 
-from architectures.nats_address import NatsAddress
-from architectures.nats_client import ANSWER_MAX_S, COME_BACK_EVERY_S
+from architectures.clients.nats import ANSWER_MAX_S, COME_BACK_EVERY_S
+from architectures.clients.nats_address import NatsAddress
 from harness.gateway.leases import LEASE_S, Holder, StoreAway, decoded, encoded
 
 

@@ -11,9 +11,9 @@ import redis.asyncio
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.exceptions import RedisError
 
-from architectures.redis_address import Kind, RedisAddress
-from architectures.redis_client import ANSWER_MAX_S, gone_for_good
-from architectures.redis_pool import redis_pool
+from architectures.clients.redis import ANSWER_MAX_S, gone_for_good
+from architectures.clients.redis_address import Kind, RedisAddress
+from architectures.clients.redis_pool import redis_pool
 from harness.gateway.leases import LEASE_S, Holder, StoreAway, decoded, encoded
 
 # In one step, so that nothing is done to a lease that has ended meanwhile and is another's: the token tells.

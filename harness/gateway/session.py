@@ -17,7 +17,7 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from architectures.interface import HISTORY_MAX, Architecture, Moving, Refused
-from harness import wire
+from harness.core import protocol as wire
 from harness.gateway.frames import framed, write
 from harness.gateway.member_connection import FLOOD, REASON_MAX_BYTES, MemberConnection, cut_to_bytes
 from harness.gateway.rooms import LOOK_EVERY_BYTES, Rooms

@@ -23,24 +23,24 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner
 from locust.stats import CSVWriter, StatsEntry
 
-from harness.errors import UsageError
-from harness.escapes import SpreadsheetRows
-from harness.garbage import collect_seldom
-from harness.load import messages as msg
-from harness.load.class_plan import ClassPlan, MessageKind
+from harness.core.errors import UsageError
+from harness.core.escapes import SpreadsheetRows
+from harness.core.gc_tuning import collect_seldom
+from harness.core.registry import source_digests
+from harness.ipc import messages as msg
+from harness.ipc.class_plan import ClassPlan, MessageKind
+from harness.ledger.fairness import heard_share, hot_room
+from harness.ledger.judge import judge
+from harness.ledger.recovery import recovery
 from harness.load.classes import kinds_of, plan_classes
+from harness.load.clock_sync import WorkerClocks
 from harness.load.frame_budget import check_frames
 from harness.load.kinds import kind_results
-from harness.load.ledger import judge
 from harness.load.mistakes import ScenarioMistake, scenario_of, told
-from harness.load.recovery import recovery
-from harness.load.shares import heard_share, hot_room
-from harness.load.usage import Usage, all_used, numbered
-from harness.load.worker_clocks import WorkerClocks
+from harness.load.process_usage import Usage, all_used, numbered
+from harness.measure.clock_offset import HostClock
 from harness.measure.histogram import Latencies
-from harness.measure.offset import HostClock
 from harness.measure.validity import LATE_PERCENTILE
-from harness.registry import source_digests
 
 ROW_TYPE = "chat"  # the "method" of all rows in Locust's statistics
 ANSWER_TIMEOUT_S = 30.0

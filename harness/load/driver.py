@@ -19,20 +19,20 @@ import gevent
 import msgspec
 from locust.env import Environment
 
-from harness.errors import ServiceFailed, UsageError
+from harness.core.errors import ServiceFailed, UsageError
+from harness.core.outermost import run_child
 from harness.gateway.settings import TOKEN_VARIABLE
-from harness.load import messages as msg
-from harness.load.channel import Channel, ChannelClosed
-from harness.load.conducted import Conducted
-from harness.load.crowd import serve_coordinator
-from harness.load.driver_settings import DriverSettings, ExpectedWorkers, WorkerSettings
+from harness.ipc import messages as msg
+from harness.ipc.channel import Channel, ChannelClosed
+from harness.ipc.driver_settings import DriverSettings, ExpectedWorkers, WorkerSettings
+from harness.load.member_pool import serve_coordinator
 from harness.load.mistakes import scenario_of, told
 from harness.load.scenario import BrokenScenario, Scenario, load_scenarios
-from harness.load.web import WebDriver
+from harness.load.test_controller import Conducted
+from harness.load.web_ui import WebDriver
 from harness.load.worker import member_environment
-from harness.outermost import run_child
 from harness.services.ports import cannot_listen, free_ports
-from harness.services.supervise import spawn
+from harness.services.processes import spawn
 
 WORKERS_TIMEOUT_S = 30.0
 EXPECTED_TIMEOUT_S = 300.0

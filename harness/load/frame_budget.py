@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from harness.errors import LoadTooFast
-from harness.figures import number_text
+from harness.core.errors import LoadTooFast
+from harness.core.units import number_text
 from harness.gateway.settings import frames_of
-from harness.load import messages as msg
+from harness.ipc import messages as msg
 
 ROUNDING = 1e-6  # a rate that is scaled may come out a little above what was asked for
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from harness.load import messages as msg
-from harness.load.class_plan import MessageKind
-from harness.load.history import KINDS_MAX
-from harness.load.ledger import RoomFates
+from harness.audience.history import KINDS_MAX
+from harness.ipc import messages as msg
+from harness.ipc.class_plan import MessageKind
+from harness.ledger.judge import RoomFates
 from harness.measure.histogram import Latencies
 
 

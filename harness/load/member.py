@@ -28,14 +28,14 @@ from locust.env import Environment
 from locust.exception import StopUser
 
 from architectures.interface import Option
-from harness.load import messages as msg
-from harness.load import standalone
-from harness.load.clock import time_ns
+from harness.audience.history import message_id
+from harness.core.payload import draw_bytes
+from harness.ipc import messages as msg
+from harness.ipc.coordinator_clock import time_ns
+from harness.load import locust_plugin as standalone
 from harness.load.coordinator import COORDINATORS
-from harness.load.crowd import CROWDS, NotJoined
-from harness.load.history import message_id
+from harness.load.member_pool import CROWDS, NotJoined
 from harness.load.mistakes import ScenarioMistake, number_from, room_name, text_to_say
-from harness.load.payload import draw_bytes
 
 NEVER_NS = 1 << 62
 TURNS_SKIPPED_MAX = 100_000  # who has been so inactive for so long stays silent

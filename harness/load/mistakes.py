@@ -13,8 +13,8 @@ from types import FrameType
 from locust import User
 from locust.env import Environment
 
-from harness import wire
-from harness.load.payload import SIZE_MAX_BYTES
+from harness.core import protocol as wire
+from harness.core.payload import SIZE_MAX_BYTES
 
 NUMBERS = (int, float)
 # What a locustfile may define of a member: each is called, and Locust waits for none of them as for a coroutine.

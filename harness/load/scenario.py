@@ -16,11 +16,11 @@ from locust.env import Environment
 from locust.util.load_locustfile import is_shape_class, is_user_class
 
 from architectures.interface import Option
+from harness.core.options import BadOption, choose_options
 from harness.load.classes import kinds_of, rooms_for
 from harness.load.member import Member
 from harness.load.mistakes import at, class_mistakes, told
 from harness.load.scenario_watch import not_for_ever
-from harness.named_options import BadOption, choose_options
 
 
 class BrokenScenario(Exception):

@@ -13,10 +13,10 @@ from pathlib import Path
 import locust.env
 import msgspec
 
-from harness.load.crowd import serve_coordinator
-from harness.load.driver_settings import WorkerSettings
+from harness.core.outermost import run_child
+from harness.ipc.driver_settings import WorkerSettings
+from harness.load.member_pool import serve_coordinator
 from harness.load.scenario import Scenario, load_scenarios
-from harness.outermost import run_child
 
 
 def member_environment(scenarios: Iterable[Scenario]) -> locust.env.Environment:

@@ -11,9 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.capacity import Capacity
-from harness.figures import figure_text
-from harness.report.frames import Frames
+from harness.core.units import figure_text
+from harness.experiments.capacity import Capacity
 from harness.report.style import (
     COMPONENTS,
     DASHES,
@@ -29,6 +28,7 @@ from harness.report.style import (
     plain_bars,
     this_style,
 )
+from harness.results.frames import Frames
 
 ON_COLOUR = "#111111"  # text within a bar, in light and in dark
 KAFKA_COSTS = (

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from harness.promises import PromiseCheck
-from harness.report.frames import METRICS, WORKLOAD, Frames
 from harness.report.verdict import Verdict, judge
+from harness.results.frames import METRICS, WORKLOAD, Frames
+from harness.runs.promises import PromiseCheck
 
 MISTAKES = {"lost": "lost", "duplicated": "duplicated", "reordered": "out of order"}
 ENDS = ("first_delivery_ms", "normal_ms")

@@ -14,14 +14,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.hosts import how_far_it_goes, started_by_others
-from harness.record import Manifest
+from harness.core.hosts import how_far_it_goes, started_by_others
 from harness.report.charts import CHARTS, has_data, throughput_and_latency
 from harness.report.comparison import Report, compare, split_by, workload_of
-from harness.report.frames import WORKLOAD, Frames, RunRecord, frames_of, read_records
-from harness.report.reading import leaving_out
 from harness.report.section import NOTHING, section_of, workload_name
 from harness.report.style import GRID, IN_THE_DARK, INK, SHADE, colours_of, save
+from harness.results.frames import WORKLOAD, Frames, RunRecord, frames_of, read_records
+from harness.results.reading import leaving_out
+from harness.runs.record import Manifest
 
 RUN_COLUMNS = (
     "round",

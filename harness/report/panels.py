@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from harness.claims.claim import Panel, Picture
-from harness.figures import figure_text
+from harness.core.units import figure_text
+from harness.experiments.claims.claim import Panel, Picture
 from harness.report.style import INK, after_bar, colours_of, plain_bars, this_style
 
 PANEL_INCHES = 2.5

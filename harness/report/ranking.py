@@ -8,8 +8,8 @@ from rich.text import Text
 
 from harness.report.comparison import MISTAKES, Comparison, Contestant, Figure
 from harness.report.fitting import Column, Fitted
-from harness.report.frames import METRICS, Metric
 from harness.report.section import NOTHING, times_text, workload_name
+from harness.results.frames import METRICS, Metric
 
 KEY_FIGURES = ("latency_p50_ms", "latency_p99_ms", "cpu_system_us_per_delivery")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.promises import NOT_PROMISED, PromiseCheck
 from harness.report.comparison import ENDS, MISTAKES, Comparison, Contestant, Endured, Figure, Times, Workload
-from harness.report.frames import METRICS, Metric
 from harness.report.verdict import Verdict
+from harness.results.frames import METRICS, Metric
+from harness.runs.promises import NOT_PROMISED, PromiseCheck
 
 NOTHING = "-"
 

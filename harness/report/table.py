@@ -8,18 +8,18 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from harness.capacity import Attempt, Capacity
-from harness.claims.claim import Claim, Finding
-from harness.costs.advice import Advice, Cost
-from harness.costs.check import Held
-from harness.costs.model import Model
-from harness.costs.parts import PARTS
-from harness.costs.sizing import GATEWAY_CORES_MAX, MEMBERS_PER_GATEWAY_MAX, OneGateway
-from harness.fault_matrix import Matrix, of_round, rows
-from harness.figures import cost_text, figure_text, size_text
+from harness.core.units import cost_text, figure_text, size_text
+from harness.experiments.capacity import Attempt, Capacity
+from harness.experiments.claims.claim import Claim, Finding
+from harness.experiments.costs.advice import Advice, Cost
+from harness.experiments.costs.components import PARTS
+from harness.experiments.costs.model import Model
+from harness.experiments.costs.sizing import GATEWAY_CORES_MAX, MEMBERS_PER_GATEWAY_MAX, OneGateway
+from harness.experiments.costs.validation import Held
+from harness.experiments.fault_matrix import Matrix, of_round, rows
+from harness.experiments.selftest import Check
 from harness.report.fitting import Column, Fitted
-from harness.selftest import Check
-from harness.summary import Summary
+from harness.runs.summary import Summary
 
 NOT_MEASURED = "not measured"
 KIBI = 1024

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.promises import Use
-from harness.report.frames import Frames
+from harness.results.frames import Frames
+from harness.runs.promises import Use
 
 CPU = "cpu_system_us_per_delivery"
 P99 = "latency_p99_ms"

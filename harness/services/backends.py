@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from architectures.interface import Requirements, Services
-from harness import library_logs
+from harness.core import library_logs
 from harness.services.external import remove_traces
-from harness.services.installation import Progress, ensure_installation
-from harness.services.kafka import Kafka
-from harness.services.nats import NatsServer, nats_url_of, start_nats
+from harness.services.kafka.cluster import Kafka
+from harness.services.kafka.install import Progress, ensure_installation
+from harness.services.nats.server import NatsServer, nats_url_of, start_nats
 from harness.services.ports import free_ports
 from harness.services.proxy import Proxy, start_proxy
-from harness.services.redis import RedisServer, start_redis, url_of
-from harness.services.redis_cluster import RedisCluster
+from harness.services.redis.cluster import RedisCluster
+from harness.services.redis.server import RedisServer, start_redis, url_of
 from harness.services.workdir import discard, make_workdir
 
 NOBODYS = Services()

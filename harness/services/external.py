@@ -21,13 +21,13 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # public, by its docs
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
-from architectures.address import Login
+from architectures.clients.address import Login
+from architectures.clients.kafka import admin_client, client_settings
+from architectures.clients.nats_address import NatsAddress
+from architectures.clients.redis_address import Kind, RedisAddress
+from architectures.clients.redis_pool import redis_pools
 from architectures.interface import Services
-from architectures.kafka_client import admin_client, client_settings
-from architectures.nats_address import NatsAddress
-from architectures.redis_address import Kind, RedisAddress
-from architectures.redis_pool import redis_pools
-from harness.addresses import (
+from harness.core.addresses import (
     NATS_PASSWORD,
     NATS_TOKEN,
     REDIS_PASSWORD,
@@ -36,8 +36,8 @@ from harness.addresses import (
     nats_address,
     redis_address,
 )
-from harness.config import RunSettings
-from harness.errors import ServiceFailed, UsageError
+from harness.core.errors import ServiceFailed, UsageError
+from harness.core.settings import RunSettings
 
 ANSWER_TIMEOUT_S = 10.0
 CLUSTER_SETTINGS = (

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 
 from architectures.interface import Services, Topology
-from harness.errors import ServiceFailed
+from harness.core.errors import ServiceFailed
 from harness.gateway.settings import Exposure, GatewaySettings, GatewayStats, Limits, gateway_url
-from harness.services.asking import ask
+from harness.services.gateway_client import ask
+from harness.services.gateway_program import OWN, Program
 from harness.services.ports import free_ports
-from harness.services.program import OWN, Program
-from harness.services.supervise import Child, Reasons, spawn
+from harness.services.processes import Child, Reasons, spawn
 
 LOCAL, USUAL = Exposure(), Limits()
 START_TIMEOUT_S = 45.0

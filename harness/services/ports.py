@@ -7,7 +7,7 @@ import random
 import socket
 import sys
 
-from harness.errors import ServiceFailed
+from harness.core.errors import ServiceFailed
 
 # Below the range the kernel takes for outgoing connections (32768-60999 on Linux), so that none of a run's own
 # thousands of sockets can take a port between its choice here and its use by a service.

@@ -21,10 +21,10 @@ import msgspec
 import psutil
 import uvloop
 
-from harness.errors import ServiceFailed
-from harness.outermost import run_child
+from harness.core.errors import ServiceFailed
+from harness.core.outermost import run_child
 from harness.services.ports import free_ports
-from harness.services.supervise import Child, spawn, wait_until_listening
+from harness.services.processes import Child, spawn, wait_until_listening
 
 CHUNK_BYTES = 1 << 16
 START_TIMEOUT_S = 15.0

@@ -7,19 +7,19 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 
 from architectures.interface import Contender, GoneForGood, Topology
-from harness.errors import ServiceFailed
+from harness.core.errors import ServiceFailed
 from harness.gateway.settings import Exposure, Limits
 from harness.measure.resources import Meter
 from harness.services.backends import Backends
 from harness.services.fleet import LOCAL, USUAL, Fleet
-from harness.services.installation import Progress
-from harness.services.kafka import Kafka
-from harness.services.nats import NatsServer
-from harness.services.program import OWN, program_of
+from harness.services.gateway_program import OWN, program_of
+from harness.services.kafka.cluster import Kafka
+from harness.services.kafka.install import Progress
+from harness.services.lease import LentBackends
+from harness.services.nats.server import NatsServer
 from harness.services.proxy import Proxy
-from harness.services.redis import RedisServer
-from harness.services.redis_cluster import RedisCluster
-from harness.services.standing import LentBackends
+from harness.services.redis.cluster import RedisCluster
+from harness.services.redis.server import RedisServer
 
 
 class Stack:

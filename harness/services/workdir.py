@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.errors import ServiceFailed
+from harness.core.errors import ServiceFailed
 
 PREFIX = "chatbench-"
 LOGS_PREFIX = f"{PREFIX}logs-"

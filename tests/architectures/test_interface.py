@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from architectures.interface import Architecture, BadTopology, Topology
-from harness.registry import architecture_names, load_architecture, load_contender, peer_names
+from harness.core.registry import architecture_names, load_architecture, load_contender, peer_names
 from peers.interface import Peer
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

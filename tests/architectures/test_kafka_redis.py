@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 import redis
 
-import architectures.kafka_missed
+import architectures.clients.kafka_missed
 from architectures.interface import Requirements, Services
 from architectures.kafka_redis import KafkaRedis
 from harness.services.backends import Backends
@@ -86,7 +86,7 @@ def test_when_redis_closes_subscriptions_nothing_acked_is_lost_or_comes_twice(se
 def test_what_comes_while_a_gateway_catches_up_may_be_more_than_it_holds(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(architectures.kafka_missed, "HELD_MAX_BYTES", 200)
+    monkeypatch.setattr(architectures.clients.kafka_missed, "HELD_MAX_BYTES", 200)
     killer = Killer(services)
 
     async def scenario() -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from nats.errors import Error
 
+from architectures.clients.nats import gone_for_good
 from architectures.interface import Delivery, GoneForGood, Refused, Services, Topology
-from architectures.nats_client import gone_for_good
-from architectures.nats_core import Nats
-from harness.measure.nats_metrics import read_counters
-from harness.services.nats import NatsServer, find_nats_server, start_nats
+from architectures.nats import Nats
+from harness.services.nats.metrics import read_counters
+from harness.services.nats.server import NatsServer, find_nats_server, start_nats
 from harness.services.ports import free_ports
+from harness.services.processes import spawn, wait_until_listening
 from harness.services.proxy import start_proxy
-from harness.services.supervise import spawn, wait_until_listening
 from tests.backends import nats_is_here
 
 pytestmark = pytest.mark.skipif(not nats_is_here(), reason="there is no nats-server here")

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import redis
 
+from architectures.clients.redis_address import RedisAddress
+from architectures.clients.redis_cluster import SLOTS, NotACluster, find_shards
 from architectures.interface import Delivery, Refused, Services, Topology
-from architectures.redis_address import RedisAddress
 from architectures.redis_sharded import RedisSharded
-from architectures.redis_shards import SLOTS, NotACluster, find_shards
-from harness.services.redis import start_redis
-from harness.services.redis_cluster import NODES, RedisCluster
+from harness.services.redis.cluster import NODES, RedisCluster
+from harness.services.redis.server import start_redis
 
 
 @pytest.fixture

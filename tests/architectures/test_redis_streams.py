@@ -10,10 +10,10 @@ import pytest
 import redis
 
 import architectures.redis_streams
-from architectures.in_turn import BATCH_MAX
+from architectures.clients.send_queue import BATCH_MAX
 from architectures.interface import HISTORY_MAX_BYTES, BadTopology, Delivery, GoneForGood, Refused, Services, Topology
 from architectures.redis_streams import RedisStreams
-from harness.services.redis import RedisServer, start_redis
+from harness.services.redis.server import RedisServer, start_redis
 
 
 @pytest.fixture

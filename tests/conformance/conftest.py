@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from architectures.interface import Architecture, Services
-from harness.registry import architecture_names, load_architecture
+from harness.core.registry import architecture_names, load_architecture
 from harness.services.backends import Backends
 from tests.backends import running_backends
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from architectures.interface import BadTopology, Topology
-from harness.config import RunSettings, validate
-from harness.errors import ServiceFailed, UsageError
-from harness.registry import load_contender
-from harness.services.program import OWN, program_of
-from peers.channels_redis import Channels
-from peers.python_socketio import PythonSocketio
-from peers.socket_io import SocketIo
+from harness.core.errors import ServiceFailed, UsageError
+from harness.core.registry import load_contender
+from harness.core.settings import RunSettings, validate
+from harness.services.gateway_program import OWN, program_of
+from peers.channels.peer import Channels
+from peers.python_socketio.peer import PythonSocketio
+from peers.socketio.peer import SocketIo
 
 
 def a_program(folder: Path, name: str, script: str) -> None:

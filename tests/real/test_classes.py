@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.load.payload import BABBLE_BYTES
+from harness.core.payload import BABBLE_BYTES
 from tests.real.runs import run
 
 RATE, SECONDS, SEED, PAYLOAD_BYTES = 40, 3, 1, 100

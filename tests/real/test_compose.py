@@ -20,13 +20,13 @@ import msgspec
 import pytest
 import yaml
 
-from harness.deployment.__main__ import COMPOSE
-from harness.deployment.parts import SECRETS
-from harness.services.broker import java
-from harness.services.installation import ensure_installation
-from harness.services.redis import find_server
-from harness.services.supervise import Child, spawn
+from harness.services.kafka.broker import java
+from harness.services.kafka.install import ensure_installation
+from harness.services.processes import Child, spawn
+from harness.services.redis.server import find_server
 from tests.network import Network, NotPermitted
+from tools.deploy.__main__ import COMPOSE
+from tools.deploy.parts import SECRETS
 
 READY_TIMEOUT_S = 90
 NOT_HERE = ("prometheus", "grafana")

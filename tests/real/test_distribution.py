@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 
+from harness.core.registry import scenario_files
 from harness.measure.histogram import Latencies
-from harness.record import HISTOGRAMS
-from harness.registry import scenario_files
+from harness.runs.record import HISTOGRAMS
 from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, run
 
 LOAD = ["--arch", "redis", "--members", "31", "--rate", "60", "--duration", "4s", "--warmup", "1s"]
@@ -61,7 +61,7 @@ def test_a_process_that_hears_and_stood_still_makes_the_driver_not_valid(tmp_pat
         *_, audience = (
             child
             for child in psutil.Process(process.pid).children(recursive=True)
-            if "harness.load.audience" in child.cmdline()
+            if "harness.audience.engine" in child.cmdline()
         )
         audience.suspend()
         time.sleep(0.8)

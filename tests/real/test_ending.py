@@ -129,7 +129,7 @@ def kill_one(run: subprocess.Popen[str], mark: bytes) -> None:
         ("plan1", b"kafka.Kafka", "kafka broker 1 was killed by SIGKILL"),
         ("plan1", b"harness.gateway", "gateway 0 was killed by SIGKILL"),
         ("plan1", b"harness.load.driver", "the driver ended"),
-        ("plan1", b"harness.load.audience", "the audience process ended"),
+        ("plan1", b"harness.audience.engine", "the audience process ended"),
     ],
 )
 def test_a_part_that_dies_fails_the_run_in_one_sentence(tmp_path: Path, arch: str, mark: bytes, says: str) -> None:

@@ -16,16 +16,16 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from harness.addresses import REDIS_PASSWORD, SENTINEL_PASSWORD
-from harness.config import RunSettings
-from harness.errors import UsageError
+from harness.core.addresses import REDIS_PASSWORD, SENTINEL_PASSWORD
+from harness.core.errors import UsageError
+from harness.core.settings import RunSettings
 from harness.services.external import reached
-from harness.services.installation import ensure_installation
-from harness.services.kafka import Kafka
+from harness.services.kafka.cluster import Kafka
+from harness.services.kafka.install import ensure_installation
 from harness.services.ports import free_ports
-from harness.services.redis import find_server
-from harness.services.redis_cluster import RedisCluster
-from harness.services.supervise import Child, spawn, wait_until_listening
+from harness.services.processes import Child, spawn, wait_until_listening
+from harness.services.redis.cluster import RedisCluster
+from harness.services.redis.server import find_server
 from tests.real.runs import SHORT, chatbench, run
 
 WORD = "open-sesame"

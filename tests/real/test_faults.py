@@ -13,7 +13,7 @@ import msgspec
 import psutil
 import pytest
 
-from harness.faults import parse_fault
+from harness.core.faults import parse_fault
 from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, chatbench, run
 
 # 100 messages a second in ten rooms: enough to say what was normal before, and whether it is so again.

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # public, by its docs
 
-from harness.addresses import NATS_PASSWORD, NATS_TOKEN
+from harness.core.addresses import NATS_PASSWORD, NATS_TOKEN
 from harness.services.backends import Backends
-from harness.services.nats import find_nats_server
+from harness.services.nats.server import find_nats_server
 from harness.services.ports import free_ports
-from harness.services.supervise import Child, spawn, wait_until_listening
+from harness.services.processes import Child, spawn, wait_until_listening
 from tests.backends import nats_is_here
 from tests.real.runs import CHATBENCH, chatbench, run
 

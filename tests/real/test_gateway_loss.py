@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from architectures.interface import Topology
-from harness.registry import load_architecture
+from harness.core.registry import load_architecture
 from harness.services.backends import Backends
 from harness.services.fleet import Fleet
 

@@ -12,9 +12,9 @@ import pytest
 import redis
 from confluent_kafka.admin import AdminClient
 
-from harness.services.installation import ensure_installation
-from harness.services.kafka import Kafka
-from harness.services.redis import RedisServer, start_redis
+from harness.services.kafka.cluster import Kafka
+from harness.services.kafka.install import ensure_installation
+from harness.services.redis.server import RedisServer, start_redis
 from tests.real.runs import CHATBENCH
 
 LOAD = ["--members", "20", "--rate", "40", "--warmup", "1s", "--duration", "60s"]

@@ -12,9 +12,9 @@ import msgspec
 import psutil
 import pytest
 
-from harness.errors import ServiceFailed
-from harness.services import kafka
-from harness.services.installation import ensure_installation
+from harness.core.errors import ServiceFailed
+from harness.services.kafka import cluster as kafka
+from harness.services.kafka.install import ensure_installation
 from harness.services.ports import free_ports
 from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from architectures.interface import Requirements
-from harness.errors import ServiceFailed
-from harness.measure.kafka_metrics import read_counters
-from harness.services import installation
+from harness.core.errors import ServiceFailed
 from harness.services.backends import Backends
-from harness.services.installation import ensure_installation
-from harness.services.jars import cache_dir
-from harness.services.kafka import Kafka
+from harness.services.kafka import install as installation
+from harness.services.kafka.cluster import Kafka
+from harness.services.kafka.install import ensure_installation
+from harness.services.kafka.jars import cache_dir
+from harness.services.kafka.metrics import read_counters
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from harness.gateway.settings import TOKEN_VARIABLE
-from harness.services.installation import ensure_installation
-from harness.services.kafka import Kafka
-from harness.services.redis import find_server
-from harness.services.supervise import Child, spawn, wait_until_listening
+from harness.services.kafka.cluster import Kafka
+from harness.services.kafka.install import ensure_installation
+from harness.services.processes import Child, spawn, wait_until_listening
+from harness.services.redis.server import find_server
 from tests.network import Network, NotPermitted
 from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, chatbench, run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.registry import load_contender, peer_names
+from harness.core.registry import load_contender, peer_names
 from peers.interface import Peer
 from tests.real.runs import chatbench, run
 

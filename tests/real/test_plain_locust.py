@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.registry import scenario_files
+from harness.core.registry import scenario_files
 from harness.services.ports import free_ports
 from tests.real.runs import CHATBENCH
 

@@ -12,8 +12,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from architectures.interface import Topology
+from harness.core.registry import load_architecture
 from harness.gateway.settings import total
-from harness.registry import load_architecture
 from harness.services.backends import Backends
 from harness.services.fleet import Fleet
 from tests.real.runs import run

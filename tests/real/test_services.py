@@ -8,15 +8,15 @@ import pytest
 import redis
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from architectures.clients.kafka import assign_from_now, consumer_settings, create_topic
 from architectures.interface import Topology
-from architectures.kafka_client import assign_from_now, consumer_settings, create_topic
-from harness.errors import ServiceFailed
-from harness.measure.kafka_metrics import read_counters
-from harness.services import broker
-from harness.services import kafka as kafka_service
-from harness.services.installation import ensure_installation
-from harness.services.kafka import Kafka
-from harness.services.redis import start_redis
+from harness.core.errors import ServiceFailed
+from harness.services.kafka import broker
+from harness.services.kafka import cluster as kafka_service
+from harness.services.kafka.cluster import Kafka
+from harness.services.kafka.install import ensure_installation
+from harness.services.kafka.metrics import read_counters
+from harness.services.redis.server import start_redis
 
 
 @pytest.fixture(scope="module")

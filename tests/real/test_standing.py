@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from architectures.interface import Requirements
-from harness.services import standing
-from harness.services.standing import borrow
+from harness.services import lease as standing
+from harness.services.lease import borrow
 from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S
 
 REDIS, BOTH = Requirements(redis=True), Requirements(kafka=True, redis=True)

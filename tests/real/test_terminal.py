@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.services.jars import cache_dir, missing_jars
+from harness.services.kafka.jars import cache_dir, missing_jars
 from tests.backends import nats_is_here
 from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, SHORT
 

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from architectures.interface import Services, Topology
-from harness.errors import ServiceFailed
+from harness.core.errors import ServiceFailed
 from harness.gateway.settings import total
 from harness.services.fleet import Fleet
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import config
-from harness.errors import LoadTooFast
+from harness.core import settings as config
+from harness.core.errors import LoadTooFast
+from harness.core.payload import SIZE_MAX_BYTES
 from harness.gateway.settings import Limits, limits_for
-from harness.load import messages as msg
+from harness.ipc import messages as msg
 from harness.load.frame_budget import check_frames
-from harness.load.payload import SIZE_MAX_BYTES
 
 USUAL_PER_S = Limits().frames_per_s
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.load import messages as msg
-from harness.load.class_plan import MessageKind
-from harness.load.history import KINDS_MAX, kind_of, message_id, sender_of
+from harness.audience.history import KINDS_MAX, kind_of, message_id, sender_of
+from harness.audience.phase_stats import Phase
+from harness.audience.probe import PROBE_BASE
+from harness.ipc import messages as msg
+from harness.ipc.class_plan import MessageKind
+from harness.ledger.judge import judge
 from harness.load.kinds import kind_results
-from harness.load.ledger import judge
-from harness.load.phase import Phase
-from harness.load.probe import PROBE_BASE
 from harness.measure.histogram import Latencies
 
 MS = 1_000_000

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from architectures.direct import Direct
-from harness.config import RunSettings
+from harness.core.settings import RunSettings
 from harness.measure.histogram import Latencies
 from harness.measure.validity import DriverVerdict
-from harness.promises import PromiseCheck
-from harness.record import Record
-from harness.summary import CpuUsPerDelivery, KafkaPerMessage, RedisPerMessage, SpreadMs, Summary
-from tests.harness.test_record import TICK
+from harness.runs.promises import PromiseCheck
+from harness.runs.record import Record
+from harness.runs.summary import CpuUsPerDelivery, KafkaPerMessage, RedisPerMessage, SpreadMs, Summary
+from tests.harness.runs.test_record import TICK
 
 DURABLE = PromiseCheck("durable ack: an acked message survives the restart of the backend", None, "not tested")
 

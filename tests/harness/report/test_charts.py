@@ -7,8 +7,8 @@ import pytest
 
 from harness.measure.validity import DriverVerdict
 from harness.report.charts import CHARTS, has_data, throughput_and_latency
-from harness.report.frames import Frames, frames_of, read_records
 from harness.report.style import ARCHITECTURES, OTHERS, colours_of, save
+from harness.results.frames import Frames, frames_of, read_records
 from tests.harness.report.records import write_record
 
 

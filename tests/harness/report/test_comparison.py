@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from architectures.plan1 import Plan1
-from harness.documents.quotes import REFERENCE
-from harness.promises import PromiseCheck
 from harness.report.comparison import Comparison, compare
-from harness.report.frames import frames_of, read_records
 from harness.report.section import section_of
-from harness.summary import FaultSeen
+from harness.results.frames import frames_of, read_records
+from harness.runs.promises import PromiseCheck
+from harness.runs.summary import FaultSeen
 from tests.harness.report.records import write_record
+from tools.docs.quotes import REFERENCE
 
 
 def compared(folder: Path) -> Comparison:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.documents.quotes import REFERENCE
 from harness.measure.validity import DriverVerdict
 from harness.report.comparison import compare
-from harness.report.frames import frames_of, read_records
 from harness.report.ranking import choice_lines, ranking
+from harness.results.frames import frames_of, read_records
 from tests.harness.report.records import write_record
+from tools.docs.quotes import REFERENCE
 
 
 def printed(folder: Path, width: int) -> str:

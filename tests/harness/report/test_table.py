@@ -4,13 +4,13 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness.documents.quotes import REFERENCE
-from harness.fault_matrix import Matrix
+from harness.experiments.fault_matrix import Matrix
 from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
-from harness.promises import PromiseCheck
 from harness.report.table import faults_lines, faults_table, summary_table, verdict_lines
-from harness.summary import CpuUsPerDelivery, KafkaPerMessage, RedisPerMessage, Summary
+from harness.runs.promises import PromiseCheck
+from harness.runs.summary import CpuUsPerDelivery, KafkaPerMessage, RedisPerMessage, Summary
+from tools.docs.quotes import REFERENCE
 
 SUMMARY = Summary(
     arch="plan1",

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from harness.measure.validity import DriverVerdict
-from harness.report.frames import frames_of, read_records
 from harness.report.verdict import Verdict, judge
+from harness.results.frames import frames_of, read_records
 from tests.harness.report.records import write_record
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from architectures.clients.nats_address import NatsAddress
+from architectures.clients.redis_address import RedisAddress
 from architectures.interface import Services
-from architectures.nats_address import NatsAddress
-from architectures.redis_address import RedisAddress
-from harness.addresses import NATS_PASSWORD, NATS_TOKEN, REDIS_PASSWORD, SENTINEL_PASSWORD
-from harness.config import RunSettings, validate
-from harness.errors import ServiceFailed, UsageError
-from harness.registry import load_architecture
+from harness.core.addresses import NATS_PASSWORD, NATS_TOKEN, REDIS_PASSWORD, SENTINEL_PASSWORD
+from harness.core.errors import ServiceFailed, UsageError
+from harness.core.registry import load_architecture
+from harness.core.settings import RunSettings, validate
 from harness.services import external
 from harness.services.external import all_external, external_services, reached, remove_traces
 

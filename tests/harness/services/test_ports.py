@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from harness.errors import ServiceFailed
+from harness.core.errors import ServiceFailed
 from harness.services import ports
 
 

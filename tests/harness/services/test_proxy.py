@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from harness.services.ports import free_ports
+from harness.services.processes import spawn
 from harness.services.proxy import Proxy, start_proxy
-from harness.services.supervise import spawn
 
 SILENCE_S = 0.3
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ServiceFailed
+from harness.core.errors import ServiceFailed
 from harness.services import workdir
 
 MAKES_ONE = "from harness.services import workdir; print(workdir.make_workdir(), flush=True); input()"

@@ -1,0 +1,87 @@
+"""nats: a subject per room, subscribed to where the room has members.
+
+    member -> gateway -> PUB room -> the NATS server -> every gateway subscribed to the room -> its members
+
+What redis does with a channel, on a server that does nothing else. Core NATS keeps nothing and confirms nothing: what
+is published while a gateway is not connected is gone. So after each batch a gateway publishes to itself, and takes
+what comes back for the server's word that it has all that went before; an ack means no more than that. A reader that
+falls behind by 64 MB, or does not read for ten seconds, is cut off by the server, and comes back without what was said
+meanwhile. Several servers that are one cluster tell each other of a subscription a moment later, so there a member who
+has just joined may miss what is said in that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from architectures.clients.nats import NatsConnection
+from architectures.interface import (
+    Architecture,
+    BadTopology,
+    Delivery,
+    Promises,
+    Requirements,
+    Services,
+    Topology,
+)
+
+
+class Nats(Architecture):
+    name: ClassVar[str] = "nats"
+    summary: ClassVar[str] = "NATS core: a subject per room, subscribed to where the room has members"
+    requires: ClassVar[Requirements] = Requirements(nats=True)
+    promises: ClassVar[Promises] = Promises(
+        everyone=True,
+        once=True,
+        ordered=True,
+        durable_ack=False,
+        survives=("kill:gateway", "restart:gateway", "pause:nats", "slow:members"),
+    )
+
+    @classmethod
+    def check(cls, topology: Topology) -> None:
+        if topology.dedup:
+            raise BadTopology("nats makes no copies that could be dropped; leave --dedup out")
+        if topology.partitions is not None:
+            raise BadTopology("nats has no partitions; leave --partitions out")
+
+    @classmethod
+    def provision(cls, services: Services, topology: Topology) -> None:
+        """Nothing to make: a subject exists while somebody is subscribed to it."""
+
+    async def open(
+        self,
+        deliver: Callable[[Sequence[Delivery]], None],
+        failed: Callable[[BaseException], None],
+        moved: Callable[[Sequence[str]], None],
+    ) -> None:
+        assert self.services.nats_url is not None
+        self._deliver = deliver
+        self._prefix = self.topology.topic("room.")
+        name = self.topology.topic(f"gateway-{self.gateway}")
+        self._nats = NatsConnection(self.services.nats_url, name, self._on_messages, failed)
+        await self._nats.open()
+
+    def _subject_of(self, room: str) -> str:
+        # In hex: a room's name may have spaces, dots and asterisks, which mean something in a subject.
+        return self._prefix + room.encode().hex()
+
+    async def publish(self, room: str, payload: bytes) -> None:
+        await self._nats.publish(self._subject_of(room), payload)
+
+    def _on_messages(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        start = len(self._prefix)
+        self._deliver([Delivery(bytes.fromhex(subject[start:]).decode(), payload) for subject, payload in messages])
+
+    async def join(self, room: str) -> None:
+        await self._nats.subscribe(self._subject_of(room))
+
+    async def leave(self, room: str) -> None:
+        await self._nats.unsubscribe(self._subject_of(room))
+
+    def owner(self, room: str) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        await self._nats.close()

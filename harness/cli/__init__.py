@@ -1,0 +1,1 @@
+"""What is run from the command line; harness/cli/main.py puts it together."""

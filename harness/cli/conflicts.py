@@ -1,0 +1,52 @@
+"""An option that would count for nothing beside what else was asked for is refused, before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import click
+from click.core import ParameterSource
+
+from harness.cli.config_file import from_file
+from harness.core.errors import UsageError
+
+SAID_OF = {
+    "Kafka": ("brokers", "partitions", "kafka_bootstrap", "kafka_properties"),
+    "Redis": ("redis_url",),
+    "NATS": ("nats_url",),
+}
+
+
+def given(names: Collection[str] | None = None) -> list[str]:
+    """The options of the command at hand that its user gave, of these names (None: of any), as they are written.
+
+    On the command line or in a file: an environment is made for many commands, and a default for nobody.
+    """
+    context = click.get_current_context()
+    return [
+        max(each.opts, key=len)
+        for each in context.command.params
+        if each.name is not None
+        and each.name in (context.params if names is None else names)
+        and (context.get_parameter_source(each.name) is ParameterSource.COMMANDLINE or each.name in from_file(context))
+    ]
+
+
+def refuse(names: Collection[str] | None, why: str, *, but: Sequence[str] = ()) -> None:
+    """Raises UsageError, beginning with `why`, if the user gave any of these options (None: any at all) `but` some."""
+    if asked := [option for option in given(names) if option not in but]:
+        raise UsageError(f"{why}; leave {', '.join(asked)} out")
+
+
+def refuse_unused_backends(architectures: Sequence[str]) -> None:
+    """Raises UsageError if the user said something of a backend that none of these architectures has."""
+    from harness.core.registry import load_contender  # noqa: PLC0415 - see comparing.py
+
+    requires = [load_contender(name).requires for name in architectures]
+    for backend, used in (
+        ("Kafka", any(each.kafka for each in requires)),
+        ("Redis", any(each.any_redis for each in requires)),
+        ("NATS", any(each.nats for each in requires)),
+    ):
+        if not used:
+            refuse(SAID_OF[backend], f"none of {', '.join(architectures)} uses {backend}")

@@ -1,0 +1,135 @@
+"""`chatbench gateway`, `chatbench worker`, `chatbench forget`: parts of a run, each on a host of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from harness.cli import conflicts as beside
+from harness.cli.config_file import config_option
+from harness.cli.help import command
+from harness.cli.options import ARCH, ARCH_SET, DEDUP, PARTITIONS, TICK_OPTION, external_options, kafka_options
+from harness.cli.types import COUNT
+
+FLEET = click.option(
+    "--fleet", default="chat", show_default=True, metavar="NAME", help="Gateways of one name find each other."
+)
+
+
+@command()
+@ARCH
+@click.option("--listen", default="127.0.0.1:9001", show_default=True, metavar="HOST:PORT", help="Where members come.")
+@click.option(
+    "--advertise", metavar="URL", help="How others reach it, as ws://HOST:PORT.  [default: found out from --listen]"
+)
+@FLEET
+@click.option(
+    "--gateways",
+    type=COUNT,
+    envvar="CHATBENCH_GATEWAYS",
+    metavar="N",
+    help="Of the whole fleet.  [default: 2; direct: 1]",
+)
+@click.option("--place", type=COUNT, metavar="I", help="Its place in it.  [default: a free one]")
+@click.option(
+    "--peers", metavar="URL,...", help="All gateways by place, this one too, where no roster is to be kept for them."
+)
+@PARTITIONS
+@TICK_OPTION
+@DEDUP
+@ARCH_SET
+@click.option("--origin", "origins", multiple=True, metavar="URL", help="Pages that may connect, beside this host's.")
+@external_options
+@config_option
+def gateway(
+    *,
+    listen: str,
+    advertise: str | None,
+    fleet: str,
+    place: int | None,
+    peers: str | None,
+    origins: tuple[str, ...],
+    **given: Any,
+) -> None:
+    """Serve members as one gateway of a fleet, on this host, until interrupted.
+
+    Start one for each place, on whatever hosts; they agree on their places in the Kafka, Redis or NATS they share, and
+    keep a roster there. `chatbench run --gateways-at URL` drives them. Where others can reach it, it needs a token in
+    CHATBENCH_TOKEN, and whoever drives it the same.
+
+    \b
+    Examples:
+      chatbench gateway --arch plan1 --gateways 2 --kafka-bootstrap 192.168.1.5:9092
+      chatbench gateway --arch redis --gateways 3 --listen 0.0.0.0:9001 --redis-url redis://192.168.1.6
+      chatbench gateway --arch plan2 --kafka-bootstrap 192.168.1.5:9092 \\
+        --peers ws://192.168.1.20:9001,ws://192.168.1.21:9001 --place 0 --listen 192.168.1.20:9001
+
+    What it makes in Kafka stays there for the next time; `chatbench forget` removes it.
+    """
+    from harness.core.addresses import gateway_url, host_port  # noqa: PLC0415 - see comparing.py
+    from harness.core.registry import load_architecture  # noqa: PLC0415
+    from harness.core.settings import RunSettings  # noqa: PLC0415
+    from harness.serve.gateway import Standing, stand  # noqa: PLC0415
+    from harness.serve.stack import exposure_of  # noqa: PLC0415
+
+    if peers is not None:
+        beside.refuse(["advertise"], "--peers says how others reach it, at its --place")
+    host, port = host_port("--listen", listen)
+    standing = Standing(
+        fleet=fleet,
+        exposure=exposure_of("--listen", host, origins),
+        port=port,
+        advertise=None if advertise is None else gateway_url("--advertise", advertise),
+        place=place,
+        peers=() if peers is None else tuple(gateway_url("--peers", url) for url in peers.split(",")),
+    )
+    architecture = load_architecture(given["arch"])
+    # One environment for all gateways may name more than this architecture needs.
+    source = click.get_current_context().get_parameter_source
+    for name, needed in (
+        ("kafka_bootstrap", architecture.requires.kafka),
+        ("redis_url", architecture.requires.any_redis),
+        ("nats_url", architecture.requires.nats),
+    ):
+        if not needed and source(name) is ParameterSource.ENVIRONMENT:
+            given[name] = None
+    stand(standing, RunSettings(**given), architecture, click.echo)
+
+
+@command()
+@FLEET
+@kafka_options
+@config_option
+def forget(fleet: str, **given: Any) -> None:
+    """Remove what a fleet of gateways has made in Kafka: its topics and groups, and nobody else's.
+
+    \b
+    Example:
+      chatbench forget --fleet chat --kafka-bootstrap 192.168.1.5:9092
+    """
+    from harness.core.settings import RunSettings  # noqa: PLC0415 - see comparing.py
+    from harness.serve.gateway import forget as remove  # noqa: PLC0415
+
+    remove(fleet, RunSettings(arch="", **given))
+    click.echo(f"nothing of the fleet {fleet} is left there")
+
+
+@command()
+@click.option("--master", required=True, metavar="HOST:PORT", help="The --master-bind of the run.")
+@click.option("--scenario", "scenarios", multiple=True, metavar="NAME|PATH", help="Beside those of chatbench.")
+def worker(master: str, scenarios: tuple[str, ...]) -> None:
+    """Hold members for runs on another host, one run after the other, until interrupted.
+
+    The clocks of both hosts are compared, and how wrong a latency can be for it is in the record. Locust's master asks
+    nobody who he is: use it in a network of your own.
+
+    \b
+    Examples:
+      chatbench worker --master 192.168.1.20:5557
+      chatbench run --arch plan1 --expect-workers 2 --master-bind 192.168.1.20:5557
+    """
+    from harness.serve.worker import work_for  # noqa: PLC0415 - see comparing.py
+
+    work_for(master, scenarios, click.echo)

@@ -1,0 +1,57 @@
+"""What `chatbench list` answers: architectures, peers and scenarios, with their options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from architectures.interface import Contender
+from harness.core import registry
+from peers.interface import Peer
+
+BACKENDS = ("kafka", "redis", "redis_cluster", "nats")
+
+
+class ListedArchitecture(msgspec.Struct, frozen=True, kw_only=True):
+    """A name for --arch."""
+
+    name: str
+    is_peer: bool  # a gateway of somebody else's
+    needs: list[str]  # of BACKENDS
+    summary: str
+    options: dict[str, Any]  # of --arch-set, with their defaults
+
+
+class ListedScenario(msgspec.Struct, frozen=True, kw_only=True):
+    """A name for --scenario."""
+
+    name: str
+    summary: str
+    options: dict[str, Any]  # of --set, with their defaults
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    architectures: list[ListedArchitecture]
+    scenarios: list[ListedScenario]
+
+
+def listing() -> Listing:
+    names = (*registry.architecture_names(), *registry.peer_names())
+    return Listing(
+        architectures=[_architecture(name, registry.load_contender(name)) for name in names],
+        scenarios=[
+            ListedScenario(name=name, summary=registry.scenario_summary(path), options=registry.scenario_options(path))
+            for name, path in registry.scenario_files().items()
+        ],
+    )
+
+
+def _architecture(name: str, contender: type[Contender]) -> ListedArchitecture:
+    return ListedArchitecture(
+        name=name,
+        is_peer=issubclass(contender, Peer),
+        needs=[backend for backend in BACKENDS if getattr(contender.requires, backend)],
+        summary=contender.summary,
+        options=dict(contender.options),
+    )

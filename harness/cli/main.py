@@ -1,0 +1,144 @@
+"""The command line: errors as one sentence, and all commands; what each does is in harness/commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # `python -m` would import from the working directory what happens to lie there; `chatbench` itself does not.
+    os.execv(sys.executable, [sys.executable, "-P", *sys.orig_argv[1:]])  # noqa: S606 - the same Python
+
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from harness.cli.comparing import capacity, compare, run
+from harness.cli.help import Group
+from harness.cli.hosting import forget, gateway, worker
+from harness.cli.looking import completion, doctor, list_command
+from harness.cli.report import report
+from harness.cli.serving import chat, ui, up
+from harness.cli.studying import advise, claims, costs
+from harness.cli.trusting import faults, selftest
+from harness.core import library_logs
+from harness.core.errors import DISK_ERRORS, FULL_DISK, ChatbenchError, ExitCode, Interrupted
+from harness.core.outermost import unexpected
+from harness.core.streams import make_standard_streams_safe, not_written
+
+
+class Commands(Group):
+    """Prints our errors as one sentence, and exits with the codes of the contract."""
+
+    def __call__(self, *_arguments: Any, **_more: Any) -> NoReturn:
+        """As a program; a test calls `main`, whose streams are its own."""
+        make_standard_streams_safe()
+        library_logs.keep_off_the_terminal()
+        try:
+            self.main()
+        except KeyboardInterrupt:
+            sys.exit(ExitCode.INTERRUPTED)
+        except SystemExit as ending:
+            if (lost := not_written()) is None or ending.code:
+                raise
+            _end(lost, ExitCode.SERVICE_FAILED)
+        raise AssertionError("main ends with SystemExit")
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """As click's, but what it refuses is told as we tell it."""
+        try:
+            sys.exit(super().main(args, prog_name or "chatbench", complete_var, standalone_mode=False, **extra))
+        except click.exceptions.NoArgsIsHelpError as help_instead:
+            help_instead.show()
+            sys.exit(ExitCode.USAGE)
+        except click.UsageError as problem:
+            _end(_in_our_words(problem), ExitCode.USAGE)
+        except click.Abort:
+            sys.exit(ExitCode.INTERRUPTED)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # click's own ways to end
+        except Interrupted as where:
+            _end(f"interrupted; what was measured until then is in {where}", ExitCode.INTERRUPTED)
+        except KeyboardInterrupt:
+            sys.exit(ExitCode.INTERRUPTED)
+        except Exception as problem:  # noqa: BLE001 - the outermost
+            if ctx.params["debug"]:
+                traceback.print_exc()
+            if isinstance(problem, ChatbenchError):
+                _end(str(problem), problem.exit_code)
+            if isinstance(problem, OSError) and problem.errno in DISK_ERRORS:
+                what_to_do = "free some space" if problem.errno in FULL_DISK else "see to it, or use another"
+                _end(f"the disk cannot be written to ({problem}); {what_to_do}", ExitCode.SERVICE_FAILED)
+            _end(unexpected(problem), ExitCode.UNEXPECTED)
+
+
+def _in_our_words(problem: click.UsageError) -> str:
+    """Whose fault it is, what was wrong, and where to look."""
+    if isinstance(problem, click.BadParameter) and not isinstance(problem, click.MissingParameter):
+        option = problem.param if isinstance(problem.param, click.Option) else None
+        told = f"{max(option.opts, key=len)}: {problem.message}" if option else problem.message
+    else:
+        told = problem.format_message().replace(". (Did", " (did").replace(". Did", "; did")
+        told = told[:1].lower() + told[1:]
+    command = f"{problem.ctx.command_path} --help" if problem.ctx else "chatbench --help"
+    return f"{told.rstrip('.')}; see {command}"
+
+
+def _end(sentence: str, code: ExitCode) -> NoReturn:
+    """In one line, also where a value that was given has several."""
+    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in sentence)
+    click.echo(f"chatbench: {shown}", err=True)
+    sys.exit(code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="chatbench")
+def main(debug: bool) -> None:
+    """Compare chat-broadcast architectures on real Kafka and real Redis.
+
+    \b
+    Examples:
+      chatbench run --arch plan1
+      chatbench compare --scenario many_rooms --gateways 4
+      chatbench capacity --arch redis
+      chatbench faults --arch plan2
+      chatbench claims
+      chatbench advise --rooms 1k --members-per-room 50 --rate 500
+      chatbench selftest
+      chatbench ui --arch plan2
+      chatbench chat --arch plan1
+      chatbench gateway --arch redis --redis-url redis://192.168.1.6 --listen 192.168.1.20:9001
+      chatbench report results/20261123T150000Z-compare-big_room
+      chatbench list
+      chatbench doctor
+    """
+
+
+main.sections = {
+    "Measure": (run, compare, capacity, report),
+    "Decide": (advise, claims, costs),
+    "Watch": (chat, ui, up),
+    "Trust": (selftest, faults),
+    "Hosts": (gateway, worker, forget),
+    "What there is": (list_command, doctor, completion),
+}
+for commands in main.sections.values():
+    for each in commands:
+        main.add_command(each)
+
+if __name__ == "__main__":
+    main()

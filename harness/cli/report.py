@@ -1,0 +1,63 @@
+"""`chatbench report`: tables, charts and a page, from records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.console import console, json_option, print_json, say, tell
+from harness.cli.help import command
+from harness.cli.types import FOLDER
+from harness.core.errors import DISK_ERRORS, UsageError
+
+if TYPE_CHECKING:
+    from harness.report.comparison import Report
+
+
+@command()
+@click.argument("folders", nargs=-1, required=True, type=FOLDER, metavar="DIR...")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write.  [default: the first DIR]")
+@json_option("verdicts and figures as JSON")
+def report(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+    """Make the report again, from records alone: tables, charts, frames and report.html.
+
+    \b
+    Examples:
+      chatbench report results/20261123T150000Z-compare-big_room
+      chatbench report results/*-plan1-big_room results/*-redis-big_room --out results/both
+    """
+    from harness.core.settings import make_out_dir  # noqa: PLC0415 - see comparing.py
+
+    show_report(make_report(folders, make_out_dir(str(folders[0] if out is None else out))), as_json=as_json)
+
+
+def make_report(folders: Sequence[Path], folder: Path) -> Report:
+    """Write it, from the records in these folders."""
+    from harness.report.html import write_report  # noqa: PLC0415 - see comparing.py
+
+    try:
+        return write_report(folders, folder)
+    except OSError as problem:
+        if problem.errno in DISK_ERRORS:
+            raise
+        raise UsageError(f"the report cannot be written ({problem}); name another folder with --out") from problem
+
+
+def show_report(made: Report, *, as_json: bool) -> None:
+    """Its verdicts and tables, or all of it as JSON."""
+    from harness.report.ranking import choice_lines, ranking  # noqa: PLC0415 - see comparing.py
+
+    for told in made.left_out:
+        click.echo(f"chatbench: {told}", err=True)
+    if as_json:
+        print_json(made)
+        return
+    out = console()
+    for comparison in made.comparisons:
+        tell(out, *choice_lines(comparison))
+        out.print(ranking(comparison))
+        out.print()
+    say(out, f"report: {made.page}", f"frames: {made.frames}")

@@ -1,0 +1,111 @@
+"""`chatbench faults` and `chatbench selftest`: what is promised, put to the test."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from harness.cli import conflicts as beside
+from harness.cli.console import campaign_progress, console, json_option, print_json, run_progress, say, tell
+from harness.cli.help import command
+from harness.cli.options import ARCH_SET, ARCHITECTURES, OUT, RATE, load_options, shape_options
+from harness.cli.types import COUNT
+from harness.core.errors import ExitCode
+
+# Many rooms, so that some live where it breaks and some do not; short runs, since what they show is not the cost.
+FAULTS_LOAD = {
+    "scenario": "many_rooms",
+    "rooms": "10",
+    "rate_per_s": "50",
+    "duration_s": "20s",
+    "warmup_s": "5s",
+    "brokers": "3",
+}
+
+
+@command(context_settings={"default_map": FAULTS_LOAD})
+@ARCHITECTURES
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="WHAT[@WHEN]",
+    help="Several are taken.  [default: all that there are]",
+)
+@click.option("--rounds", type=COUNT, default=1, show_default=True, metavar="N", help="How often each is run.")
+@shape_options
+@ARCH_SET
+@RATE
+@load_options
+@json_option("faults.json")
+def faults(architectures: tuple[str, ...], faults: tuple[str, ...], rounds: int, as_json: bool, **given: Any) -> None:
+    """Run every architecture under every fault, and say what it promised and what was seen.
+
+    \b
+    Examples:
+      chatbench faults
+      chatbench faults --arch redis --arch kafka-redis --fault restart:redis --fault pause:redis:3s
+      chatbench faults --arch plan2 --fault kill:broker --rounds 6
+
+    If not said otherwise: 50 messages a second in 10 rooms, three brokers, 20 s a cell and 40 s where something is
+    killed; some 20 minutes in all. One run of a fault may be lucky: of several rounds the table shows the least and the
+    most. Exit code 5: a promise was broken.
+    """
+    from harness.core.settings import RunSettings  # noqa: PLC0415
+    from harness.experiments import fault_matrix  # noqa: PLC0415 - see comparing.py
+
+    beside.refuse_unused_backends(architectures)
+    common = RunSettings(arch=architectures[0], **given)
+    cells = fault_matrix.plan(common, architectures, faults or fault_matrix.FAULTS, rounds)
+    fault_matrix.check_all_met(cells, architectures if beside.given(["architectures"]) else (), faults)
+    with campaign_progress(len(cells)) as progress:
+        matrix, folder = fault_matrix.run_matrix(cells, common, progress)
+    from harness.report.faults import save_fault_charts  # noqa: PLC0415 - after the runs: it takes a second
+    from harness.report.table import faults_lines, faults_table  # noqa: PLC0415
+
+    save_fault_charts(matrix, folder)
+    page = folder / "faults.md"
+    page.write_text(fault_matrix.markdown(matrix), encoding="utf-8")
+    if as_json:
+        print_json(matrix)
+    else:
+        out = console()
+        tell(out, *faults_lines(matrix))
+        out.print(faults_table(matrix))
+        for cell in matrix.cells:
+            if cell.why:
+                tell(out, f"{cell.arch}, {cell.fault}{fault_matrix.of_round(cell, matrix)}: {cell.why}")
+        say(out, f"records: {folder}", f"table: {page}", f"charts: {folder / 'charts'}")
+    if any(cell.held is False for cell in matrix.cells):
+        sys.exit(ExitCode.CHECK_FAILED)
+
+
+@command()
+@OUT
+@json_option("selftest.json")
+def selftest(out: str, as_json: bool) -> None:
+    """Inject losses, copies, swaps, delays, a stall and a starved driver, and check what chatbench reports of them.
+
+    \b
+    Examples:
+      chatbench selftest
+      chatbench selftest --json
+
+    Takes less than two minutes. Exit codes: 0 all held, 5 a figure was wrong, 4 the machine was too busy to tell.
+    """
+    from harness.experiments.selftest import run_selftest  # noqa: PLC0415 - see comparing.py
+
+    with run_progress() as progress:
+        checks = list(run_selftest(out, progress))
+    if as_json:
+        print_json(checks)
+    else:
+        from harness.report.table import selftest_table  # noqa: PLC0415 - after the runs: it takes a second
+
+        console().print(selftest_table(checks))
+    if any(check.held is False for check in checks):
+        sys.exit(ExitCode.CHECK_FAILED)
+    if any(check.held is None for check in checks):
+        sys.exit(ExitCode.DRIVER_NOT_VALID)

@@ -1,0 +1,145 @@
+"""What can still be read of a chat after its backend was restarted."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import redis
+from confluent_kafka import Consumer
+
+from architectures.clients.kafka import assign_from_start, consumer_settings, ends_of, partition_count, poll_batch
+from architectures.interface import Architecture, Delivery, Services, Topology
+from harness.core.errors import ServiceFailed, UsageError
+from harness.core.outermost import run_child
+from harness.core.registry import load_architecture
+from harness.services.backends import Backends
+from harness.services.processes import reason_in, spawn
+
+HISTORY = "history.json"
+MESSAGES = 100
+ROOM = "remembered"
+OPEN_TIMEOUT_S = 30.0
+SPEECH_TIMEOUT_S = 60.0
+READ_TIMEOUT_POLLS = 100  # of a tenth of a second
+
+
+class Readable(msgspec.Struct, frozen=True, kw_only=True):
+    """One architecture: how many messages were acked, and how many of them a newcomer could read after the restart."""
+
+    arch: str
+    acked: int
+    readable: int
+
+
+def read_after_restart(architecture: type[Architecture], backends: Backends, logs: Path) -> Readable:
+    """Say something in one gateway's room, kill and start again what the architecture stands on, and read."""
+    services = backends.services_for(architecture.requires)
+    topology = Topology(run_id=f"chatbench-{secrets.token_hex(4)}", gateways=1, options=architecture.options)
+    architecture.provision(services, topology)
+    said = [f"{topology.run_id} {number}".encode() for number in range(MESSAGES)]
+    _say_and_end(Speech(arch=architecture.name, services=services, topology=topology, said=said), logs)
+    if architecture.requires.kafka and backends.kafka is not None:
+        for child in backends.kafka.children:
+            child.kill()
+    if architecture.requires.redis and backends.redis is not None:
+        backends.redis.child.kill()
+    backends.finish()
+    stored = {
+        *(_kafka_values(services, topology) if architecture.requires.kafka else ()),
+        *(_redis_values(services, said) if architecture.requires.redis else ()),
+    }
+    return Readable(arch=architecture.name, acked=len(said), readable=len(stored.intersection(said)))
+
+
+class Speech(msgspec.Struct, frozen=True):
+    """What the process that speaks is told."""
+
+    arch: str
+    services: Services
+    topology: Topology
+    said: list[bytes]
+
+
+def read_history(folder: Path) -> list[Readable]:
+    """What a study has noted of it; nothing if it has not. Raises UsageError for a file that is something else."""
+    file = folder / HISTORY
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=list[Readable])
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.DecodeError) as problem:
+        raise UsageError(f"{file} cannot be read ({problem}); move it away or mend it") from problem
+
+
+def _say_and_end(speech: Speech, logs: Path) -> None:
+    """In a process of its own: no client is left that would go on asking for the backend while it is away."""
+    child = spawn(
+        f"who speaks through {speech.arch}",
+        [sys.executable, "-m", "harness.experiments.claims.durability"],
+        logs / f"history-{speech.arch}.log",
+        stdin=msgspec.json.encode(speech),
+    )
+    try:
+        code = child.process.wait(SPEECH_TIMEOUT_S)
+    except subprocess.TimeoutExpired as late:
+        child.stop()
+        raise ServiceFailed(f"{child.name} had not done so after {SPEECH_TIMEOUT_S:g} s; see {child.log}") from late
+    if code != 0:
+        raise child.failed(f"{child.name} failed: {reason_in(child.log)}; its log is {child.log}")
+
+
+def main() -> None:
+    speech = msgspec.json.decode(sys.stdin.buffer.read(), type=Speech)
+    architecture = load_architecture(speech.arch)
+    asyncio.run(_say(architecture(speech.services, speech.topology, 0), speech.said))
+
+
+async def _say(gateway: Architecture, said: Sequence[bytes]) -> None:
+    """Raises if anything is refused, or the backend fails."""
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    deliver: Callable[[Sequence[Delivery]], None] = lambda _batch: None  # noqa: E731 - who listens now is not asked
+    async with asyncio.timeout(OPEN_TIMEOUT_S):
+        await gateway.open(deliver, failed.set_exception, lambda _rooms: None)
+        await gateway.join(ROOM)
+        await asyncio.gather(*(gateway.publish(ROOM, payload) for payload in said))
+        await gateway.close()
+    if failed.done():
+        failed.result()
+
+
+def _kafka_values(services: Services, topology: Topology) -> set[bytes]:
+    """Every value in the topic, from its beginning to its end as it is now."""
+    topic, partitions = topology.topic("chat"), range(partition_count(topology))
+    missing = sum(end.offset for end in ends_of(services, topic, partitions))
+    name = f"{topology.run_id}-newcomer"
+    consumer = Consumer(consumer_settings(services, name, group=name))
+    values: set[bytes] = set()
+    try:
+        assign_from_start(consumer, topic, partitions)
+        for _ in range(READ_TIMEOUT_POLLS):
+            records = poll_batch(consumer)
+            values.update(value for record in records if isinstance(value := record.value(), bytes))
+            missing -= len(records)
+            if missing <= 0:
+                break
+    finally:
+        consumer.close()
+    return values
+
+
+def _redis_values(services: Services, said: Sequence[bytes]) -> set[bytes]:
+    """What of it any key holds. A channel of pub/sub is no key, and holds nothing."""
+    assert services.redis_url is not None
+    with redis.Redis.from_url(services.redis_url) as client:
+        held = [client.dump(key) or b"" for key in client.scan_iter()]
+    return {payload for payload in said if any(payload in each for each in held)}
+
+
+if __name__ == "__main__":
+    run_child(main)

@@ -1,0 +1,152 @@
+"""The runs behind the claims: each experiment is named for what it lets vary."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import msgspec
+
+from harness.core.candidates import CANDIDATES
+from harness.core.settings import ROUNDS_MAX, RunSettings, in_range
+from harness.experiments.series import PlannedRun, in_turn, validated
+
+REMEMBER = ("redis", "plan1", "plan2", "kafka-redis", "kafka-broadcast")  # see history.py
+GROUP_SIZES = (1, 2, 4)
+PARTITION_COUNTS = (2, 4, 8)
+CLUSTER_BROKERS = 3
+CLUSTER_PARTITIONS = 6
+CLUSTER_REPLICAS = (1, 3)
+CLUSTER_RATES_PER_S = (20.0, 1000.0)
+FAULT_TAKES_S = 8.0  # what is cut down by a fault has to come back within the measurement
+
+
+class Effort(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of everything."""
+
+    rounds: int = 3  # of the experiments that compare latency or CPU
+    duration_s: float = 10.0
+    warmup_s: float = 5.0
+    seed: int = 1
+    claims: tuple[str, ...] = ()  # ids; none: all of them
+    command: tuple[str, ...] = ()  # that asked for it
+
+
+def plan(effort: Effort, experiments: Collection[str], folder: Path) -> list[PlannedRun]:
+    """All runs of these experiments, those on three brokers last; raises UsageError if one cannot be."""
+    in_range("--rounds", effort.rounds, 1, ROUNDS_MAX)
+    planned = [
+        PlannedRun(f"{experiment}: {each.arch}, {each.scenario}", _placed(each, folder / "runs" / experiment))
+        for experiment, each in _experiments(effort)
+        if experiment in experiments
+    ]
+    return sorted(validated(planned), key=lambda each: each.settings.brokers)
+
+
+def _placed(settings: RunSettings, folder: Path) -> RunSettings:
+    return msgspec.structs.replace(settings, out=str(folder))
+
+
+def _experiments(effort: Effort) -> Iterator[tuple[str, RunSettings]]:
+    for name, runs in (
+        ("fragments", _fragments),
+        ("writes", _writes),
+        ("brokers", _brokers),
+        ("duplicates", _duplicates),
+        ("joins", _joins),
+        ("hot", _hot),
+        ("one_room", _one_room),
+        ("small_rooms", _small_rooms),
+        ("restarts", _restarts),
+    ):
+        for settings in runs(effort):
+            yield name, settings
+
+
+def _run(effort: Effort, arch: str, number: int = 1, **given: object) -> RunSettings:
+    """In the given round; a round is one load for everybody."""
+    usual = RunSettings(
+        arch=arch, duration_s=effort.duration_s, warmup_s=effort.warmup_s, seed=effort.seed + number - 1
+    )
+    return msgspec.structs.replace(usual, **given)
+
+
+def _in_turns(names: tuple[str, ...], rounds: int) -> Iterator[tuple[int, str]]:
+    """As harness.experiments.comparison: everybody once a round, each time somebody else first."""
+    for number in range(1, rounds + 1):
+        for name in in_turn(names, number - 1):
+            yield number, name
+
+
+def _fragments(effort: Effort) -> Iterator[RunSettings]:
+    for gateways in GROUP_SIZES:
+        yield _run(effort, "naive", gateways=gateways, rate_per_s=100.0)
+
+
+def _writes(effort: Effort) -> Iterator[RunSettings]:
+    """On one broker, slowly, so that no record shares a batch with another; copies are counted, so none is dropped."""
+    for partitions in PARTITION_COUNTS:
+        yield _run(effort, "plan1", members=10, partitions=partitions)
+        yield _run(effort, "plan2", members=10, partitions=partitions)
+
+
+def _brokers(effort: Effort) -> Iterator[RunSettings]:
+    """On three brokers; at the higher rate, records share requests."""
+    for replicas in CLUSTER_REPLICAS:
+        for rate_per_s in CLUSTER_RATES_PER_S:
+            yield _run(
+                effort,
+                "plan1",
+                members=4,
+                brokers=CLUSTER_BROKERS,
+                partitions=CLUSTER_PARTITIONS,
+                dedup=True,
+                rate_per_s=rate_per_s,
+                arch_options=(f"replicas={replicas}",),
+            )
+
+
+def _duplicates(effort: Effort) -> Iterator[RunSettings]:
+    """Two gateways with a partition each, or with two each, with and without the copies dropped."""
+    for number in range(1, effort.rounds + 1):
+        for partitions, dedup in ((2, False), (4, False), (4, True)):
+            yield _run(effort, "plan1", number, partitions=partitions, dedup=dedup, rate_per_s=50.0)
+
+
+def _joins(effort: Effort) -> Iterator[RunSettings]:
+    for gateways in (2, 4):
+        for name in ("plan1", "plan2"):
+            yield _run(effort, name, scenario="churn", rooms=40, gateways=gateways, members=200)
+
+
+def _hot(effort: Effort) -> Iterator[RunSettings]:
+    """From even to as uneven as can be: small rooms, Zipf's law, Zipf's law made steep, one room."""
+    for number, name in _in_turns(("plan1", "plan2"), effort.rounds):
+        common = {"gateways": 4, "members": 400, "rate_per_s": 100.0}
+        yield _run(effort, name, number, scenario="many_rooms", **common)
+        yield _run(effort, name, number, scenario="zipf_rooms", **common)
+        yield _run(effort, name, number, scenario="zipf_rooms", options=("exponent=2",), **common)
+        yield _run(effort, name, number, scenario="big_room", **common)
+
+
+def _one_room(effort: Effort) -> Iterator[RunSettings]:
+    for number, name in _in_turns(CANDIDATES, effort.rounds):
+        yield _run(effort, name, number, rate_per_s=50.0)
+
+
+def _small_rooms(effort: Effort) -> Iterator[RunSettings]:
+    """Rooms of two: half of the gateways have nobody in a room."""
+    for number, name in _in_turns(CANDIDATES, effort.rounds):
+        yield _run(effort, name, number, scenario="many_rooms", rooms=100, gateways=4, members=200, rate_per_s=100.0)
+
+
+def _restarts(effort: Effort) -> Iterator[RunSettings]:
+    """The backend that an architecture has is killed and started again."""
+    longer_s = max(effort.duration_s, 2 * FAULT_TAKES_S)
+    for name, backend in (
+        ("redis", "redis"),
+        ("kafka-redis", "redis"),
+        ("plan2", "broker"),
+        ("kafka-broadcast", "broker"),
+    ):
+        yield _run(effort, name, rate_per_s=50.0, duration_s=longer_s, faults=(f"restart:{backend}:1s",))

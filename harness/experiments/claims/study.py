@@ -1,0 +1,161 @@
+"""`chatbench claims`: run what the claims need, judge, and write table, charts and page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from architectures.interface import Requirements
+from harness.core import settings as config
+from harness.core.errors import Interrupted, UsageError
+from harness.core.progress import CampaignProgress
+from harness.core.registry import load_architecture
+from harness.core.signals import signals_interrupt, signals_wait
+from harness.experiments.claims.catalogue import CLAIMS
+from harness.experiments.claims.claim import NOT_TOLD, Claim, Finding
+from harness.experiments.claims.durability import HISTORY, Readable, read_after_restart
+from harness.experiments.claims.evidence import Evidence, Untold, read_evidence
+from harness.experiments.claims.experiments import REMEMBER, Effort, plan
+from harness.experiments.plan_file import note, read_again
+from harness.experiments.series import PlannedRun, run_series
+from harness.report.claims import markdown
+from harness.report.panels import draw_panels
+from harness.report.style import save
+from harness.runs.record import new_folder
+from harness.runs.run import show_first_use
+from harness.services.backends import Backends
+
+ASKED = "claims.json"
+FOUND = "findings.json"
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of findings.json."""
+
+    id: str
+    claim: str
+    source: str
+    tested: str
+    expected: str
+    measured: list[str]
+    verdict: str
+
+
+def chosen(effort: Effort) -> list[Claim]:
+    """The claims that are to be tested, in the note's order; raises UsageError for one that there is not."""
+    known = {claim.id: claim for claim in CLAIMS}
+    for each in effort.claims:
+        if each not in known:
+            raise UsageError(f"--claim is {each!r}, but it must be one of {', '.join(known)}")
+    return [claim for name, claim in known.items() if not effort.claims or name in effort.claims]
+
+
+def planned_runs(effort: Effort, folder: Path) -> list[PlannedRun]:
+    """All that the chosen claims need; raises UsageError if something cannot be."""
+    return plan(effort, {name for claim in chosen(effort) for name in claim.experiments}, folder)
+
+
+def rounds_count(effort: Effort) -> bool:
+    """Whether any of the chosen claims takes more runs than with one round."""
+    one = msgspec.structs.replace(effort, rounds=1)
+    return len(planned_runs(effort, Path())) > len(planned_runs(one, Path()))
+
+
+def _asks_for_history(effort: Effort) -> bool:
+    return any("restarts" in claim.experiments for claim in chosen(effort))
+
+
+def steps(effort: Effort, folder: Path) -> int:
+    """How many runs there are; what can be read after a restart counts as one."""
+    return len(planned_runs(effort, folder)) + _asks_for_history(effort)
+
+
+def begin(effort: Effort, out: str) -> Path:
+    """Make the folder of a new study; raises UsageError if it cannot be run as asked."""
+    planned_runs(effort, Path())
+    folder = new_folder(config.make_out_dir(out), "claims")
+    note(folder, ASKED, effort)
+    return folder
+
+
+def resume(folder: Path) -> Effort:
+    """What is to be done in that folder; raises UsageError if `chatbench claims` did not make it."""
+    return read_again(folder, ASKED, Effort, "claims")
+
+
+def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:
+    """Run what is not complete yet. Raises ServiceFailed, UsageError or Interrupted."""
+    go_on_with = f"chatbench claims --resume {folder}"
+    planned = planned_runs(effort, folder)
+    run_series(planned, folder, progress, go_on_with)
+    if (folder / HISTORY).exists() or not _asks_for_history(effort):
+        return
+    progress.run(len(planned), "what is remembered")
+    try:
+        readable = _read_all_after_restart(folder / "logs", progress)
+    except Interrupted:
+        raise Interrupted(f"{folder}; go on with: {go_on_with}") from None
+    (folder / HISTORY).write_bytes(msgspec.json.format(msgspec.json.encode(readable)))
+
+
+def _read_all_after_restart(logs: Path, progress: CampaignProgress) -> list[Readable]:
+    backends = Backends(Requirements(kafka=True, redis=True), 1, logs)
+    with signals_interrupt():
+        try:
+            backends.begin(lambda *told: show_first_use(progress, *told))
+            backends.finish()
+            return [read_after_restart(load_architecture(name), backends, logs) for name in REMEMBER]
+        finally:
+            with signals_wait():
+                backends.stop()
+
+
+def judge(folder: Path, claims: Sequence[str] = ()) -> list[tuple[Claim, Finding]]:
+    """Every claim that was tested, or these of them, with what was found, from the records alone.
+
+    Raises UsageError if there are no records, or one of these claims is not or was not tested.
+    """
+    tested = chosen(resume(folder))
+    wanted = chosen(Effort(claims=tuple(claims))) if claims else tested
+    for claim in wanted:
+        if claim not in tested:
+            ids = ", ".join(each.id for each in tested)
+            raise UsageError(f"--claim is {claim.id}, but {folder} has tested {ids}; name one of these")
+    evidence = read_evidence(folder)
+    return [(claim, _judge(claim, evidence)) for claim in wanted]
+
+
+def _judge(claim: Claim, evidence: Evidence) -> Finding:
+    try:
+        return claim.judge(evidence)
+    except Untold as problem:
+        return Finding(verdict=NOT_TOLD, measured=[f"Not told: {problem}."])
+
+
+def rows_of(findings: Sequence[tuple[Claim, Finding]]) -> list[Judged]:
+    """findings.json."""
+    return [
+        Judged(
+            id=claim.id,
+            claim=claim.claim,
+            source=claim.source,
+            tested=claim.tested,
+            expected=claim.expected,
+            measured=finding.measured,
+            verdict=finding.verdict,
+        )
+        for claim, finding in findings
+    ]
+
+
+def write_findings(findings: Sequence[tuple[Claim, Finding]], folder: Path) -> Path:
+    """findings.json, a chart for each claim, and claims.md; returns the last one's path."""
+    (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(rows_of(findings))))
+    for claim, finding in findings:
+        if finding.picture is not None:
+            save(draw_panels(finding.picture), folder / "charts", claim.id.lower())
+    page = folder / "claims.md"
+    page.write_text(markdown(findings, "charts"), encoding="utf-8")
+    return page

@@ -1,0 +1,260 @@
+"""`chatbench advise`: which architecture for a chat of some size, what it would cost, what would change the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from harness.core.payload import SIZE_MAX_BYTES
+from harness.core.registry import load_architecture
+from harness.core.settings import in_range
+from harness.core.units import figure_text, size_text
+from harness.experiments.costs.components import (
+    COMMAND_BYTES,
+    COPY_BYTES,
+    CPU_PARTS,
+    MEMBER_BYTES,
+    MEMORY_PARTS,
+    RECORD_BYTES,
+)
+from harness.experiments.costs.fit import NOTHING, Interval, Prediction
+from harness.experiments.costs.model import Model
+from harness.experiments.costs.sizing import Chat, Impossible, OneGateway, bytes_from_a_gateway_per_s, on_one, sized
+from harness.experiments.costs.validation import Held
+from harness.experiments.costs.workload import WAYS, Workload
+
+SIZE_MAX = 1e9
+ALONE = "direct"
+ALIKE = 1.1  # a tenth more than the cheapest is no reason
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What the answer is about. Rates and members are of all rooms together, and of one room."""
+
+    rooms: int
+    members_per_room: float
+    rate_per_s: float
+    payload_bytes: int = 100
+    durable: bool = False  # an acked message must survive the restart of the backend
+    replay: bool = False  # what was said must be there to be read later
+
+    @property
+    def chat(self) -> Chat:
+        return Chat(self.rooms, self.members_per_room, self.rate_per_s, self.payload_bytes)
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What one architecture would take. Bytes are without IP and TCP; disk is of one replica."""
+
+    arch: str
+    gateways: int
+    cores: Interval
+    cores_of: dict[str, Interval]  # by part: gateway, kafka, redis
+    memory_bytes: Interval
+    to_members_bytes_per_s: Interval
+    backend_bytes_per_s: Interval  # into Kafka and Redis and out of them
+    disk_bytes_per_day: Interval
+    # Of the measured run that is most like this one; None: not valid there.
+    nearest: str
+    nearest_p50_ms: float | None
+    nearest_p99_ms: float | None
+
+
+class Advice(msgspec.Struct, frozen=True, kw_only=True):
+    wish: Wish
+    choice: list[str]  # the cheapest, and those that are as cheap; `direct` where one gateway is enough
+    one_gateway: OneGateway | None  # which one would take; None: it takes more than one
+    of_several: list[str]  # as choice, of those that reach the members at two gateways or more
+    costs: list[Cost]  # of these, of all that can do it, the cheapest first
+    cpu_at_least: bool  # payloads are larger than those measured, and there is no cost per byte: it takes more CPU
+    payloads_measured_bytes: list[int]
+    out: dict[str, str]  # why the others cannot
+    would_change: list[str]
+    beyond: list[str]  # where the question is further than anything that was measured
+    held_out: list[Held]
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What advice is drawn from."""
+
+    model: Model
+    held_out: Sequence[Held]
+    replayable: Mapping[str, bool]  # by architecture; one that is missing was not measured
+
+
+def checked(wish: Wish) -> Wish:
+    """Raises UsageError for the first size that cannot be."""
+    in_range("--rooms", wish.rooms, 1, SIZE_MAX)
+    in_range("--members-per-room", wish.members_per_room, 2, SIZE_MAX)
+    in_range("--rate", wish.rate_per_s, 0.001, SIZE_MAX)
+    in_range("--payload", wish.payload_bytes, 1, SIZE_MAX_BYTES, size_text)
+    return wish
+
+
+def advise(wish: Wish, knowledge: Knowledge) -> Advice:
+    """The cheapest in CPU of those that can do what is wished."""
+    costs, out = _candidates(wish, knowledge)
+    choice = _choice(wish, costs, knowledge)
+    payloads_bytes = sorted(int(size) for size in knowledge.model.points["payload_bytes"].unique())
+    return Advice(
+        wish=wish,
+        choice=choice,
+        one_gateway=on_one(knowledge.model, wish.chat),
+        of_several=_cheapest(costs),
+        costs=costs,
+        cpu_at_least=wish.payload_bytes > max(payloads_bytes),
+        payloads_measured_bytes=payloads_bytes,
+        out=out,
+        would_change=list(_would_change(wish, knowledge, choice)),
+        beyond=list(_beyond(wish, costs, knowledge.model.points)),
+        held_out=list(knowledge.held_out),
+    )
+
+
+def _choice(wish: Wish, costs: Sequence[Cost], knowledge: Knowledge) -> list[str]:
+    """Where one gateway holds it all, and nothing must outlast it, there is nothing to fan out."""
+    alone = not wish.durable and not wish.replay and on_one(knowledge.model, wish.chat) is not None
+    return [ALONE] if alone else _cheapest(costs)
+
+
+def _cheapest(costs: Sequence[Cost]) -> list[str]:
+    return [cost.arch for cost in costs if cost.cores.value <= ALIKE * costs[0].cores.value]
+
+
+def _candidates(wish: Wish, knowledge: Knowledge) -> tuple[list[Cost], dict[str, str]]:
+    costs, out = [], {}
+    for arch in knowledge.model.architectures:
+        why = _cannot(arch, wish, knowledge)
+        if why is None:
+            try:
+                costs.append(_cost(arch, wish, knowledge.model))
+            except Impossible as problem:
+                why = str(problem)
+        if why is not None:
+            out[arch] = why
+    return sorted(costs, key=lambda cost: cost.cores.value), out
+
+
+def _cannot(arch: str, wish: Wish, knowledge: Knowledge) -> str | None:
+    if wish.durable and not load_architecture(arch).promises.durable_ack:
+        return "an acked message does not survive the restart of its backend"
+    if wish.replay and arch not in knowledge.replayable:
+        return "whether what was said can be read later was not measured"
+    if wish.replay and not knowledge.replayable[arch]:
+        return "nothing of what was said could be read after a restart"
+    return None
+
+
+def _cost(arch: str, wish: Wish, model: Model) -> Cost:
+    workload = sized(model, arch, wish.chat)
+    of_part = {part.name.split()[0]: model.predict(part, arch, workload) for part in CPU_PARTS if part.uses(arch)}
+    cores = {name: _times(each, 1e-6) for name, each in of_part.items()}
+    memory = model.predict_all(MEMORY_PARTS, arch, workload)
+    nearest = _nearest(arch, workload, model.points)
+    record_bytes = _records(arch, workload, model)
+    return Cost(
+        arch=arch,
+        gateways=workload.gateways,
+        cores=sum(cores.values(), NOTHING).interval,
+        cores_of={name: each.interval for name, each in cores.items()},
+        memory_bytes=memory.interval,
+        to_members_bytes_per_s=_to_members(arch, workload, model).interval,
+        backend_bytes_per_s=_backend(arch, workload, model, record_bytes).interval,
+        disk_bytes_per_day=_times(record_bytes, 86_400).interval,
+        nearest=str(nearest["record"]),
+        nearest_p50_ms=_or_none(nearest["latency_p50_ms"]),
+        nearest_p99_ms=_or_none(nearest["latency_p99_ms"]),
+    )
+
+
+def _times(prediction: Prediction, factor: float) -> Prediction:
+    return Prediction(factor * prediction.value, factor * prediction.draws)
+
+
+def _plus(prediction: Prediction, exact: float) -> Prediction:
+    return Prediction(prediction.value + exact, prediction.draws + exact)
+
+
+def _to_members(arch: str, workload: Workload, model: Model) -> Prediction:
+    deliveries = model.sharing.activity(arch, workload).deliveries
+    return _plus(model.predict(MEMBER_BYTES, arch, workload), deliveries * workload.payload_bytes)
+
+
+def _records(arch: str, workload: Workload, model: Model) -> Prediction:
+    """Bytes a second that Kafka writes, of one replica."""
+    records = model.sharing.activity(arch, workload).records
+    return _plus(model.predict(RECORD_BYTES, arch, workload), records * workload.payload_bytes)
+
+
+def _backend(arch: str, workload: Workload, model: Model, record_bytes: Prediction) -> Prediction:
+    """Into Kafka and out to each gateway that reads; into Redis and out to each that listens."""
+    done = model.sharing.activity(arch, workload)
+    through_kafka = _times(record_bytes, 1 + done.fetches / done.records) if done.records else NOTHING
+    if not WAYS[arch].uses_redis:
+        return through_kafka
+    payloads = (done.commands + done.copies) * workload.payload_bytes
+    through_redis = model.predict_all((COMMAND_BYTES, COPY_BYTES), arch, workload)
+    return through_kafka + _plus(through_redis, payloads)
+
+
+def _nearest(arch: str, workload: Workload, points: pd.DataFrame) -> pd.Series[Any]:
+    """The measured run whose sizes are the fewest times more or less."""
+    own = points[points["arch"] == arch]
+    wanted = (workload.rooms, workload.members, workload.rate_per_s, workload.gateways)
+
+    found = own[["rooms", "members", "publishes_per_s", "gateways"]].astype(float)
+    distances = (np.log(found) - np.log(np.array(wanted))).abs().sum(axis=1)
+    return own.iloc[int(distances.argmin())]
+
+
+def _or_none(value: float) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _would_change(wish: Wish, knowledge: Knowledge, choice: list[str]) -> Iterator[str]:
+    """Each change of the question, one at a time, that has another answer."""
+    for what, changed in _changes(wish):
+        costs, _ = _candidates(changed, knowledge)
+        other = _choice(changed, costs, knowledge)
+        if not other:
+            yield f"{what}: then none of them can"
+        elif set(other) != set(choice):
+            yield f"{what}: then {' or '.join(other)}"
+
+
+def _changes(wish: Wish) -> Iterator[tuple[str, Wish]]:
+    by = msgspec.structs.replace
+    for times, word in ((10, "ten times"), (100, "a hundred times")):
+        yield (
+            f"{word} the rooms, each as before",
+            by(wish, rooms=times * wish.rooms, rate_per_s=times * wish.rate_per_s),
+        )
+        yield f"{word} the members in each room", by(wish, members_per_room=times * wish.members_per_room)
+        yield f"{word} the messages", by(wish, rate_per_s=times * wish.rate_per_s)
+    if not wish.durable:
+        yield "acks that must outlive the backend (--durable)", by(wish, durable=True)
+    if not wish.replay:
+        yield "a history that must be there to be read later (--replay)", by(wish, replay=True)
+
+
+def _beyond(wish: Wish, costs: Sequence[Cost], points: pd.DataFrame) -> Iterator[str]:
+    """Where a prediction goes on in a straight line from what was measured, and how far."""
+    gateways = [cost.gateways for cost in costs]
+    further = [
+        ("members", wish.rooms * wish.members_per_room, points["members"].max()),
+        ("rooms", wish.rooms, points["rooms"].max()),
+        ("messages a second", wish.rate_per_s, points["publishes_per_s"].max()),
+        ("gateways", max(gateways, default=0), points["gateways"].max()),
+    ]
+    if gateways and wish.payload_bytes > points["payload_bytes"].max():
+        bytes_per_s = wish.chat.bytes_to_members_per_s / min(gateways)
+        further.append(("bytes a second to a gateway's members", bytes_per_s, bytes_from_a_gateway_per_s(points)))
+    for name, asked, most in further:
+        if asked > 1.01 * float(most):
+            yield f"{asked:,.0f} {name}, measured up to {most:,.0f}: {figure_text(asked / most)} times further"

@@ -1,0 +1,126 @@
+"""The parts of the system, and what their CPU time, memory and bytes are made up of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.experiments.costs.workload import WAYS, Activity, Workload
+
+Amount = Callable[[Workload, Activity], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One quantity of one part of the system: what it is made up of, and where it was measured."""
+
+    name: str
+    column: str  # of the points
+    of: Mapping[str, Amount]  # what costs the same whatever the architecture: the same code does it
+    uses: Callable[[str], bool]
+    own: Mapping[str, Amount] = field(default_factory=dict)  # what costs each architecture something else
+
+    def names(self, architectures: Sequence[str]) -> tuple[str, ...]:
+        return (*self.of, *(f"{name} ({arch})" for arch in architectures for name in self.own))
+
+    def amounts(self, arch: str, workload: Workload, done: Activity, architectures: Sequence[str]) -> list[float]:
+        """How much there is of each of `names`."""
+        own = [amount(workload, done) for amount in self.own.values()]
+        none = [0.0] * len(own)
+        of_each = [each for name in architectures for each in (own if name == arch else none)]
+        return [*(amount(workload, done) for amount in self.of.values()), *of_each]
+
+
+def _uses_kafka(arch: str) -> bool:
+    return WAYS[arch].uses_kafka
+
+
+def _uses_redis(arch: str) -> bool:
+    return WAYS[arch].uses_redis
+
+
+def _always(_arch: str) -> bool:
+    return True
+
+
+GATEWAY_CPU = Part(
+    name="gateway CPU",
+    column="gateway_us_per_s",
+    of={"write": lambda _, done: done.writes, "delivery": lambda _, done: done.deliveries},
+    own={
+        "gateway": lambda workload, _: workload.gateways,
+        "message": lambda _, done: done.messages,
+        "copy": lambda _, done: done.copies,
+    },
+    uses=_always,
+)
+KAFKA_CPU = Part(
+    name="kafka CPU",
+    column="kafka_us_per_s",
+    of={
+        "broker": lambda *_: 1.0,
+        "request": lambda _, done: done.requests,
+        "record": lambda _, done: done.records,
+        "fetch": lambda _, done: done.fetches,
+    },
+    uses=_uses_kafka,
+)
+REDIS_CPU = Part(
+    name="redis CPU",
+    column="redis_us_per_s",
+    of={
+        "server": lambda *_: 1.0,
+        "command": lambda _, done: done.commands,
+        "copy": lambda _, done: done.copies,
+    },
+    uses=_uses_redis,
+)
+GATEWAY_MEMORY = Part(
+    name="gateway memory",
+    column="gateway_bytes",
+    of={"member": lambda workload, _: workload.members},
+    own={
+        "gateway": lambda workload, _: workload.gateways,
+        "room on a gateway": lambda workload, _: workload.rooms * workload.spread,
+    },
+    uses=_always,
+)
+REDIS_MEMORY = Part(
+    name="redis memory",
+    column="redis_bytes",
+    of={"server": lambda *_: 1.0, "subscription": lambda workload, _: workload.rooms * workload.spread},
+    uses=_uses_redis,
+)
+KAFKA_MEMORY = Part(
+    name="kafka memory",  # a heap of fixed size, whatever the load
+    column="kafka_bytes",
+    of={"broker": lambda *_: 1.0},
+    uses=_uses_kafka,
+)
+MEMBER_BYTES = Part(
+    name="overhead to members",
+    column="member_overhead_bytes_per_s",
+    of={"delivery": lambda _, done: done.deliveries},
+    uses=_always,
+)
+RECORD_BYTES = Part(
+    name="overhead of records",
+    column="record_overhead_bytes_per_s",
+    of={"record": lambda _, done: done.records, "request": lambda _, done: done.requests},
+    uses=_uses_kafka,
+)
+COMMAND_BYTES = Part(
+    name="overhead of commands",
+    column="command_overhead_bytes_per_s",
+    of={"command": lambda _, done: done.commands},
+    uses=_uses_redis,
+)
+COPY_BYTES = Part(
+    name="overhead of Redis's copies",
+    column="copy_overhead_bytes_per_s",
+    of={"command": lambda _, done: done.commands, "copy": lambda _, done: done.copies},
+    uses=_uses_redis,
+)
+CPU_PARTS = (GATEWAY_CPU, KAFKA_CPU, REDIS_CPU)
+MEMORY_PARTS = (GATEWAY_MEMORY, KAFKA_MEMORY, REDIS_MEMORY)
+PARTS = (*CPU_PARTS, *MEMORY_PARTS, MEMBER_BYTES, RECORD_BYTES, COMMAND_BYTES, COPY_BYTES)

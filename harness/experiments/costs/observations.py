@@ -1,0 +1,44 @@
+"""Measured runs as the points that unit costs are fitted to, and checked on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from harness.core.errors import UsageError
+from harness.experiments.costs.model import workload_of
+from harness.experiments.costs.workload import WAYS
+from harness.results.frames import read_records, runs_of
+
+
+def read_points(folders: Sequence[Path]) -> pd.DataFrame:
+    """A row for each run that is complete, lost nothing, and is of an architecture whose way is known.
+
+    Columns: those of Frames.runs, and per second what each part of the system took. Raises UsageError if none is left.
+    """
+    runs = runs_of(read_records(folders))
+    told = runs["cores_gateway"].notna() & runs["frames_per_write"].notna()
+    runs = runs[(runs["status"] == "complete") & (runs["lost"] == 0) & runs["arch"].isin(WAYS) & told]
+    if runs.empty:
+        names = ", ".join(str(folder) for folder in folders)
+        raise UsageError(f"no run in {names} tells what gateways and brokers cost; make some with: chatbench costs")
+    messages, deliveries, payload = runs["publishes_per_s"], runs["deliveries_per_s"], runs["payload_bytes"]
+    records = runs["kafka_records_per_message"]
+    spread = runs.apply(lambda run: workload_of(run).spread, axis=1)
+    return runs.assign(
+        gateway_us_per_s=1e6 * runs["cores_gateway"],
+        kafka_us_per_s=1e6 * runs["cores_kafka"],
+        redis_us_per_s=1e6 * runs["cores_redis"],
+        gateway_bytes=runs["rss_gateway_bytes"],
+        kafka_bytes=runs["rss_kafka_bytes"],
+        redis_bytes=runs["rss_redis_bytes"],
+        room_rate_per_s=messages / runs["rooms"],
+        records_per_request=records / runs["kafka_produce_requests_per_message"],
+        producer_records_per_s=messages * records / runs["gateways"],
+        member_overhead_bytes_per_s=deliveries * (runs["bytes_to_members"] / runs["delivered"] - payload),
+        record_overhead_bytes_per_s=messages * (runs["kafka_bytes_in_per_message"] - records * payload),
+        command_overhead_bytes_per_s=messages * (runs["redis_bytes_in_per_message"] - payload),
+        copy_overhead_bytes_per_s=messages * (runs["redis_bytes_out_per_message"] - spread * payload),
+    )

@@ -1,0 +1,104 @@
+"""How many gateways a chat needs under an architecture, or why no number of them is enough."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.core.units import figure_text
+from harness.experiments.costs.components import GATEWAY_CPU
+from harness.experiments.costs.model import Model
+from harness.experiments.costs.workload import Workload, random_spread
+
+# As long as a gateway's loop is busy for less than this, its tick stays short: see harness.gateway.adaptive_tick.
+GATEWAY_CORES_MAX = 0.5
+MEMBERS_PER_GATEWAY_MAX = 10_000  # as many as were measured on one
+GATEWAYS_MIN = 2
+GATEWAYS_MAX = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """What is asked about: equal rooms, and what is said in all of them together."""
+
+    rooms: int
+    members_per_room: float
+    rate_per_s: float
+    payload_bytes: int = 100
+
+    @property
+    def bytes_to_members_per_s(self) -> float:
+        """Of payloads alone."""
+        return self.rate_per_s * self.members_per_room * self.payload_bytes
+
+    def on(self, gateways: int) -> Workload:
+        """With members on any of so many gateways."""
+        return Workload(
+            rooms=self.rooms,
+            members_per_room=self.members_per_room,
+            rate_per_s=self.rate_per_s,
+            payload_bytes=self.payload_bytes,
+            gateways=gateways,
+            spread=random_spread(self.members_per_room, gateways),
+        )
+
+
+class Impossible(Exception):
+    """No number of gateways is enough; the text says why."""
+
+
+def bytes_from_a_gateway_per_s(points: pd.DataFrame) -> float:
+    """The most that one gateway of these runs wrote to its members, of payloads alone."""
+    deliveries = points["publishes_per_s"] * points["members"] / points["rooms"]
+    return float((deliveries * points["payload_bytes"] / points["gateways"]).max())
+
+
+@dataclass(frozen=True, slots=True)
+class OneGateway:
+    """What a chat takes that is small enough for a single gateway."""
+
+    members: float
+    cores: float
+
+
+def on_one(model: Model, chat: Chat) -> OneGateway | None:
+    """The chat on a gateway of its own, where nothing has to reach another; None if one is not enough.
+
+    What is predicted of a gateway that also speaks with a backend is more than it takes alone. Of bytes there is no
+    more to go by than how many were measured on a gateway.
+    """
+    members = chat.rooms * chat.members_per_room
+    cores = min(model.predict(GATEWAY_CPU, arch, chat.on(1)).value for arch in model.architectures) / 1e6
+    fits = (
+        members <= MEMBERS_PER_GATEWAY_MAX
+        and cores <= GATEWAY_CORES_MAX
+        and chat.bytes_to_members_per_s <= bytes_from_a_gateway_per_s(model.points)
+    )
+    return OneGateway(members, cores) if fits else None
+
+
+def sized(model: Model, arch: str, chat: Chat) -> Workload:
+    """The chat on as many gateways as it needs. Raises Impossible."""
+    if arch == "plan2":
+        _check_a_room_fits(model, chat)
+    gateways = max(GATEWAYS_MIN, math.ceil(chat.rooms * chat.members_per_room / MEMBERS_PER_GATEWAY_MAX))
+    while gateways <= GATEWAYS_MAX:
+        workload = chat.on(gateways)
+        needed = math.ceil(model.predict(GATEWAY_CPU, arch, workload).value / GATEWAY_CORES_MAX / 1e6)
+        if needed <= gateways:
+            return workload
+        gateways = max(needed, gateways + 1)
+    raise Impossible(f"every gateway reads everything, and {chat.rate_per_s:,g} messages/s are too many for one")
+
+
+def _check_a_room_fits(model: Model, chat: Chat) -> None:
+    """A room lives on one gateway."""
+    alone = Chat(1, chat.members_per_room, chat.rate_per_s / chat.rooms, chat.payload_bytes)
+    cores = model.predict(GATEWAY_CPU, "plan2", alone.on(1)).value / 1e6
+    if cores > GATEWAY_CORES_MAX or chat.members_per_room > MEMBERS_PER_GATEWAY_MAX:
+        raise Impossible(
+            f"a room lives on one gateway, and one of {chat.members_per_room:,.0f} members with "
+            f"{figure_text(alone.rate_per_s)} messages/s would take {figure_text(cores)} cores of it"
+        )

@@ -1,0 +1,114 @@
+"""`chatbench costs`: measure the grid, fit unit costs, check them on runs that were held out, and write it down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pandas as pd
+
+from harness.core import settings as config
+from harness.core.errors import UsageError
+from harness.core.progress import CampaignProgress
+from harness.experiments.claims.durability import read_history
+from harness.experiments.claims.study import resume as asked_of_claims
+from harness.experiments.costs.advice import Knowledge
+from harness.experiments.costs.grid import FITTED, HELD_OUT, Effort, plan
+from harness.experiments.costs.model import Model, fit
+from harness.experiments.costs.observations import read_points
+from harness.experiments.costs.validation import Held, held_out, summed_up
+from harness.experiments.plan_file import note, read_again
+from harness.experiments.series import run_series
+from harness.report.costs import cost_over_members, predicted_and_measured
+from harness.report.style import save
+from harness.runs.record import new_folder
+
+ASKED = "costs.json"
+FOUND = "unit_costs.json"
+# Whose cost is drawn against members: small groups that talk, and streams that are watched.
+CHATS = {"groups": (5, 0.02), "streams": (1000, 0.002)}
+
+
+class UnitCost(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of unit_costs.json: microseconds or bytes of each, a second."""
+
+    part: str
+    costs: dict[str, float]
+
+
+class Fitted(msgspec.Struct, frozen=True, kw_only=True):
+    """unit_costs.json."""
+
+    held_out: list[Held]
+    unit_costs: list[UnitCost]
+
+
+def begin(effort: Effort, out: str) -> Path:
+    """Make the folder of a new study; raises UsageError if it cannot be run as asked."""
+    plan(effort, Path())
+    folder = new_folder(config.make_out_dir(out), "costs")
+    note(folder, ASKED, effort)
+    return folder
+
+
+def resume(folder: Path) -> Effort:
+    """What is to be measured in that folder; raises UsageError if `chatbench costs` did not make it."""
+    return read_again(folder, ASKED, Effort, "costs")
+
+
+def steps(effort: Effort, folder: Path) -> int:
+    """How many runs there are."""
+    return len(plan(effort, folder))
+
+
+def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:
+    """Run what is not complete yet. Raises ServiceFailed, UsageError or Interrupted."""
+    run_series(plan(effort, folder), folder, progress, f"chatbench costs --resume {folder}")
+
+
+def fit_and_check(folder: Path) -> tuple[Model, pd.DataFrame]:
+    """From the records of a study; and what was predicted of those held out. Raises UsageError if there are too few."""
+    if not (folder / "runs" / FITTED).is_dir():
+        raise UsageError(f"{folder} is no folder that `chatbench costs` made; name one, or make it: chatbench costs")
+    try:
+        model = fit(read_points([folder / "runs" / FITTED]))
+    except ValueError as problem:
+        raise UsageError(
+            f"{folder} has too few runs to fit unit costs to ({problem}); make more: chatbench costs"
+        ) from problem
+    return model, held_out(model, read_points([folder / "runs" / HELD_OUT]))
+
+
+def fitted(model: Model, checked: pd.DataFrame) -> Fitted:
+    """What unit_costs.json says."""
+    return Fitted(
+        held_out=summed_up(checked),
+        unit_costs=[
+            UnitCost(part=part, costs=dict(zip(units.names, units.costs, strict=True)))
+            for part, units in model.units.items()
+        ],
+    )
+
+
+def write_costs(model: Model, checked: pd.DataFrame, folder: Path) -> Path:
+    """unit_costs.json and the charts; returns the first one's path."""
+    path = folder / FOUND
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(fitted(model, checked))))
+    save(predicted_and_measured(checked), folder / "charts", "predicted_and_measured")
+    for name, (members_per_room, messages_per_member_per_s) in CHATS.items():
+        drawn = cost_over_members(model, members_per_room, messages_per_member_per_s)
+        save(drawn, folder / "charts", f"cost_over_members-{name}")
+    return path
+
+
+def read_knowledge(costs: Path, claims: Path) -> Knowledge:
+    """What advice is drawn from: the folders of `chatbench costs` and of `chatbench claims`; raises UsageError."""
+    model, checked = fit_and_check(costs)
+    asked_of_claims(claims)
+    readable = read_history(claims)
+    if not readable:
+        raise UsageError(
+            f"{claims} does not tell what can be read later, which C7 and C8 ask; "
+            "name another folder, or make one: chatbench claims --claim C7"
+        )
+    return Knowledge(model, summed_up(checked), {each.arch: each.readable == each.acked for each in readable})

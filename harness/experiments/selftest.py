@@ -1,0 +1,273 @@
+"""`chatbench selftest`: what chatbench reports, against truths that were injected.
+
+Each truth is computed here from nothing but what was asked for, and how many messages were said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from architectures.interface import Contender
+from harness.core import settings as config
+from harness.core.errors import Interrupted
+from harness.core.progress import Progress
+from harness.core.registry import SCENARIOS_DIR, load_contender
+from harness.core.settings import RunSettings
+from harness.core.signals import signals_interrupt, signals_wait
+from harness.measure.ratio import ratio_of
+from harness.runs.record import Record, new_folder
+from harness.runs.run import run_on
+from harness.runs.summary import Summary
+from harness.services.backends import Backends
+
+FOUND = "selftest.json"
+ONE_VOICE = SCENARIOS_DIR / "_one_voice.py"
+MEMBERS = 10
+COUNT_RULES = {"drop_every": 10.0, "repeat_every": 7.0, "swap_every": 9.0, "refuse_every": 13.0}
+DELAYS_MS = (20.0, 200.0)
+DELAY_ERROR_MAX_MS, DELAY_ERROR_MAX = 1.0, 0.01
+STALL_MS, STALL_AT, STALL_RATE_PER_S, STALL_RUN_S = 500.0, 400, 400.0, 8.0
+STALL_ERROR_MAX_MS = 5.0  # beyond the chance in the model
+ROUNDS = 10
+# Wider than the 95 % of reports: two intervals that each miss the truth once in a hundred times.
+SAME_CONFIDENCE = 0.99
+BURN_MS = 20.0
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure. held: None where this machine was too busy to tell."""
+
+    what: str
+    injected: str
+    reported: str
+    error: str
+    allowed: str
+    held: bool | None
+
+
+class Fates(msgspec.Struct, frozen=True):
+    """What must become of so many messages, for each member who hears them."""
+
+    acked: int
+    delivered: int
+    lost: int
+    lost_acked: int
+    duplicated: int
+    reordered: int
+
+
+def fates(said: int, rules: Mapping[str, float]) -> Fates:
+    """By the rules of architectures/faulty.py, where one member says everything."""
+
+    def due(rule: str, number: int) -> bool:
+        return number % int(rules[rule]) == 0
+
+    heard: list[int] = []
+    refused, held = 0, None
+    for number in range(1, said + 1):
+        if due("refuse_every", number):
+            refused += 1
+        elif due("drop_every", number):
+            pass
+        elif due("swap_every", number):
+            heard += [] if held is None else [held]
+            held = number
+        else:
+            heard += [number] * (2 if due("repeat_every", number) else 1)
+            heard += [] if held is None else [held]
+            held = None
+    heard += [] if held is None else [held]
+    firsts = list(dict.fromkeys(heard))
+    return Fates(
+        acked=said - refused,
+        delivered=len(firsts),
+        lost=said - len(firsts),
+        lost_acked=said - len(firsts) - refused,
+        duplicated=len(heard) - len(firsts),
+        reordered=sum(number < max(firsts[:place], default=0) for place, number in enumerate(firsts)),
+    )
+
+
+def stalled_ms(percentile: float, said: int, rate_per_s: float, stall_ms: float) -> float:
+    """That percentile of latency if everything stands still once for stall_ms, and nothing else takes time.
+
+    Open loop: who wants to speak meanwhile does, and waits for the rest of the stall. So the latest (1 - percentile) of
+    all messages are those of the stall's first moments.
+    """
+    later = said * (1 - percentile / 100)
+    return max(0.0, stall_ms - 1000 * later / rate_per_s)
+
+
+def stall_chance_ms(percentile: float, said: int, rate_per_s: float) -> float:
+    """Three sigma of stalled_ms: what it counts are the arrivals of a Poisson process."""
+    return 3000 * math.sqrt(said * (1 - percentile / 100)) / rate_per_s
+
+
+def run_selftest(out: str, progress: Progress) -> Iterator[Check]:
+    """Every check as soon as it is known. Raises ServiceFailed or Interrupted."""
+    folder = new_folder(config.make_out_dir(out), "selftest")
+    bench = _Bench(folder, progress)
+    checks: list[Check] = []
+    with signals_interrupt():
+        try:
+            for check in _all(bench):
+                checks.append(check)
+                (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(checks)))
+                yield check
+        except Interrupted:
+            raise Interrupted(str(folder)) from None
+
+
+def _all(bench: _Bench) -> Iterator[Check]:
+    yield from _counts(bench)
+    yield from _delays(bench)
+    yield from _stall(bench)
+    yield _starved(bench)
+    yield from _same(bench)
+
+
+class _Bench:
+    """Runs one after the other, each on a gateway of its own."""
+
+    def __init__(self, folder: Path, progress: Progress) -> None:
+        self._folder = folder
+        self._progress = progress
+
+    def run(self, name: str, arch: str, arch_options: Mapping[str, float], **given: object) -> Summary:
+        self._progress.step("selftest", name)
+        architecture = load_contender(arch)
+        settings = msgspec.convert(
+            {
+                "arch": arch,
+                "scenario": str(ONE_VOICE),
+                "members": MEMBERS,
+                "warmup_s": 0.0,
+                "arch_options": [f"{option}={value}" for option, value in arch_options.items()],
+                "out": str(self._folder),
+                **given,
+            },
+            RunSettings,
+        )
+        config.validate(settings, architecture)
+        return self._run(settings, architecture)
+
+    def _run(self, settings: RunSettings, architecture: type[Contender]) -> Summary:
+        record = Record(self._folder, settings, Path(settings.scenario).stem.strip("_"), architecture)
+        backends = Backends(architecture.requires, settings.brokers, record.logs)
+        try:
+            return run_on(backends, record, architecture, Path(settings.scenario), _Silent()).summary
+        finally:
+            with signals_wait():
+                backends.stop()
+
+
+class _Silent:
+    """The steps of single runs are not shown: what is shown is which figure they are for."""
+
+    def step(self, name: str, detail: str = "", total: float | None = None) -> None:
+        pass
+
+    def update(self, completed: float, detail: str) -> None:
+        pass
+
+
+def _counts(bench: _Bench) -> Iterator[Check]:
+    summary = bench.run("counts", "faulty", COUNT_RULES, rate_per_s=200.0, duration_s=3.0)
+    assert summary.sent is not None
+    per_member = fates(summary.sent, COUNT_RULES)
+    for name, injected in msgspec.structs.asdict(per_member).items():
+        truth = injected * (1 if name == "acked" else MEMBERS)
+        reported = getattr(summary, name)
+        yield Check(
+            what=name.replace("_", ", though "),
+            injected=f"{truth:,}",
+            reported=f"{reported:,}",
+            error=f"{reported - truth:,}",
+            allowed="0",
+            held=reported == truth,
+        )
+
+
+def _delays(bench: _Bench) -> Iterator[Check]:
+    load = {"rate_per_s": 100.0, "duration_s": 2.0}
+    base = bench.run("delays: none", "faulty", {}, **load)
+    for delay_ms in DELAYS_MS:
+        summary = bench.run(f"delays: {delay_ms:g} ms", "faulty", {"delay_ms": delay_ms}, **load)
+        yield _ms(
+            f"p50, delayed by {delay_ms:g} ms, less p50 without",
+            delay_ms,
+            _less(summary.latency_ms.p50, base.latency_ms.p50),
+            max(DELAY_ERROR_MAX_MS, DELAY_ERROR_MAX * delay_ms),
+            (base, summary),
+        )
+
+
+def _less(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other
+
+
+def _stall(bench: _Bench) -> Iterator[Check]:
+    rules = {"stall_at": float(STALL_AT), "stall_ms": STALL_MS}
+    load = {"rate_per_s": STALL_RATE_PER_S, "duration_s": STALL_RUN_S, "members": 2}
+    summary = bench.run(f"a stall of {STALL_MS:g} ms", "faulty", rules, **load)
+    assert summary.sent is not None
+    for percentile, reported in ((99.0, summary.latency_ms.p99), (99.9, summary.latency_ms.p999)):
+        truth = stalled_ms(percentile, summary.sent, STALL_RATE_PER_S, STALL_MS)
+        what = f"p{percentile:g}, gateway stalled {STALL_MS:g} ms"
+        chance_ms = stall_chance_ms(percentile, summary.sent, STALL_RATE_PER_S)
+        yield _ms(what, truth, reported, STALL_ERROR_MAX_MS + chance_ms, (summary,))
+
+
+def _ms(what: str, injected: float, reported: float | None, allowed: float, runs: Sequence[Summary]) -> Check:
+    error = None if reported is None else reported - injected
+    told = error is not None and all(run.driver.valid for run in runs)
+    return Check(
+        what=what,
+        injected=f"{injected:.2f} ms",
+        reported="not measured" if reported is None else f"{reported:.2f} ms",
+        error="-" if error is None else f"{error:+.2f} ms",
+        allowed=f"{allowed:.1f} ms",
+        held=abs(error) <= allowed if error is not None and told else None,
+    )
+
+
+def _starved(bench: _Bench) -> Check:
+    load = {"rate_per_s": 100.0, "duration_s": 2.0, "options": [f"burn_ms={BURN_MS}"]}
+    driver = bench.run("a starved driver", "faulty", {}, **load).driver
+    return Check(
+        what="a driver without CPU time for its load",
+        injected=f"{BURN_MS:g} ms a message",
+        reported="valid" if driver.valid else "not valid",
+        error="-",
+        allowed="not valid",
+        held=driver.valid is False,
+    )
+
+
+def _same(bench: _Bench) -> Iterator[Check]:
+    """The same under two names: `faulty` without faults, once as A and once as B, in interleaved rounds."""
+    figures: dict[str, list[dict[str, float]]] = {"A": [], "B": []}
+    for number in range(ROUNDS):
+        for name in ("AB", "BA")[number % 2]:
+            title = f"the same under two names, round {number + 1} of {ROUNDS}"
+            summary = bench.run(title, "faulty", {}, rate_per_s=200.0, duration_s=1.0, seed=number + 1)
+            latency_ms, cpu_us = summary.latency_ms.p50, summary.cpu_us_per_delivery.gateway
+            figures[name].append({"delivery latency p50": latency_ms or 0.0, "gateway CPU per delivery": cpu_us or 0.0})
+    for figure in figures["A"][0]:
+        a, b = ([each[figure] for each in figures[name]] for name in "AB")
+        ratio = ratio_of(a, b, SAME_CONFIDENCE)
+        if ratio is None or ratio.low is None or ratio.high is None:
+            yield Check(what=f"{figure}, A over B", injected="1", reported="?", error="-", allowed="-", held=None)
+            continue
+        yield Check(
+            what=f"{figure}, A over B",
+            injected="1",
+            reported=f"{ratio.value:.3f}",
+            error=f"{ratio.value - 1:+.3f}",
+            allowed=f"1 in {ratio.low:.3f} to {ratio.high:.3f}",
+            held=ratio.low <= 1 <= ratio.high,
+        )

@@ -1,0 +1,44 @@
+"""Where a fleet keeps the leases of its gateways' places: in the Kafka, Redis or NATS that they share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+from architectures.interface import Services, Topology
+from harness.gateway.leases import LEASE_S, LeaseStore
+from harness.gateway.leases_kafka import kafka_leases
+from harness.gateway.leases_nats import nats_leases
+from harness.gateway.leases_redis import redis_leases
+from harness.gateway.membership import RENEW_EVERY_S, Roster
+
+ROSTER = "roster"
+
+
+@contextlib.asynccontextmanager
+async def shared_roster(services: Services, topology: Topology, url: str, shape: str) -> AsyncIterator[Roster]:
+    """A roster of as many places as the topology has gateways. In Kafka where there is one, else in Redis or NATS."""
+    async with _leases(services, topology) as store:
+        yield Roster(topology.gateways, url, shape, store)
+
+
+def _leases(services: Services, topology: Topology) -> contextlib.AbstractAsyncContextManager[LeaseStore]:
+    if services.kafka_bootstrap is not None:
+        return kafka_leases(services, topology, ROSTER)
+    if services.redis_url is not None:
+        return redis_leases(services.redis_url, topology.topic(ROSTER), topology.gateways)
+    assert services.nats_url is not None, "what needs no backend has one gateway, and no roster"
+    return nats_leases(services.nats_url, topology.topic(ROSTER), topology.gateways)
+
+
+async def who_is_there(services: Services, topology: Topology) -> set[str]:
+    """URLs of the gateways that have a place in the fleet whose roster is in this Kafka."""
+    deadline = time.monotonic() + LEASE_S + RENEW_EVERY_S
+    async with kafka_leases(services, topology, ROSTER) as leases:
+        while True:
+            there = await leases.holders()  # at first perhaps some that ended a while ago
+            if not there or time.monotonic() > deadline:
+                return {holder.url for holder in there.values()}
+            await asyncio.sleep(RENEW_EVERY_S)

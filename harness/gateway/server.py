@@ -1,0 +1,157 @@
+"""One gateway, from its opening to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+import msgspec
+import psutil
+from websockets.asyncio.server import ServerConnection, serve
+
+from architectures.interface import Architecture, GoneForGood
+from harness.core.registry import load_architecture
+from harness.gateway.adaptive_tick import adapt
+from harness.gateway.admission import Door, listening_socket
+from harness.gateway.chat_page import chat_page, way
+from harness.gateway.member_connection import MemberConnection
+from harness.gateway.membership import Roster
+from harness.gateway.metrics import CONTENT_TYPE_LATEST, OpenMetrics
+from harness.gateway.session import Hall, Session, cut_off_slow
+from harness.gateway.settings import About, GatewaySettings, GatewayStats
+
+CLOSE_MAX_S = 1.0
+UNHANDLED_MAX = 4  # frames of a member that have arrived and wait for the session; each may be as long as is allowed
+BACKLOG = 4096  # a whole audience connects at once
+
+
+async def run_gateway(
+    settings: GatewaySettings, roster: Roster | None = None, serving: Callable[[], None] = lambda: None
+) -> None:
+    """Serve until SIGTERM or SIGINT, or until the architecture reports that its backend is gone.
+
+    With a roster, in which it has a place already, it learns from there where the others are. `serving` is told when
+    members can come.
+    """
+    architecture = load_architecture(settings.arch)(settings.services, settings.topology, settings.index)
+    hall = Hall(settings, architecture)
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _end, ended, None)
+
+    await architecture.open(hall.rooms.deliver, lambda problem: _end(ended, problem), hall.moved)
+    helpers = [asyncio.create_task(cut_off_slow(hall))]
+    if settings.tick_s is None:
+        helpers.append(asyncio.create_task(adapt(hall.rooms)))
+    if roster is not None:
+        hall.peers = roster.addresses
+    numbers = itertools.count(1)
+
+    async def serve_member(connection: ServerConnection) -> None:
+        assert isinstance(connection, MemberConnection)
+        await Session(hall, connection, f"g{settings.index}-{next(numbers)}").serve()
+
+    stats = Statistics(hall)
+    metrics = OpenMetrics(settings.arch, settings.index, stats.now)
+    door = Door(
+        settings.exposure,
+        members_max=settings.limits.members_max,
+        members=lambda: len(hall.sessions),
+        counts=hall.counts,
+        answers={
+            "/stats": ("application/json", lambda _query: msgspec.json.encode(stats.now()).decode()),
+            "/about": (
+                "application/json",
+                lambda _query: msgspec.json.encode(_about(settings, architecture, roster)).decode(),
+            ),
+            "/metrics": (CONTENT_TYPE_LATEST, lambda _query: metrics.text()),
+            "/chat": ("text/html; charset=utf-8", lambda _query: chat_page()),
+            "/way": ("application/json", lambda query: way(settings.arch, settings.topology, query)),
+        },
+        names=[urlsplit(peer).hostname or "" for peer in settings.peers],
+    )
+    gone = False
+    try:
+        async with serve(
+            serve_member,
+            sock=listening_socket(settings.exposure.bind, settings.port, settings.limits),
+            process_request=door.answer,
+            open_timeout=settings.limits.handshake_max_s,
+            close_timeout=CLOSE_MAX_S,  # a flood before the answer to a close would hold the connection for longer
+            compression=None,  # nothing a chat message gains is worth a deflate per member
+            max_size=settings.limits.message_max_bytes,
+            max_queue=UNHANDLED_MAX,
+            create_connection=partial(MemberConnection, limits=settings.limits),  # type: ignore[arg-type]  # "factory"
+            ping_interval=None,  # the kernel asks: see listening_socket
+            backlog=BACKLOG,
+        ):
+            serving()
+            if roster is not None:
+                helpers.append(asyncio.create_task(roster.serve()))
+            for helper in helpers:
+                helper.add_done_callback(lambda done: None if done.cancelled() else _end(ended, done.exception()))
+            await ended
+            hall.rooms.end()
+    except GoneForGood:
+        gone = True  # what was accepted has nowhere to go: to wait for it would only hide the reason
+        raise
+    finally:
+        for helper in helpers:
+            helper.cancel()
+        if not gone:
+            await architecture.close()
+
+
+def _end(ended: asyncio.Future[None], problem: BaseException | None) -> None:
+    if ended.done():
+        return
+    if problem is None:
+        ended.set_result(None)
+    else:
+        ended.set_exception(problem)
+
+
+def _about(settings: GatewaySettings, architecture: Architecture, roster: Roster | None) -> About:
+    return About(
+        version=version("chatbench"),
+        arch=settings.arch,
+        summary=architecture.summary,
+        index=settings.index,
+        topology=settings.topology,
+        tick_s=settings.tick_s,
+        urls=dict(enumerate(settings.peers)) if roster is None else roster.serving(),
+        frames_per_s=settings.limits.frames_per_s,
+    )
+
+
+class Statistics:
+    """What this gateway has counted, and its process used, until now."""
+
+    def __init__(self, hall: Hall) -> None:
+        self._hall = hall
+        self._process = psutil.Process()
+        self._name = f"{socket.gethostname()} {os.getpid()} {time.time_ns()}"
+
+    def now(self) -> GatewayStats:
+        hall = self._hall
+        return GatewayStats(
+            process=self._name,
+            cpu_s=time.process_time(),
+            rss_bytes=self._process.memory_info().rss,
+            members=len(hall.sessions),
+            rooms=len(hall.rooms),
+            frames_out=hall.rooms.frames_out,
+            writes=hall.rooms.writes,
+            bytes_out=hall.rooms.bytes_out,
+            wasted=hall.rooms.wasted,
+            buffered_bytes=hall.buffered_bytes(),
+            counts=dict(hall.counts),
+        )

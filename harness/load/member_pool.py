@@ -1,0 +1,311 @@
+"""The members of one Locust process: their numbers, the phases they speak in, the channel to their audience."""
+
+from __future__ import annotations
+
+import heapq
+import inspect
+import itertools
+import math
+import os
+import string
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import gevent
+import msgspec
+from gevent.event import AsyncResult, Event
+from locust.env import Environment
+
+from harness.core.gc_tuning import collect_seldom
+from harness.core.payload import BABBLE_BYTES
+from harness.core.registry import source_digests
+from harness.gateway.settings import TOKEN_VARIABLE
+from harness.ipc import coordinator_clock as clock
+from harness.ipc import messages as msg
+from harness.ipc.channel import Channel, ChannelClosed, spawn_peer
+from harness.load.classes import kinds_of
+from harness.load.mistakes import scenario_of, told
+from harness.load.process_usage import Usage
+from harness.load.scenario_watch import ScenarioWatch
+from harness.services.processes import reason_in
+
+if TYPE_CHECKING:
+    from harness.load.member import Member
+
+JOIN_TIMEOUT_S = 60.0
+LATE_SENDS_GRACE_S = 1.0
+ARRIVALS_S = 0.1
+
+
+class NotJoined(Exception):
+    """The member could not get into the room."""
+
+
+class Seat(NamedTuple):
+    """Which member this is."""
+
+    place: int  # in its class
+    number: int  # in the test
+
+
+class Crowd:
+    """All members of this process, for one test."""
+
+    def __init__(
+        self, environment: Environment, order: msg.Assemble, audience_log: Path, tell: Callable[[msg.FromCrowd], None]
+    ) -> None:
+        self._channel: Channel[msg.FromAudience]
+        self.audience, self._channel = spawn_peer(
+            "the audience process",
+            "harness.audience.engine",
+            audience_log,
+            msg.FromAudience,
+            secrets=[TOKEN_VARIABLE],
+        )
+        self._tell = tell
+        self._entering: dict[tuple[int, str], AsyncResult] = {}
+        self._next_phase = Event()
+        self._closing = False
+        self.load = order.load
+        self._urls = order.urls
+        self._rank = order.worker
+        self.classes = {plan.name: plan for plan in order.classes}
+        self.first_kinds: dict[str, int] = {}  # by class: the number of its first kind of message
+        for number, kind in enumerate(kinds_of(environment.user_classes)):
+            self.first_kinds.setdefault(kind.member, number)
+        self._spawned: Counter[str] = Counter()  # by class, without those who took the seat of one who has gone
+        self._free: defaultdict[str, list[Seat]] = defaultdict(list)  # of members who have gone, by class
+        planned = sum(plan.members for plan in order.classes)
+        self._beyond = itertools.count(planned + order.worker, order.workers)  # numbers of those whom nobody planned
+        self._came = self._went = 0  # members, since the test had all of them
+        self.sequences: Counter[int] = (
+            Counter()
+        )  # how much each number has said: ids stay unique when it is taken again
+        self._returns: Counter[tuple[int, str]] = Counter()
+        self.members: dict[int, Member] = {}
+        self.watch = ScenarioWatch(environment, self.members, lambda problem: tell(msg.Broken(problem=problem)))
+        self._new = msg.Arrivals(joined=0, connect_ms=[], join_ms=[])
+        self.phase: msg.BeginPhase | None = None
+        self.end_ns = 0
+        self.speaks = False  # some member has called `say`
+        # Every member speaks a slice of the same noise: making text costs nothing at run time.
+        letters = Random(order.load.seed).choices(string.ascii_letters + string.digits + " ", k=BABBLE_BYTES)
+        self.babble = "".join(letters)
+        self.ask_audience(msg.Gateways(urls=order.urls))
+        CROWDS[environment] = self
+        gevent.spawn(self._listen)
+        gevent.spawn(self._tell_arrivals)
+        collect_seldom()
+        self._usage = Usage({"locust": os.getpid(), "audience": self.audience.pid})
+        tell(msg.Assembled(version=version("chatbench"), sources=source_digests(environment.user_classes)))
+
+    def close(self) -> None:
+        """End the audience process, and with it every member's socket."""
+        self._closing = True
+        self.watch.close()
+        self._channel.close()
+        self.audience.stop()
+
+    def obey(self, order: msg.ToCrowd) -> None:
+        match order:
+            case msg.BeginPhase():
+                self._begin(order)
+            case msg.FollowClock():
+                clock.follow(order.ahead_ns)
+                self.ask_audience(order)
+            case msg.CutShort():
+                self.end_ns = min(self.end_ns, order.end_ns)
+            case msg.AskRates():
+                self._tell(self._rates())
+            case msg.Probe() | msg.ClosePhase():
+                self.ask_audience(order)
+                collect_seldom()  # nobody speaks just then
+            case msg.SlowDown() | msg.Collect():
+                self.ask_audience(order)
+
+    def ask_audience(self, message: msg.ToAudience) -> None:
+        self._channel.send(message)
+
+    # --- members
+
+    def admit(self, member: Member) -> Seat:
+        """The new member's place in its class: the first that nobody of this crowd has."""
+        name = type(member).__name__
+        seat = heapq.heappop(self._free[name]) if self._free[name] else self._next_seat(name)
+        self.members[seat.number] = member
+        self.watch.expect(member)
+        self._came += 1
+        return seat
+
+    def _next_seat(self, name: str) -> Seat:
+        plan, count = self.classes[name], self._spawned[name]
+        self._spawned[name] += 1
+        if count < plan.on_workers[self._rank]:
+            place = plan.place(self._rank, count)
+            return Seat(place, plan.first + place)
+        return Seat(count, next(self._beyond))
+
+    def release(self, member: Member) -> None:
+        """That member's user has stopped."""
+        if self.members.pop(member.index, None) is not None and not self._closing:
+            self.watch.forget(member)
+            self._went += 1
+            heapq.heappush(self._free[type(member).__name__], member.seat)
+            self.ask_audience(msg.HangUp(member=member.index))
+
+    def _rates(self) -> msg.Rates:
+        """What the members who are there say in a second at their most active, before it is made the run's rate.
+
+        These are the members of the test: who comes or goes from now on changes it.
+        """
+        self._came = self._went = 0
+        classes: dict[str, msg.ClassRates] = {}
+        for name in self.classes:
+            members = [each for each in self.members.values() if type(each).__name__ == name]
+            rates_per_s = [each.most_active_rate_per_s() for each in members]
+            classes[name] = msg.ClassRates(
+                members=len(members), rate_per_s=math.fsum(rates_per_s), busiest_per_s=max(rates_per_s, default=0.0)
+            )
+        return msg.Rates(classes=classes)
+
+    def enter(self, number: int, room: str, read_bytes_per_s: float | None, *, resumes: bool) -> None:
+        """Returns when the member is in the room; raises NotJoined if it could not get in."""
+        answer = self._entering[(number, room)] = AsyncResult()
+        # Neighbours in number sit on different gateways, whatever the scenario does with the number.
+        place = number
+        if resumes:  # and whoever comes back finds another gateway, as behind a load balancer
+            place += self._returns[number, room]
+            self._returns[number, room] += 1
+        enter = msg.Enter(number, self._urls[place % len(self._urls)], room, read_bytes_per_s, resumes)
+        self.ask_audience(enter)
+        try:
+            answer.get(timeout=JOIN_TIMEOUT_S)
+        except gevent.Timeout as late:
+            raise NotJoined(f"no answer to a join within {JOIN_TIMEOUT_S:g} s") from late
+        finally:
+            self._entering.pop((number, room), None)
+
+    # --- what the audience says
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                news = self._channel.receive()
+                assert news is not None
+                self._note(news)
+        except ChannelClosed:
+            if not self._closing:
+                self.audience.await_end()
+                self._tell(msg.Failed(problem=f"the audience process ended: {reason_in(self.audience.log)}"))
+
+    def _note(self, news: msg.FromAudience) -> None:
+        match news:
+            case msg.Entered():
+                self._arrived(news)
+            case msg.MemberFailed():
+                for (member, _room), answer in self._entering.items():
+                    if member == news.member:
+                        answer.set_exception(NotJoined(news.reason))
+                self._tell(news)
+            case _:
+                self._tell(news)
+
+    def _arrived(self, entered: msg.Entered) -> None:
+        self._new.join_ms.append(entered.join_ms)
+        if entered.connect_ms is not None:
+            self._new.connect_ms.append(entered.connect_ms)
+        if answer := self._entering.get((entered.member, entered.room)):
+            answer.set(None)
+
+    def _tell_arrivals(self) -> None:
+        while not self._closing:
+            gevent.sleep(ARRIVALS_S)
+            new, self._new = self._new, msg.Arrivals(joined=0, connect_ms=[], join_ms=[])
+            if new.join_ms:
+                # A first connection is a member who has come; what follows are more rooms of the same one.
+                self._tell(msgspec.structs.replace(new, joined=len(new.connect_ms)))
+
+    # --- phases
+
+    def _begin(self, phase: msg.BeginPhase) -> None:
+        """Let members speak from the phase's start to its end."""
+        self.ask_audience(phase)
+        self.phase, self.end_ns = phase, phase.end_ns
+        began, self._next_phase = self._next_phase, Event()
+        began.set()
+        gevent.spawn(self._end, phase)
+
+    def phase_after(self, finished: msg.BeginPhase | None) -> msg.BeginPhase:
+        """Blocks until there is a phase other than that one."""
+        while self.phase is None or self.phase is finished:
+            self._next_phase.wait()
+        return self.phase
+
+    def _end(self, phase: msg.BeginPhase) -> None:
+        """After the phase's end: tell what the schedule asked for and could not be sent by then."""
+        gevent.sleep(max(0, phase.start_ns - clock.time_ns()) / 1e9)
+        self._usage.begin()
+        while (remaining_s := (self.end_ns - clock.time_ns()) / 1e9) > 0:
+            gevent.sleep(min(remaining_s, 0.1))  # CutShort may bring it nearer
+        used = self._usage.end()
+        came, went = self._came, self._went
+        grace_ends = time.monotonic() + LATE_SENDS_GRACE_S
+        while any(member.is_behind() for member in self.members.values()) and time.monotonic() < grace_ends:
+            gevent.sleep(0.02)
+        not_sent: Counter[str] = Counter(dict.fromkeys(self.classes, 0))
+        for member in self.members.values():
+            not_sent[type(member).__name__] += member.count_unsaid(phase)
+        self.ask_audience(msg.EndPhase())
+        self._tell(msg.Unsaid(not_sent=dict(not_sent), used=used, came=came, went=went, speaks=self.speaks))
+
+
+# Locust hands a member its Environment and nothing else.
+CROWDS: WeakKeyDictionary[Environment, Crowd] = WeakKeyDictionary()
+
+
+def serve_coordinator(environment: Environment, audience_log: Path) -> None:
+    """Make this process's crowds, one for each test, and tell the coordinator of every failure of the scenario."""
+    runner: Any = environment.runner
+    decode = msgspec.msgpack.Decoder(msg.ToCrowd).decode
+
+    def tell(news: msg.FromCrowd) -> None:
+        runner.send_message(msg.NEWS, msgspec.msgpack.encode(news))
+
+    def hear(**given: Any) -> None:
+        obey(decode(given["msg"].data))
+
+    def obey(order: msg.ToCrowd) -> None:
+        crowd = CROWDS.get(environment)
+        if isinstance(order, msg.AskTime):
+            tell(msg.Time(host_ns=time.time_ns(), clock=clock.identity()))
+        elif isinstance(order, msg.Assemble):
+            if crowd is not None:
+                crowd.close()
+            Crowd(environment, order, audience_log, tell)
+        elif crowd is not None:
+            try:
+                crowd.obey(order)
+            except ChannelClosed:
+                pass  # told by the greenlet that listens to the audience
+            except Exception as problem:  # noqa: BLE001 - what it asks of members is the locustfile's code
+                tell(msg.Broken(problem=told(problem, scenario_of(environment))))
+
+    def tell_error(exception: Exception, user_instance: Any, **_: Any) -> None:
+        # That the audience ended is no fault of the scenario, and told as such.
+        if not isinstance(exception, ChannelClosed):
+            member = getattr(user_instance, "user", user_instance)  # Locust tells of a task set or of its user
+            tell(msg.Broken(problem=told(exception, inspect.getfile(type(member)))))
+
+    def close(**_: Any) -> None:
+        if (crowd := CROWDS.get(environment)) is not None:
+            crowd.close()
+
+    runner.register_message(msg.ORDER, hear)
+    environment.events.user_error.add_listener(tell_error)  # type: ignore[no-untyped-call]  # Locust's
+    environment.events.quitting.add_listener(close)  # type: ignore[no-untyped-call]  # Locust's

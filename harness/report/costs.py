@@ -1,0 +1,123 @@
+"""Cost against members for every architecture, with the crossings; and predicted against measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.experiments.costs.components import CPU_PARTS
+from harness.experiments.costs.model import Model
+from harness.experiments.costs.sizing import Chat, Impossible, sized
+from harness.experiments.costs.validation import WHOLE
+from harness.report.style import DASHES, GRID, INK, chart, colours_of, label_lines
+
+MEMBERS = np.logspace(3, 7, 81)
+SIZE_INCHES = (7.6, 4.8)
+
+
+def cost_over_members(model: Model, members_per_room: float, messages_per_member_per_s: float) -> Figure:
+    """Cores of gateways and brokers together, as rooms of this size become more; a line ends where it cannot go on."""
+    colours = colours_of(model.architectures)
+    with chart(SIZE_INCHES) as (figure, axes):
+        curves = {}
+        for name, dash in zip(model.architectures, DASHES, strict=False):
+            cores = [_cores(model, name, members, members_per_room, messages_per_member_per_s) for members in MEMBERS]
+            curves[name] = np.array(cores)
+            axes.plot(MEMBERS, curves[name], color=colours[name], linestyle=dash, linewidth=2)
+            (there,) = np.nonzero(~np.isnan(curves[name]))
+            if 0 < len(there) < len(MEMBERS):
+                axes.plot(MEMBERS[there[-1]], curves[name][there[-1]], "x", color=colours[name], markersize=9)
+        least = np.nanmin(np.stack(list(curves.values())), axis=0)
+        for members, cores_there in _crossings(list(curves.values())):
+            axes.plot(members, cores_there, "o", color=INK, markerfacecolor="white", markersize=6, zorder=5)
+            # Only where another becomes the cheapest is the figure worth its place.
+            if cores_there <= 1.02 * float(np.exp(np.interp(np.log(members), np.log(MEMBERS), np.log(least)))):
+                place = (members, cores_there)
+                axes.annotate(_people(members), place, xytext=(8, -14), textcoords="offset points", fontweight="bold")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
+        axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_formatter(mpl.ticker.NullFormatter())  # the usual one writes mathtext
+        axes.grid(axis="both", color=GRID, linewidth=0.6)
+        axes.set_title(
+            f"Rooms of {members_per_room:,g}, {members_per_room * messages_per_member_per_s:,g} messages/s in each; "
+            "o two cost the same, x no more is possible",
+            fontsize=11,
+        )
+        axes.set_xlabel("members")
+        axes.set_ylabel("cores of gateways and brokers")
+        label_lines(axes, {name: _end(curve) for name, curve in curves.items()}, colours)
+    return figure
+
+
+def _cores(model: Model, arch: str, members: float, per_room: float, per_member_per_s: float) -> float:
+    """NaN where no number of gateways is enough."""
+    rooms = max(1, round(members / per_room))
+    try:
+        workload = sized(model, arch, Chat(rooms, per_room, rooms * per_room * per_member_per_s))
+    except Impossible:
+        return float("nan")
+    return model.predict_all(CPU_PARTS, arch, workload).value / 1e6
+
+
+def _crossings(curves: Sequence[np.ndarray]) -> list[tuple[float, float]]:
+    """Where two curves change places, in a straight line between two points of the logarithmic axes."""
+    found = []
+    for number, one in enumerate(curves):
+        for other in curves[number + 1 :]:
+            apart = np.log(one) - np.log(other)
+            for place in np.flatnonzero(np.sign(apart[:-1]) * np.sign(apart[1:]) < 0):
+                part = apart[place] / (apart[place] - apart[place + 1])
+                members = np.exp(np.interp(part, [0, 1], np.log(MEMBERS[place : place + 2])))
+                cores = np.exp(np.interp(part, [0, 1], np.log(one[place : place + 2])))
+                found.append((float(members), float(cores)))
+    return found
+
+
+def _people(members: float) -> str:
+    return f"{members / 1e6:.1f}M" if members >= 1e6 else f"{members / 1e3:.0f}k"
+
+
+def _end(curve: np.ndarray) -> tuple[float, float]:
+    """The last place where there is something to label."""
+    (there,) = np.nonzero(~np.isnan(curve))
+    return (float(MEMBERS[-1]), float(curve[there[-1]])) if len(there) else (float(MEMBERS[-1]), 1.0)
+
+
+def predicted_and_measured(checked: pd.DataFrame) -> Figure:
+    """A point a run that was held out, with its interval; on the line the prediction was right."""
+    whole = checked[checked["what"] == WHOLE]
+    names = sorted(whole["arch"].unique())
+    colours = colours_of(names)
+    with chart() as (figure, axes):
+        ends = (0.8 * float(whole["measured"].min()) / 1e6, 1.25 * float(whole["measured"].max()) / 1e6)
+        axes.plot(ends, ends, color=INK, linewidth=1, linestyle=DASHES[2])
+        for name in names:
+            own = whole[whole["arch"] == name]
+            value, low, high = (own[column].to_numpy() / 1e6 for column in ("predicted", "low", "high"))
+            axes.errorbar(
+                own["measured"] / 1e6,
+                value,
+                yerr=(value - low, high - value),
+                fmt="o",
+                color=colours[name],
+                label=name,
+                elinewidth=1,
+                markersize=5,
+            )
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(mpl.ticker.NullFormatter())
+        axes.set_xlabel("cores measured")
+        axes.set_ylabel("cores predicted, 90 % interval")
+        axes.legend(frameon=False)
+    return figure

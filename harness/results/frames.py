@@ -1,0 +1,341 @@
+"""The records of runs as pandas frames: the one source of every table and chart, and of the CSV and Parquet files."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from harness.core.errors import UsageError
+from harness.core.escapes import spreadsheet_cell
+from harness.core.settings import RunSettings
+from harness.measure.histogram import Latencies, LatencyMs
+from harness.measure.ratio import ratio_of
+from harness.results.reading import Tell, read_histogram, read_run, read_seconds, refuse
+from harness.runs.promises import one_for_each_fault
+from harness.runs.record import HISTOGRAMS, Manifest, record_folders
+from harness.runs.summary import FaultSeen, GatewayFigures, SpreadMs, Summary
+
+# What makes runs comparable: the same load on as many gateways.
+WORKLOAD = ("scenario", "members", "rooms", "gateways", "rate_per_s", "payload_bytes")
+KEY = (*WORKLOAD, "arch")
+COUNTS = (
+    *("sent", "not_sent", "acked", "expected", "delivered", "lost", "lost_acked", "duplicated", "reordered", "neither"),
+    *("publishes_per_s", "deliveries_per_s", "wasted_deliveries_per_message", "frames_per_write"),
+    *("joins", "joins_redirected"),
+)
+RESUMED = ("returns", "away", "missed", "repeated")  # of members who came back and asked what they had missed
+SERVICES = ("gateway", "kafka", "redis", "nats")
+# What summary.json tells of each of a record's histograms.
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A column of `runs` that architectures are compared by; less is better for each."""
+
+    column: str
+    label: str
+    form: str  # of a value
+    unit: str = ""
+
+    @property
+    def is_percentile(self) -> bool:
+        return any(self.column == f"{name}_{each}_ms" for name in HISTOGRAMS for each in PERCENTILES)
+
+
+METRICS = (
+    Metric("latency_p50_ms", "delivery latency p50", ",.1f", "ms"),
+    Metric("latency_p99_ms", "delivery latency p99", ",.1f", "ms"),
+    Metric("ack_p50_ms", "ack latency p50", ",.1f", "ms"),
+    Metric("spread_p50_ms", "spread, first to last recipient, p50", ",.1f", "ms"),
+    Metric("caught_up_p50_ms", "having what was missed, after coming back, p50", ",.1f", "ms"),
+    Metric("caught_up_p99_ms", "having what was missed, after coming back, p99", ",.1f", "ms"),
+    Metric("cpu_system_us_per_delivery", "CPU per delivery, gateways + brokers", ",.1f", "us"),
+    Metric("kafka_records_per_message", "Kafka records per message", ".4g"),
+    Metric("kafka_disk_bytes_per_message", "Kafka disk per message", ",.0f", "B"),
+    Metric("redis_commands_per_message", "Redis commands per message", ".4g"),
+    Metric("wasted_deliveries_per_message", "copies to gateways without the room, per message", ".3g"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Tidy: a row is one observation, a column one quantity with its unit in its name. Missing: not measured.
+
+    runs: a run. seconds: a second of a run. latency: a step of a latency distribution, all rounds merged.
+    percentiles: a percentile of an architecture, of all its rounds merged, with the least and the most of its rounds.
+    promises: a promise of a run. faults: a fault that came in a run.
+    ratios: an architecture over another by one metric, with its interval.
+    """
+
+    runs: pd.DataFrame
+    seconds: pd.DataFrame
+    latency: pd.DataFrame
+    percentiles: pd.DataFrame
+    promises: pd.DataFrame
+    faults: pd.DataFrame
+    ratios: pd.DataFrame
+
+    def write(self, folder: Path) -> None:
+        """Each frame as CSV, its texts safe for spreadsheets, and as Parquet, with all as it is."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for field in fields(self):
+            frame: pd.DataFrame = getattr(self, field.name)
+            frame.map(spreadsheet_cell).to_csv(folder / f"{field.name}.csv", index=False, float_format="%.9g")
+            frame.to_parquet(folder / f"{field.name}.parquet", index=False)
+
+
+Merged = dict[tuple[Any, ...], Latencies]  # by KEY
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One record, as it was read."""
+
+    folder: Path
+    round: int
+    summary: Summary
+    manifest: Manifest
+
+    @property
+    def key(self) -> dict[str, Any]:
+        return _key(self.summary, self.manifest.settings)
+
+
+def read_records(folders: Sequence[Path], tell: Tell = refuse) -> list[RunRecord]:
+    """Every record in these folders that can be read; raises UsageError if there is none."""
+    found = sorted({found for given in folders for found in record_folders(given)}, key=lambda each: each.name)
+    records: list[RunRecord] = []
+    rounds: Counter[tuple[Any, ...]] = Counter()  # how many complete runs alike were seen
+    for folder in found:
+        if (run := read_run(folder, tell)) is None:
+            continue
+        summary, manifest = run
+        alike = tuple(_key(summary, manifest.settings).values())
+        records.append(RunRecord(folder, rounds[alike] + 1, summary, manifest))
+        rounds[alike] += summary.status == "complete"
+    if not records:
+        for folder in found:
+            read_run(folder)  # which says why it cannot be read
+        names = ", ".join(str(folder) for folder in folders)
+        raise UsageError(f"there is no record of a run in {names}; name a folder that `run` or `compare` made")
+    return records
+
+
+def runs_of(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """Frames.runs alone."""
+    runs = pd.DataFrame([_run_row(record) for record in records])
+    # A quantity that no run measured is a column of missing numbers, not one of missing objects.
+    return runs.astype({column: "float64" for column in runs.columns if runs[column].isna().all()}).copy()
+
+
+def frames_of(records: Sequence[RunRecord], tell: Tell = refuse) -> Frames:
+    runs = runs_of(records)
+    merged = {name: _merged(records, name, tell) for name in HISTOGRAMS}
+    return Frames(
+        runs=runs,
+        seconds=pd.concat([_seconds(record, tell) for record in records], ignore_index=True),
+        latency=pd.DataFrame(
+            _latency_rows(merged["latency"]), columns=[*WORKLOAD, "arch", "latency_ms", "share_at_most"]
+        ),
+        percentiles=pd.DataFrame(
+            _percentile_rows(runs, merged),
+            columns=[*WORKLOAD, "arch", "metric", "merged_ms", "least_ms", "most_ms", "rounds"],
+        ).astype({"merged_ms": "float64"}),
+        promises=pd.DataFrame(
+            [
+                {**record.key, "round": record.round, **msgspec.to_builtins(check)}
+                for record in records
+                for told in record.summary.promises
+                for check in one_for_each_fault(told)
+            ],
+            columns=[*WORKLOAD, "arch", "round", "promise", "held", "evidence"],
+        ),
+        faults=pd.DataFrame(
+            [
+                {**record.key, "round": record.round, **msgspec.structs.asdict(seen)}
+                for record in records
+                for seen in record.summary.faults
+            ],
+            columns=[*WORKLOAD, "arch", "round", *FaultSeen.__struct_fields__],
+        ),
+        ratios=pd.DataFrame(
+            _ratio_rows(runs), columns=[*WORKLOAD, "metric", "arch", "over", "ratio", "low", "high", "rounds"]
+        ),
+    )
+
+
+def _key(summary: Summary, settings: RunSettings) -> dict[str, Any]:
+    """What tells a run from others: its workload, and the architecture in its variant."""
+    return {
+        "scenario": summary.scenario + _unusual(_scenario_variant(settings)),
+        "members": summary.members,
+        "rooms": summary.rooms,
+        "gateways": summary.gateways,
+        "rate_per_s": settings.rate_per_s,
+        "payload_bytes": settings.payload_bytes,
+        "arch": summary.arch + _variant(settings),
+    }
+
+
+def _variant(settings: RunSettings) -> str:
+    """How the architecture was set up, where that is not the usual way: two variants are not rounds of one thing."""
+    return _unusual(
+        [
+            *([] if settings.partitions is None else [f"{settings.partitions} partitions"]),
+            *([] if settings.brokers == 1 else [f"{settings.brokers} brokers"]),
+            *(["dedup"] if settings.dedup else []),
+            *([] if settings.tick_s is None else [f"tick {1000 * settings.tick_s:g} ms"]),
+            *settings.arch_options,
+        ]
+    )
+
+
+def _scenario_variant(settings: RunSettings) -> list[str]:
+    sizes = [] if settings.payload_sizes == "fixed" else [f"{settings.payload_sizes} sizes"]
+    return [*settings.options, *sizes, *settings.faults]
+
+
+def _unusual(parts: list[str]) -> str:
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _run_row(record: RunRecord) -> dict[str, Any]:
+    s = record.summary
+    cpu = s.cpu_us_per_delivery
+    backends = ((s.kafka, cpu.kafka), (s.redis, cpu.redis), (s.nats, cpu.nats))
+    parts = [cpu.gateway, *(cost for backend, cost in backends if backend is not None)]
+    system = [cost for cost in parts if cost is not None]
+    # The latency of a run whose driver was late is no latency of the system: it is left out, not shown bare.
+    valid = s.driver.valid is True
+    latencies = {
+        "latency": s.latency_ms if valid else LatencyMs(),
+        "ack": s.ack_ms if valid else LatencyMs(),
+        "join": s.join_ms if valid else LatencyMs(),
+        "spread": s.spread_ms if valid else SpreadMs(),
+        "caught_up": s.resumed.caught_up_ms if valid and s.resumed else LatencyMs(),
+    }
+    brokers = [] if s.kafka is None else s.kafka.brokers.values()
+    row = {
+        **record.key,
+        "round": record.round,
+        "status": s.status,
+        "duration_s": s.duration_s,
+        **{name: getattr(s, name) for name in COUNTS},
+        "scheduled": s.use.scheduled,
+        "silenced": s.use.silenced,
+        **{name: getattr(s.resumed, name, None) for name in RESUMED},
+        "driver_valid": s.driver.valid,
+        **{f"{name}_{k}_ms": v for name, each in latencies.items() for k, v in msgspec.structs.asdict(each).items()},
+        **{f"cpu_{k}_us_per_delivery": v for k, v in msgspec.structs.asdict(cpu).items()},
+        # Of a part that was somebody else's, or was killed, it is not known: then neither is the whole.
+        "cpu_system_us_per_delivery": sum(system) if len(system) == len(parts) else None,
+        **{f"cores_{part}": (s.cores_used or {}).get(part) for part in SERVICES},
+        **{f"rss_{part}_bytes": (s.rss_bytes or {}).get(part) for part in SERVICES},
+        **{f"heard_{k}": v for k, v in msgspec.structs.asdict(s.heard_share).items()},
+        **{f"hot_room_{k}": v for k, v in msgspec.structs.asdict(s.hot_room).items() if valid or k == "delivery_share"},
+        **_gateway_columns(s.each_gateway),
+        **({f"kafka_{k}": v for k, v in msgspec.structs.asdict(s.kafka).items() if k != "brokers"} if s.kafka else {}),
+        "kafka_appends_a_broker_max": max((each.appends_per_message or 0 for each in brokers), default=None),
+        "kafka_replicas": record.manifest.architecture.get("kafka_topics", {}).get("replication.factor"),
+        **({f"redis_{k}": v for k, v in msgspec.structs.asdict(s.redis).items()} if s.redis else {}),
+        **({f"nats_{k}": v for k, v in msgspec.structs.asdict(s.nats).items()} if s.nats else {}),
+        "brokers": record.manifest.settings.brokers,
+        "partitions": record.manifest.settings.partitions,
+        "seed": record.manifest.settings.seed,
+        "record": record.folder.name,
+    }
+    return {**dict.fromkeys(metric.column for metric in METRICS), **row}
+
+
+def _gateway_columns(gateways: Sequence[GatewayFigures]) -> dict[str, float | None]:
+    """How unevenly they were loaded; one that was killed has no figures to tell."""
+    deliveries = [each.deliveries for each in gateways if each.deliveries is not None]
+    sent_bytes = [each.bytes_to_members for each in gateways if each.bytes_to_members is not None]
+    cores = [each.cores_used for each in gateways if each.cores_used is not None]
+    return {
+        "hottest_gateway_share": max(deliveries) / sum(deliveries) if sum(deliveries) else None,
+        "hottest_gateway_cores": max(cores, default=None),
+        "bytes_to_members": sum(sent_bytes) if sent_bytes else None,
+    }
+
+
+def _seconds(record: RunRecord, tell: Tell) -> pd.DataFrame:
+    """The record's seconds, warm-up before measurement; those of waiting after a phase are empty and left out."""
+    seconds = read_seconds(record.folder / "timeseries.csv", tell)
+    seconds = seconds[(seconds["said"] > 0) | (seconds["delivered"] > 0)]
+    is_warmup = seconds["phase"] == "warm-up"
+    offset_s = int(seconds.loc[is_warmup, "second"].max()) + 1 if is_warmup.any() else 0
+    since_load_began = seconds["second"].where(is_warmup, seconds["second"] + offset_s)
+    return seconds.assign(**record.key, round=record.round, second_of_load=since_load_began)
+
+
+def _merged(records: Sequence[RunRecord], name: str, tell: Tell) -> Merged:
+    """One histogram of all rounds, by workload and architecture; of those whose every round has kept one."""
+    merged: Merged = {}
+    incomplete = set()
+    for record in records:
+        if record.summary.status == "complete" and record.summary.driver.valid is True:
+            key, file = tuple(record.key.values()), record.folder / f"{name}.hdr"
+            if file.exists() and (latencies := read_histogram(file, tell)) is not None:
+                merged.setdefault(key, Latencies()).add(latencies)
+            else:
+                incomplete.add(key)
+    return {key: latencies for key, latencies in merged.items() if key not in incomplete}
+
+
+def _latency_rows(merged: Merged) -> Iterator[dict[str, Any]]:
+    for key, latencies in merged.items():
+        for latency_ms, share in latencies.distribution():
+            yield {**dict(zip(KEY, key, strict=True)), "latency_ms": latency_ms, "share_at_most": share}
+
+
+def _percentile_rows(runs: pd.DataFrame, merged: Mapping[str, Merged]) -> Iterator[dict[str, Any]]:
+    """One round is its own whole; of several, percentiles are those of the merged histogram, never a mean of theirs."""
+    complete = runs[runs["status"] == "complete"]
+    for key, rounds in complete.groupby(list(KEY), dropna=False, sort=False):
+        alike = dict(zip(KEY, key, strict=True))
+        whole_of = {name: of.get(_without_nan(alike.values())) for name, of in merged.items()}
+        for name, percentile in itertools.product(HISTOGRAMS, PERCENTILES):
+            column, whole = f"{name}_{percentile}_ms", whole_of[name]
+            if column not in rounds or rounds[column].isna().all():
+                continue
+            of_rounds = rounds[column].dropna()
+            merged_ms: float | None = of_rounds.iloc[0]
+            if len(of_rounds) > 1:
+                merged_ms = None if whole is None else whole.percentile_ms(PERCENTILES[percentile])
+            ends = {"least_ms": of_rounds.min(), "most_ms": of_rounds.max(), "rounds": len(of_rounds)}
+            yield {**alike, "metric": column, "merged_ms": merged_ms, **ends}
+
+
+def _without_nan(key: Iterable[Any]) -> tuple[Any, ...]:
+    """As RunRecord.key has it: pandas writes what is missing as NaN."""
+    return tuple(None if pd.isna(value) else value for value in key)
+
+
+def _ratio_rows(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    complete = runs[runs["status"] == "complete"]
+    for workload, here in complete.groupby(list(WORKLOAD), dropna=False, sort=False):
+        for metric in METRICS:
+            by_round = here.pivot_table(index="round", columns="arch", values=metric.column, aggfunc="first")
+            for arch, over in itertools.permutations(by_round.columns, 2):
+                both = by_round[[arch, over]].dropna()
+                ratio = ratio_of(both[arch].tolist(), both[over].tolist())
+                if ratio is not None:
+                    yield {
+                        **dict(zip(WORKLOAD, workload, strict=True)),
+                        "metric": metric.column,
+                        "arch": arch,
+                        "over": over,
+                        "ratio": ratio.value,
+                        "low": ratio.low,
+                        "high": ratio.high,
+                        "rounds": ratio.rounds,
+                    }

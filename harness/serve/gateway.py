@@ -1,0 +1,220 @@
+"""A gateway that stands on its own: one of a fleet, perhaps each on another host, that serves until it is stopped.
+
+The fleet's topics carry its name, so that two fleets at one Kafka never meet, and stay until `chatbench forget`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import ipaddress
+import re
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import uvloop
+
+from architectures.clients.address import parse_hosts
+from architectures.clients.nats_address import NatsAddress
+from architectures.clients.redis_address import RedisAddress
+from architectures.interface import Architecture, GoneForGood, Services, Topology
+from harness.core import settings as config
+from harness.core.errors import ServiceFailed, UsageError
+from harness.core.gc_tuning import collect_seldom
+from harness.core.outermost import is_mistake
+from harness.core.settings import RunSettings
+from harness.gateway.bounded_log import log_to_stderr
+from harness.gateway.leases import StoreAway
+from harness.gateway.leases_nats import NoJetStream
+from harness.gateway.membership import NoPlace
+from harness.gateway.membership_transports import shared_roster, who_is_there
+from harness.gateway.server import run_gateway
+from harness.gateway.settings import LOOPBACK, Exposure, GatewaySettings, gateway_url
+from harness.services.external import external_services, reached, remove_traces
+from harness.services.fleet import REASONS
+from harness.services.ports import cannot_listen
+from harness.services.processes import known_reason
+
+FLEET = re.compile(r"[a-z0-9-]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a gateway stands, and in which fleet."""
+
+    fleet: str
+    exposure: Exposure
+    port: int
+    advertise: str | None  # URL for members and other gateways; None: found out
+    place: int | None  # None: the first that is free
+    peers: tuple[str, ...]  # URLs of all gateways of the fleet, by place; none: it has a roster
+
+
+def stand(
+    standing: Standing, settings: RunSettings, architecture: type[Architecture], say: Callable[[str], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM; `say` is told one line of JSON when members can come.
+
+    Raises UsageError or ServiceFailed.
+    """
+    if standing.peers:
+        if settings.gateways not in {None, len(standing.peers)}:
+            raise UsageError(
+                f"--gateways is {settings.gateways}, but --peers names {len(standing.peers)}; leave it out"
+            )
+        settings = msgspec.structs.replace(settings, gateways=len(standing.peers))
+    config.validate(settings, architecture)
+    _check(standing, settings, architecture)
+    settings = reached(settings)
+    config.raise_open_file_limit()
+    log_to_stderr()  # it stands in no run whose logs there would be
+    collect_seldom()
+    services = external_services(settings)
+    try:
+        uvloop.run(_stand(standing, settings, architecture, services, say))
+    except asyncio.CancelledError:
+        pass  # a signal, before it served
+    except (GoneForGood, NoPlace, NoJetStream, StoreAway) as problem:
+        raise ServiceFailed(str(problem)) from problem
+    except Exception as problem:
+        if is_mistake(problem):
+            raise
+        why = known_reason(str(problem), REASONS) or f"{problem}; is what it stands on still there?"
+        raise ServiceFailed(f"the gateway failed: {why}") from problem
+
+
+def forget(fleet: str, settings: RunSettings) -> None:
+    """Remove the fleet's topics and groups. Raises UsageError, or ServiceFailed while its gateways are there."""
+    _check_name(fleet)
+    if settings.kafka_bootstrap is None:
+        raise UsageError("a fleet leaves its topics in Kafka, and nothing anywhere else; say where: --kafka-bootstrap")
+    settings = reached(settings)
+    services = external_services(settings)
+    try:
+        there = asyncio.run(who_is_there(services, _common(fleet, settings.brokers)))
+    except (GoneForGood, StoreAway) as problem:
+        raise ServiceFailed(str(problem)) from problem
+    if there:
+        raise ServiceFailed(
+            f"gateways of the fleet {fleet} are still there ({', '.join(sorted(there))}); stop them first"
+        )
+    remove_traces(services, _prefix(fleet))
+
+
+def _check_name(fleet: str) -> None:
+    if not FLEET.fullmatch(fleet):
+        raise UsageError(f"--fleet is {fleet!r}, but it must be up to 40 of a-z, 0-9 and -")
+
+
+def _check(standing: Standing, settings: RunSettings, architecture: type[Architecture]) -> None:
+    _check_name(standing.fleet)
+    gateways = settings.gateway_count(architecture)
+    for name, option, given, required in config.external_backends(settings, architecture):
+        if required and given is None:
+            raise UsageError(f"{settings.arch} needs a {name} that all its gateways reach; say where: {option}")
+    bind = standing.exposure.bind
+    if (why := cannot_listen(standing.port, bind)) is not None:
+        raise UsageError(f"--listen {bind}:{standing.port}: {why}")
+    if standing.place is not None and not 0 <= standing.place < gateways:
+        raise UsageError(f"--place is {standing.place}, but the {gateways} gateways have places 0 to {gateways - 1}")
+    if standing.peers and standing.place is None:
+        raise UsageError("--peers names all gateways by their places; say which of them this one is: --place")
+
+
+def fleet_topology(fleet: str, settings: RunSettings, architecture: type[Architecture]) -> Topology:
+    """Another shape has other topics: what was made for two gateways must not be met by three."""
+    topology = config.topology(settings, architecture)
+    digest = hashlib.sha256(_shape(topology).encode()).hexdigest()[:8]
+    return dataclasses.replace(topology, run_id=f"{_prefix(fleet)}{settings.arch}.{digest}")
+
+
+def _common(fleet: str, brokers: int, gateways: int = 1) -> Topology:
+    """Of what gateways of every shape must meet in: the roster, where they find out that they are not alike."""
+    return Topology(run_id=f"{_prefix(fleet)}all", gateways=gateways, brokers=brokers)
+
+
+def _shape(topology: Topology) -> str:
+    """What gateways of one fleet must be alike in, for people."""
+    parts = [f"{topology.gateways} gateways"]
+    if topology.partitions is not None:
+        parts.append(f"{topology.partitions} partitions")
+    if topology.dedup:
+        parts.append("--dedup")
+    parts += [f"{name}={value}" for name, value in sorted(topology.options.items())]
+    return ", ".join(parts)
+
+
+def _prefix(fleet: str) -> str:
+    """Of everything the fleet makes; no fleet's is the beginning of another's, since names have no dots."""
+    return f"chatbench-fleet.{fleet}."
+
+
+def _address(bind: str, services: Services) -> str:
+    """Where others find what is bound there; bound everywhere, it is where the backends see this host."""
+    if not ipaddress.ip_address(bind).is_unspecified:
+        return bind
+    host = _first_host(services)
+    family = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0][0]
+    with socket.socket(family, socket.SOCK_DGRAM) as towards:
+        towards.connect((host, 9))  # of a datagram socket: no more than a look at the routes
+        return str(towards.getsockname()[0])
+
+
+def _first_host(services: Services) -> str:
+    if services.kafka_bootstrap is not None:
+        return parse_hosts(services.kafka_bootstrap)[0].host
+    if services.redis_url is not None:
+        return RedisAddress.parse(services.redis_url).nodes[0].host
+    if services.nats_url is not None:
+        return NatsAddress.parse(services.nats_url).hosts[0].host
+    return LOOPBACK
+
+
+def _url(standing: Standing, services: Services) -> str:
+    """Where others reach it."""
+    if standing.peers:
+        return standing.peers[standing.place or 0]
+    return standing.advertise or gateway_url(standing.port, _address(standing.exposure.bind, services))
+
+
+async def _stand(
+    standing: Standing,
+    settings: RunSettings,
+    architecture: type[Architecture],
+    services: Services,
+    say: Callable[[str], None],
+) -> None:
+    this = asyncio.current_task()
+    assert this is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, this.cancel)
+    topology = fleet_topology(standing.fleet, settings, architecture)
+    url = _url(standing, services)
+    async with contextlib.AsyncExitStack() as stack:
+        roster, place = None, standing.place or 0
+        if not standing.peers and topology.gateways > 1:
+            common = _common(standing.fleet, topology.brokers, topology.gateways)
+            shape = f"{settings.arch} with {_shape(topology)}"
+            roster = await stack.enter_async_context(shared_roster(services, common, url, shape))
+            place = await roster.take_place(standing.place)
+            stack.push_async_callback(roster.leave)
+        await asyncio.to_thread(architecture.provision, services, topology)
+        await run_gateway(
+            GatewaySettings(
+                arch=settings.arch,
+                services=services,
+                topology=topology,
+                index=place,
+                port=standing.port,
+                peers=standing.peers or (url,),
+                exposure=standing.exposure,
+                tick_s=settings.tick_s,
+            ),
+            roster,
+            lambda: say(msgspec.json.encode({"gateway": url, "place": place, "of": topology.gateways}).decode()),
+        )

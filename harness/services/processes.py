@@ -1,0 +1,216 @@
+"""Child processes that never outlive their parent, however the parent dies."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from harness.core.errors import ChildBroke, ExitCode, ServiceFailed
+from harness.core.outermost import REPORT_IT
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+STOP_GRACE_S = 5.0
+LOG_TAIL_BYTES = 16 * 1024
+# What a log may say, most telling first, and what that means for the user. Each program has those of its own: the same
+# words mean one thing of a JVM, and another of a gateway that Redis has refused.
+Reasons = tuple[tuple[str, str], ...]
+# What such a variable holds is for one program, and every other must not have it.
+SECRET_VARIABLE = re.compile("CHATBENCH_([A-Z]+_)?(PASSWORD|TOKEN)")
+PORT_TAKEN = "a port is in use; run the command again, it picks other ports"
+
+# Loaded before any fork: between fork and exec nothing may be imported.
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+class Child:
+    """A running process, its name for the user, and its log."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path, reasons: Reasons = ()) -> None:
+        self.name = name
+        self.process = process
+        self.log = log
+        self._reasons = reasons
+        self._killed = False
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def check(self) -> None:
+        """Raise ServiceFailed if the process has ended, and not because of `kill`."""
+        if (how := self.ending()) is not None:
+            raise self.failed(f"{how}; its log is {self.log}")
+
+    def failed(self, told: str) -> ServiceFailed:
+        """What to raise of a process that has ended: its own fault, or something it met."""
+        if self.process.poll() == ExitCode.UNEXPECTED:
+            return ChildBroke(f"{told}; {REPORT_IT}")
+        return ServiceFailed(told)
+
+    def ending(self) -> str | None:
+        """How and why it ended; None while it runs, or if it was `kill` that ended it."""
+        code = self.process.poll()
+        if code is None or self._killed:
+            return None
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"{self.name} {how}: {self.reason()}"
+
+    def reason(self) -> str:
+        """Why, by its log."""
+        return reason_in(self.log, self._reasons)
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def pause(self) -> None:
+        """Make it stand still, with all its connections open, until `resume`."""
+        if self.is_running:
+            self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self.is_running:
+            self.process.send_signal(signal.SIGCONT)
+
+    def await_end(self) -> None:
+        """It has hung up, and so is ending: only then all it had to say is in its log."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_GRACE_S)
+
+    def stop(self, grace_s: float = STOP_GRACE_S) -> None:
+        """Ask it to end, wait, and end it. Returns when it is gone."""
+        if self.is_running:
+            self.process.terminate()
+            self.resume()  # who stands still cannot end
+            try:
+                self.process.wait(grace_s)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+
+    def kill(self) -> None:
+        """End it at once: a process that has nothing to save, or a fault that is wanted."""
+        self._killed = True
+        self.process.kill()
+        self.process.wait()
+
+
+def spawn(
+    name: str,
+    argv: Sequence[str],
+    log: Path,
+    *,
+    stdin: bytes = b"",
+    pass_fds: Sequence[int] = (),
+    reasons: Reasons = (),
+    cwd: Path | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    secrets: Sequence[str] = (),
+) -> Child:
+    """Start a process that the kernel kills when this thread's process dies.
+
+    `reasons` are those that only this program has for ending.
+
+    Call it from the main thread: PR_SET_PDEATHSIG follows the thread that made the child, not the process. The
+    child gets a session of its own, so that Ctrl-C in a terminal reaches only chatbench, which stops its children
+    in order.
+
+    A Python among them, and all that it starts, never imports from the working directory: a queue.py or a folder
+    harness/ that happens to lie there is no part of chatbench. `environment` is beside that of this process, of which
+    the child gets no SECRET_VARIABLE but the `secrets`.
+    """
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        if _libc is not None:
+            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # the parent died before the line above
+                os._exit(1)
+
+    with log.open("ab") as sink:
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                pass_fds=pass_fds,
+                cwd=cwd,
+                # PYTHONSAFEPATH is what `python -P` is, for children's children as well.
+                env={**_environment(secrets), "PYTHONSAFEPATH": "1", **environment},
+                start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call on a library loaded before the fork
+            )
+        except OSError as problem:
+            raise ServiceFailed(f"{name} could not be started: {problem}") from problem
+    assert process.stdin is not None
+    try:
+        process.stdin.write(stdin)
+        process.stdin.close()
+    except BrokenPipeError:
+        pass  # it ended already; check() tells why
+    return Child(name, process, log, reasons)
+
+
+def _environment(secrets: Sequence[str]) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name in secrets or not SECRET_VARIABLE.fullmatch(name)}
+
+
+# The operating system's own words: they mean the same in every program.
+REASONS_OF_ALL: Reasons = (
+    ("No space left on device", "the disk is full; free some space or set TMPDIR to a larger one"),
+    ("Address already in use", PORT_TAKEN),
+    ("Too many open files", "the limit of open files is too low; raise it (ulimit -n)"),
+)
+
+
+def reason_in(log: Path, reasons: Reasons = ()) -> str:
+    """Why the process that wrote this log ended: a known cause in plain words, else the log's last line.
+
+    `reasons` are those of the program, and come before those of all.
+    """
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            tail = stream.read().decode(errors="replace")
+    except OSError as problem:
+        return f"no log ({problem.strerror})"
+    if (known := known_reason(tail, reasons)) is not None:
+        return known
+    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "it said nothing"
+
+
+def known_reason(text: str, reasons: Reasons) -> str | None:
+    """What the most telling of the program's own reasons, or else of those of all, means for the user."""
+    for mark, meaning in (*reasons, *REASONS_OF_ALL):
+        if mark.lower() in text.lower():
+            return meaning
+    return None
+
+
+def wait_until_listening(child: Child, port: int, timeout_s: float) -> None:
+    """Wait until the child accepts connections; raises ServiceFailed if it ends first or takes too long."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        child.check()
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise ServiceFailed(
+        f"{child.name} did not accept connections on port {port} within {timeout_s:g} s: "
+        f"{child.reason()}; its log is {child.log}"
+    )

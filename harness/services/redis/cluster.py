@@ -1,0 +1,112 @@
+"""An embedded Redis cluster: three servers on loopback that share the slots, none of them replicated."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+from architectures.clients.redis_cluster import SLOTS
+from harness.core.errors import ServiceFailed
+from harness.services.ports import free_ports
+from harness.services.processes import Child
+from harness.services.redis.server import START_TIMEOUT_S, RedisServer, start_at
+
+NODES = 3
+
+
+@dataclass(slots=True)
+class RedisCluster:
+    """`begin`, then `finish`, then `stop`. Rooms of a node that is gone are gone; those of the others go on."""
+
+    nodes: list[RedisServer] = field(default_factory=list)
+    proxy_ports: list[int] = field(default_factory=list)  # where clients are sent to; none: to the nodes themselves
+    _bus_ports: list[int] = field(default_factory=list)
+    _met: bool = False
+
+    @classmethod
+    def begin(cls, workdir: Path, logs: Path, *, proxied: bool) -> RedisCluster:
+        """Start the servers, which do not know each other yet."""
+        ports, bus_ports = free_ports(NODES), free_ports(NODES)
+        cluster = cls([], free_ports(NODES) if proxied else [], bus_ports)
+        try:
+            for index, (port, bus_port) in enumerate(zip(ports, bus_ports, strict=True)):
+                options = [
+                    *("--cluster-enabled", "yes", "--cluster-port", str(bus_port)),
+                    *("--cluster-config-file", f"nodes-{port}.conf", "--cluster-require-full-coverage", "no"),
+                ]
+                if proxied:
+                    options += ["--cluster-announce-ip", "127.0.0.1", "--cluster-announce-bus-port", str(bus_port)]
+                    options += ["--cluster-announce-port", str(cluster.proxy_ports[index])]
+                cluster.nodes.append(start_at(port, workdir, logs / f"redis-node-{index}.log", tuple(options)))
+        except BaseException:
+            cluster.stop()
+            raise
+        return cluster
+
+    @property
+    def url(self) -> str:
+        """Of the nodes, or of the proxies before them."""
+        ports = self.proxy_ports or [node.port for node in self.nodes]
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
+
+    @property
+    def child(self) -> Child:
+        """Of the first node: the one that faults break."""
+        return self.nodes[0].child
+
+    def finish(self) -> None:
+        """Make them one cluster, and wait until each says so; raises ServiceFailed."""
+        for node in self.nodes:
+            node.finish()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        clients = [redis.Redis(port=node.port, socket_timeout=START_TIMEOUT_S) for node in self.nodes]
+        try:
+            if not self._met:
+                self._meet(clients)
+            while not all(_is_whole(client) for client in clients):
+                if time.monotonic() > deadline:
+                    raise ServiceFailed(
+                        f"the Redis cluster was not whole within {START_TIMEOUT_S:g} s; "
+                        f"its log is {self.nodes[0].child.log}"
+                    )
+                time.sleep(0.05)
+        except redis.RedisError as problem:
+            raise ServiceFailed(
+                f"the Redis cluster could not be made: {problem}; its log is {self.nodes[0].child.log}"
+            ) from problem
+        finally:
+            for client in clients:
+                client.close()
+
+    def _meet(self, clients: list[redis.Redis]) -> None:
+        share = -(-SLOTS // NODES)
+        for index, client in enumerate(clients):
+            last = min(SLOTS, (index + 1) * share) - 1
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", index * share, last)  # type: ignore[no-untyped-call]  # redis-py's
+            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", index + 1)  # type: ignore[no-untyped-call]  # as above
+        for node, bus_port in zip(self.nodes[1:], self._bus_ports[1:], strict=True):
+            clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", node.port, bus_port)  # type: ignore[no-untyped-call]  # as above
+        self._met = True
+
+    def start_again(self) -> None:
+        """As RedisServer's, of the first node; it finds the others by what it knew of them."""
+        self.nodes[0].start_again()
+
+    def check(self) -> None:
+        """Raise ServiceFailed if a node has ended."""
+        for node in self.nodes:
+            node.check()
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()
+
+
+def _is_whole(client: redis.Redis) -> bool:
+    info = client.execute_command("CLUSTER INFO")  # type: ignore[no-untyped-call]  # redis-py's
+    told = info if isinstance(info, dict) else dict(line.split(":") for line in info.decode().split())
+    facts = ("cluster_state", "ok"), ("cluster_known_nodes", str(NODES)), ("cluster_slots_ok", str(SLOTS))
+    return all(told[name] == value for name, value in facts)

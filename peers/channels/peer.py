@@ -1,0 +1,53 @@
+"""channels: Django Channels with channels_redis, on uvicorn.
+
+    member -> consumer -> channel layer in Redis -> the consumer of each member of the room
+
+`channel_layer.group_send(...)`. What goes through Redis depends on the layer. With `layer=core`, which Channels' own
+documentation sets up, Redis holds who is in a group and a queue for each gateway process. The sender reads all of the
+group, and a script puts the message once into the queue of each process, with the names of the members there; a queue
+that holds 100 already takes no more, and what does not fit is dropped. `layer=pubsub` publishes to a channel of the
+group, to which the processes that have members of it are subscribed. An ack means that Redis has taken the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from architectures.interface import BadTopology, Option, Promises, Requirements, Topology
+from peers.interface import AT_MOST_ONCE, Peer, Progress, missing_packages, package_versions, python_program
+
+LAYERS = {
+    "core": "channels_redis.core.RedisChannelLayer",
+    "pubsub": "channels_redis.pubsub.RedisPubSubChannelLayer",
+}
+
+
+class Channels(Peer):
+    name: ClassVar[str] = "channels"
+    summary: ClassVar[str] = "peer: Django Channels (uvicorn) with channels_redis"
+    requires: ClassVar[Requirements] = Requirements(redis=True)
+    promises: ClassVar[Promises] = AT_MOST_ONCE
+    options: ClassVar[Mapping[str, Option]] = {"layer": "core"}
+    scheme: ClassVar[str] = "ws"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return missing_packages(cls.name, "channels", "channels_redis", "uvicorn")
+
+    @classmethod
+    def versions(cls) -> Mapping[str, str]:
+        return package_versions("channels", "channels-redis", "django", "uvicorn")
+
+    @classmethod
+    def check(cls, topology: Topology) -> None:
+        super().check(topology)
+        if topology.options["layer"] not in LAYERS:
+            raise BadTopology(
+                f"--arch-set layer={topology.options['layer']} is no layer of channels_redis; use {' or '.join(LAYERS)}"
+            )
+
+    @classmethod
+    def program(cls, cache: Path, on_progress: Progress) -> Sequence[str]:
+        return python_program("peers.channels.gateway")

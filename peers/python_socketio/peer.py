@@ -1,0 +1,37 @@
+"""python-socketio: Socket.IO in Python, with its Redis manager, on uvicorn.
+
+    member -> python-socketio -> PUBLISH -> every gateway (SUBSCRIBE) -> its members of the room
+
+`sio.emit(..., room=...)`: members at the same gateway hear at once, the others through Redis. There is one channel for
+everything, so every gateway gets every message and drops what nobody there wants. An ack means that Redis has taken
+the message. Members speak Socket.IO's own protocol, as with `socketio`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from architectures.interface import Promises, Requirements
+from peers.interface import AT_MOST_ONCE, Peer, Progress, missing_packages, package_versions, python_program
+
+
+class PythonSocketio(Peer):
+    name: ClassVar[str] = "python-socketio"
+    summary: ClassVar[str] = "peer: python-socketio (uvicorn) with its Redis manager"
+    requires: ClassVar[Requirements] = Requirements(redis=True)
+    promises: ClassVar[Promises] = AT_MOST_ONCE
+    scheme: ClassVar[str] = "socket.io"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return missing_packages(cls.name, "socketio", "uvicorn")
+
+    @classmethod
+    def versions(cls) -> Mapping[str, str]:
+        return package_versions("python-socketio", "uvicorn")
+
+    @classmethod
+    def program(cls, cache: Path, on_progress: Progress) -> Sequence[str]:
+        return python_program("peers.python_socketio.gateway")

@@ -1,0 +1,372 @@
+"""Gateways that agree on their places, by leases in a real Kafka, Redis and NATS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from itertools import count
+from pathlib import Path
+
+import pytest
+import redis
+from confluent_kafka.admin import AdminClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from architectures.interface import GoneForGood, Services, Topology
+from harness.core.errors import ServiceFailed
+from harness.gateway import membership as rosters
+from harness.gateway.leases import Holder, LeaseStore, StoreAway
+from harness.gateway.leases_kafka import LeaseTable, Word, kafka_leases
+from harness.gateway.leases_nats import NoJetStream, nats_leases
+from harness.gateway.leases_redis import redis_leases
+from harness.gateway.membership import NoPlace, Roster
+from harness.services.kafka.cluster import Kafka
+from harness.services.kafka.install import ensure_installation
+from harness.services.nats.server import find_nats_server, nats_url_of, start_nats
+from harness.services.ports import free_ports
+from harness.services.processes import spawn, wait_until_listening
+from harness.services.redis.cluster import RedisCluster
+from harness.services.redis.server import start_redis
+
+OPEN = Callable[[], contextlib.AbstractAsyncContextManager[LeaseStore]]
+PLACES = 3
+LEASE_S, RENEW_EVERY_S = 1.0, 0.1  # shorter than the usual, so that the tests are
+LEASE_MS = 1000
+pytestmark = pytest.mark.real
+_fleets = count()
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rosters, "RENEW_EVERY_S", RENEW_EVERY_S)
+
+
+@pytest.fixture(scope="module", params=["kafka", "redis", "redis cluster", "nats"])
+def backend(request: pytest.FixtureRequest) -> Iterator[Callable[[str], OPEN]]:
+    """Opens stores of the leases of a fleet of that name."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield from BACKENDS[request.param](Path(folder))
+
+
+def in_kafka(folder: Path) -> Iterator[Callable[[str], OPEN]]:
+    kafka = Kafka.make(ensure_installation(lambda *_: None), 1, folder, folder)
+    kafka.start()
+    try:
+        kafka.wait_ready()
+        services = Services(kafka_bootstrap=kafka.bootstrap)
+        yield lambda fleet: lambda: kafka_leases(services, Topology(run_id=fleet, gateways=PLACES), "roster", LEASE_S)
+    finally:
+        kafka.stop()
+
+
+def in_redis(folder: Path) -> Iterator[Callable[[str], OPEN]]:
+    server = start_redis(folder, folder / "redis.log")
+    try:
+        server.finish()
+        yield lambda fleet: lambda: redis_leases(server.url, fleet, PLACES, LEASE_S)
+    finally:
+        server.stop()
+
+
+def in_redis_cluster(folder: Path) -> Iterator[Callable[[str], OPEN]]:
+    cluster = RedisCluster.begin(folder, folder, proxied=False)
+    try:
+        cluster.finish()
+        yield lambda fleet: lambda: redis_leases(cluster.url, fleet, PLACES, LEASE_S)
+    finally:
+        cluster.stop()
+
+
+def in_nats(folder: Path) -> Iterator[Callable[[str], OPEN]]:
+    try:
+        program = find_nats_server()
+    except ServiceFailed as why:
+        pytest.skip(str(why))
+    (port,) = free_ports(1)
+    argv = [str(program), "--addr", "127.0.0.1", "--port", str(port), "-js", "--store_dir", str(folder)]
+    child = spawn("nats", argv, folder / "nats.log")
+    try:
+        wait_until_listening(child, port, 15)
+        yield lambda fleet: lambda: nats_leases(nats_url_of(port), fleet, PLACES, LEASE_S)
+    finally:
+        child.stop()
+
+
+BACKENDS = {"kafka": in_kafka, "redis": in_redis, "redis cluster": in_redis_cluster, "nats": in_nats}
+
+
+class Cut:
+    """A store that can be out of reach."""
+
+    def __init__(self, store: LeaseStore) -> None:
+        self._store = store
+        self.off = False
+
+    def _must_be_there(self) -> None:
+        if self.off:
+            raise StoreAway("it is cut off")
+
+    async def acquire(self, place: int, holder: Holder) -> bool:
+        self._must_be_there()
+        return await self._store.acquire(place, holder)
+
+    async def renew(self, place: int, holder: Holder) -> bool:
+        self._must_be_there()
+        return await self._store.renew(place, holder)
+
+    async def release(self, place: int, holder: Holder) -> None:
+        self._must_be_there()
+        await self._store.release(place, holder)
+
+    async def holders(self) -> Mapping[int, Holder]:
+        self._must_be_there()
+        return await self._store.holders()
+
+
+class Fleet:
+    """Makes rosters of one fleet, each with a way of its own to the leases."""
+
+    def __init__(self, open_store: OPEN, stack: contextlib.AsyncExitStack, places: int) -> None:
+        self._open_store = open_store
+        self._stack = stack
+        self._places = places
+        self.ways: dict[str, Cut] = {}
+
+    async def roster(self, name: str, shape: str = "plan1") -> Roster:
+        self.ways[name] = Cut(await self._stack.enter_async_context(self._open_store()))
+        roster = Roster(self._places, f"ws://{name}", shape, self.ways[name])
+        self._stack.push_async_callback(roster.leave)
+        return roster
+
+
+@contextlib.asynccontextmanager
+async def fleet(backend: Callable[[str], OPEN], places: int) -> AsyncIterator[Fleet]:
+    async with contextlib.AsyncExitStack() as stack:
+        yield Fleet(backend(f"chatbench-fleet.test-{next(_fleets)}.all"), stack, places)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110 - of rosters, which tell nobody
+            await asyncio.sleep(0.02)
+
+
+def test_gateways_that_start_at_once_take_different_places_and_learn_where_the_others_are(
+    backend: Callable[[str], OPEN],
+) -> None:
+    async def scenario() -> None:
+        async with fleet(backend, 3) as those:
+            gateways = [await those.roster(name) for name in "abc"]
+            places = await asyncio.gather(*(each.take_place() for each in gateways))
+            assert sorted(places) == [0, 1, 2]
+            assert gateways[0].serving() == {}, "they have places, but members may not come yet"
+            serving = [asyncio.create_task(each.serve()) for each in gateways]
+            by_place = {place: f"ws://{name}" for place, name in zip(places, "abc", strict=True)}
+            await until(lambda: all(each.serving() == each.addresses == by_place for each in gateways))
+            assert not any(task.done() for task in serving)
+
+    asyncio.run(scenario())
+
+
+def test_the_place_of_who_leaves_is_free_at_once_and_of_who_vanishes_when_its_lease_has_ended(
+    backend: Callable[[str], OPEN],
+) -> None:
+    async def scenario() -> None:
+        async with fleet(backend, 2) as those:
+            first, second, third, fourth = [await those.roster(name) for name in "abcd"]
+            await first.take_place()
+            assert await second.take_place() == 1
+            await second.leave()
+            began_s = time.monotonic()
+            assert await third.take_place() == 1
+            assert time.monotonic() - began_s < LEASE_S
+            those.ways["c"].off = True
+            assert await fourth.take_place(1) == 1
+            await until(lambda: first.addresses == {0: "ws://a", 1: "ws://d"})
+
+    asyncio.run(scenario())
+
+
+def test_who_was_away_for_longer_than_its_lease_yields_to_whoever_has_its_place_and_nobody_else_ends(
+    backend: Callable[[str], OPEN],
+) -> None:
+    async def scenario() -> None:
+        async with fleet(backend, 2) as those:
+            away, other, newcomer = [await those.roster(name) for name in "abc"]
+            assert await away.take_place() == 0
+            await other.take_place()
+            those.ways["a"].off = True
+            assert await newcomer.take_place() == 0
+            staying = [asyncio.create_task(each.serve()) for each in (other, newcomer)]
+            those.ways["a"].off = False
+            with pytest.raises(NoPlace, match="was taken by ws://c while it was away"):
+                await asyncio.wait_for(away.serve(), 20)
+            await until(lambda: other.serving() == {0: "ws://c", 1: "ws://b"})
+            assert not any(task.done() for task in staying)
+
+    asyncio.run(scenario())
+
+
+def test_who_was_away_for_longer_than_its_lease_has_its_place_again_where_nobody_took_it(
+    backend: Callable[[str], OPEN],
+) -> None:
+    async def scenario() -> None:
+        async with fleet(backend, 2) as those:
+            away, other = [await those.roster(name) for name in "ab"]
+            await away.take_place()
+            await other.take_place()
+            serving = asyncio.create_task(away.serve())
+            await until(lambda: other.serving() == {0: "ws://a"})
+            those.ways["a"].off = True
+            await until(lambda: other.serving() == {})
+            those.ways["a"].off = False
+            await until(lambda: other.serving() == {0: "ws://a"})
+            assert not serving.done()
+
+    asyncio.run(scenario())
+
+
+def test_no_place_is_taken_twice_by_a_gateway_too_many(
+    backend: Callable[[str], OPEN], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rosters, "PLACE_TIMEOUT_S", 2 * RENEW_EVERY_S)
+
+    async def scenario() -> None:
+        async with fleet(backend, 1) as those:
+            first, second, third = [await those.roster(name) for name in "abc"]
+            await first.take_place()
+            with pytest.raises(NoPlace, match="all 1 places are taken, by ws://a; use more --gateways"):
+                await second.take_place()
+            with pytest.raises(NoPlace, match="place 0 is held by ws://a"):
+                await third.take_place(0)
+
+    asyncio.run(scenario())
+
+
+def test_who_is_of_another_shape_does_not_come_in_and_ends_nobody(backend: Callable[[str], OPEN]) -> None:
+    async def scenario() -> None:
+        async with fleet(backend, 3) as those:
+            first, second, stranger = await those.roster("a"), await those.roster("b"), await those.roster("c", "plan2")
+            await first.take_place()
+            await second.take_place()
+            serving = [asyncio.create_task(each.serve()) for each in (first, second)]
+            alike = "at ws://a is plan1, and this one plan2; start it alike"
+            with pytest.raises(NoPlace, match=alike):
+                await stranger.take_place()
+            await asyncio.sleep(2 * RENEW_EVERY_S)
+            assert not any(task.done() for task in serving)
+
+    asyncio.run(scenario())
+
+
+def test_a_topic_of_leases_that_is_deleted_is_told_and_leaving_it_hides_nothing(tmp_path: Path) -> None:
+    async def scenario(services: Services, topology: Topology) -> str:
+        async with kafka_leases(services, topology, "roster", LEASE_S) as leases:
+            roster = Roster(1, "ws://a", "plan1", leases)
+            await roster.take_place()
+            admin = AdminClient({"bootstrap.servers": services.kafka_bootstrap or ""})
+            admin.delete_topics([topology.topic("roster")])[topology.topic("roster")].result(10)
+            with pytest.raises(NoPlace) as lost:
+                await asyncio.wait_for(roster.serve(), 60)
+            await roster.leave()
+            with pytest.raises(GoneForGood):
+                await Roster(1, "ws://b", "plan1", leases).take_place()
+            return str(lost.value)
+
+    kafka = Kafka.make(ensure_installation(lambda *_: None), 1, tmp_path, tmp_path)
+    kafka.start()
+    try:
+        kafka.wait_ready()
+        told = asyncio.run(scenario(Services(kafka_bootstrap=kafka.bootstrap), Topology(run_id="gone", gateways=1)))
+        assert "gone-roster" in told
+    finally:
+        kafka.stop()
+
+
+def test_a_nats_that_keeps_nothing_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    try:
+        find_nats_server()
+    except ServiceFailed as why:
+        pytest.skip(str(why))
+    server = start_nats(tmp_path / "nats.log")
+
+    async def scenario() -> None:
+        async with nats_leases(server.url, "fleet", 2):
+            pass
+
+    try:
+        server.finish()
+        with pytest.raises(NoJetStream, match="start it with -js, or name all gateways with --peers"):
+            asyncio.run(scenario())
+    finally:
+        server.stop()
+
+
+def word(kind: str, place: int, token: str) -> Word:
+    return Word(kind, place, 0, Holder(token, f"ws://{token}", "plan1", serving=False))  # type: ignore[arg-type]
+
+
+WORDS = st.lists(
+    st.tuples(
+        st.sampled_from(["claim", "renewal", "release"]),
+        st.integers(0, 1),
+        st.sampled_from("abc"),
+        st.integers(0, LEASE_MS),
+    ),
+    max_size=40,
+)
+
+
+@given(WORDS)
+def test_a_place_goes_to_another_only_when_it_was_left_or_the_lease_has_ended(
+    words: list[tuple[str, int, str, int]],
+) -> None:
+    table, now_ms = LeaseTable(LEASE_S), 1_000_000
+    table.read(word("claim", 99, "x"), now_ms)
+    now_ms += LEASE_MS  # from here on the table knows of everybody
+    had: dict[int, tuple[str, int]] = {}
+    for kind, place, token, later_ms in words:
+        now_ms += later_ms
+        holder = had.get(place)
+        if holder is not None and holder[1] <= now_ms:
+            holder = None
+        counts = table.read(word(kind, place, token), now_ms)
+        if kind == "release":
+            assert counts == (holder is not None and holder[0] == token)
+            if counts:
+                del had[place]
+        else:
+            assert counts == (holder is None or holder[0] == token)
+            if counts:
+                had[place] = (token, now_ms + LEASE_MS)
+        expected = {place: token for place, (token, until_ms) in had.items() if until_ms > now_ms}
+        assert {place: who.token for place, who in table.holders(now_ms).items() if place != 99} == expected
+
+
+def test_a_reader_that_begins_after_the_claim_that_counted_believes_the_renewal_and_not_a_claim_that_failed() -> None:
+    table = LeaseTable(LEASE_S)
+    assert table.read(word("claim", 0, "late"), 1000), "so it looks from here"
+    assert table.read(word("renewal", 0, "holder"), 1200)
+    assert not table.read(word("renewal", 0, "late"), 1300)
+    assert not table.read(word("claim", 0, "later"), 1400)
+    assert table.holders(1400)[0].token == "holder"
+
+
+def test_what_others_write_there_is_passed_over(tmp_path: Path) -> None:
+    server = start_redis(tmp_path, tmp_path / "redis.log")
+
+    async def scenario() -> Mapping[int, Holder]:
+        async with redis_leases(server.url, "fleet", 2) as leases:
+            return await leases.holders()
+
+    try:
+        server.finish()
+        with redis.Redis(port=server.port) as other:
+            other.set("{fleet}:place:0", b"hello")
+        assert asyncio.run(scenario()) == {}
+    finally:
+        server.stop()

@@ -1,0 +1,46 @@
+"""What `make reference` puts where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.main import main
+from tools.reference import PARTS, put_in_place
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_each_part_is_a_command_that_there_is(name: str) -> None:
+    command, *arguments = PARTS[name]
+    known = {option for parameter in main.commands[command].params for option in parameter.opts}
+    assert {argument for argument in arguments if argument.startswith("--")} <= known
+    assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
+
+
+def run_in(folder: Path) -> Path:
+    run = folder / "runs" / "hot" / "a-run"
+    run.mkdir(parents=True)
+    for name in ("summary.json", "manifest.json", "latency.hdr"):
+        (run / name).write_text("{}")
+    (run / "charts").mkdir()
+    (folder / "logs").mkdir()
+    (folder / "charts").mkdir()
+    (folder / "charts" / "c1.png").touch()
+    return folder
+
+
+@pytest.mark.parametrize(("name", "kept"), [("claims", False), ("big_room", True)])
+def test_what_was_there_makes_room_and_only_studies_are_thinned_out(tmp_path: Path, name: str, kept: bool) -> None:
+    reference = tmp_path / "reference"
+    (reference / name / "old").mkdir(parents=True)
+    put_in_place(name, run_in(tmp_path / "made"), reference)
+    there = reference / name
+    assert not (there / "old").exists()
+    assert not (there / "logs").exists()
+    assert (there / "charts" / "c1.png").exists()
+    run = there / "runs" / "hot" / "a-run"
+    assert (run / "summary.json").exists()
+    assert (run / "latency.hdr").exists() is kept
+    assert (run / "charts").exists() is kept

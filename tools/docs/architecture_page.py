@@ -1,0 +1,103 @@
+"""docs/architectures.md, made of the architectures' own explanations.
+
+python -m tools.docs.architecture_page > docs/architectures.md
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+
+from architectures.interface import Contender
+from harness.core.registry import load_contender
+from harness.experiments.costs.workload import WAYS, Workload
+
+SHOWN = (
+    *("plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast"),
+    *("redis-streams", "redis-sharded", "nats", "naive", "direct"),
+)
+EXAMPLE = Workload(rooms=1, members_per_room=5, rate_per_s=1.0, payload_bytes=100, gateways=4, spread=2.0)
+HEAD = """\
+# The architectures
+
+Each section is its module's own explanation, and each diagram the way of one message by the architecture's own rules
+for partitions. Where any gateway will do, the room has members on gateways 0 and 2. Dashed is what reaches a gateway
+that has nobody in the room. A test fails when explanation, diagram or table differ from the code.
+
+What each costs is measured in [comparison.md](comparison.md), what breaks it in [faults.md](faults.md), and where it
+belongs is in [guide.md](guide.md).
+"""
+
+PEERS_SHOWN = ("socketio", "python-socketio", "channels")
+PEERS_HEAD = """\
+
+## Peers
+
+Gateways of others, to compare with: each holds the sockets and knows the rooms itself, with the smallest chat one would
+write for it, set up as its documentation does. What they cost beside the architectures is in
+[comparison.md](comparison.md#beside-what-people-use-today)."""
+
+NOT_HERE = """\
+
+## What is not here, and why
+
+**Kafka's share groups** (KIP-932, a queue on top of a topic). A share group gives each record to *one* of its
+consumers, who acknowledges or releases it; any number of consumers may take from one partition. For work that somebody
+has to do that is what one wants. For chat it is `naive` without the partitions: of a group of gateways one hears each
+message. With a share group for each gateway everybody would hear everything, as with `kafka-broadcast`, which gets the
+same from ordinary groups with the order of each room kept, and without the state that brokers keep of each record in
+flight. Neither the locks nor the redeliveries bring a message to one more member, so there is nothing to measure here
+that these two do not show.
+"""
+
+
+def page() -> str:
+    sections = (line for name in SHOWN for line in _section(load_contender(name)))
+    peers = (line for name in PEERS_SHOWN for line in _section(load_contender(name), diagram=False))
+    return "\n".join([HEAD, *_table(), *sections, NOT_HERE + PEERS_HEAD, *peers]) + "\n"
+
+
+def _table() -> Iterator[str]:
+    yield f"Of one message, with {EXAMPLE.gateways} gateways and members of its room on {EXAMPLE.spread:g} of them:\n"
+    yield "| | Kafka records | records read | Redis commands | copies that reach a gateway | of these wasted |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for name, way in WAYS.items():
+        counts = [count(EXAMPLE) for count in (way.records, way.fetches, way.commands, way.copies)]
+        # Where a room is served by one gateway, its members are there.
+        wasted = max(0.0, counts[3] - EXAMPLE.spread)
+        yield f"| {name} | {' | '.join(f'{count:g}' for count in (*counts, wasted))} |"
+
+
+def _section(architecture: type[Contender], *, diagram: bool = True) -> Iterator[str]:
+    module = sys.modules[architecture.__module__]
+    title, _, explanation = (inspect.getdoc(module) or "").partition("\n")
+    yield f"\n## {architecture.name}\n"
+    told = title.partition(": ")[2].rstrip(".")
+    yield f"**{told[:1].upper()}{told[1:]}.**\n"
+    if diagram:
+        yield f"![The way of one message](diagrams/{architecture.name}.png)\n"
+    yield _without_diagram(explanation.strip("\n"))
+    promises = architecture.promises
+    kept = [
+        *(["every member hears what was acked"] if promises.everyone else []),
+        *(["nothing comes twice"] if promises.once else []),
+        *(["each sender's messages stay in order"] if promises.ordered else []),
+        *(["an ack outlives the backend"] if promises.durable_ack else []),
+        *(["who comes back is told what was said meanwhile"] if promises.history else []),
+    ]
+    yield f"\nIt promises: {', '.join(kept) or 'nothing'}."
+    if promises.survives:
+        yield f"Also under: {', '.join(f'`{fault}`' for fault in promises.survives)}."
+    options = ", ".join(f"`{name}={value}`" for name, value in architecture.options.items())
+    if options:
+        yield f"Its options (`--arch-set`), as they are if not said otherwise: {options}."
+
+
+def _without_diagram(text: str) -> str:
+    """The one in a docstring is made of characters."""
+    return "\n\n".join(block for block in text.split("\n\n") if not block.startswith("    "))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -1,0 +1,288 @@
+"""What the documents quote of results/reference: between markers, so that it is made anew when that is.
+
+    <!-- quote: comparison big_room -->
+    ...
+    <!-- end of quote -->
+
+python -m tools.docs.quotes
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.core.units import figure_text
+from harness.experiments.capacity import FOUND, Capacity
+from harness.experiments.claims.claim import Claim, Finding
+from harness.experiments.claims.study import judge
+from harness.experiments.costs import advice
+from harness.experiments.costs.advice import Advice, Knowledge, Wish
+from harness.experiments.costs.study import read_knowledge
+from harness.experiments.fault_matrix import Matrix
+from harness.experiments.fault_matrix import markdown as matrix_markdown
+from harness.report.claims import sections, verdicts
+from harness.report.comparison import Comparison, compare, split_by
+from harness.report.fitting import Fitted
+from harness.report.section import figure_of, section_of
+from harness.report.table import LATENCY_NOTE, advice_lines, advice_table, capacity_lines, summary_table, unit_cost_rows
+from harness.report.verdict import CPU
+from harness.results.frames import METRICS, WORKLOAD, Frames, frames_of, read_records
+from harness.runs.record import read_manifest, read_summary, record_folders
+from tools.docs import korean
+from tools.docs.guide import CHATS, NEEDS
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "results" / "reference"
+DOCUMENTS = (
+    "README.md",
+    "README.ko.md",
+    *(f"docs/{name}.md" for name in ("guide", "claims", "comparison", "faults", "method")),
+)
+MARKED = re.compile(r"(<!-- quote: ([^\n]+?) -->\n).*?(<!-- end of quote -->)", re.DOTALL)
+WIDE = 150
+GIBI = 2**30
+
+
+def quoted(text: str) -> str:
+    """The document with all its quotes as the reference has them today; raises KeyError for one of another kind."""
+    return MARKED.sub(lambda found: f"{found[1]}\n{_made(found[2])}\n\n{found[3]}", text)
+
+
+def _made(asked: str) -> str:
+    kind, *arguments = asked.split()
+    return "\n".join(KINDS[kind](*arguments)).strip()
+
+
+def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table, its first column a text and the others figures."""
+    yield f"| {' | '.join(head)} |"
+    yield f"| --- |{' ---: |' * (len(head) - 1)}"
+    for row in body:
+        yield f"| {' | '.join(row)} |"
+
+
+def _printed(*what: Table | Fitted | Text) -> Iterator[str]:
+    """As on a terminal, without its colours."""
+    file = io.StringIO()
+    console = Console(file=file, width=WIDE, color_system=None, force_terminal=False, markup=False)
+    for each in what:
+        console.print(each, highlight=False, soft_wrap=isinstance(each, Text))
+    yield "```text"
+    yield from (line.rstrip() for line in file.getvalue().rstrip().split("\n"))
+    yield "```"
+
+
+@cache
+def _frames(part: str) -> Frames:
+    return frames_of(read_records([REFERENCE / part]))
+
+
+def _compared(part: str, rate: str | None = None) -> Comparison:
+    """The comparison in that part; at that rate, where it is at several."""
+    workloads = list(split_by(_frames(part), WORKLOAD))
+    if rate is not None:
+        workloads = [each for each in workloads if each.runs["rate_per_s"].iloc[0] == float(rate)]
+    (only,) = workloads
+    return compare(only)
+
+
+def _run(part: str, arch: str) -> Iterator[str]:
+    """The table of that architecture's first run in that part."""
+    first = next(each for each in record_folders(REFERENCE / part) if read_manifest(each).settings.arch == arch)
+    return _printed(summary_table(read_summary(first)))
+
+
+def _comparison(part: str, rate: str | None = None) -> Iterator[str]:
+    compared = section_of(_compared(part, rate))
+    rows = [
+        [row.label, *(f"{cell.value}, {cell.small}" if cell.small else cell.value for cell in row.cells)]
+        for row in compared.rows
+    ]
+    return _markdown(["", *compared.names], rows)
+
+
+def _verdict(part: str) -> Iterator[str]:
+    verdict = _compared(part).verdict
+    yield f"**For this load: {verdict.choice}**, because {verdict.because[0]} {' '.join(verdict.because[1:])}"
+    yield from verdict.out
+
+
+def _replay(storms: str, calm: str) -> Iterator[str]:
+    """What coming back took, by architecture: `calm` is the same load, with nobody leaving."""
+    keys, compared = ["arch", "round"], _compared(storms)
+    runs = _frames(storms).runs.merge(_frames(calm).runs, on=keys, suffixes=("", "_calm"), validate="one_to_one")
+    spent_us, spent_us_calm = runs[CPU] * runs["delivered"], runs[f"{CPU}_calm"] * runs["delivered_calm"]
+    runs["more_ms"] = (spent_us - spent_us_calm) / 1000 / runs["returns"]
+    body = []
+    for arch, rounds in runs.groupby("arch"):
+        caught_up = (_figure(compared, str(arch), f"caught_up_{quantile}_ms") for quantile in ("p50", "p99"))
+        costs = (f"{rounds[column].mean():,.1f}" for column in (f"{CPU}_calm", CPU))
+        low, middle, high = (f"{rounds['more_ms'].quantile(share):.1f}" for share in (0, 0.5, 1))
+        body.append([str(arch), *caught_up, *costs, f"{middle} ({low} to {high})"])
+    head = (
+        *("", "having what was missed, p50, ms", "p99, ms"),
+        *("CPU per delivery when nobody leaves, us", "with storms, us"),
+        "more CPU for each return, ms: median of the rounds (least to most)",
+    )
+    return _markdown(head, body)
+
+
+def _figure(compared: Comparison, arch: str, column: str) -> str:
+    (metric,) = (each for each in METRICS if each.column == column)
+    (contestant,) = (each for each in compared.architectures if each.arch == arch)
+    return figure_of(contestant.figures[column], metric)
+
+
+def _disk(part: str) -> Iterator[str]:
+    """Bytes on Kafka's disk by rate, of plan1 and plan2 on as many partitions."""
+    means = (
+        _frames(part)
+        .runs.groupby(["rate_per_s", "arch"])[["kafka_disk_bytes_per_message", "kafka_records_per_message"]]
+        .mean()
+    )
+    body = []
+    for rate in sorted(_frames(part).runs["rate_per_s"].unique()):
+        one, other = (means.loc[(rate, arch)] for arch in ("plan1", "plan2"))
+        bytes_one, bytes_other = (float(each["kafka_disk_bytes_per_message"]) for each in (one, other))
+        record = bytes_one / float(one["kafka_records_per_message"])
+        figures = (f"{bytes_one:,.0f}", f"{record:,.0f}", f"{bytes_other:,.0f}", f"{bytes_one / bytes_other:.2f}")
+        body.append([f"{rate:,.0f}", *figures])
+    head = ("messages/s", "plan1, bytes a message", "a record", "plan2, bytes a message = a record", "plan1 / plan2")
+    return _markdown(head, body)
+
+
+def _capacity(part: str) -> Iterator[str]:
+    found = msgspec.json.decode((REFERENCE / part / FOUND).read_bytes(), type=Capacity)
+    yield f"`{found.arch}`, {found.settings.members:,} members in one room:\n"
+    for line in capacity_lines(found):
+        yield f"- {line}"
+
+
+@cache
+def _judged() -> list[tuple[Claim, Finding]]:
+    return judge(REFERENCE / "claims")
+
+
+def _verdicts(page: str = "") -> Iterator[str]:
+    return verdicts(_judged(), page)
+
+
+def _verdicts_in_korean(page: str) -> Iterator[str]:
+    yield "| | 주장 | 판정 |"
+    yield "| --- | --- | --- |"
+    for claim, finding in _judged():
+        verdict = korean.VERDICTS[finding.verdict]
+        yield f"| [{claim.id}]({page}#{claim.id.lower()}) | {korean.CLAIMS[claim.id]} | **{verdict}** |"
+
+
+def _claims() -> Iterator[str]:
+    return sections(_judged(), "../results/reference/claims/charts")
+
+
+def _faults() -> Iterator[str]:
+    yield matrix_markdown(msgspec.json.decode((REFERENCE / "faults" / "faults.json").read_bytes(), type=Matrix))
+
+
+@cache
+def _knowledge() -> Knowledge:
+    return read_knowledge(REFERENCE / "costs", REFERENCE / "claims")
+
+
+def _advise(*arguments: str) -> Iterator[str]:
+    """What `chatbench advise` answers to these options."""
+    given = advice.advise(_wish(arguments), _knowledge())
+    return _printed(*advice_lines(given), advice_table(given), Text(LATENCY_NOTE))
+
+
+def _wish(arguments: Sequence[str]) -> Wish:
+    from harness.cli.studying import advise  # noqa: PLC0415 - the command line reads its own options
+
+    given = advise.make_context("advise", list(arguments)).params
+    return advice.checked(Wish(**{name: given[name] for name in Wish.__struct_fields__}))
+
+
+def _choices() -> Iterator[str]:
+    """For chats of some sizes and for some needs, what is advised."""
+    body = []
+    for name, wish in CHATS.items():
+        answers = [advice.advise(msgspec.structs.replace(wish, **needed), _knowledge()) for needed in NEEDS.values()]
+        body.append([name, *(_choice(each) for each in answers)])
+    return _markdown(["", *NEEDS], body)
+
+
+def _choice(given: Advice) -> str:
+    chosen = [each for each in given.costs if each.arch in given.choice]
+    return "<br>".join(f"**{each.arch}** {figure_text(each.cores.value)} cores" for each in chosen) or "none"
+
+
+def _held_out() -> Iterator[str]:
+    head = ("predicted from the workload alone", "runs held out", "median error", "worst", "within the 90 % interval")
+    body = [
+        (each.what, str(each.runs), f"{each.median_error:.1%}", f"{each.worst_error:.1%}", f"{each.within:.0%}")
+        for each in _knowledge().held_out
+    ]
+    return _markdown(head, body)
+
+
+def _unit_costs() -> Iterator[str]:
+    yield "| part | of one | costs |"
+    yield "| --- | --- | --- |"
+    for part, thing, costs in unit_cost_rows(_knowledge().model):
+        yield f"| {part} | {thing} | {costs.replace(', ', '<br>')} |"
+
+
+def _machine(part: str = ".") -> Iterator[str]:
+    """Where that part of the reference was made, and by what."""
+    manifest = read_manifest(record_folders(REFERENCE / part)[0])
+    host, versions = manifest.host, manifest.versions
+    yield f"- {host['cores']} cores of {host['cpu']}, {host['memory_bytes'] / GIBI:.0f} GiB, {host['system']}"
+    yield f"- Python {versions['python']}, Kafka {versions['kafka']}, commit {manifest.commit}"
+
+
+def _made_of(part: str) -> Iterator[str]:
+    """What the peers in that part were made of, beyond what all had in common."""
+    manifests = [read_manifest(folder) for folder in record_folders(REFERENCE / part)]
+    common = set.intersection(*(set(manifest.versions) for manifest in manifests))
+    for arch, versions in sorted({each.settings.arch: each.versions for each in manifests}.items()):
+        own = ", ".join(f"{name} {version}" for name, version in versions.items() if name not in common)
+        if own:
+            yield f"- `{arch}`: {own}"
+
+
+KINDS: dict[str, Callable[..., Iterator[str]]] = {
+    "run": _run,
+    "comparison": _comparison,
+    "verdict": _verdict,
+    "replay": _replay,
+    "disk": _disk,
+    "capacity": _capacity,
+    "verdicts": _verdicts,
+    "verdicts-in-korean": _verdicts_in_korean,
+    "claims": _claims,
+    "faults": _faults,
+    "advise": _advise,
+    "choices": _choices,
+    "unit-costs": _unit_costs,
+    "held-out": _held_out,
+    "machine": _machine,
+    "made-of": _made_of,
+}
+
+
+def main() -> None:
+    for name in DOCUMENTS:
+        path = ROOT / name
+        path.write_text(quoted(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -15,10 +15,10 @@ from typing import TypeVar
 import psutil
 
 from architectures.interface import Services, Topology
-from harness.audience.history import message_id
 from harness.ipc import messages as msg
 from harness.ipc.channel import spawn_peer
 from harness.ledger.judge import judge
+from harness.ledger.reports import message_id
 from harness.measure.histogram import Latencies
 from harness.measure.resources import cpu_s_of, has_clock
 from harness.services.fleet import Fleet

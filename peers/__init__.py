@@ -1,0 +1,1 @@
+"""Gateways of other projects, to compare with."""

@@ -4,7 +4,7 @@ import time
 
 from locust import task
 
-from harness.load.member import Member
+from chatbench.locust import Member
 
 
 class Voice(Member):

@@ -6,7 +6,7 @@ What it stresses: the fan-out. Each message is delivered to every member, so del
 
 from locust import task
 
-from harness.load.member import Member
+from chatbench.locust import Member
 
 
 class Viewer(Member):

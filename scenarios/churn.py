@@ -10,7 +10,7 @@ import time
 
 from locust import task
 
-from harness.load.member import Member
+from chatbench.locust import Member
 
 
 class Passenger(Member):

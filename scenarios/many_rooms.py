@@ -7,7 +7,7 @@ copies sent to gateways that have nobody in the room.
 
 from locust import task
 
-from harness.load.member import Member
+from chatbench.locust import Member
 
 ROOM_SIZE = 5
 

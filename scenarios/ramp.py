@@ -7,7 +7,7 @@ ends early when 99 % of a second's deliveries no longer come within `slo_ms`, tw
 
 from locust import task
 
-from harness.load.member import Member, Shape
+from chatbench.locust import Member, Shape
 
 
 class Speaker(Member):

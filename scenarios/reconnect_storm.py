@@ -11,7 +11,7 @@ import time
 
 from locust import task
 
-from harness.load.member import Member
+from chatbench.locust import Member
 
 LOOK_S = 0.2
 

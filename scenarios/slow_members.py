@@ -8,7 +8,7 @@ fills buffers; `--payload 4KiB --rate 200` gets members cut off. `--set slow_sha
 
 from locust import task
 
-from harness.load.member import Member
+from chatbench.locust import Member
 
 
 class Reader(Member):

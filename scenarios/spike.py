@@ -8,7 +8,7 @@ What it stresses: what was sized for the average. Watch latency in the time line
 
 from locust import task
 
-from harness.load.member import Member, Shape
+from chatbench.locust import Member, Shape
 
 QUIET = 0.05  # of the goal's rate
 

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from locust import task
 
-from harness.load.member import Member
+from chatbench.locust import Member
 
 ROOM_SIZE = 10  # on average
 

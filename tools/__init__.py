@@ -1,0 +1,1 @@
+"""What needs a checkout: the reference, the documents, the files of deployments."""

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import uvloop
 from websockets.frames import CloseCode
 
-from harness.audience.history import UNDER_WAY_NS, Message, Stay, sender_of
+from harness.audience.history import Message, Stay
 from harness.audience.member_socket import Joining, MemberSocket, backoff_s
 from harness.audience.phase_stats import Chunk, Phase, note_heard
 from harness.audience.probe import PROBE_BASE, RunningProbe
@@ -32,6 +32,7 @@ from harness.core.outermost import run_child
 from harness.gateway.settings import FLOOD_REASON
 from harness.ipc import messages as msg
 from harness.ipc.coordinator_clock import follow, time_ns
+from harness.ledger.reports import UNDER_WAY_NS, sender_of
 from harness.measure.clock_step import ClockWatch
 from harness.measure.validity import lag_over_time
 

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import Random
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from harness.audience.history import Message, Stay
 from harness.audience.socketio import connection_to
 from harness.core import protocol as wire
 from harness.ipc.coordinator_clock import time_ns
 
-if TYPE_CHECKING:
-    from harness.audience.engine import Audience
-
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 3.0
+
+
+class Listener(Protocol):
+    """Who is told what members' sockets hear."""
+
+    @property
+    def known(self) -> Mapping[bytes, tuple[Any, ...]]:
+        """Chunks of messages, by all the bytes that were read at once."""
+
+    def heard(self, member: MemberSocket, chunk: Any, now_ns: int) -> None: ...
+
+    def decode(self, member: MemberSocket, frames: list[bytes], texts: list[bytes], now_ns: int) -> None: ...
+
+    def disconnected(self, member: MemberSocket, why: str, code: int | None) -> None: ...
+
+    def left(self, member: MemberSocket, room: str) -> None: ...
 
 
 class MemberSocket:
     """One member's connection to one gateway."""
 
-    __slots__ = ("asked", "audience", "connection", "number", "read_bytes_per_s", "stays", "url", "waiting")
+    __slots__ = ("asked", "connection", "listener", "number", "read_bytes_per_s", "stays", "url", "waiting")
 
-    def __init__(self, audience: Audience, number: int, url: str, read_bytes_per_s: float | None = None) -> None:
-        self.audience = audience
+    def __init__(self, listener: Listener, number: int, url: str, read_bytes_per_s: float | None = None) -> None:
+        self.listener = listener
         self.number = number
         self.url = url
         self.read_bytes_per_s = read_bytes_per_s  # None: as fast as it comes
@@ -39,27 +52,27 @@ class MemberSocket:
 
     def knows(self, data: bytes) -> bool:
         """Deal with these bytes if they have been seen before."""
-        audience = self.audience
-        chunks = audience.known.get(data)
+        listener = self.listener
+        chunks = listener.known.get(data)
         if chunks is None:
             return False
         now_ns = time_ns()
         for chunk in chunks:
-            audience.heard(self, chunk, now_ns)
+            listener.heard(self, chunk, now_ns)
         return True
 
     def hear(self, frames: list[bytes], texts: list[bytes]) -> None:
-        self.audience.decode(self, frames, texts, time_ns())
+        self.listener.decode(self, frames, texts, time_ns())
 
     def closed(self, why: str, code: int | None) -> None:
-        self.audience.disconnected(self, why, code)
+        self.listener.disconnected(self, why, code)
 
     def send(self, frame: wire.ClientFrame) -> None:
         self.connection.send(wire.encode(frame))
 
     def end_stay(self, room: str, now_ns: int, *, broken: bool = False, cut_off: bool = False) -> None:
         """Somebody who is not in the room any more is owed nothing from now on."""
-        self.audience.left(self, room)
+        self.listener.left(self, room)
         stay = self.stays.pop(room, None)
         if stay is not None:
             stay.left_ns, stay.broken, stay.cut_off = now_ns, broken, cut_off

@@ -7,8 +7,9 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
-from harness.audience.history import History, Message, kind_of
+from harness.audience.history import History, Message
 from harness.ipc import messages as msg
+from harness.ledger.reports import kind_of
 from harness.measure.histogram import Latencies
 
 

@@ -16,7 +16,7 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from harness.gateway.settings import token_of_environment
+from harness.core.token import token_of_environment
 
 FRAME_MAX_BYTES = 16 * 1024 * 1024
 TEXT = 0x81  # a whole text frame: FIN and opcode 1

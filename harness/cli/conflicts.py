@@ -40,7 +40,7 @@ def refuse(names: Collection[str] | None, why: str, *, but: Sequence[str] = ()) 
 
 def refuse_unused_backends(architectures: Sequence[str]) -> None:
     """Raises UsageError if the user said something of a backend that none of these architectures has."""
-    from harness.core.registry import load_contender  # noqa: PLC0415 - see comparing.py
+    from harness.core.registry import load_contender
 
     requires = [load_contender(name).requires for name in architectures]
     for backend, used in (

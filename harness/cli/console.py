@@ -23,7 +23,7 @@ def json_option(what: str) -> Callable[[Command], Command]:
 
 def print_json(answer: Any) -> None:
     """The answer, made of msgspec's structs; docs/data.md has the keys of each."""
-    import msgspec  # noqa: PLC0415 - see comparing.py
+    import msgspec
 
     click.echo(msgspec.json.format(msgspec.json.encode(answer)))
 
@@ -35,7 +35,7 @@ def console() -> Console:
 
 def _plain(*, stderr: bool = False) -> Console:
     """It prints text as it is: a folder may be called [v1] or :rocket:. What is to be bold is a rich Text."""
-    from rich.console import Console  # noqa: PLC0415 - so that `chatbench --help` need not wait for it
+    from rich.console import Console
 
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
@@ -53,13 +53,13 @@ def tell(out: Console, *sentences: str | Text) -> None:
 
 
 def run_progress() -> RunProgress:
-    from harness.core.progress import RunProgress  # noqa: PLC0415 - as above
+    from harness.core.progress import RunProgress
 
     return RunProgress(_plain(stderr=True))
 
 
 def campaign_progress(runs: int) -> CampaignProgress:
     """Of so many runs."""
-    from harness.core.progress import CampaignProgress  # noqa: PLC0415 - as above
+    from harness.core.progress import CampaignProgress
 
     return CampaignProgress(_plain(stderr=True), runs)

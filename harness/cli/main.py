@@ -1,28 +1,33 @@
-"""The command line: errors as one sentence, and all commands; what each does is in harness/commands."""
+"""The command line: errors as one sentence, and all commands; each command is a module beside this one."""
 
 from __future__ import annotations
 
-import os
 import sys
-
-if __name__ == "__main__" and not sys.flags.safe_path:
-    # `python -m` would import from the working directory what happens to lie there; `chatbench` itself does not.
-    os.execv(sys.executable, [sys.executable, "-P", *sys.orig_argv[1:]])  # noqa: S606 - the same Python
-
 import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
 
-from harness.cli.comparing import capacity, compare, run
+from harness.cli.advise import advise
+from harness.cli.capacity import capacity
+from harness.cli.chat import chat
+from harness.cli.claims import claims
+from harness.cli.compare import compare
+from harness.cli.completion import completion
+from harness.cli.costs import costs
+from harness.cli.doctor import doctor
+from harness.cli.faults import faults
+from harness.cli.forget import forget
+from harness.cli.gateway import gateway
 from harness.cli.help import Group
-from harness.cli.hosting import forget, gateway, worker
-from harness.cli.looking import completion, doctor, list_command
+from harness.cli.list import list_command
 from harness.cli.report import report
-from harness.cli.serving import chat, ui, up
-from harness.cli.studying import advise, claims, costs
-from harness.cli.trusting import faults, selftest
+from harness.cli.run import run
+from harness.cli.selftest import selftest
+from harness.cli.ui import ui
+from harness.cli.up import up
+from harness.cli.worker import worker
 from harness.core import library_logs
 from harness.core.errors import DISK_ERRORS, FULL_DISK, ChatbenchError, ExitCode, Interrupted
 from harness.core.outermost import unexpected
@@ -139,6 +144,3 @@ main.sections = {
 for commands in main.sections.values():
     for each in commands:
         main.add_command(each)
-
-if __name__ == "__main__":
-    main()

@@ -13,13 +13,13 @@ from harness.core.candidates import CANDIDATES
 
 
 def complete_architecture(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-    from harness.core.registry import architecture_names, peer_names  # noqa: PLC0415 - only when a shell asks
+    from harness.core.registry import architecture_names, peer_names
 
     return [name for name in (*architecture_names(), *peer_names()) if name.startswith(begun)]
 
 
 def complete_scenario(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-    from harness.core.registry import scenario_files  # noqa: PLC0415 - only when a shell asks
+    from harness.core.registry import scenario_files
 
     return [name for name in scenario_files() if name.startswith(begun)]
 
@@ -216,3 +216,8 @@ load_options = together(*_LOAD)
 endless_load_options = together(*(option for option in _LOAD if option is not DURATION_OPTION))
 RATE_HELP = "Messages per second of all members together: 20, 1k."
 RATE = click.option("--rate", "rate_per_s", type=NUMBER, default=20, show_default=True, metavar="N", help=RATE_HELP)
+
+
+FLEET = click.option(
+    "--fleet", default="chat", show_default=True, metavar="NAME", help="Gateways of one name find each other."
+)

@@ -29,14 +29,14 @@ def report(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
       chatbench report results/20261123T150000Z-compare-big_room
       chatbench report results/*-plan1-big_room results/*-redis-big_room --out results/both
     """
-    from harness.core.settings import make_out_dir  # noqa: PLC0415 - see comparing.py
+    from harness.core.settings import make_out_dir
 
     show_report(make_report(folders, make_out_dir(str(folders[0] if out is None else out))), as_json=as_json)
 
 
 def make_report(folders: Sequence[Path], folder: Path) -> Report:
     """Write it, from the records in these folders."""
-    from harness.report.html import write_report  # noqa: PLC0415 - see comparing.py
+    from harness.report.html import write_report
 
     try:
         return write_report(folders, folder)
@@ -48,7 +48,7 @@ def make_report(folders: Sequence[Path], folder: Path) -> Report:
 
 def show_report(made: Report, *, as_json: bool) -> None:
     """Its verdicts and tables, or all of it as JSON."""
-    from harness.report.ranking import choice_lines, ranking  # noqa: PLC0415 - see comparing.py
+    from harness.report.ranking import choice_lines, ranking
 
     for told in made.left_out:
         click.echo(f"chatbench: {told}", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from harness.cli import conflicts as beside
+from harness.cli import conflicts
 from harness.cli.types import FOLDER
 
 RESUME = click.option(
@@ -17,4 +17,4 @@ RESUME = click.option(
 
 def refuse_beside_resume() -> None:
     """Raises UsageError if the command at hand was given anything else."""
-    beside.refuse(None, "--resume goes on as it was asked for then", but=["--resume", "--json"])
+    conflicts.refuse(None, "--resume goes on as it was asked for then", but=["--resume", "--json"])

@@ -1,39 +1,16 @@
-"""Quantities as people write them on a command line: 30s, 2m, 1k, 4KiB."""
+"""The types of options: durations, counts, sizes, folders, each refused with an example of what would be right."""
 
 from __future__ import annotations
 
-import math
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
-COUNTS = {"": 1, "k": 1_000, "m": 1_000_000}
-BYTES = {"": 1, "b": 1, "kb": 1_000, "mb": 1_000_000, "kib": 1 << 10, "mib": 1 << 20, "k": 1 << 10, "m": 1 << 20}
+from harness.core.units import BYTES, COUNTS, parse_amount, parse_duration
+
 ADAPTIVE = "adaptive"
-WRITTEN = re.compile(r"\s*(-?[0-9][0-9_.]*(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE)
-
-
-def _in_units(text: str, units: dict[str, float] | dict[str, int]) -> float:
-    """Raises ValueError or KeyError if it is no number with one of the units."""
-    written = WRITTEN.fullmatch(text)
-    if written is None:
-        raise ValueError(text)
-    amount = float(written[1]) * units[written[2].lower()]
-    if not math.isfinite(amount):  # 1e400
-        raise ValueError(text)
-    return amount
-
-
-def parse_duration(text: str) -> float:
-    """Seconds; raises ValueError."""
-    try:
-        return _in_units(text, SECONDS)
-    except KeyError as unit:
-        raise ValueError(text) from unit
 
 
 class Duration(click.ParamType[float]):
@@ -69,7 +46,7 @@ class Number(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
-            return _in_units(str(value), COUNTS)
+            return parse_amount(str(value), COUNTS)
         except (ValueError, KeyError):
             self.fail(f"{value!r} is no number; write it like 20, 0.5 or 1k", param, ctx)
 
@@ -84,7 +61,7 @@ class Whole(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
-            amount = _in_units(str(value), self._units)
+            amount = parse_amount(str(value), self._units)
         except (ValueError, KeyError):
             self.fail(f"{value!r} is no {self.name}; write it like {self._like}", param, ctx)
         if amount != int(amount):

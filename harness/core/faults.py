@@ -20,8 +20,8 @@ from collections.abc import Iterable
 import msgspec
 
 from architectures.interface import Contender
-from harness.cli.types import parse_duration
 from harness.core.errors import UsageError
+from harness.core.units import parse_duration
 
 TARGETS = {
     "kill": ("gateway", "broker", "redis", "nats"),

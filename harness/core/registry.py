@@ -8,11 +8,11 @@ import difflib
 import hashlib
 import inspect
 from collections.abc import Iterable, Mapping
+from importlib import resources
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-import scenarios
 from architectures.interface import Architecture, Contender
 from harness.core.errors import UsageError
 from harness.core.escapes import is_plain
@@ -21,8 +21,8 @@ from peers.interface import Peer
 
 ARCHITECTURES = "chatbench.architectures"
 PEERS = "chatbench.peers"
-MEMBERS = "harness.load.member"
-SCENARIOS_DIR = Path(scenarios.__file__).parent
+MEMBERS = "chatbench.locust"
+SCENARIOS_DIR = Path(str(resources.files("scenarios")))
 Kind = TypeVar("Kind", bound=Contender)
 
 

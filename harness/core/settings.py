@@ -20,8 +20,8 @@ from harness.core.faults import Fault, check_apart, check_fault, parse_fault
 from harness.core.options import BadOption, choose_options, parse_options
 from harness.core.payload import SIZE_MAX_BYTES, SPREADS
 from harness.core.registry import check_scenario_options, find_scenario
+from harness.core.token import BadToken, token_of_environment
 from harness.core.units import duration_text, number_text, size_text
-from harness.gateway.settings import BadToken, limits_for, token_of_environment
 from peers.interface import Peer
 
 MEMBERS_MAX = 100_000
@@ -30,7 +30,6 @@ PROCESSES_MAX = 64
 PARTITIONS_MAX = 1_000
 TICK_MAX_S = 1.0
 RATE_MAX_PER_S = 1_000_000.0
-ANY_LOAD = limits_for(RATE_MAX_PER_S, SIZE_MAX_BYTES)  # of gateways that start before it is known what they will carry
 DURATION_MAX_S = 24 * 3600.0
 SEED_MAX = 2**53  # what every reader of the record's JSON knows as a whole number
 ROUNDS_MAX = 1_000

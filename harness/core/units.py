@@ -1,6 +1,9 @@
-"""Figures as people read them."""
+"""Figures and quantities as people write and read them: 30s, 1k, 4KiB."""
 
 from __future__ import annotations
+
+import math
+import re
 
 
 def figure_text(value: float) -> str:
@@ -36,3 +39,28 @@ def size_text(size_bytes: float) -> str:
         if abs(size_bytes) >= in_bytes:
             return f"{number_text(round(size_bytes / in_bytes, 1))}{unit}"
     return "1 byte" if size_bytes == 1 else f"{number_text(size_bytes)} bytes"
+
+
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+COUNTS = {"": 1, "k": 1_000, "m": 1_000_000}
+BYTES = {"": 1, "b": 1, "kb": 1_000, "mb": 1_000_000, "kib": 1 << 10, "mib": 1 << 20, "k": 1 << 10, "m": 1 << 20}
+WRITTEN = re.compile(r"\s*(-?[0-9][0-9_.]*(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+
+
+def parse_amount(text: str, units: dict[str, float] | dict[str, int]) -> float:
+    """Raises ValueError or KeyError if it is no number with one of the units."""
+    written = WRITTEN.fullmatch(text)
+    if written is None:
+        raise ValueError(text)
+    amount = float(written[1]) * units[written[2].lower()]
+    if not math.isfinite(amount):  # 1e400
+        raise ValueError(text)
+    return amount
+
+
+def parse_duration(text: str) -> float:
+    """Seconds; raises ValueError."""
+    try:
+        return parse_amount(text, SECONDS)
+    except KeyError as unit:
+        raise ValueError(text) from unit

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import math
-import os
-import re
 from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
 
 from architectures.interface import HISTORY_MAX_BYTES, Services, Topology
+from harness.core.payload import SIZE_MAX_BYTES
+from harness.core.settings import RATE_MAX_PER_S
+from harness.core.token import TOKEN_CHARS_MIN
 
 LOOPBACK = "127.0.0.1"
-TOKEN_CHARS_MIN = 16
 FRAME_BYTES = 4 * 1024  # of a frame that counts as one in a member's budget; what is longer counts as more
 FLOOD_REASON = "a member may not send more frames a second than"  # of a close with 1008; the number follows
-TOKEN_CHARS = re.compile("[!-~]+")
-TOKEN_VARIABLE = "CHATBENCH_TOKEN"  # noqa: S105 - the name of a variable, not a token
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,21 +57,6 @@ def limits_for(rate_per_s: float, payload_bytes: int) -> Limits:
     return msgspec.structs.replace(usual, frames_per_s=frames_per_s, frames_burst=math.ceil(2 * frames_per_s))
 
 
-class BadToken(ValueError):
-    """The message is for the user, and does not show it."""
-
-
-def token_of_environment() -> str | None:
-    """What gateways ask for and members show. Raises BadToken."""
-    token = os.environ.get(TOKEN_VARIABLE) or None
-    if token is not None and not TOKEN_CHARS.fullmatch(token):
-        raise BadToken(
-            f"{TOKEN_VARIABLE} holds a character that an HTTP header cannot carry in a token; "
-            "it must be letters, digits and punctuation of ASCII, without spaces and ends of lines"
-        )
-    return token
-
-
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     """Who can reach a gateway, and who may."""
 
@@ -89,6 +72,10 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:  # so that no log and no traceback holds the token
         return f"Exposure(bind={self.bind!r}, origins={self.origins!r}, token={'set' if self.token else None})"
+
+
+# Of gateways that start before it is known what they will carry.
+ANY_LOAD = limits_for(RATE_MAX_PER_S, SIZE_MAX_BYTES)
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):

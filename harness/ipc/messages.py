@@ -13,12 +13,12 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from harness.audience.history import RoomReport
 from harness.core.settings import RunSettings
 from harness.ipc.class_plan import ClassPlan
 from harness.ledger.fairness import HeardShare, HotRoom
 from harness.ledger.judge import Verdict
 from harness.ledger.recovery import Recovery
+from harness.ledger.reports import RoomReport
 from harness.measure.clock_offset import HostClock
 
 LENGTH = struct.Struct(">I")

@@ -1,0 +1,1 @@
+"""Who must get what, and what became of it: pure functions without I/O."""

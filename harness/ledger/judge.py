@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.audience.history import SEQUENCE_BITS, UNDER_WAY_NS, RoomReport, StayReport
+from harness.ledger.reports import SEQUENCE_BITS, UNDER_WAY_NS, RoomReport, StayReport
 
 NEVER_NS = np.iinfo(np.int64).max
 # A room is silent at a gateway if so much in a row would be missing by chance no more often than this, going by what

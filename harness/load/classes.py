@@ -9,8 +9,8 @@ from locust import User
 from locust.dispatch import UsersDispatcher
 from locust.runners import WorkerNode
 
-from harness.audience.history import KINDS_MAX
 from harness.ipc.class_plan import ClassPlan, MessageKind
+from harness.ledger.reports import KINDS_MAX
 from harness.load.mistakes import ScenarioMistake
 
 

@@ -21,7 +21,7 @@ from locust.env import Environment
 
 from harness.core.errors import ServiceFailed, UsageError
 from harness.core.outermost import run_child
-from harness.gateway.settings import TOKEN_VARIABLE
+from harness.core.token import TOKEN_VARIABLE
 from harness.ipc import messages as msg
 from harness.ipc.channel import Channel, ChannelClosed
 from harness.ipc.driver_settings import DriverSettings, ExpectedWorkers, WorkerSettings

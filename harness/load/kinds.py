@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from harness.audience.history import KINDS_MAX
 from harness.ipc import messages as msg
 from harness.ipc.class_plan import MessageKind
 from harness.ledger.judge import RoomFates
+from harness.ledger.reports import KINDS_MAX
 from harness.measure.histogram import Latencies
 
 

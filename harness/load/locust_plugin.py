@@ -10,6 +10,7 @@ Locust's own --processes, --master and --worker spread the members, with an audi
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import sys
@@ -31,6 +32,8 @@ from harness.core.settings import own_token
 from harness.gateway.settings import About
 from harness.ipc import messages as msg
 from harness.load.coordinator import Coordinator
+from harness.load.locust_options import add_load_options, add_scenario_options, load_of
+from harness.load.member import Member
 from harness.load.member_pool import serve_coordinator
 from harness.load.mistakes import ScenarioMistake
 from harness.measure.histogram import Latencies
@@ -52,14 +55,12 @@ def install(events: Events) -> None:
 
 
 def uninstall_options(events: Events) -> None:
-    """For who has options of their own."""
-    events.init_command_line_parser.remove_listener(_add_options)  # type: ignore[no-untyped-call]  # Locust's
+    """For a web UI that has options of its own; a scenario that installed nothing has none to take away."""
+    with contextlib.suppress(ValueError):
+        events.init_command_line_parser.remove_listener(_add_options)  # type: ignore[no-untyped-call]  # Locust's
 
 
 def _add_options(parser: LocustArgumentParser) -> None:
-    # Imported here because a scenario imports Member, which imports this module.
-    from harness.load.locust_options import add_load_options, add_scenario_options  # noqa: PLC0415
-
     parser.add_argument(
         "--arch", default="plan1", help="architecture to start when there is no --host", include_in_web_ui=False
     )
@@ -70,8 +71,6 @@ def _add_options(parser: LocustArgumentParser) -> None:
 
 def _scenarios() -> list[Any]:
     """Every class of members there is: Locust has imported the locustfile by now."""
-    from harness.load.member import Member  # noqa: PLC0415 - as above
-
     return [member for member in Member.__subclasses__() if not member.abstract]
 
 
@@ -143,8 +142,6 @@ class Standalone:
         return min((about.frames_per_s for about in answers if about is not None), default=math.inf)
 
     def _load(self) -> msg.Load:
-        from harness.load.locust_options import load_of  # noqa: PLC0415 - as above
-
         members = self._options.num_users or 1
         if self._environment.shape_class is None and self._environment.runner is not None:
             members = max(1, self._environment.runner.target_user_count)

@@ -1,7 +1,7 @@
 """What a locustfile uses: a Locust user that is a member of chat rooms, and the base of a shape over their number.
 
     from locust import task
-    from harness.load.member import Member
+    from chatbench.locust import Member
 
     class Viewer(Member):
         def on_start(self):
@@ -21,18 +21,16 @@ from random import Random
 from typing import ClassVar
 
 import gevent
-import locust
 from gevent.pool import Group
 from locust import LoadTestShape, User
 from locust.env import Environment
 from locust.exception import StopUser
 
 from architectures.interface import Option
-from harness.audience.history import message_id
 from harness.core.payload import draw_bytes
 from harness.ipc import messages as msg
 from harness.ipc.coordinator_clock import time_ns
-from harness.load import locust_plugin as standalone
+from harness.ledger.reports import message_id
 from harness.load.coordinator import COORDINATORS
 from harness.load.member_pool import CROWDS, NotJoined
 from harness.load.mistakes import ScenarioMistake, number_from, room_name, text_to_say
@@ -321,7 +319,3 @@ def option_of(load: msg.Load, name: str) -> float:
         return float(load.options[name])
     except ValueError as problem:
         raise ScenarioMistake(f"option({name!r}) is {load.options[name]!r}, which is no number") from problem
-
-
-# Importing Member is what makes a file a scenario, so it is also what makes plain `locust -f` work with it.
-standalone.install(locust.events)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -25,18 +25,15 @@ from locust.env import Environment
 from harness.core.gc_tuning import collect_seldom
 from harness.core.payload import BABBLE_BYTES
 from harness.core.registry import source_digests
-from harness.gateway.settings import TOKEN_VARIABLE
+from harness.core.token import TOKEN_VARIABLE
 from harness.ipc import coordinator_clock as clock
 from harness.ipc import messages as msg
 from harness.ipc.channel import Channel, ChannelClosed, spawn_peer
 from harness.load.classes import kinds_of
 from harness.load.mistakes import scenario_of, told
 from harness.load.process_usage import Usage
-from harness.load.scenario_watch import ScenarioWatch
+from harness.load.scenario_watch import ScenarioWatch, WatchedMember
 from harness.services.processes import reason_in
-
-if TYPE_CHECKING:
-    from harness.load.member import Member
 
 JOIN_TIMEOUT_S = 60.0
 LATE_SENDS_GRACE_S = 1.0
@@ -52,6 +49,20 @@ class Seat(NamedTuple):
 
     place: int  # in its class
     number: int  # in the test
+
+
+class PooledMember(WatchedMember, Protocol):
+    """What is asked of a member by the pool that it is in."""
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def seat(self) -> Seat: ...
+
+    def is_behind(self) -> bool: ...
+
+    def count_unsaid(self, phase: msg.BeginPhase) -> int: ...
 
 
 class Crowd:
@@ -88,7 +99,7 @@ class Crowd:
             Counter()
         )  # how much each number has said: ids stay unique when it is taken again
         self._returns: Counter[tuple[int, str]] = Counter()
-        self.members: dict[int, Member] = {}
+        self.members: dict[int, PooledMember] = {}
         self.watch = ScenarioWatch(environment, self.members, lambda problem: tell(msg.Broken(problem=problem)))
         self._new = msg.Arrivals(joined=0, connect_ms=[], join_ms=[])
         self.phase: msg.BeginPhase | None = None
@@ -134,7 +145,7 @@ class Crowd:
 
     # --- members
 
-    def admit(self, member: Member) -> Seat:
+    def admit(self, member: PooledMember) -> Seat:
         """The new member's place in its class: the first that nobody of this crowd has."""
         name = type(member).__name__
         seat = heapq.heappop(self._free[name]) if self._free[name] else self._next_seat(name)
@@ -151,7 +162,7 @@ class Crowd:
             return Seat(place, plan.first + place)
         return Seat(count, next(self._beyond))
 
-    def release(self, member: Member) -> None:
+    def release(self, member: PooledMember) -> None:
         """That member's user has stopped."""
         if self.members.pop(member.index, None) is not None and not self._closing:
             self.watch.forget(member)

@@ -85,7 +85,7 @@ def load_scenario(path: Path) -> Scenario:
     if len(members) != len(users) or not members:
         strangers = ", ".join(name for name, user in users.items() if not issubclass(user, Member))
         found = f"{strangers} is no Member" if strangers else "it has no user class"
-        raise BrokenScenario(f"the scenario {path} cannot be used: {found}; derive from harness.load.member.Member")
+        raise BrokenScenario(f"the scenario {path} cannot be used: {found}; derive from chatbench.locust.Member")
     if len(shapes) > 1:
         names = ", ".join(type(shape).__name__ for shape in shapes)
         raise BrokenScenario(f"the scenario {path} cannot be used: it has several shapes, {names}; leave one")

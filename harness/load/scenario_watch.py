@@ -9,16 +9,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import gevent
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING
 
 from harness.load.mistakes import ScenarioMistake, at, is_in, scenario_of, standing_at, told
-
-if TYPE_CHECKING:
-    from harness.load.member import Member
 
 LOOK_S = 0.5
 JOIN_SOON_S = 5.0  # after a member's start, when its on_start is over
@@ -32,16 +29,28 @@ HOG_CPU_S = 3.0  # so long may one member's own code run without letting others 
 IMPORT_CPU_S = 10.0
 
 
+class WatchedMember(Protocol):
+    """What is asked of a member to see what its class does wrong."""
+
+    @property
+    def greenlet(self) -> gevent.Greenlet | None: ...
+
+    @property
+    def tasks(self) -> list[Any]: ...
+
+
 class ScenarioWatch:
     """Watches the members of one Locust process."""
 
-    def __init__(self, environment: Environment, members: Mapping[int, Member], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, environment: Environment, members: Mapping[int, WatchedMember], tell: Callable[[str], None]
+    ) -> None:
         self._environment = environment
         self._members = members
         self._tell = tell
-        self._strangers: dict[Member, float | None] = {}  # who has asked for no room yet, and since when it runs
-        self._tasks: Counter[type[Member]] = Counter()  # that ended
-        self._asked: Counter[type[Member]] = Counter()  # what members asked for: rooms, turns to speak
+        self._strangers: dict[WatchedMember, float | None] = {}  # who has asked for no room yet, and since when it runs
+        self._tasks: Counter[type[WatchedMember]] = Counter()  # that ended
+        self._asked: Counter[type[WatchedMember]] = Counter()  # what members asked for: rooms, turns to speak
         self._beats = 0
         self._hog: tuple[gevent.Greenlet, int, float] | None = None
         self._looking = gevent.spawn(self._look)
@@ -54,22 +63,22 @@ class ScenarioWatch:
 
     # --- what members do
 
-    def expect(self, member: Member) -> None:
+    def expect(self, member: WatchedMember) -> None:
         """It has been spawned, and is to join a room."""
         self._strangers[member] = None
 
-    def note_join(self, member: Member) -> None:
+    def note_join(self, member: WatchedMember) -> None:
         self._strangers.pop(member, None)
         self.note_asked(member)
 
-    def note_asked(self, member: Member) -> None:
+    def note_asked(self, member: WatchedMember) -> None:
         self._asked[type(member)] += 1
 
-    def note_task(self, member: Member) -> None:
+    def note_task(self, member: WatchedMember) -> None:
         """One of its tasks has ended."""
         self._tasks[type(member)] += 1
 
-    def forget(self, member: Member) -> None:
+    def forget(self, member: WatchedMember) -> None:
         """It has ended."""
         if member in self._strangers and self._is_on():
             self._say(member, f"{type(member).__name__} ended before it had joined a room")
@@ -81,7 +90,7 @@ class ScenarioWatch:
         runner: Any = self._environment.runner
         return runner.state in (STATE_SPAWNING, STATE_RUNNING)
 
-    def _say(self, member: Member, problem: str) -> None:
+    def _say(self, member: WatchedMember, problem: str) -> None:
         self._tell(f"the scenario {inspect.getfile(type(member))}: {problem}")
 
     def _look(self) -> None:

@@ -35,10 +35,10 @@ from harness.core.units import cost_text
 from harness.ipc import messages as msg
 from harness.ipc.channel import Channel
 from harness.ipc.driver_settings import DriverSettings, WebSettings
-from harness.load import locust_plugin as standalone
 from harness.load.coordinator import SafeStatsCSV
 from harness.load.frame_budget import check_frames
 from harness.load.locust_options import add_load_options, add_scenario_options, load_of
+from harness.load.locust_plugin import uninstall_options
 from harness.load.scenario import BrokenScenario, Scenario
 from harness.load.test_controller import Conducted
 
@@ -141,7 +141,7 @@ class WebDriver:
             parser.add_argument("--warmup", type=float, default=10.0, help="seconds of load that are discarded")
             add_scenario_options(parser, [each for scenario in self._scenarios.values() for each in scenario.members])
 
-        standalone.uninstall_options(self._environment.events)  # these are for plain Locust, in an order of their own
+        uninstall_options(self._environment.events)  # these are for plain Locust, in an order of their own
         self._environment.events.init_command_line_parser.add_listener(add_fields)  # type: ignore[no-untyped-call]  # Locust's
         given = {
             "users": settings.members,

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from harness.experiments.claims.claim import Claim, Finding
+import msgspec
+from matplotlib.figure import Figure
+from rich.text import Text
+
+from harness.core.units import figure_text
+from harness.experiments.claims.claim import Claim, Finding, Panel, Picture
+from harness.report.fitting import Column, Fitted
+from harness.report.style import INK, after_bar, colours_of, plain_bars, save, this_style
 
 
 def markdown(findings: Sequence[tuple[Claim, Finding]], charts: str) -> str:
@@ -32,3 +40,90 @@ def sections(findings: Sequence[tuple[Claim, Finding]], charts: str) -> Iterator
         if finding.picture is not None:
             titles = ", ".join(panel.title.replace("\n", " ") for panel in finding.picture.panels)
             yield f"\n![{claim.id}: {titles}]({charts}/{claim.id.lower()}.png)"
+
+
+def claims_table(findings: Sequence[tuple[Claim, Finding]]) -> Fitted:
+    """A row for each claim: what it is, what that means, and what came."""
+    return Fitted(
+        [
+            Column("", [claim.id for claim, _ in findings]),
+            Column("verdict", [Text(finding.verdict, style="bold") for _, finding in findings]),
+            Column("claim", [claim.claim for claim, _ in findings], folds=True),
+            Column("measured", ["\n".join(finding.measured) for _, finding in findings], folds=True),
+        ]
+    )
+
+
+PANEL_INCHES = 2.5
+LABELS_INCHES = 1.9
+
+
+def draw_panels(picture: Picture) -> Figure:
+    """A bar for each label in each panel, in its architecture's colour; a mark where it was expected to end."""
+    bars = len(picture.labels)
+    with this_style():
+        size = (LABELS_INCHES + PANEL_INCHES * len(picture.panels), 1.0 + 0.42 * bars)
+        figure = Figure(figsize=size, layout="constrained")
+        every = figure.subplots(1, len(picture.panels), sharey=True, squeeze=False)[0]
+        colours = colours_of(picture.archs)
+        for axes, panel in zip(every, picture.panels, strict=True):
+            ends = _ends(panel)
+            places = range(bars - 1, -1, -1)  # the first label on top
+            for place, arch, value, expected in zip(places, picture.archs, panel.values, ends, strict=True):
+                axes.barh(place, value or 0, color=colours[arch], height=0.66)
+                after_bar(axes, "-" if value is None else figure_text(value), max(value or 0, expected or 0), place)
+                if expected is not None:
+                    axes.plot([expected, expected], [place - 0.42, place + 0.42], color=INK, linewidth=2)
+            furthest = max((each for each in (*panel.values, *ends) if each is not None), default=1.0)
+            axes.set_xlim(0, 1.35 * furthest or 1)
+            axes.set_yticks(list(places), picture.labels)
+            plain_bars(axes, panel.title)
+        if any(each is not None for panel in picture.panels for each in _ends(panel)):
+            figure.supxlabel("│ where a bar was expected to end", fontsize=10)
+    return figure
+
+
+def _ends(panel: Panel) -> list[float | None]:
+    return panel.expected or [None] * len(panel.values)
+
+
+FINDINGS = "findings.json"
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of findings.json."""
+
+    id: str
+    claim: str
+    source: str
+    tested: str
+    expected: str
+    measured: list[str]
+    verdict: str
+
+
+def rows_of(findings: Sequence[tuple[Claim, Finding]]) -> list[Judged]:
+    """findings.json."""
+    return [
+        Judged(
+            id=claim.id,
+            claim=claim.claim,
+            source=claim.source,
+            tested=claim.tested,
+            expected=claim.expected,
+            measured=finding.measured,
+            verdict=finding.verdict,
+        )
+        for claim, finding in findings
+    ]
+
+
+def write_findings(findings: Sequence[tuple[Claim, Finding]], folder: Path) -> Path:
+    """findings.json, a chart for each claim, and claims.md; returns the last one's path."""
+    (folder / FINDINGS).write_bytes(msgspec.json.format(msgspec.json.encode(rows_of(findings))))
+    for claim, finding in findings:
+        if finding.picture is not None:
+            save(draw_panels(finding.picture), folder / "charts", claim.id.lower())
+    page = folder / "claims.md"
+    page.write_text(markdown(findings, "charts"), encoding="utf-8")
+    return page

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib as mpl
+import msgspec
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.experiments.costs.components import CPU_PARTS
+from harness.core.units import figure_text
+from harness.experiments.costs.components import CPU_PARTS, PARTS
 from harness.experiments.costs.model import Model
-from harness.experiments.costs.sizing import Chat, Impossible, sized
-from harness.experiments.costs.validation import WHOLE
-from harness.report.style import DASHES, GRID, INK, chart, colours_of, label_lines
+from harness.experiments.costs.sizing import (
+    Chat,
+    Impossible,
+    sized,
+)
+from harness.experiments.costs.validation import WHOLE, Held, summed_up
+from harness.report.fitting import Column, Fitted
+from harness.report.style import DASHES, GRID, INK, chart, colours_of, label_lines, save
 
 MEMBERS = np.logspace(3, 7, 81)
 SIZE_INCHES = (7.6, 4.8)
@@ -121,3 +129,74 @@ def predicted_and_measured(checked: pd.DataFrame) -> Figure:
         axes.set_ylabel("cores predicted, 90 % interval")
         axes.legend(frameon=False)
     return figure
+
+
+def unit_cost_rows(model: Model) -> list[tuple[str, str, str]]:
+    """A part of the system, what there is one of, and what one costs: of every architecture, or of each."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for part in PARTS:
+        units, unit = model.units[part.name], "us" if part.column.endswith("us_per_s") else "B"
+        for name, cost in zip(units.names, units.costs, strict=True):
+            thing, _, arch = name.removesuffix(")").partition(" (")
+            rows.setdefault((part.name, thing), []).append(f"{arch} {figure_text(cost)} {unit}".strip())
+    return [(part, thing, ", ".join(costs)) for (part, thing), costs in rows.items()]
+
+
+def unit_costs_table(model: Model) -> Fitted:
+    """What one of everything costs."""
+    parts, things, costs = zip(*unit_cost_rows(model), strict=True)
+    return Fitted([Column("part", parts), Column("of one", things, folds=True), Column("costs", costs, folds=True)])
+
+
+def held_out_table(held: Sequence[Held]) -> Fitted:
+    """How good predictions are."""
+    return Fitted(
+        [
+            Column("predicted from the workload alone", [each.what for each in held], folds=True),
+            Column("runs held out", [str(each.runs) for each in held], right=True),
+            Column("median error", [f"{each.median_error:.1%}" for each in held], right=True),
+            Column("worst error", [f"{each.worst_error:.1%}" for each in held], right=True),
+            Column("within the 90 % interval", [f"{each.within:.0%}" for each in held], right=True),
+        ]
+    )
+
+
+UNIT_COSTS = "unit_costs.json"
+# Whose cost is drawn against members: small groups that talk, and streams that are watched.
+CHATS = {"groups": (5, 0.02), "streams": (1000, 0.002)}
+
+
+class UnitCost(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of unit_costs.json: microseconds or bytes of each, a second."""
+
+    part: str
+    costs: dict[str, float]
+
+
+class UnitCosts(msgspec.Struct, frozen=True, kw_only=True):
+    """unit_costs.json."""
+
+    held_out: list[Held]
+    unit_costs: list[UnitCost]
+
+
+def unit_costs_of(model: Model, checked: pd.DataFrame) -> UnitCosts:
+    """What unit_costs.json says."""
+    return UnitCosts(
+        held_out=summed_up(checked),
+        unit_costs=[
+            UnitCost(part=part, costs=dict(zip(units.names, units.costs, strict=True)))
+            for part, units in model.units.items()
+        ],
+    )
+
+
+def write_costs(model: Model, checked: pd.DataFrame, folder: Path) -> Path:
+    """unit_costs.json and the charts; returns the first one's path."""
+    path = folder / UNIT_COSTS
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(unit_costs_of(model, checked))))
+    save(predicted_and_measured(checked), folder / "charts", "predicted_and_measured")
+    for name, (members_per_room, messages_per_member_per_s) in CHATS.items():
+        drawn = cost_over_members(model, members_per_room, messages_per_member_per_s)
+        save(drawn, folder / "charts", f"cost_over_members-{name}")
+    return path

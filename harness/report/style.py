@@ -121,7 +121,7 @@ def label_lines(axes: Axes, ends: Mapping[str, tuple[float, float]], colours: Ma
     least_px = 1.25 * mpl.rcParams["font.size"] / 72 * figure.dpi
     figure.draw_without_rendering()  # places follow from the final layout
     right = max((x for x, _y in ends.values()), default=0.0)
-    heights_px = {name: axes.transData.transform((right, y))[1] for name, (_x, y) in ends.items()}
+    heights_px = {name: axes.transData.transform((right, y))[1] for name, (number_cell, y) in ends.items()}
     y_px = -height_px
     for name, own_y_px in sorted(heights_px.items(), key=lambda item: item[1]):
         y_px = max(own_y_px, y_px + least_px)

@@ -200,7 +200,7 @@ def _cpu_model() -> str:
 
 def _commit() -> str | None:
     """The commit of the checkout chatbench runs from, with `-dirty` if it was changed; None outside one."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     try:

@@ -23,7 +23,8 @@ from harness.core.progress import Progress
 from harness.core.registry import find_scenario
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
-from harness.gateway.settings import TOKEN_VARIABLE, GatewayStats, Limits, limits_for
+from harness.core.token import TOKEN_VARIABLE
+from harness.gateway.settings import GatewayStats, Limits, limits_for
 from harness.ipc import messages as msg
 from harness.ipc.driver_settings import DriverSettings, ExpectedWorkers
 from harness.load.driver_client import DriverProcess

@@ -1,0 +1,1 @@
+"""Services and gateways that stay until they are interrupted."""

@@ -16,7 +16,8 @@ from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.progress import RunProgress
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
-from harness.gateway.settings import TOKEN_VARIABLE, Exposure, Limits
+from harness.core.token import TOKEN_VARIABLE
+from harness.gateway.settings import ANY_LOAD, Exposure, Limits
 from harness.runs.run import show_first_use
 from harness.services.backends import Backends
 from harness.services.external import external_services, reached
@@ -43,7 +44,7 @@ def exposure_of(option: str, bind: str, origins: tuple[str, ...]) -> Exposure:
 
 def limits_of(exposure: Exposure) -> Limits:
     """Only this host's own load comes to loopback, and any; elsewhere one member may not keep others from a gateway."""
-    return config.ANY_LOAD if ipaddress.ip_address(exposure.bind).is_loopback else Limits()
+    return ANY_LOAD if ipaddress.ip_address(exposure.bind).is_loopback else Limits()
 
 
 def stay_up(

@@ -18,6 +18,7 @@ from harness.core.progress import Progress
 from harness.core.registry import find_scenario, scenario_files
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
+from harness.gateway.settings import ANY_LOAD
 from harness.ipc import messages as msg
 from harness.ipc.driver_settings import WebSettings
 from harness.load.driver_client import DriverProcess
@@ -69,7 +70,7 @@ def serve_ui(
     config.raise_open_file_limit()
     logs = make_logs_folder()
     backends = Backends(required(settings, architecture), settings.brokers, logs, external=external_services(settings))
-    stack = stack_of(settings, architecture, backends, logs, config.ANY_LOAD)
+    stack = stack_of(settings, architecture, backends, logs, ANY_LOAD)
     others = [path for path in scenario_files().values() if path != scenario]
     web = WebSettings(
         host=host,

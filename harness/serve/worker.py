@@ -14,7 +14,7 @@ from harness.core.addresses import host_port
 from harness.core.errors import Interrupted
 from harness.core.registry import find_scenario, scenario_files
 from harness.core.signals import signals_interrupt, signals_wait
-from harness.gateway.settings import TOKEN_VARIABLE
+from harness.core.token import TOKEN_VARIABLE
 from harness.ipc.driver_settings import WorkerSettings
 from harness.services.processes import reason_in, spawn
 from harness.services.workdir import discard, keep, make_logs_folder

@@ -12,7 +12,8 @@ from architectures.interface import Option, Topology
 from harness.core.addresses import gateway_url
 from harness.core.errors import ServiceFailed, UsageError
 from harness.core.settings import RunSettings, own_token
-from harness.gateway.settings import TOKEN_VARIABLE, About, GatewayStats
+from harness.core.token import TOKEN_VARIABLE
+from harness.gateway.settings import About, GatewayStats
 from harness.measure.resources import CpuUsed
 from harness.services.gateway_client import Answer, ask
 from harness.services.kafka.install import Progress

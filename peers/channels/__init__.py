@@ -1,0 +1,1 @@
+"""Django Channels with channels_redis."""

@@ -1,0 +1,1 @@
+"""python-socketio with its Redis manager."""

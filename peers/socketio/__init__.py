@@ -1,0 +1,1 @@
+"""Socket.IO with its Redis adapter."""

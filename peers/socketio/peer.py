@@ -23,7 +23,7 @@ from typing import ClassVar
 from architectures.interface import Promises, Requirements
 from peers.interface import AT_MOST_ONCE, NotInstalled, Peer, Progress
 
-HERE = Path(__file__).parent / "socket_io"
+HERE = Path(__file__).parent
 FILES = ("gateway.mjs", "package.json", "package-lock.json")
 NPM = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 NPM_TIMEOUT_S = 300.0

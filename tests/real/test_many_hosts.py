@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from harness.gateway.settings import TOKEN_VARIABLE
+from harness.core.token import TOKEN_VARIABLE
 from harness.services.kafka.cluster import Kafka
 from harness.services.kafka.install import ensure_installation
 from harness.services.processes import Child, spawn, wait_until_listening

@@ -36,7 +36,7 @@ def test_where_nobody_can_join_it_says_why_and_fails() -> None:
 def test_a_mistake_of_the_scenario_ends_it_with_its_line(tmp_path: Path) -> None:
     scenario = tmp_path / "mine.py"
     scenario.write_text(
-        "from locust import task\nfrom harness.load.member import Member\nclass Talker(Member):\n"
+        "from locust import task\nfrom chatbench.locust import Member\nclass Talker(Member):\n"
         "    @task\n    def talk(self):\n        self.say('hello')\n"
     )
     (nobody,) = free_ports(1)

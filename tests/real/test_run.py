@@ -117,7 +117,7 @@ def test_a_scenario_that_fails_once_the_load_has_begun_leaves_its_record(tmp_pat
     scenario = tmp_path / "fails.py"
     scenario.write_text(
         "from locust import task\n"
-        "from harness.load.member import Member\n"
+        "from chatbench.locust import Member\n"
         "class Clumsy(Member):\n"
         "    def on_start(self):\n"
         "        self.join('r')\n"

@@ -12,7 +12,7 @@ from tests.real.runs import chatbench, run
 HEAD = """\
 import time
 from locust import TaskSet, User, constant, task
-from harness.load.member import Member, Shape
+from chatbench.locust import Member, Shape
 
 class Talker(Member):
 """
@@ -40,7 +40,7 @@ def with_method(method: str) -> str:
 MISTAKES = {
     "does not parse": ("class Talker(\n", r"line 1, failed: SyntaxError: '\(' was never closed"),
     "imports what is not there": ("import nothing_there\n", "line 1, failed: ModuleNotFoundError: No module named"),
-    "has no user class": ("x = 1\n", "cannot be used: it has no user class; derive from harness.load.member.Member"),
+    "has no user class": ("x = 1\n", "cannot be used: it has no user class; derive from chatbench.locust.Member"),
     "has a user that is no member": (FINE + "class Other(User):\n" + TALK, "Other is no Member; derive from"),
     "has no task": (HEAD + JOIN, "line 5, cannot be used: Talker has no task; give it a method with @task"),
     "has an async task": (

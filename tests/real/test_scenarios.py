@@ -83,7 +83,7 @@ def test_what_a_scenario_cannot_be_asked_is_one_sentence(asked: list[str], says:
 
 
 def test_a_capacity_is_found_with_its_chart_and_every_run(tmp_path: Path) -> None:
-    # An objective that nothing meets is the quickest search; the search itself is tests/harness/experiments/test_capacity.py's.
+    # An objective that nothing meets is the quickest search; tests/harness/experiments has the search itself.
     arguments = ["--arch", "direct", "--members", "10", "--duration", "1s", "--warmup", "0s", "--slo", "1ms"]
     answer = chatbench(
         "capacity", *arguments, "--from", "3", "--precision", "1", "--repeats", "1", "--out", str(tmp_path)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from harness.core.addresses import NATS_PASSWORD, NATS_TOKEN, REDIS_PASSWORD, SENTINEL_PASSWORD
-from harness.gateway.settings import TOKEN_VARIABLE
+from harness.core.token import TOKEN_VARIABLE
 from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S
 
 SECRET = "of-nobody-in-this-run-0123"

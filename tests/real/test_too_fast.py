@@ -21,7 +21,7 @@ FAST = ("--members", "2", "--rate", "4000")
 # Asks for little, and says much: nothing is known of that before it is said.
 HASTY = """\
 from locust import task
-from harness.load.member import Member
+from chatbench.locust import Member
 
 class Hasty(Member):
     asked = 0

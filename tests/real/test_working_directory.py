@@ -19,7 +19,7 @@ MODULE = [sys.executable, "-m", "harness.cli"]
 SCENARIO = """
 from locust import task
 import queue
-from harness.load.member import Member
+from chatbench.locust import Member
 from phrases_beside_it import phrase
 
 class Visitor(Member):

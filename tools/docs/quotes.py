@@ -29,11 +29,14 @@ from harness.experiments.costs.advice import Advice, Knowledge, Wish
 from harness.experiments.costs.study import read_knowledge
 from harness.experiments.fault_matrix import Matrix
 from harness.experiments.fault_matrix import markdown as matrix_markdown
+from harness.report.advice import LATENCY_NOTE, advice_lines, advice_table
+from harness.report.capacity import capacity_lines
 from harness.report.claims import sections, verdicts
 from harness.report.comparison import Comparison, compare, split_by
+from harness.report.costs import unit_cost_rows
 from harness.report.fitting import Fitted
+from harness.report.run import summary_table
 from harness.report.section import figure_of, section_of
-from harness.report.table import LATENCY_NOTE, advice_lines, advice_table, capacity_lines, summary_table, unit_cost_rows
 from harness.report.verdict import CPU
 from harness.results.frames import METRICS, WORKLOAD, Frames, frames_of, read_records
 from harness.runs.record import read_manifest, read_summary, record_folders
@@ -204,7 +207,7 @@ def _advise(*arguments: str) -> Iterator[str]:
 
 
 def _wish(arguments: Sequence[str]) -> Wish:
-    from harness.cli.studying import advise  # noqa: PLC0415 - the command line reads its own options
+    from harness.cli.advise import advise  # noqa: PLC0415 - the command line reads its own options
 
     given = advise.make_context("advise", list(arguments)).params
     return advice.checked(Wish(**{name: given[name] for name in Wish.__struct_fields__}))

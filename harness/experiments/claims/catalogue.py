@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.experiments.claims import verdicts as judgements
+from harness.experiments.claims import verdicts
 from harness.experiments.claims.claim import Claim
 
 CLAIMS = (
@@ -13,7 +13,7 @@ CLAIMS = (
         tested="`naive` with 1, 2 and 4 gateways, one room, 100 msg/s",
         expected="each member hears 1 / gateways of what is said",
         experiments=("fragments",),
-        judge=judgements.fragments,
+        judge=verdicts.fragments,
     ),
     Claim(
         id="C2",
@@ -24,7 +24,7 @@ CLAIMS = (
         expected="n records a message; n r / m records a broker with replication factor r, so n / m only for r = 1; "
         "fewer requests than records once messages come fast, because producers batch",
         experiments=("writes", "brokers"),
-        judge=judgements.writes,
+        judge=verdicts.writes,
     ),
     Claim(
         id="C3",
@@ -33,7 +33,7 @@ CLAIMS = (
         tested="`plan1` and `plan2` with 2, 4, 8 partitions, 20 msg/s",
         expected="n times Plan 2's bytes",
         experiments=("writes",),
-        judge=judgements.disk,
+        judge=verdicts.disk,
     ),
     Claim(
         id="C4",
@@ -42,7 +42,7 @@ CLAIMS = (
         tested="`plan1`, two gateways: 2 partitions; 4; 4 with `--dedup`",
         expected="heard once, twice, once; and a price for the last",
         experiments=("duplicates",),
-        judge=judgements.duplicates,
+        judge=verdicts.duplicates,
     ),
     Claim(
         id="C5",
@@ -51,7 +51,7 @@ CLAIMS = (
         tested="`plan1` and `plan2` under `churn`, 40 rooms, 2 and 4 gateways",
         expected="no join redirected under Plan 1; 1 - 1 / gateways of them under Plan 2, and each takes longer",
         experiments=("joins",),
-        judge=judgements.joins,
+        judge=verdicts.joins,
     ),
     Claim(
         id="C6",
@@ -62,7 +62,7 @@ CLAIMS = (
         expected="the busiest gateway's share grows from a quarter to all under Plan 2, and stays a quarter under "
         "Plan 1; and Plan 2 becomes slower than Plan 1",
         experiments=("hot",),
-        judge=judgements.hot,
+        judge=verdicts.hot,
     ),
     Claim(
         id="C7",
@@ -72,7 +72,7 @@ CLAIMS = (
         "again; 100 acked messages read back after a restart",
         expected="faster and cheaper; but it loses what is said during a restart, and remembers nothing",
         experiments=("one_room", "small_rooms", "restarts"),
-        judge=judgements.redis,
+        judge=verdicts.redis,
     ),
     Claim(
         id="C8",
@@ -82,7 +82,7 @@ CLAIMS = (
         expected="a second hop costs latency and CPU beside either; it buys durable history without redirects, and "
         "only gateways with members of a room get its messages",
         experiments=("one_room", "small_rooms", "restarts"),
-        judge=judgements.both,
+        judge=verdicts.both,
     ),
     Claim(
         id="C9",
@@ -91,6 +91,6 @@ CLAIMS = (
         tested="`kafka-broadcast` beside `plan1` and `plan2`, as C7",
         expected="everything delivered once and in order, one record a message whatever the number of gateways",
         experiments=("one_room", "small_rooms"),
-        judge=judgements.broadcast,
+        judge=verdicts.broadcast,
     ),
 )

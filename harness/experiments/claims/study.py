@@ -20,27 +20,11 @@ from harness.experiments.claims.evidence import Evidence, Untold, read_evidence
 from harness.experiments.claims.experiments import REMEMBER, Effort, plan
 from harness.experiments.plan_file import note, read_again
 from harness.experiments.series import PlannedRun, run_series
-from harness.report.claims import markdown
-from harness.report.panels import draw_panels
-from harness.report.style import save
 from harness.runs.record import new_folder
 from harness.runs.run import show_first_use
 from harness.services.backends import Backends
 
 ASKED = "claims.json"
-FOUND = "findings.json"
-
-
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of findings.json."""
-
-    id: str
-    claim: str
-    source: str
-    tested: str
-    expected: str
-    measured: list[str]
-    verdict: str
 
 
 def chosen(effort: Effort) -> list[Claim]:
@@ -132,30 +116,3 @@ def _judge(claim: Claim, evidence: Evidence) -> Finding:
         return claim.judge(evidence)
     except Untold as problem:
         return Finding(verdict=NOT_TOLD, measured=[f"Not told: {problem}."])
-
-
-def rows_of(findings: Sequence[tuple[Claim, Finding]]) -> list[Judged]:
-    """findings.json."""
-    return [
-        Judged(
-            id=claim.id,
-            claim=claim.claim,
-            source=claim.source,
-            tested=claim.tested,
-            expected=claim.expected,
-            measured=finding.measured,
-            verdict=finding.verdict,
-        )
-        for claim, finding in findings
-    ]
-
-
-def write_findings(findings: Sequence[tuple[Claim, Finding]], folder: Path) -> Path:
-    """findings.json, a chart for each claim, and claims.md; returns the last one's path."""
-    (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(rows_of(findings))))
-    for claim, finding in findings:
-        if finding.picture is not None:
-            save(draw_panels(finding.picture), folder / "charts", claim.id.lower())
-    page = folder / "claims.md"
-    page.write_text(markdown(findings, "charts"), encoding="utf-8")
-    return page

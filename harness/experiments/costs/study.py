@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pandas as pd
 
 from harness.core import settings as config
@@ -16,31 +15,12 @@ from harness.experiments.costs.advice import Knowledge
 from harness.experiments.costs.grid import FITTED, HELD_OUT, Effort, plan
 from harness.experiments.costs.model import Model, fit
 from harness.experiments.costs.observations import read_points
-from harness.experiments.costs.validation import Held, held_out, summed_up
+from harness.experiments.costs.validation import held_out, summed_up
 from harness.experiments.plan_file import note, read_again
 from harness.experiments.series import run_series
-from harness.report.costs import cost_over_members, predicted_and_measured
-from harness.report.style import save
 from harness.runs.record import new_folder
 
 ASKED = "costs.json"
-FOUND = "unit_costs.json"
-# Whose cost is drawn against members: small groups that talk, and streams that are watched.
-CHATS = {"groups": (5, 0.02), "streams": (1000, 0.002)}
-
-
-class UnitCost(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of unit_costs.json: microseconds or bytes of each, a second."""
-
-    part: str
-    costs: dict[str, float]
-
-
-class Fitted(msgspec.Struct, frozen=True, kw_only=True):
-    """unit_costs.json."""
-
-    held_out: list[Held]
-    unit_costs: list[UnitCost]
 
 
 def begin(effort: Effort, out: str) -> Path:
@@ -77,28 +57,6 @@ def fit_and_check(folder: Path) -> tuple[Model, pd.DataFrame]:
             f"{folder} has too few runs to fit unit costs to ({problem}); make more: chatbench costs"
         ) from problem
     return model, held_out(model, read_points([folder / "runs" / HELD_OUT]))
-
-
-def fitted(model: Model, checked: pd.DataFrame) -> Fitted:
-    """What unit_costs.json says."""
-    return Fitted(
-        held_out=summed_up(checked),
-        unit_costs=[
-            UnitCost(part=part, costs=dict(zip(units.names, units.costs, strict=True)))
-            for part, units in model.units.items()
-        ],
-    )
-
-
-def write_costs(model: Model, checked: pd.DataFrame, folder: Path) -> Path:
-    """unit_costs.json and the charts; returns the first one's path."""
-    path = folder / FOUND
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(fitted(model, checked))))
-    save(predicted_and_measured(checked), folder / "charts", "predicted_and_measured")
-    for name, (members_per_room, messages_per_member_per_s) in CHATS.items():
-        drawn = cost_over_members(model, members_per_room, messages_per_member_per_s)
-        save(drawn, folder / "charts", f"cost_over_members-{name}")
-    return path
 
 
 def read_knowledge(costs: Path, claims: Path) -> Knowledge:

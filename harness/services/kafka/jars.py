@@ -14,7 +14,7 @@ from jgo.maven import MavenContext, PythonResolver
 from harness.core.errors import FULL_DISK, ServiceFailed, UsageError
 from harness.services.workdir import discard, make_folder, remove_leftovers
 
-LOCK = Path(__file__).parent / "kafka.lock.toml"
+LOCK = Path(__file__).parent / "jars.lock.toml"
 KAFKA_VERSION = "4.4.0"
 INCOMING = ".incoming-"
 AGENT = "jmx_prometheus_javaagent"

@@ -1,0 +1,1 @@
+"""An embedded Redis, alone or as a cluster."""

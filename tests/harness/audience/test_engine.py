@@ -10,13 +10,14 @@ import msgspec
 from websockets.frames import CloseCode
 
 from harness.audience.engine import MEMBERS_PER_ADDRESS, OVERLAP_NS, READ_ON_S, REDIRECTS_MAX, Audience, _local_host
-from harness.audience.history import Message, Stay, message_id
+from harness.audience.history import Message, Stay
 from harness.audience.member_socket import BACKOFF_FIRST_S, BACKOFF_MAX_S, Joining, MemberSocket, backoff_s
 from harness.core import protocol as wire
 from harness.gateway.settings import FLOOD_REASON
 from harness.ipc import messages as msg
 from harness.ipc.coordinator_clock import time_ns
 from harness.ledger.judge import Verdict, judge
+from harness.ledger.reports import message_id
 from harness.measure.histogram import Latencies
 
 START_NS = 1_000

@@ -1,7 +1,7 @@
-from harness.audience.history import message_id
 from harness.audience.phase_stats import Chunk, Phase
 from harness.ipc import messages as msg
 from harness.ledger.judge import judge
+from harness.ledger.reports import message_id
 from harness.measure.histogram import Latencies
 
 BEGIN = msg.BeginPhase(name="measure", start_ns=0, end_ns=10**10)

@@ -7,11 +7,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from harness.cli.comparing import compare, run
+from harness.cli.compare import compare
 from harness.cli.config_file import config_option
 from harness.cli.main import main
-from harness.cli.serving import up
+from harness.cli.run import run
 from harness.cli.types import DURATION
+from harness.cli.up import up
 from harness.core.errors import UsageError
 
 

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.cli import conflicts as beside
+from harness.cli import conflicts
 from harness.cli.config_file import config_option
 from harness.cli.main import main
 from tools.docs.quotes import REFERENCE
@@ -96,7 +96,7 @@ def test_a_default_of_the_command_and_an_environment_are_nobodys_wish(arguments:
     @click.option("--arch", envvar="CHATBENCH_ARCH")
     @config_option
     def shown(**_given: object) -> None:
-        click.echo(beside.given())
+        click.echo(conflicts.given())
 
     answer = CliRunner(env={"CHATBENCH_ARCH": "plan1"}).invoke(shown, arguments)
     assert answer.output == f"{arguments[:1]}\n"

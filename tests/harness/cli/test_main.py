@@ -16,10 +16,10 @@ from harness.cli.listing import Listing
 from harness.cli.machine_check import Finding
 from harness.cli.main import main
 from harness.core.registry import architecture_names, peer_names, scenario_files
-from harness.experiments.claims.study import Judged
 from harness.experiments.costs.advice import Advice
-from harness.experiments.costs.study import Fitted
+from harness.report.claims import Judged
 from harness.report.comparison import Report
+from harness.report.costs import Fitted
 from tools.docs.quotes import REFERENCE
 
 CHATBENCH = [sys.executable, "-m", "harness.cli"]
@@ -157,12 +157,12 @@ BROKEN = {
         "U is no Member",
     ),
     "an exception in a task": (
-        "from locust import task\nfrom harness.load.member import Member\nclass U(Member):\n"
+        "from locust import task\nfrom chatbench.locust import Member\nclass U(Member):\n"
         "    def on_start(self): self.join('r')\n    @task\n    def t(self): self.say(1 / 0)\n",
         "scenario.py, line 6, failed: ZeroDivisionError: division by zero",
     ),
     "no task": (
-        "from harness.load.member import Member\nclass U(Member):\n    def on_start(self): self.join('r')\n",
+        "from chatbench.locust import Member\nclass U(Member):\n    def on_start(self): self.join('r')\n",
         "U has no task; give it a method with @task",
     ),
 }

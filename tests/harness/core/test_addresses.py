@@ -17,7 +17,7 @@ from harness.core.addresses import gateway_url, host_port, kafka_hosts, nats_add
 from harness.core.errors import UsageError
 from harness.core.registry import load_contender
 from harness.core.settings import RunSettings, validate
-from harness.gateway.settings import TOKEN_VARIABLE
+from harness.core.token import TOKEN_VARIABLE
 
 Parse = Callable[[str], object]
 KINDS: dict[str, Parse] = {

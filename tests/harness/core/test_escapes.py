@@ -24,10 +24,11 @@ from harness.core.progress import RunProgress
 from harness.core.registry import find_scenario
 from harness.core.settings import RunSettings
 from harness.experiments.capacity import Attempt, Capacity, Objective
+from harness.report.capacity import capacity_lines, capacity_table
 from harness.report.charts import CHARTS, hockey_stick
 from harness.report.html import write_report
+from harness.report.run import summary_table
 from harness.report.style import save
-from harness.report.table import capacity_lines, capacity_table, summary_table
 from harness.results.frames import frames_of, read_records
 from harness.runs.record import read_summary
 from tests.harness.report.records import write_record

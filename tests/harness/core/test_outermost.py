@@ -16,7 +16,7 @@ from harness.services.processes import spawn
 FAULTY_DOCTOR = """
 import sys
 import harness.cli.machine_check
-from harness.cli import main
+from harness.cli.main import main
 
 def examine():
     raise KeyError("redis://:hunter2@h")

@@ -43,7 +43,7 @@ def test_every_scenario_says_whose_chat_it_is(name: str) -> None:
     assert "What it stresses:" in text
 
 
-SEEN = "from harness.load.member import Member\nclass A(Member):\n    options = {'pace': 1.0}\n{more}"
+SEEN = "from chatbench.locust import Member\nclass A(Member):\n    options = {'pace': 1.0}\n{more}"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from harness.core.errors import UsageError
 from harness.core.settings import RunSettings
 from harness.experiments.fault_matrix import FAULTS, Matrix, judge_cell, markdown, plan, verdict_of
 from harness.measure.validity import DriverVerdict
-from harness.report.table import faults_lines
+from harness.report.faults import faults_lines
 from harness.runs.promises import IN_USE, NORMAL, SURVIVES, PromiseCheck
 from harness.runs.summary import FaultSeen, Summary
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.audience.history import History, Message, Stay, message_id
+from harness.audience.history import History, Message, Stay
 from harness.ledger.judge import Verdict, judge
+from harness.ledger.reports import message_id
 
 
 def say(history: History, sender: int, sequence: int, at: int) -> Message:

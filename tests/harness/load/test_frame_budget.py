@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.core import settings as config
 from harness.core.errors import LoadTooFast
 from harness.core.payload import SIZE_MAX_BYTES
-from harness.gateway.settings import Limits, limits_for
+from harness.gateway.settings import ANY_LOAD, Limits, limits_for
 from harness.ipc import messages as msg
 from harness.load.frame_budget import check_frames
 
@@ -64,7 +64,7 @@ def test_what_is_named_is_taken_and_gateways_of_a_runs_own_take_all(
     own = limits_for(rate_per_s, payload_bytes).frames_per_s
     asked = asking(members, rate_per_s, payload_bytes)
     check_frames(asked, own, busiest_per_s=rate_per_s)
-    check_frames(asked, config.ANY_LOAD.frames_per_s, busiest_per_s=rate_per_s)
+    check_frames(asked, ANY_LOAD.frames_per_s, busiest_per_s=rate_per_s)
     try:
         check_frames(asked, USUAL_PER_S)
     except LoadTooFast as told:

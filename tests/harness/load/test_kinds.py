@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.audience.history import KINDS_MAX, kind_of, message_id, sender_of
 from harness.audience.phase_stats import Phase
 from harness.audience.probe import PROBE_BASE
 from harness.ipc import messages as msg
 from harness.ipc.class_plan import MessageKind
 from harness.ledger.judge import judge
+from harness.ledger.reports import KINDS_MAX, kind_of, message_id, sender_of
 from harness.load.kinds import kind_results
 from harness.measure.histogram import Latencies
 

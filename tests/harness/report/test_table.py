@@ -7,7 +7,8 @@ from rich.console import Console
 from harness.experiments.fault_matrix import Matrix
 from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
-from harness.report.table import faults_lines, faults_table, summary_table, verdict_lines
+from harness.report.faults import faults_lines, faults_table
+from harness.report.run import summary_table, verdict_lines
 from harness.runs.promises import PromiseCheck
 from harness.runs.summary import CpuUsPerDelivery, KafkaPerMessage, RedisPerMessage, Summary
 from tools.docs.quotes import REFERENCE

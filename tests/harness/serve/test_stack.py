@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.core import settings as config
 from harness.core.errors import UsageError
-from harness.gateway.settings import TOKEN_VARIABLE, Exposure, Limits
+from harness.core.token import TOKEN_VARIABLE
+from harness.gateway.settings import ANY_LOAD, Exposure, Limits
 from harness.serve.stack import exposure_of, limits_of
 
 TOKEN = "not-a-secret-of-anybody"
@@ -54,6 +54,6 @@ def test_an_origin_is_what_a_page_comes_from(origin: str) -> None:
 
 
 def test_gateways_that_only_this_host_reaches_take_any_load() -> None:
-    assert limits_of(Exposure()) == config.ANY_LOAD
-    assert limits_of(Exposure(bind="::1")) == config.ANY_LOAD
+    assert limits_of(Exposure()) == ANY_LOAD
+    assert limits_of(Exposure(bind="::1")) == ANY_LOAD
     assert limits_of(Exposure(bind="192.168.1.20", token=TOKEN)) == Limits()

@@ -12,7 +12,7 @@ import pytest
 
 from harness.core.addresses import NATS_PASSWORD, NATS_TOKEN, REDIS_PASSWORD, SENTINEL_PASSWORD
 from harness.core.errors import ServiceFailed
-from harness.gateway.settings import TOKEN_VARIABLE
+from harness.core.token import TOKEN_VARIABLE
 from harness.services import fleet
 from harness.services.kafka import broker
 from harness.services.nats import server as nats

@@ -17,13 +17,13 @@ from harness.cli.listing import Listing
 from harness.cli.machine_check import Finding
 from harness.core.settings import RunSettings
 from harness.experiments.capacity import Capacity
-from harness.experiments.claims.study import Judged
 from harness.experiments.costs.advice import Advice
-from harness.experiments.costs.study import Fitted
 from harness.experiments.fault_matrix import Matrix
 from harness.experiments.selftest import Check
 from harness.measure.histogram import LatencyMs
+from harness.report.claims import Judged
 from harness.report.comparison import Report
+from harness.report.costs import Fitted
 from harness.results.frames import KEY, Frames, frames_of, read_records
 from harness.runs.summary import FaultSeen, NatsPerMessage, RedisPerMessage, Resumed, Summary
 from tests.harness.report.records import write_record

@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from harness.experiments.claims.catalogue import CLAIMS
-from harness.experiments.claims.study import FOUND as FINDINGS
-from harness.experiments.claims.study import judge, write_findings
-from harness.experiments.costs.study import FOUND as UNIT_COSTS
-from harness.experiments.costs.study import Fitted, fit_and_check, write_costs
+from harness.experiments.claims.study import judge
+from harness.experiments.costs.study import fit_and_check
+from harness.report.claims import FOUND as FINDINGS
+from harness.report.claims import write_findings
+from harness.report.costs import FOUND as UNIT_COSTS
+from harness.report.costs import Fitted, write_costs
 from tools.docs import korean, quotes
 from tools.docs.quotes import DOCUMENTS, REFERENCE, ROOT, quoted
 

@@ -14,7 +14,7 @@ from harness.experiments.claims.catalogue import CLAIMS
 from harness.experiments.claims.claim import DOES_NOT_HOLD, HOLDS, IN_PART, Finding
 from harness.experiments.claims.durability import Readable
 from harness.experiments.claims.evidence import Evidence, Untold
-from harness.report.panels import draw_panels
+from harness.report.claims import draw_panels
 
 USUAL = {
     "status": "complete",

@@ -17,8 +17,8 @@ from harness.experiments.costs.model import fit
 from harness.experiments.costs.sizing import Chat, Impossible, sized
 from harness.experiments.costs.study import read_knowledge
 from harness.experiments.costs.validation import held_out, summed_up
+from harness.report.advice import advice_lines, advice_table
 from harness.report.costs import cost_over_members, predicted_and_measured
-from harness.report.table import advice_lines, advice_table
 from tests.harness.experiments.costs.made_up import FITTED_POINTS, HELD_OUT_POINTS
 from tools.docs.quotes import REFERENCE
 

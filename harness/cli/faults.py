@@ -1,4 +1,4 @@
-"""`chatbench faults` and `chatbench selftest`: what is promised, put to the test."""
+"""`chatbench faults`: every architecture under every fault, promised against seen."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from harness.cli import conflicts as beside
-from harness.cli.console import campaign_progress, console, json_option, print_json, run_progress, say, tell
+from harness.cli import conflicts
+from harness.cli.console import campaign_progress, console, json_option, print_json, say, tell
 from harness.cli.help import command
-from harness.cli.options import ARCH_SET, ARCHITECTURES, OUT, RATE, load_options, shape_options
+from harness.cli.options import ARCH_SET, ARCHITECTURES, RATE, load_options, shape_options
 from harness.cli.types import COUNT
 from harness.core.errors import ExitCode
 
@@ -53,17 +53,16 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], rounds: int,
     killed; some 20 minutes in all. One run of a fault may be lucky: of several rounds the table shows the least and the
     most. Exit code 5: a promise was broken.
     """
-    from harness.core.settings import RunSettings  # noqa: PLC0415
-    from harness.experiments import fault_matrix  # noqa: PLC0415 - see comparing.py
+    from harness.core.settings import RunSettings
+    from harness.experiments import fault_matrix
 
-    beside.refuse_unused_backends(architectures)
+    conflicts.refuse_unused_backends(architectures)
     common = RunSettings(arch=architectures[0], **given)
     cells = fault_matrix.plan(common, architectures, faults or fault_matrix.FAULTS, rounds)
-    fault_matrix.check_all_met(cells, architectures if beside.given(["architectures"]) else (), faults)
+    fault_matrix.check_all_met(cells, architectures if conflicts.given(["architectures"]) else (), faults)
     with campaign_progress(len(cells)) as progress:
         matrix, folder = fault_matrix.run_matrix(cells, common, progress)
-    from harness.report.faults import save_fault_charts  # noqa: PLC0415 - after the runs: it takes a second
-    from harness.report.table import faults_lines, faults_table  # noqa: PLC0415
+    from harness.report.faults import faults_lines, faults_table, save_fault_charts
 
     save_fault_charts(matrix, folder)
     page = folder / "faults.md"
@@ -80,32 +79,3 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], rounds: int,
         say(out, f"records: {folder}", f"table: {page}", f"charts: {folder / 'charts'}")
     if any(cell.held is False for cell in matrix.cells):
         sys.exit(ExitCode.CHECK_FAILED)
-
-
-@command()
-@OUT
-@json_option("selftest.json")
-def selftest(out: str, as_json: bool) -> None:
-    """Inject losses, copies, swaps, delays, a stall and a starved driver, and check what chatbench reports of them.
-
-    \b
-    Examples:
-      chatbench selftest
-      chatbench selftest --json
-
-    Takes less than two minutes. Exit codes: 0 all held, 5 a figure was wrong, 4 the machine was too busy to tell.
-    """
-    from harness.experiments.selftest import run_selftest  # noqa: PLC0415 - see comparing.py
-
-    with run_progress() as progress:
-        checks = list(run_selftest(out, progress))
-    if as_json:
-        print_json(checks)
-    else:
-        from harness.report.table import selftest_table  # noqa: PLC0415 - after the runs: it takes a second
-
-        console().print(selftest_table(checks))
-    if any(check.held is False for check in checks):
-        sys.exit(ExitCode.CHECK_FAILED)
-    if any(check.held is None for check in checks):
-        sys.exit(ExitCode.DRIVER_NOT_VALID)

@@ -1,4 +1,4 @@
-"""`chatbench gateway`, `chatbench worker`, `chatbench forget`: parts of a run, each on a host of its own."""
+"""`chatbench gateway`: one gateway of a fleet, on a host of its own."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from harness.cli import conflicts as beside
+from harness.cli import conflicts
 from harness.cli.config_file import config_option
 from harness.cli.help import command
-from harness.cli.options import ARCH, ARCH_SET, DEDUP, PARTITIONS, TICK_OPTION, external_options, kafka_options
+from harness.cli.options import ARCH, ARCH_SET, DEDUP, FLEET, PARTITIONS, TICK_OPTION, external_options
 from harness.cli.types import COUNT
-
-FLEET = click.option(
-    "--fleet", default="chat", show_default=True, metavar="NAME", help="Gateways of one name find each other."
-)
 
 
 @command()
@@ -68,14 +64,14 @@ def gateway(
 
     What it makes in Kafka stays there for the next time; `chatbench forget` removes it.
     """
-    from harness.core.addresses import gateway_url, host_port  # noqa: PLC0415 - see comparing.py
-    from harness.core.registry import load_architecture  # noqa: PLC0415
-    from harness.core.settings import RunSettings  # noqa: PLC0415
-    from harness.serve.gateway import Standing, stand  # noqa: PLC0415
-    from harness.serve.stack import exposure_of  # noqa: PLC0415
+    from harness.core.addresses import gateway_url, host_port
+    from harness.core.registry import load_architecture
+    from harness.core.settings import RunSettings
+    from harness.serve.gateway import Standing, stand
+    from harness.serve.stack import exposure_of
 
     if peers is not None:
-        beside.refuse(["advertise"], "--peers says how others reach it, at its --place")
+        conflicts.refuse(["advertise"], "--peers says how others reach it, at its --place")
     host, port = host_port("--listen", listen)
     standing = Standing(
         fleet=fleet,
@@ -96,40 +92,3 @@ def gateway(
         if not needed and source(name) is ParameterSource.ENVIRONMENT:
             given[name] = None
     stand(standing, RunSettings(**given), architecture, click.echo)
-
-
-@command()
-@FLEET
-@kafka_options
-@config_option
-def forget(fleet: str, **given: Any) -> None:
-    """Remove what a fleet of gateways has made in Kafka: its topics and groups, and nobody else's.
-
-    \b
-    Example:
-      chatbench forget --fleet chat --kafka-bootstrap 192.168.1.5:9092
-    """
-    from harness.core.settings import RunSettings  # noqa: PLC0415 - see comparing.py
-    from harness.serve.gateway import forget as remove  # noqa: PLC0415
-
-    remove(fleet, RunSettings(arch="", **given))
-    click.echo(f"nothing of the fleet {fleet} is left there")
-
-
-@command()
-@click.option("--master", required=True, metavar="HOST:PORT", help="The --master-bind of the run.")
-@click.option("--scenario", "scenarios", multiple=True, metavar="NAME|PATH", help="Beside those of chatbench.")
-def worker(master: str, scenarios: tuple[str, ...]) -> None:
-    """Hold members for runs on another host, one run after the other, until interrupted.
-
-    The clocks of both hosts are compared, and how wrong a latency can be for it is in the record. Locust's master asks
-    nobody who he is: use it in a network of your own.
-
-    \b
-    Examples:
-      chatbench worker --master 192.168.1.20:5557
-      chatbench run --arch plan1 --expect-workers 2 --master-bind 192.168.1.20:5557
-    """
-    from harness.serve.worker import work_for  # noqa: PLC0415 - see comparing.py
-
-    work_for(master, scenarios, click.echo)

@@ -1,0 +1,56 @@
+"""`chatbench advise`: which architecture suits a chat of given sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.console import console, json_option, print_json, tell
+from harness.cli.help import command
+from harness.cli.types import COUNT, FOLDER, NUMBER, SIZE
+
+if TYPE_CHECKING:
+    pass
+
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+
+
+@command()
+@click.option("--rooms", type=COUNT, required=True, metavar="N", help="How many rooms there are.")
+@click.option("--members-per-room", type=NUMBER, required=True, metavar="N", help="On average.")
+@click.option("--rate", "rate_per_s", type=NUMBER, required=True, metavar="N", help="Messages per second of all rooms.")
+@click.option(
+    "--payload", "payload_bytes", type=SIZE, default=100, show_default=True, metavar="SIZE", help="Of a text."
+)
+@click.option("--durable", is_flag=True, help="An acked message must survive the restart of the backend.")
+@click.option("--replay", is_flag=True, help="What was said must be there to be read later.")
+@click.option("--costs", type=FOLDER, metavar="DIR", help="Of `chatbench costs`.  [default: the reference]")
+@click.option("--claims", type=FOLDER, metavar="DIR", help="Of `chatbench claims`.  [default: the reference]")
+@json_option("the answer as JSON")
+def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any) -> None:
+    """Say which architecture suits a chat of these sizes, what each would cost, and what would change the answer.
+
+    \b
+    Examples:
+      chatbench advise --rooms 1 --members-per-room 100k --rate 50
+      chatbench advise --rooms 200k --members-per-room 5 --rate 20k --durable
+      chatbench advise --rooms 1k --members-per-room 200 --rate 2k --replay --json
+
+    It goes by measured runs, of the reference in the checkout if no others are named.
+    """
+    from harness.experiments.costs import advice
+    from harness.experiments.costs.study import read_knowledge
+    from harness.report.advice import LATENCY_NOTE, advice_lines, advice_table
+
+    wish = advice.checked(advice.Wish(**wished))
+    given = advice.advise(wish, read_knowledge(costs or REFERENCE / "costs", claims or REFERENCE / "claims"))
+    if as_json:
+        print_json(given)
+        return
+    answer = console()
+    tell(answer, *advice_lines(given))
+    answer.print(advice_table(given))
+    tell(answer, LATENCY_NOTE)

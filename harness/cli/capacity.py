@@ -1,0 +1,81 @@
+"""`chatbench capacity`: the highest rate that meets an objective."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from harness.cli.console import console, json_option, print_json, run_progress, say
+from harness.cli.help import command
+from harness.cli.options import (
+    ARCH,
+    ARCH_SET,
+    DEDUP,
+    external_options,
+    host_options,
+    load_options,
+    shape_options,
+)
+from harness.cli.types import COUNT, DURATION, NUMBER
+from harness.core.errors import ExitCode
+
+
+@command(context_settings={"default_map": {"duration_s": "10s", "warmup_s": "3s"}})
+@ARCH
+@shape_options
+@DEDUP
+@ARCH_SET
+@click.option(
+    "--slo", "p99_s", type=DURATION, default="200ms", show_default=True, help="p99 of delivery must stay below."
+)
+@click.option("--from", "start_per_s", type=NUMBER, default=50, show_default=True, metavar="N", help="First rate.")
+@click.option(
+    "--precision",
+    type=NUMBER,
+    metavar="SHARE",
+    default=0.1,
+    show_default=True,
+    help="How close held and broke must lie, as a share.",
+)
+@click.option(
+    "--repeats", type=COUNT, default=3, show_default=True, metavar="N", help="Runs that must hold at the end."
+)
+@external_options
+@host_options
+@load_options
+@json_option("capacity.json")
+def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, as_json: bool, **given: Any) -> None:
+    """Find the highest rate at which p99 of delivery stays below --slo, nothing is lost and the driver keeps up.
+
+    \b
+    Examples:
+      chatbench capacity --arch redis
+      chatbench capacity --arch plan2 --scenario many_rooms --gateways 4 --slo 100ms
+
+    The rate is doubled until the objective breaks, then narrowed down, then run again. Where only the driver was in the
+    way of more, it is "at least" that. Exit codes: as for run; 4 if the driver was not valid at any rate.
+    """
+    from harness.core.registry import load_contender
+    from harness.core.settings import RunSettings
+    from harness.experiments.capacity import Objective, Plan, find_capacity
+
+    settings = RunSettings(**given)
+    plan = Plan(objective=Objective(p99_ms=p99_s * 1000), start_per_s=start_per_s, precision=precision, repeats=repeats)
+    with run_progress() as progress:
+        found, folder = find_capacity(settings, load_contender(settings.arch), plan, progress)
+        progress.step("report", "chart")
+        from harness.report.capacity import capacity_lines, capacity_table
+        from harness.report.charts import hockey_stick
+        from harness.report.style import save
+
+        chart = save(hockey_stick(found), folder / "charts", "capacity")
+    if as_json:
+        print_json(found.answer())
+    else:
+        out = console()
+        out.print(capacity_table(found))
+        say(out, *capacity_lines(found), f"record: {folder}", f"chart: {chart.with_suffix('.png')}")
+    if found.rate_per_s is None and found.limited_by_driver:
+        sys.exit(ExitCode.DRIVER_NOT_VALID)

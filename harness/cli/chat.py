@@ -1,0 +1,54 @@
+"""`chatbench chat`: a page on which two members chat through an architecture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from harness.cli.config_file import config_option
+from harness.cli.console import run_progress
+from harness.cli.help import command
+from harness.cli.options import (
+    ARCH,
+    ARCH_SET,
+    DEDUP,
+    external_options,
+    shape_options,
+)
+from harness.cli.types import PORT
+
+
+@command()
+@ARCH
+@shape_options
+@DEDUP
+@ARCH_SET
+@external_options
+@config_option
+@click.option("--port", type=PORT, metavar="N", help="Of the page.  [default: a free one]")
+@click.option("--open", "open_browser", is_flag=True, help="Open it in your browser.")
+def chat(port: int | None, open_browser: bool, **given: Any) -> None:
+    """Start services and gateways, and chat: a page with two members at two gateways, and the way of each message.
+
+    \b
+    Examples:
+      chatbench chat --arch plan1
+      chatbench chat --arch naive --open
+
+    With naive one sees the fragments of the design note with one's own eyes.
+    """
+    from harness.core.registry import load_architecture
+    from harness.core.settings import RunSettings
+    from harness.gateway.settings import Exposure
+    from harness.serve.stack import stay_up
+
+    def say(line: str) -> None:
+        first = msgspec.json.decode(line)["gateways"][0].replace("ws://", "http://")
+        click.echo(f"chat: {first}/chat\nCtrl-C ends it here.")
+        if open_browser:
+            click.launch(f"{first}/chat")
+
+    settings = RunSettings(**given)
+    stay_up(settings, load_architecture(settings.arch), Exposure(), run_progress(), say, port=port)

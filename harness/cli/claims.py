@@ -1,0 +1,62 @@
+"""`chatbench claims`: an experiment, a verdict and a chart for each claim of the design note."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli import conflicts
+from harness.cli.console import console, json_option, print_json, say
+from harness.cli.help import command
+from harness.cli.types import COUNT, DURATION
+
+if TYPE_CHECKING:
+    pass
+from harness.cli.study import refuse_beside_from, runs_of, study_options
+
+
+@command()
+@click.option("--claim", "claims", multiple=True, metavar="ID", help="Several are taken.  [default: all, C1 to C9]")
+@click.option(
+    "--rounds", type=COUNT, default=3, show_default=True, metavar="N", help="Of what compares latency or CPU."
+)
+@click.option("--duration", "duration_s", type=DURATION, default="10s", show_default=True, help="Of each measurement.")
+@click.option(
+    "--warmup", "warmup_s", type=DURATION, default="5s", show_default=True, help="Load before that, discarded."
+)
+@study_options
+@json_option("findings.json")
+def claims(out: str, resume: Path | None, measured: Path | None, as_json: bool, **effort: Any) -> None:
+    """Test what the design note claims: an experiment, a verdict and a chart for each of its claims.
+
+    \b
+    Examples:
+      chatbench claims
+      chatbench claims --claim C1 --claim C6
+      chatbench claims --rounds 1 --duration 3s --warmup 1s
+      chatbench claims --from results/reference/claims --out results/claims_again
+      chatbench claims --from results/reference/claims --claim C6 --out results/claim_6
+
+    Some 30 minutes if not said otherwise.
+    """
+    from harness.core.settings import make_out_dir
+    from harness.experiments.claims import study
+    from harness.experiments.claims.experiments import Effort
+    from harness.report.claims import claims_table, rows_of, write_findings
+
+    wanted = Effort(**effort)
+    if measured is not None:
+        refuse_beside_from("--claim")
+    elif resume is None and wanted.rounds > 1 and not study.rounds_count(wanted):
+        conflicts.refuse(["rounds"], f"{', '.join(wanted.claims)} takes one round, whatever is asked for")
+    records = measured or runs_of(study, wanted, out, resume)
+    findings = study.judge(records, wanted.claims if measured else ())
+    page = write_findings(findings, make_out_dir(out) if measured else records)
+    if as_json:
+        print_json(rows_of(findings))
+        return
+    answer = console()
+    answer.print(claims_table(findings))
+    say(answer, f"records: {records}", f"page: {page}")

@@ -1,0 +1,29 @@
+"""`chatbench forget`: remove what a fleet of gateways made in Kafka."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from harness.cli.config_file import config_option
+from harness.cli.help import command
+from harness.cli.options import FLEET, kafka_options
+
+
+@command()
+@FLEET
+@kafka_options
+@config_option
+def forget(fleet: str, **given: Any) -> None:
+    """Remove what a fleet of gateways has made in Kafka: its topics and groups, and nobody else's.
+
+    \b
+    Example:
+      chatbench forget --fleet chat --kafka-bootstrap 192.168.1.5:9092
+    """
+    from harness.core.settings import RunSettings
+    from harness.serve.gateway import forget as remove
+
+    remove(fleet, RunSettings(arch="", **given))
+    click.echo(f"nothing of the fleet {fleet} is left there")

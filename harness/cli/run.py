@@ -1,0 +1,81 @@
+"""`chatbench run`: measure one architecture, and show what was measured."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from harness.cli.console import console, json_option, print_json, run_progress, say, tell
+from harness.cli.help import command
+from harness.cli.options import (
+    ARCH,
+    ARCH_SET,
+    DEDUP,
+    FAULT,
+    RATE,
+    external_options,
+    host_options,
+    load_options,
+    shape_options,
+)
+from harness.core.errors import ExitCode
+
+
+@command()
+@ARCH
+@shape_options
+@DEDUP
+@ARCH_SET
+@RATE
+@FAULT
+@external_options
+@host_options
+@load_options
+@json_option("summary.json")
+def run(as_json: bool, **given: Any) -> None:
+    """Run one architecture for real, check every delivery, and record what it cost.
+
+    \b
+    Examples:
+      chatbench run --arch plan1
+      chatbench run --arch plan1 --members 1k --rate 20 --duration 1m
+      chatbench run --arch plan1 --gateways 2 --partitions 4 --dedup
+      chatbench run --arch naive --gateways 4 --duration 10s --json
+      chatbench run --arch plan2 --fault kill:gateway@10s
+      chatbench run --arch plan1 --gateways-at ws://192.168.1.20:9001 --expect-workers 2 --master-bind 192.168.1.5:5557
+      chatbench run --arch plan1 --brokers 3 --fault pause:broker:3s@5s --fault kill:gateway@15s
+
+    Exit codes: 0 ran, 2 usage, 3 a service failed, 4 the driver was not valid, 130 interrupted.
+    """
+    # Imported here, as in all commands, so that `chatbench --help` need not wait for what only a run needs.
+    from harness.core.registry import load_contender
+    from harness.core.settings import RunSettings
+    from harness.runs.run import run_once
+
+    settings = RunSettings(**given)
+    architecture = load_contender(settings.arch)
+    with run_progress() as progress:
+        outcome = run_once(settings, architecture, progress)
+    # What was measured is told before anything is made of it, which may fail.
+    out = console()
+    if as_json:
+        print_json(outcome.summary)
+    else:
+        from harness.report.run import summary_table, verdict_lines
+
+        out.print(summary_table(outcome.summary))
+        tell(out, *verdict_lines(outcome.summary))
+        say(out, f"record: {outcome.folder}")
+    with run_progress() as progress:
+        progress.step("report", "charts and page")
+        from harness.report.html import write_report
+
+        made = write_report([outcome.folder], outcome.folder)
+    if not as_json:
+        say(out, f"report: {made.page}")
+    if outcome.summary.driver.valid is False:
+        if as_json:
+            click.echo(f"chatbench: the driver was not valid: {outcome.summary.driver.why}", err=True)
+        sys.exit(ExitCode.DRIVER_NOT_VALID)

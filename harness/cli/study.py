@@ -1,0 +1,55 @@
+"""What `chatbench claims` and `chatbench costs` share: a study of many runs, which can be resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import click
+
+from harness.cli import conflicts
+from harness.cli.console import campaign_progress
+from harness.cli.options import OUT, SEED, together
+from harness.cli.resume import RESUME, refuse_beside_resume
+from harness.cli.types import FOLDER
+
+if TYPE_CHECKING:
+    from harness.core.progress import CampaignProgress
+
+
+Effort = TypeVar("Effort")
+
+
+class Study(Protocol[Effort]):
+    """The modules claims.study and costs.study."""
+
+    def begin(self, effort: Effort, out: str) -> Path: ...
+    def resume(self, folder: Path) -> Effort: ...
+    def steps(self, effort: Effort, folder: Path) -> int: ...
+    def run_study(self, effort: Effort, folder: Path, progress: CampaignProgress) -> None: ...
+
+
+study_options = together(
+    SEED,
+    OUT,
+    RESUME,
+    click.option("--from", "measured", type=FOLDER, metavar="DIR", help="Tell from that one; run nothing."),
+)
+
+
+def runs_of(study: Study[Effort], asked: Effort, out: str, resume: Path | None) -> Path:
+    """The folder of a study all of whose runs are there, because those that were missing were run."""
+    if resume is None:
+        wanted, folder = asked, study.begin(asked, out)
+    else:
+        refuse_beside_resume()
+        wanted, folder = study.resume(resume), resume
+    with campaign_progress(study.steps(wanted, folder)) as progress:
+        study.run_study(wanted, folder, progress)
+    return folder
+
+
+def refuse_beside_from(*but: str) -> None:
+    conflicts.refuse(
+        None, "--from tells from what was measured and runs nothing", but=["--from", "--out", "--json", *but]
+    )

@@ -1,0 +1,70 @@
+"""`chatbench ui`: Locust's web UI over services that stay up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from harness.cli.console import run_progress
+from harness.cli.help import command
+from harness.cli.options import (
+    ARCH,
+    ARCH_SET,
+    DEDUP,
+    RATE,
+    endless_load_options,
+    external_options,
+    host_options,
+    shape_options,
+)
+from harness.cli.types import PORT
+
+
+@command()
+@ARCH
+@shape_options
+@DEDUP
+@ARCH_SET
+@RATE
+@external_options
+@endless_load_options
+@host_options
+@click.option("--port", type=PORT, default=8089, show_default=True, metavar="N", help="Of the web UI.")
+@click.option(
+    "--bind",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where the web UI listens. It asks nobody who he is: elsewhere than here only in a network of your own.",
+)
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="By which browsers and Prometheus may call it, beside this host's addresses, as in https://bench.example.",
+)
+@click.option("--open", "open_browser", is_flag=True, help="Open it in your browser.")
+def ui(port: int, bind: str, origins: tuple[str, ...], open_browser: bool, **given: Any) -> None:
+    """Start services and gateways, and Locust's web UI to run tests in, each with a record of its own.
+
+    \b
+    Examples:
+      chatbench ui --arch plan2
+      chatbench ui --arch redis --scenario spike --rate 200 --open
+
+    What is given here are the fields' first values. A test lasts until it is stopped there.
+    """
+    from harness.core.registry import load_contender
+    from harness.core.settings import RunSettings
+    from harness.serve.web_ui import serve_ui
+
+    def say(text: str) -> None:
+        click.echo(text)
+        if open_browser and text.startswith("web UI: "):
+            click.launch(text.split()[2])
+
+    settings = RunSettings(**given)
+    with run_progress() as progress:
+        serve_ui(settings, load_contender(settings.arch), (bind, port), progress, say, origins=origins)

@@ -1,0 +1,52 @@
+"""`chatbench up`: services and gateways without a load, until interrupted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from harness.cli.config_file import config_option
+from harness.cli.console import run_progress
+from harness.cli.help import command
+from harness.cli.options import (
+    ARCH,
+    ARCH_SET,
+    DEDUP,
+    external_options,
+    shape_options,
+)
+
+
+@command()
+@ARCH
+@shape_options
+@DEDUP
+@ARCH_SET
+@click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where gateways listen.")
+@click.option("--origin", "origins", multiple=True, metavar="URL", help="Pages that may connect, beside this host's.")
+@external_options
+@config_option
+def up(bind: str, origins: tuple[str, ...], **given: Any) -> None:
+    """Start services and gateways, print the gateways' addresses as JSON, and stay until interrupted.
+
+    With CHATBENCH_TOKEN set, gateways serve only who shows it (`Authorization: Bearer ...`, or `?token=...`), as
+    members of a scenario do where it is set as well. It is needed where others can reach them.
+
+    Meanwhile `chatbench run` takes these services instead of starting its own, if they are what it needs: one run at a
+    time, and none with faults.
+
+    \b
+    Examples:
+      chatbench up --arch plan1
+      CHATBENCH_TOKEN=$(openssl rand -hex 16) chatbench up --arch plan1 --bind 192.168.1.20
+      locust -f scenarios/big_room.py --host ws://127.0.0.1:20001,ws://127.0.0.1:20002
+    """
+    from harness.core.registry import load_architecture
+    from harness.core.settings import RunSettings
+    from harness.serve.stack import exposure_of, stay_up
+
+    settings = RunSettings(**given)
+    stay_up(
+        settings, load_architecture(settings.arch), exposure_of("--bind", bind, origins), run_progress(), click.echo
+    )

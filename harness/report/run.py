@@ -1,0 +1,137 @@
+"""What commands end with on a terminal, but for comparisons."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.table import Table
+
+from harness.core.units import cost_text
+from harness.report.cells import NOT_MEASURED, count_text, number_cell, share_text
+from harness.runs.summary import Summary
+
+WORTH_SAYING = 1.01  # messages per write
+
+
+def summary_table(summary: Summary) -> Table:
+    """Figures of one run for people. Latency of a run whose driver was not valid is not shown as a figure."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column(f"{summary.arch} · {summary.scenario}", overflow="fold")
+    counts = ((summary.members, "member"), (summary.rooms, "room"), (summary.gateways, "gateway"))
+    sizes = " · ".join(f"{count_text(count)} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+    table.add_column(sizes, justify="right", overflow="fold")
+    add = table.add_row
+    add(
+        "messages sent / acked / not sent",
+        f"{count_text(summary.sent)} / {count_text(summary.acked)} / {count_text(summary.not_sent)}",
+    )
+    add("deliveries", f"{count_text(summary.delivered)} of {count_text(summary.expected)} expected")
+    add("deliveries/s", number_cell(summary.deliveries_per_s, ",.0f"))
+    add("lost (of these acked)", f"{share_text(summary.lost, summary.expected)} ({count_text(summary.lost_acked)})")
+    add("duplicated", count_text(summary.duplicated))
+    add("out of order", count_text(summary.reordered))
+    if summary.duplicated_on_return:
+        add("  again to members who came back", count_text(summary.duplicated_on_return))
+    if cut_off := (summary.gateway_counts or {}).get("cut_off_slow"):
+        add("cut off for reading too slowly", f"{count_text(cut_off)} members")
+    if summary.lost_in_break:
+        add("  lost in a connection that broke", count_text(summary.lost_in_break))
+    for fault in summary.faults:
+        add(
+            f"{fault.fault}: heard / normal again after",
+            f"{_after(fault.first_delivery_ms)} / {_after(fault.normal_ms, fault.comparable)}",
+        )
+        if fault.availability is not None:
+            add("  available since: acked, heard by all", f"{fault.availability:.1%}")
+    if summary.disconnects:
+        away = "nobody came back" if summary.away_ms.max is None else f"away for {_after(summary.away_ms.max)} at most"
+        add("connections that broke", f"{count_text(summary.disconnects)}, {away}")
+    if summary.away_at_end:
+        add("members still away at the end", count_text(summary.away_at_end))
+    _add_returns(table, summary)
+    _add_shares(table, summary)
+    table.add_section()
+    _add_latencies(table, summary)
+    cpu = summary.cpu_us_per_delivery
+    parts = (
+        ("gateway", True, cpu.gateway),
+        ("kafka", summary.kafka is not None, cpu.kafka),
+        ("redis", summary.redis is not None, cpu.redis),
+        ("nats", summary.nats is not None, cpu.nats),
+        ("driver", True, cpu.driver),
+    )
+    for name, is_used, cost in parts:
+        if is_used:
+            add(f"CPU per delivery, {name}", _cpu(summary, name, cost))
+    if summary.frames_per_write is not None and summary.frames_per_write > WORTH_SAYING:
+        add("messages that a write to a member carried", f"{summary.frames_per_write:,.2f}")
+    add("wasted deliveries per message", number_cell(summary.wasted_deliveries_per_message, ".2f"))
+    if summary.kafka is not None:
+        kafka = summary.kafka
+        add("Kafka records per message", number_cell(kafka.records_per_message, ".4g"))
+        add("Kafka produce requests per message", number_cell(kafka.produce_requests_per_message, ".3g"))
+        add("Kafka disk bytes per message", number_cell(kafka.disk_bytes_per_message, ",.0f"))
+    if summary.redis is not None:
+        add("Redis commands per message", number_cell(summary.redis.commands_per_message, ".4g"))
+    return table
+
+
+def _cpu(summary: Summary, component: str, cost_us: float | None) -> str:
+    """Of a delivery; where CPU time is read in ticks, a short run may have had less than can be told from none."""
+    least_us = summary.cpu_resolution_us.get(component, 0) / (summary.delivered or 1)
+    return NOT_MEASURED if cost_us is None else f"{cost_text(cost_us, least_us)} us"
+
+
+def _add_shares(table: Table, summary: Summary) -> None:
+    """Of what is in no other figure."""
+    use = summary.use
+    if use.silenced:
+        table.add_row("messages not taken: refused, or unsaid", share_text(use.silenced, use.scheduled))
+    if use.neither:
+        of = use.expected + use.neither
+        table.add_row("owed to nobody: joining, leaving, unread", share_text(use.neither, of))
+    if summary.not_drained:
+        table.add_row("not drained, so perhaps only late", share_text(summary.not_drained, summary.expected))
+
+
+def _add_returns(table: Table, summary: Summary) -> None:
+    resumed = summary.resumed
+    if resumed is None:
+        return
+    table.add_row("members' returns", count_text(resumed.returns))
+    missed = f"{share_text(resumed.missed, resumed.away)} of {count_text(resumed.away)}"
+    table.add_row("  missed of what was said meanwhile", missed)
+    if resumed.caught_up_ms.p50 is not None:
+        figures = " / ".join(
+            number_cell(value, ",.1f") for value in (resumed.caught_up_ms.p50, resumed.caught_up_ms.p99)
+        )
+        table.add_row("  having it p50 / p99", f"{figures} ms" if summary.driver.valid is not False else "not valid")
+
+
+def _add_latencies(table: Table, summary: Summary) -> None:
+    valid = summary.driver.valid is not False
+    for name, latency in (("delivery", summary.latency_ms), ("ack", summary.ack_ms)):
+        figures = " / ".join(number_cell(value, ",.1f") for value in (latency.p50, latency.p99, latency.p999))
+        table.add_row(f"{name} latency p50 / p99 / p99.9", f"{figures} ms" if valid else "not valid")
+    if summary.latency_error_ms:
+        table.add_row("  wrong by at most, as clocks of hosts differ", f"{summary.latency_error_ms:,.1f} ms")
+    spread = " / ".join(number_cell(value, ",.1f") for value in (summary.spread_ms.p50, summary.spread_ms.p99))
+    table.add_row(
+        "spread, first to last recipient p50 / p99", f"{spread} ms" if valid else "not valid", end_section=True
+    )
+
+
+def _after(ms: float | None, comparable: bool = True) -> str:
+    return f"{ms / 1000:,.1f} s" if ms is not None else "not seen" if comparable else "cannot tell"
+
+
+def verdict_lines(summary: Summary) -> list[str]:
+    """Below the table: promises that did not hold, and a driver that was not valid."""
+    lines = [f"promise broken: {check.promise} ({check.evidence})" for check in summary.promises if check.held is False]
+    if not summary.use.is_most:
+        lines.append(f"more than a quarter of this chat is not in these figures: {summary.use}")
+    lines += [f"under the fault: {ending}" for ending in summary.ended]
+    if summary.left_behind is not None:
+        lines.append(f"left behind: {summary.left_behind}")
+    if summary.driver.valid is False:
+        lines.append(f"not valid, the driver was the bottleneck: {summary.driver.why}")
+    return lines

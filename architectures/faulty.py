@@ -20,7 +20,7 @@ from architectures.interface import (
     Delivery,
     Option,
     Promises,
-    Refused,
+    Rejected,
     Requirements,
     Services,
     Topology,
@@ -88,7 +88,7 @@ class Faulty(Architecture):
         if self._said == self._option("stall_at"):
             time.sleep(self._option("stall_ms") / 1000)  # noqa: ASYNC251 - it is to stand still
         if self._is_due("refuse_every"):
-            raise Refused("faulty refuses this one")
+            raise Rejected("faulty refuses this one")
         if not self._is_due("drop_every"):
             self._send(message, 2 if self._is_due("repeat_every") else 1)
 

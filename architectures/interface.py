@@ -84,7 +84,7 @@ class BadTopology(ValueError):
     """The architecture cannot work with this topology; the message is one sentence for the user."""
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The backend did not accept a message; the gateway answers with an error instead of an ack."""
 
 
@@ -99,7 +99,7 @@ class Moving(Exception):
     """The room is between two owners; ask again in a moment."""
 
 
-class Contender(ABC):
+class Candidate(ABC):
     """What can be compared: an architecture in chatbench's gateway, or a gateway of somebody else's (peers/)."""
 
     name: ClassVar[str]
@@ -120,7 +120,7 @@ class Contender(ABC):
         """Make topics and partitions. Idempotent; runs once, before the gateways start."""
 
 
-class Architecture(Contender):
+class Architecture(Candidate):
     """One way to carry chat between gateways. One instance lives in each gateway process."""
 
     def __init__(self, services: Services, topology: Topology, gateway: int) -> None:
@@ -149,7 +149,7 @@ class Architecture(Contender):
         """Send a message to a room; returns when the backend accepted it, which is what an ack means.
 
         Called again before an earlier call has returned: messages keep the order of the calls.
-        Raises Refused when the backend did not accept it.
+        Raises Rejected when the backend did not accept it.
         """
 
     @abstractmethod
@@ -166,11 +166,11 @@ class Architecture(Contender):
         It ends where `deliver` has come when this is called: what is delivered from then on is not in it, so nothing is
         missing between the two, and nothing is in both. A message near the moment may be in it or not: clocks differ.
         At most HISTORY_MAX messages, the latest, and of these no more than HISTORY_MAX_BYTES and one message: whoever
-        counts the bytes sees that there may have been more. It is cancelled when nobody waits for it any more. Called
-        only between `join` and `leave` of the room, and only of an architecture that promises `history`. Raises Refused
-        when the backend cannot tell.
+        counts the bytes sees that there may have been more. It is cancelled when nobody waits for it any more. It is
+        called only between `join` and `leave` of the room, and only of an architecture that promises `history`.
+        Raises Rejected when the backend cannot tell.
         """
-        raise Refused(f"{self.name} keeps nothing of what was said")
+        raise Rejected(f"{self.name} keeps nothing of what was said")
 
     @abstractmethod
     def owner(self, room: str) -> int | None:

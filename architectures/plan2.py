@@ -46,7 +46,7 @@ from architectures.interface import (
     Moving,
     Option,
     Promises,
-    Refused,
+    Rejected,
     Requirements,
     Services,
     Topology,
@@ -132,7 +132,7 @@ class Plan2(Architecture):
     async def publish(self, room: str, payload: bytes) -> None:
         partition = self._partition_of(room)
         if self._ownership.owner(partition) != self.gateway:
-            raise Refused("the room is moving to another gateway; join it again")
+            raise Rejected("the room is moving to another gateway; join it again")
         self._publishing[partition] += 1
         try:
             await self._producer.send(self._topic, (partition,), room.encode(), payload, None)
@@ -147,7 +147,7 @@ class Plan2(Architecture):
     async def history(self, room: str, after_s: float) -> Sequence[bytes]:
         partition = self._partition_of(room)
         if partition not in self._read_up_to:
-            raise Refused("the room is moving to another gateway; join it again")
+            raise Rejected("the room is moving to another gateway; join it again")
         return payloads_of(await self._history.read(room, after_s, {partition: self._read_up_to[partition]}))
 
     # --- partitions come and go

@@ -40,7 +40,7 @@ from architectures.interface import (
     Delivery,
     Option,
     Promises,
-    Refused,
+    Rejected,
     Requirements,
     Services,
     Topology,
@@ -112,7 +112,7 @@ class RedisStreams(Architecture):
             else:
                 self._put_off[room] = now_s, connection  # what else is said meanwhile is sent after it
                 await self._publisher.begin(stream, payload, self._keep, GONE_AFTER_S)
-        except Refused:
+        except Rejected:
             self._put_off.pop(room, None)
             raise
 
@@ -179,7 +179,7 @@ class StreamReader:
         self._positions.pop(stream, None)
 
     async def look_back(self, stream: str, after_s: float) -> list[bytes]:
-        """What it has from that moment, by the clock of Redis, to where reading has come; raises Refused."""
+        """What it has from that moment, by the clock of Redis, to where reading has come; raises Rejected."""
         since = max(0, round(after_s * 1000))
         latest_first: list[bytes] = []
         left_bytes, end = HISTORY_MAX_BYTES, self._positions[stream]
@@ -189,7 +189,7 @@ class StreamReader:
             try:
                 entries = await self._ask("XREVRANGE", stream, end, since, "COUNT", page)
             except (RedisError, OSError) as problem:
-                raise Refused(f"Redis did not tell what was said before: {problem}") from problem
+                raise Rejected(f"Redis did not tell what was said before: {problem}") from problem
             for entry, fields in entries:
                 latest_first.append(fields[1])
                 left_bytes -= len(fields[1])

@@ -20,18 +20,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
-from architectures.interface import BadTopology, Contender, Promises, Services, Topology
+from architectures.interface import BadTopology, Candidate, Promises, Services, Topology
 
 # What all of them say of themselves: a message reaches everybody in a room, in order, as long as nothing breaks.
 AT_MOST_ONCE = Promises(everyone=True, once=True, ordered=True, durable_ack=False)
-Progress = Callable[[str, int, int], None]  # what is being made ready, how far it is, of how much
+OnProgress = Callable[[str, int, int], None]  # what is being made ready, how far it is, of how much
 
 
 class NotInstalled(Exception):
     """What a peer needs is missing and could not be had; the message is for the user."""
 
 
-class Peer(Contender):
+class Peer(Candidate):
     """One gateway of somebody else's. Never instantiated: its program is a process of its own."""
 
     # How members speak with it, as the scheme of its addresses. "ws": text frames over a WebSocket, one each;
@@ -45,7 +45,7 @@ class Peer(Contender):
 
     @classmethod
     @abstractmethod
-    def program(cls, cache: Path, on_progress: Progress) -> Sequence[str]:
+    def program(cls, cache: Path, on_progress: OnProgress) -> Sequence[str]:
         """The command that serves. What must be downloaded first goes under `cache`; raises NotInstalled."""
 
     @classmethod

@@ -15,7 +15,7 @@ from harness.cli.main import main
 from harness.core.candidates import CANDIDATES
 from harness.core.faults import TARGETS
 from harness.core.registry import architecture_names, load_architecture, peer_names, scenario_files
-from harness.experiments.costs.components import CPU_PARTS
+from harness.experiments.costs.components import CPU_COMPONENTS
 from harness.experiments.costs.observations import read_points
 from harness.experiments.fault_matrix import Matrix, markdown
 from harness.gateway.metrics import COUNTERS
@@ -174,7 +174,7 @@ def test_the_matrix_of_faults_shown_is_the_reference_and_holds_every_promise() -
 def test_what_the_guide_says_of_what_was_measured_is_so() -> None:
     runs = ROOT / "results" / "reference" / "costs" / "runs"
     points = pd.concat([read_points([runs / "fitted"]), read_points([runs / "held-out"])])
-    points["cpu"] = points[[part.column for part in CPU_PARTS]].sum(axis="columns")
+    points["cpu"] = points[[part.column for part in CPU_COMPONENTS]].sum(axis="columns")
     points["place"] = points.groupby(["arch", "gateways", "rooms", "members"]).cumcount()  # the same sizes, busier
     cpu = points.pivot_table(index=["gateways", "rooms", "members", "place"], columns="arch", values="cpu")
     gateways, rooms = (cpu.index.get_level_values(level) for level in ("gateways", "rooms"))

@@ -31,7 +31,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from confluent_kafka.cimpl import NewTopic
 
 from architectures.clients.kafka_topics import TopicWatch, message_max_bytes
-from architectures.interface import BadTopology, Delivery, GoneForGood, Option, Refused, Services, Topology
+from architectures.interface import BadTopology, Delivery, GoneForGood, Option, Rejected, Services, Topology
 
 # Whose word an ack is: of every in-sync replica (and then a retry can neither double nor reorder a record), of the
 # leader alone, or of nobody. Anything but `all` is there to be measured, not to be used.
@@ -264,12 +264,12 @@ class AckedProducer:
     ) -> asyncio.Future[None]:
         """Produce one record to each of the partitions, or, with None, one record to any partition.
 
-        Raises Refused at once when the producer's bounded queue is full, or Kafka would not take so large a message:
+        Raises Rejected at once when the producer's bounded queue is full, or Kafka would not take so large a message:
         it would refuse the small ones that go with it as well.
         """
         size_bytes = FRAMING_BYTES + len(key) + len(value) + len(message_id or b"")
         if size_bytes > self._message_max_bytes:
-            raise Refused(
+            raise Rejected(
                 f"the message has {len(value):,} bytes, but Kafka takes {self._message_max_bytes:,} at most, "
                 f"{FRAMING_BYTES} of them for itself (max.message.bytes)"
             )
@@ -290,7 +290,7 @@ class AckedProducer:
                 )
         except BufferError as full:
             copies.acked.cancel()  # copies that did get in are acked to nobody
-            raise Refused("the producer's queue is full: Kafka is slower than the load") from full
+            raise Rejected("the producer's queue is full: Kafka is slower than the load") from full
         return copies.acked
 
     def _poll(self) -> None:
@@ -341,7 +341,7 @@ def _settle(batch: Sequence[tuple[_Copies, KafkaError | None]]) -> None:
             continue
         copies.missing -= 1
         if error is not None:
-            copies.acked.set_exception(Refused(f"Kafka did not accept the message: {error.str()}"))
+            copies.acked.set_exception(Rejected(f"Kafka did not accept the message: {error.str()}"))
         elif copies.missing == 0:
             copies.acked.set_result(None)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from architectures.clients.kafka import METADATA_TIMEOUT_S, consumer_settings, place_of, poll_batch
-from architectures.interface import HISTORY_MAX, HISTORY_MAX_BYTES, Refused, Services
+from architectures.interface import HISTORY_MAX, HISTORY_MAX_BYTES, Rejected, Services
 
 READ_MAX_S = 10.0
 READ_MAX_BYTES = 64 * 1024 * 1024  # of records that are kept for all who ask meanwhile
@@ -61,7 +61,7 @@ class KafkaHistory:
         self._reading: asyncio.Task[None] | None = None
 
     async def read(self, room: str, after_s: float, ends: Mapping[int, int]) -> list[Message]:
-        """Partition by partition, at most HISTORY_MAX, the latest; raises Refused if Kafka does not tell in time."""
+        """Partition by partition, at most HISTORY_MAX, the latest; raises Rejected if Kafka does not tell in time."""
         answer: asyncio.Future[list[Message]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Question(room.encode(), max(0, round(after_s * 1000)), dict(ends), answer))
         if self._reading is None or self._reading.done():
@@ -80,7 +80,7 @@ class KafkaHistory:
             except NobodyAsks:
                 continue
             except (KafkaException, TimeoutError) as failed:
-                problem = Refused(f"Kafka did not tell what was said before: {failed}")
+                problem = Rejected(f"Kafka did not tell what was said before: {failed}")
             except Exception as failed:  # noqa: BLE001 - a fault of ours: whoever asks must not wait for ever
                 problem = failed
             for question in questions:
@@ -89,7 +89,7 @@ class KafkaHistory:
                 if problem is not None:
                     question.answer.set_exception(problem)
                 elif question.is_too_much:
-                    question.answer.set_exception(Refused("more is asked for at once than this gateway may hold"))
+                    question.answer.set_exception(Rejected("more is asked for at once than this gateway may hold"))
                 else:
                     question.answer.set_result(list(question.found))
 

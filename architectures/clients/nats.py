@@ -17,7 +17,7 @@ from nats.errors import AuthorizationError, Error, MaxPayloadError, NoServersErr
 
 from architectures.clients.nats_address import NatsAddress
 from architectures.clients.send_queue import InTurn
-from architectures.interface import GoneForGood, Refused
+from architectures.interface import GoneForGood, Rejected
 
 ANSWER_MAX_S = 5.0
 COME_BACK_EVERY_S = 0.05
@@ -42,8 +42,8 @@ def gone_for_good(problem: Exception) -> GoneForGood | None:
     return None
 
 
-def _refused(problem: Exception) -> Refused:
-    return Refused(f"NATS did not accept the message: {problem or type(problem).__name__}")
+def _rejected(problem: Exception) -> Rejected:
+    return Rejected(f"NATS did not accept the message: {problem or type(problem).__name__}")
 
 
 class NatsConnection:
@@ -122,28 +122,28 @@ class NatsConnection:
             self._fail(away if why is None else gone_for_good(why) or away)
 
     async def publish(self, subject: str, payload: bytes) -> None:
-        """Returns when the server has it; raises Refused if that cannot be said, or too much is waiting."""
+        """Returns when the server has it; raises Rejected if that cannot be said, or too much is waiting."""
         await self._messages.send((subject, payload))
 
-    async def _publish_all(self, messages: Sequence[tuple[str, bytes]]) -> list[Refused | None]:
+    async def _publish_all(self, messages: Sequence[tuple[str, bytes]]) -> list[Rejected | None]:
         answers = [await self._publish(subject, payload) for subject, payload in messages]
         try:
             await self._passed()
         except (Error, OSError) as problem:
-            answers = [answer or _refused(problem) for answer in answers]
+            answers = [answer or _rejected(problem) for answer in answers]
         if self._gone.done():  # the server has said so before it sent back what was published to oneself
             raise self._gone.result()
         return answers
 
-    async def _publish(self, subject: str, payload: bytes) -> Refused | None:
+    async def _publish(self, subject: str, payload: bytes) -> Rejected | None:
         """Why it cannot even be sent, if so."""
         try:
             await self._client.publish(subject, payload)
         except MaxPayloadError:
             most = self._client.max_payload
-            return Refused(f"the message has {len(payload):,} bytes, but NATS takes {most:,} at most (max_payload)")
+            return Rejected(f"the message has {len(payload):,} bytes, but NATS takes {most:,} at most (max_payload)")
         except (Error, OSError) as problem:
-            return _refused(problem)
+            return _rejected(problem)
         return None
 
     async def _passed(self) -> None:

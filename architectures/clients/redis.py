@@ -23,7 +23,7 @@ from redis.exceptions import (
 from architectures.clients.redis_address import RedisAddress
 from architectures.clients.redis_pool import redis_pool
 from architectures.clients.send_queue import InTurn
-from architectures.interface import GoneForGood, Refused
+from architectures.interface import GoneForGood, Rejected
 
 ANSWER_MAX_S = 5.0  # redis-py's own default
 COME_BACK_FIRST_S, COME_BACK_EVERY_S = 0.05, 1.0  # the first attempt comes so soon, and each waits twice as long
@@ -114,13 +114,13 @@ class Pipeline:
         """A new one whenever it was closed: then Redis may have begun anew, with nothing of what it had."""
         return self._link.connection
 
-    async def execute(self, commands: Sequence[Command]) -> list[Refused | None]:
+    async def execute(self, commands: Sequence[Command]) -> list[Rejected | None]:
         """In this order. Of each command, why it was refused, if it was; raises GoneForGood.
 
         A connection that was closed before is made anew. What was sent, and not answered before it broke, is refused:
         nobody can say whether Redis has done it.
         """
-        answers: list[Refused | None] = []
+        answers: list[Rejected | None] = []
         try:
             async with asyncio.timeout(ANSWER_MAX_S):
                 await self._link.ready()
@@ -140,18 +140,18 @@ class Pipeline:
                             await self._link.renew()  # its other answers are not waited for
                             raise _deleted(told)
                         else:
-                            answers.append(Refused("Redis has begun anew, without what was said before; say it again"))
+                            answers.append(Rejected("Redis has begun anew, without what was said before; say it again"))
                     except ResponseError as problem:  # of this command alone; the next answer follows
                         doing = " ".join(str(part) for part in commands[len(answers)][:2])
                         if (for_good := gone_for_good(problem, doing)) is not None:
                             await self._link.renew()  # its other answers are not waited for
                             raise for_good from problem
-                        answers.append(_refused(problem))
+                        answers.append(_rejected(problem))
         except (RedisError, OSError) as problem:  # OSError: also a time-out
             await self._link.renew()
             if (for_good := gone_for_good(problem, "connect")) is not None:
                 raise for_good from problem
-            answers += [_refused(problem)] * (len(commands) - len(answers))
+            answers += [_rejected(problem)] * (len(commands) - len(answers))
         return answers
 
     def forget(self, stream: str) -> None:
@@ -166,8 +166,8 @@ def _deleted(stream: str) -> GoneForGood:
     return GoneForGood(f"the stream {stream} was deleted from Redis, or evicted, while it was in use; start again")
 
 
-def _refused(problem: Exception) -> Refused:
-    return Refused(f"Redis did not accept the message: {problem or type(problem).__name__}")
+def _rejected(problem: Exception) -> Rejected:
+    return Rejected(f"Redis did not accept the message: {problem or type(problem).__name__}")
 
 
 class Publisher:
@@ -184,7 +184,7 @@ class Publisher:
         self._commands: InTurn[Command] = InTurn("Redis", self._pipeline.execute, failed)
 
     async def publish(self, channel: str, payload: bytes) -> None:
-        """Returns when Redis has executed the PUBLISH; raises Refused if it did not, or too much is waiting."""
+        """Returns when Redis has executed the PUBLISH; raises Rejected if it did not, or too much is waiting."""
         await self._commands.send((self._verbs.publish, channel, payload))
 
     @property

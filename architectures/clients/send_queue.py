@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from architectures.interface import Refused
+from architectures.interface import Rejected
 
 BATCH_MAX = 500
 WAITING_MAX = 10_000
@@ -21,7 +21,7 @@ class InTurn(Generic[Item]):
     def __init__(
         self,
         backend: str,
-        hand_over: Callable[[Sequence[Item]], Awaitable[Sequence[Refused | None]]],
+        hand_over: Callable[[Sequence[Item]], Awaitable[Sequence[Rejected | None]]],
         failed: Callable[[BaseException], None],
     ) -> None:
         """`hand_over` returns of each, why it was refused, if it was; what it raises, `failed` is told.
@@ -35,7 +35,7 @@ class InTurn(Generic[Item]):
         self._sending = asyncio.create_task(self._send_all())
 
     async def send(self, item: Item) -> None:
-        """Returns when the backend has taken it; raises Refused if it did not, or too much is waiting."""
+        """Returns when the backend has taken it; raises Rejected if it did not, or too much is waiting."""
         await self.put(item)
 
     def put(self, item: Item) -> asyncio.Future[None]:
@@ -44,7 +44,7 @@ class InTurn(Generic[Item]):
         try:
             self._waiting.put_nowait((item, done))
         except asyncio.QueueFull as full:
-            raise Refused(f"the publisher's queue is full: {self._backend} is slower than the load") from full
+            raise Rejected(f"the publisher's queue is full: {self._backend} is slower than the load") from full
         return done
 
     async def _send_all(self) -> None:
@@ -52,12 +52,12 @@ class InTurn(Generic[Item]):
             batch = [await self._waiting.get()]
             while len(batch) < BATCH_MAX and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            answers: Sequence[Refused | None]
+            answers: Sequence[Rejected | None]
             try:
                 answers = await self._hand_over([item for item, _done in batch])
             except Exception as problem:  # noqa: BLE001 - whatever it was, nobody may wait for ever for an answer
                 self._failed(problem)
-                answers = [Refused(f"{self._backend} did not accept the message: {problem}")] * len(batch)
+                answers = [Rejected(f"{self._backend} did not accept the message: {problem}")] * len(batch)
             for (_item, done), refused in zip(batch, answers, strict=True):
                 self._waiting.task_done()
                 if done.done():  # its sender is gone

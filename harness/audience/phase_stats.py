@@ -123,15 +123,17 @@ class Phase:
             self.join.record_ns([took_ns])
             self.joins_redirected += redirected
 
-    def progress(self) -> msg.Progress:
+    def progress(self) -> msg.DrainProgress:
         self.flush()
-        return msg.Progress(heard=self.heard + self.repeated + self.untimed + self.replayed, unanswered=self.unanswered)
+        return msg.DrainProgress(
+            heard=self.heard + self.repeated + self.untimed + self.replayed, unanswered=self.unanswered
+        )
 
-    def close_second(self, next_second: int) -> msg.Tick:
+    def close_second(self, next_second: int) -> msg.AudienceSecond:
         """What the second that was open had; it joins the phase."""
         self.latency.add(self.second_latency)
         self.ack.add(self.second_ack)
-        tick = msg.Tick(
+        tick = msg.AudienceSecond(
             phase=self.name,
             second=self.second,
             said=self.second_said,

@@ -57,14 +57,14 @@ def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, a
     The rate is doubled until the objective breaks, then narrowed down, then run again. Where only the driver was in the
     way of more, it is "at least" that. Exit codes: as for run; 4 if the driver was not valid at any rate.
     """
-    from harness.core.registry import load_contender
+    from harness.core.registry import load_candidate
     from harness.core.settings import RunSettings
     from harness.experiments.capacity import Objective, Plan, find_capacity
 
     settings = RunSettings(**given)
     plan = Plan(objective=Objective(p99_ms=p99_s * 1000), start_per_s=start_per_s, precision=precision, repeats=repeats)
     with run_progress() as progress:
-        found, folder = find_capacity(settings, load_contender(settings.arch), plan, progress)
+        found, folder = find_capacity(settings, load_candidate(settings.arch), plan, progress)
         progress.step("report", "chart")
         from harness.report.capacity import capacity_lines, capacity_table
         from harness.report.charts import hockey_stick

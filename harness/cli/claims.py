@@ -43,10 +43,10 @@ def claims(out: str, resume: Path | None, measured: Path | None, as_json: bool, 
     """
     from harness.core.settings import make_out_dir
     from harness.experiments.claims import study
-    from harness.experiments.claims.experiments import Effort
+    from harness.experiments.claims.experiments import ClaimsPlan
     from harness.report.claims import claims_table, rows_of, write_findings
 
-    wanted = Effort(**effort)
+    wanted = ClaimsPlan(**effort)
     if measured is not None:
         refuse_beside_from("--claim")
     elif resume is None and wanted.rounds > 1 and not study.rounds_count(wanted):

@@ -66,7 +66,7 @@ def compare(
     """
     from harness.core.settings import RunSettings
     from harness.experiments import comparison as campaigns
-    from harness.services.external import reached
+    from harness.services.external import resolve_brokers
 
     if resume is not None:
         refuse_beside_resume()
@@ -77,7 +77,7 @@ def compare(
             architectures=architectures,
             rates_per_s=rates_per_s,
             rounds=rounds,
-            common=reached(RunSettings(arch=architectures[0], **given)),
+            common=resolve_brokers(RunSettings(arch=architectures[0], **given)),
         )
         folder = campaigns.begin(campaign, campaign.common.out)
     with campaign_progress(len(list(campaigns.plan(campaign, folder)))) as progress:

@@ -40,9 +40,9 @@ def refuse(names: Collection[str] | None, why: str, *, but: Sequence[str] = ()) 
 
 def refuse_unused_backends(architectures: Sequence[str]) -> None:
     """Raises UsageError if the user said something of a backend that none of these architectures has."""
-    from harness.core.registry import load_contender
+    from harness.core.registry import load_candidate
 
-    requires = [load_contender(name).requires for name in architectures]
+    requires = [load_candidate(name).requires for name in architectures]
     for backend, used in (
         ("Kafka", any(each.kafka for each in requires)),
         ("Redis", any(each.any_redis for each in requires)),

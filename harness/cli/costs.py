@@ -37,13 +37,13 @@ def costs(out: str, resume: Path | None, measured: Path | None, as_json: bool, *
     """
     from harness.core.settings import make_out_dir
     from harness.experiments.costs import study
-    from harness.experiments.costs.grid import Effort
+    from harness.experiments.costs.grid import CostsPlan
     from harness.experiments.costs.validation import summed_up
     from harness.report.costs import held_out_table, unit_costs_of, unit_costs_table, write_costs
 
     if measured is not None:
         refuse_beside_from()
-    records = measured or runs_of(study, Effort(**effort), out, resume)
+    records = measured or runs_of(study, CostsPlan(**effort), out, resume)
     model, checked = study.fit_and_check(records)
     path = write_costs(model, checked, make_out_dir(out) if measured else records)
     if as_json:

@@ -30,7 +30,9 @@ from harness.cli.types import COUNT
 )
 @click.option("--place", type=COUNT, metavar="I", help="Its place in it.  [default: a free one]")
 @click.option(
-    "--peers", metavar="URL,...", help="All gateways by place, this one too, where no roster is to be kept for them."
+    "--peers",
+    metavar="URL,...",
+    help="All gateways by place, this one too, where no membership is to be kept for them.",
 )
 @PARTITIONS
 @TICK_OPTION
@@ -51,9 +53,9 @@ def gateway(
 ) -> None:
     """Serve members as one gateway of a fleet, on this host, until interrupted.
 
-    Start one for each place, on whatever hosts; they agree on their places in the Kafka, Redis or NATS they share, and
-    keep a roster there. `chatbench run --gateways-at URL` drives them. Where others can reach it, it needs a token in
-    CHATBENCH_TOKEN, and whoever drives it the same.
+    Start one for each place, on any hosts. They keep their membership in the Kafka, Redis or NATS that they share, and
+    agree there who has which place. `chatbench run --gateways-at URL` drives them. A gateway that other hosts can
+    reach needs a token in CHATBENCH_TOKEN, and whoever drives it needs the same.
 
     \b
     Examples:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from architectures.interface import Contender
+from architectures.interface import Candidate
 from harness.core import registry
 from peers.interface import Peer
 
@@ -39,7 +39,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 def listing() -> Listing:
     names = (*registry.architecture_names(), *registry.peer_names())
     return Listing(
-        architectures=[_architecture(name, registry.load_contender(name)) for name in names],
+        architectures=[_architecture(name, registry.load_candidate(name)) for name in names],
         scenarios=[
             ListedScenario(name=name, summary=registry.scenario_summary(path), options=registry.scenario_options(path))
             for name, path in registry.scenario_files().items()
@@ -47,11 +47,11 @@ def listing() -> Listing:
     )
 
 
-def _architecture(name: str, contender: type[Contender]) -> ListedArchitecture:
+def _architecture(name: str, candidate: type[Candidate]) -> ListedArchitecture:
     return ListedArchitecture(
         name=name,
-        is_peer=issubclass(contender, Peer),
-        needs=[backend for backend in BACKENDS if getattr(contender.requires, backend)],
-        summary=contender.summary,
-        options=dict(contender.options),
+        is_peer=issubclass(candidate, Peer),
+        needs=[backend for backend in BACKENDS if getattr(candidate.requires, backend)],
+        summary=candidate.summary,
+        options=dict(candidate.options),
     )

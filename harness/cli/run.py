@@ -50,12 +50,12 @@ def run(as_json: bool, **given: Any) -> None:
     Exit codes: 0 ran, 2 usage, 3 a service failed, 4 the driver was not valid, 130 interrupted.
     """
     # Imported here, as in all commands, so that `chatbench --help` need not wait for what only a run needs.
-    from harness.core.registry import load_contender
+    from harness.core.registry import load_candidate
     from harness.core.settings import RunSettings
     from harness.runs.run import run_once
 
     settings = RunSettings(**given)
-    architecture = load_contender(settings.arch)
+    architecture = load_candidate(settings.arch)
     with run_progress() as progress:
         outcome = run_once(settings, architecture, progress)
     # What was measured is told before anything is made of it, which may fail.

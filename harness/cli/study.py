@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from harness.core.progress import CampaignProgress
 
 
-Effort = TypeVar("Effort")
+StudyPlan = TypeVar("StudyPlan")
 
 
-class Study(Protocol[Effort]):
+class Study(Protocol[StudyPlan]):
     """The modules claims.study and costs.study."""
 
-    def begin(self, effort: Effort, out: str) -> Path: ...
-    def resume(self, folder: Path) -> Effort: ...
-    def steps(self, effort: Effort, folder: Path) -> int: ...
-    def run_study(self, effort: Effort, folder: Path, progress: CampaignProgress) -> None: ...
+    def begin(self, effort: StudyPlan, out: str) -> Path: ...
+    def resume(self, folder: Path) -> StudyPlan: ...
+    def steps(self, effort: StudyPlan, folder: Path) -> int: ...
+    def run_study(self, effort: StudyPlan, folder: Path, progress: CampaignProgress) -> None: ...
 
 
 study_options = together(
@@ -37,7 +37,7 @@ study_options = together(
 )
 
 
-def runs_of(study: Study[Effort], asked: Effort, out: str, resume: Path | None) -> Path:
+def runs_of(study: Study[StudyPlan], asked: StudyPlan, out: str, resume: Path | None) -> Path:
     """The folder of a study all of whose runs are there, because those that were missing were run."""
     if resume is None:
         wanted, folder = asked, study.begin(asked, out)

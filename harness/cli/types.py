@@ -25,7 +25,7 @@ class Duration(click.ParamType[float]):
             self.fail(f"{value!r} is no duration; write it like 30s, 2m or 500ms", param, ctx)
 
 
-class Tick(click.ParamType["float | None"]):
+class TickInterval(click.ParamType["float | None"]):
     """Seconds, or None for `adaptive`."""
 
     name = "tick"
@@ -89,4 +89,4 @@ PORT = Whole("port", {"": 1}, "8089")
 NUMBER = Number()
 FOLDER = Folder()
 DURATION = Duration()
-TICK = Tick()
+TICK = TickInterval()

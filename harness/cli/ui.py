@@ -56,7 +56,7 @@ def ui(port: int, bind: str, origins: tuple[str, ...], open_browser: bool, **giv
 
     What is given here are the fields' first values. A test lasts until it is stopped there.
     """
-    from harness.core.registry import load_contender
+    from harness.core.registry import load_candidate
     from harness.core.settings import RunSettings
     from harness.serve.web_ui import serve_ui
 
@@ -67,4 +67,4 @@ def ui(port: int, bind: str, origins: tuple[str, ...], open_browser: bool, **giv
 
     settings = RunSettings(**given)
     with run_progress() as progress:
-        serve_ui(settings, load_contender(settings.arch), (bind, port), progress, say, origins=origins)
+        serve_ui(settings, load_candidate(settings.arch), (bind, port), progress, say, origins=origins)

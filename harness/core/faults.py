@@ -19,7 +19,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from architectures.interface import Contender
+from architectures.interface import Candidate
 from harness.core.errors import UsageError
 from harness.core.units import parse_duration
 
@@ -141,7 +141,7 @@ def _duration(spec: str, text: str) -> float:
         ) from problem
 
 
-def check_fault(fault: Fault, architecture: type[Contender], gateways: int, brokers: int) -> None:
+def check_fault(fault: Fault, architecture: type[Candidate], gateways: int, brokers: int) -> None:
     """Raise UsageError where there is nothing to break so, or nobody would be left."""
     requires = architecture.requires
     for part, required in (("broker", requires.kafka), ("redis", requires.any_redis), ("nats", requires.nats)):

@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from architectures.interface import Architecture, Contender
+from architectures.interface import Architecture, Candidate
 from harness.core.errors import UsageError
 from harness.core.escapes import is_plain
 from harness.core.options import BadOption, choose_options
@@ -23,7 +23,7 @@ ARCHITECTURES = "chatbench.architectures"
 PEERS = "chatbench.peers"
 MEMBERS = "chatbench.locust"
 SCENARIOS_DIR = Path(str(resources.files("scenarios")))
-Kind = TypeVar("Kind", bound=Contender)
+Kind = TypeVar("Kind", bound=Candidate)
 
 
 def architecture_names() -> list[str]:
@@ -34,7 +34,7 @@ def peer_names() -> list[str]:
     return sorted(entry.name for entry in entry_points(group=PEERS))
 
 
-def load_contender(name: str) -> type[Contender]:
+def load_candidate(name: str) -> type[Candidate]:
     """The architecture or peer of that name; raises UsageError, with the nearest name, if there is none."""
     for group in (ARCHITECTURES, PEERS):
         for entry in entry_points(group=group):
@@ -44,10 +44,10 @@ def load_contender(name: str) -> type[Contender]:
 
 
 def load_architecture(name: str) -> type[Architecture]:
-    """As load_contender, for what only chatbench's own gateway can do."""
-    contender = load_contender(name)
-    if issubclass(contender, Architecture):
-        return contender
+    """As load_candidate, for what only chatbench's own gateway can do."""
+    candidate = load_candidate(name)
+    if issubclass(candidate, Architecture):
+        return candidate
     raise UsageError(
         f"{name} is a gateway of its own, which can only be measured; "
         "use it with `chatbench run` or `chatbench compare`"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from architectures.clients.redis_address import Kind, RedisAddress
-from architectures.interface import BadTopology, Contender, Option, Topology
+from architectures.interface import BadTopology, Candidate, Option, Topology
 from harness.core.addresses import gateway_url, host_port, kafka_hosts, nats_address, redis_address
 from harness.core.errors import UsageError
 from harness.core.escapes import is_plain
@@ -72,13 +72,13 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     out: str = "results"
 
-    def gateway_count(self, architecture: type[Contender]) -> int:
+    def gateway_count(self, architecture: type[Candidate]) -> int:
         if self.gateways is not None:
             return self.gateways
         return min(2, architecture.requires.gateways_max or 2)
 
 
-def validate(settings: RunSettings, architecture: type[Contender]) -> None:
+def validate(settings: RunSettings, architecture: type[Candidate]) -> None:
     """Raise UsageError for the first setting that cannot be."""
     validate_load(settings)
     own_token()
@@ -130,7 +130,7 @@ class External(NamedTuple):
     required: bool  # by the architecture
 
 
-def external_backends(settings: RunSettings, architecture: type[Contender]) -> list[External]:
+def external_backends(settings: RunSettings, architecture: type[Candidate]) -> list[External]:
     """All that there are."""
     requires = architecture.requires
     return [
@@ -140,7 +140,7 @@ def external_backends(settings: RunSettings, architecture: type[Contender]) -> l
     ]
 
 
-def _validate_external(settings: RunSettings, architecture: type[Contender]) -> None:
+def _validate_external(settings: RunSettings, architecture: type[Candidate]) -> None:
     if settings.kafka_bootstrap is not None:
         kafka_hosts(settings.kafka_bootstrap)
     if settings.nats_url is not None:
@@ -164,7 +164,7 @@ def _validate_external(settings: RunSettings, architecture: type[Contender]) -> 
             )
 
 
-def _validate_redis(address: RedisAddress, architecture: type[Contender]) -> None:
+def _validate_redis(address: RedisAddress, architecture: type[Candidate]) -> None:
     is_cluster = address.kind is Kind.CLUSTER
     if architecture.requires.redis_cluster and not is_cluster:
         raise UsageError(
@@ -243,7 +243,7 @@ def parse_faults(settings: RunSettings) -> list[Fault]:
     return faults
 
 
-def topology(settings: RunSettings, architecture: type[Contender]) -> Topology:
+def topology(settings: RunSettings, architecture: type[Candidate]) -> Topology:
     return Topology(
         run_id=f"chatbench-{secrets.token_hex(4)}",
         gateways=settings.gateway_count(architecture),
@@ -254,7 +254,7 @@ def topology(settings: RunSettings, architecture: type[Contender]) -> Topology:
     )
 
 
-def architecture_options(settings: RunSettings, architecture: type[Contender]) -> dict[str, Option]:
+def architecture_options(settings: RunSettings, architecture: type[Candidate]) -> dict[str, Option]:
     """All of the architecture's options, chosen or default; raises UsageError."""
     try:
         return choose_options(architecture.options, parse_options("--arch-set", settings.arch_options))

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from architectures.interface import Contender
+from architectures.interface import Candidate
 from harness.core import settings as config
 from harness.core.errors import Interrupted, LoadTooFast
 from harness.core.hosts import started_by_others
@@ -28,8 +28,8 @@ from harness.runs.record import Record, new_folder
 from harness.runs.run import required, run_on
 from harness.runs.summary import Summary
 from harness.services.backends import Backends
-from harness.services.external import external_services, reached
-from harness.services.remote import met
+from harness.services.external import external_services, resolve_brokers
+from harness.services.remote import resolve_fleet
 
 FOUND = "capacity.json"
 RUNS_MAX = 60
@@ -157,14 +157,14 @@ def _rounded(rate_per_s: float) -> float:
 
 def find_capacity(
     settings: RunSettings,
-    architecture: type[Contender],
+    architecture: type[Candidate],
     plan: Plan,
     progress: Progress,
 ) -> tuple[Capacity, Path]:
     """Run until it is found; returns it and the folder it is recorded in. Raises UsageError or ServiceFailed."""
     config.validate(settings, architecture)
     plan.check()
-    settings = met(reached(settings))
+    settings = resolve_fleet(resolve_brokers(settings))
     scenario = find_scenario(settings.scenario)
     folder = new_folder(config.make_out_dir(settings.out), f"capacity-{settings.arch}-{scenario.stem}")
     logs = folder / "logs"

@@ -17,7 +17,7 @@ from harness.core import settings as config
 from harness.core.errors import UsageError
 from harness.core.options import parse_options
 from harness.core.progress import CampaignProgress
-from harness.core.registry import find_scenario, load_contender
+from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
 from harness.experiments.plan_file import note, read_again
 from harness.experiments.series import PlannedRun, in_turn, run_series, validated
@@ -58,7 +58,7 @@ def check(campaign: Campaign) -> None:
     config.in_range("--rounds", campaign.rounds, 1, config.ROUNDS_MAX)
     if len(set(campaign.architectures)) < 2:
         raise UsageError("compare needs at least two different architectures; give --arch twice or more")
-    known = {option for name in campaign.architectures for option in load_contender(name).options}
+    known = {option for name in campaign.architectures for option in load_candidate(name).options}
     for given in parse_options("--arch-set", campaign.common.arch_options):
         if given not in known:
             raise UsageError(f"--arch-set: none of these architectures has an option {given!r}; leave it out")
@@ -77,7 +77,7 @@ def plan(campaign: Campaign, folder: Path) -> Iterator[PlannedRun]:
 
 def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, name: str) -> RunSettings:
     common = campaign.common
-    architecture = load_contender(name)
+    architecture = load_candidate(name)
     uses_kafka = architecture.requires.kafka
     return msgspec.structs.replace(
         common,

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from architectures.interface import Contender
+from architectures.interface import Candidate
 from harness.core import settings as config
 from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.escapes import markdown_cell
 from harness.core.faults import check_fault, needs_proxies, parse_fault
 from harness.core.progress import CampaignProgress
-from harness.core.registry import find_scenario, load_contender
+from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt
 from harness.experiments.series import WarmBackends
@@ -78,7 +78,7 @@ def plan(
     config.in_range("--rounds", rounds, 1, config.ROUNDS_MAX)
     cells = []
     for name in architectures:
-        architecture = load_contender(name)
+        architecture = load_candidate(name)
         for fault in faults:
             settings = _settings(common, architecture, fault)
             if _applies(fault, settings, architecture):
@@ -108,7 +108,7 @@ def check_all_met(cells: list[PlannedCell], architectures: tuple[str, ...], faul
             raise UsageError(f"--arch {name} has nothing that these faults break; leave it out")
 
 
-def _settings(common: RunSettings, architecture: type[Contender], fault: str) -> RunSettings:
+def _settings(common: RunSettings, architecture: type[Candidate], fault: str) -> RunSettings:
     longer = KILL_TAKES_LONGER if fault.startswith("kill:") else 1.0
     return msgspec.structs.replace(
         common,
@@ -120,7 +120,7 @@ def _settings(common: RunSettings, architecture: type[Contender], fault: str) ->
     )
 
 
-def _applies(fault: str, settings: RunSettings, architecture: type[Contender]) -> bool:
+def _applies(fault: str, settings: RunSettings, architecture: type[Candidate]) -> bool:
     parsed = parse_fault(fault, settings.duration_s)
     try:
         check_fault(parsed, architecture, settings.gateway_count(architecture), settings.brokers)
@@ -140,7 +140,7 @@ def run_matrix(cells: list[PlannedCell], common: RunSettings, progress: Campaign
     with signals_interrupt(), WarmBackends([each.settings for each in cells], logs) as warm:
         try:
             for done, (number, settings) in enumerate(cells):
-                architecture = load_contender(settings.arch)
+                architecture = load_candidate(settings.arch)
                 progress.run(done, f"{settings.arch}, {settings.faults[0]}")
                 record = Record(folder, settings, scenario.stem, architecture)
                 try:
@@ -161,13 +161,13 @@ def _kind(settings: RunSettings) -> str:
     return config.parse_faults(settings)[0].kind
 
 
-def _failed(settings: RunSettings, architecture: type[Contender], why: str) -> Cell:
+def _failed(settings: RunSettings, architecture: type[Candidate], why: str) -> Cell:
     kind = _kind(settings)
     promised = kind in architecture.promises.survives
     return Cell(arch=settings.arch, fault=kind, promised=promised, held=None, why=f"the run failed: {why}")
 
 
-def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Contender], record: str) -> Cell:
+def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Candidate], record: str) -> Cell:
     """What was promised against what was seen."""
     kind = _kind(settings)
     promised = kind in architecture.promises.survives

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from architectures.interface import Contender
+from architectures.interface import Candidate
 from harness.core import settings as config
 from harness.core.errors import Interrupted
 from harness.core.progress import Progress
-from harness.core.registry import SCENARIOS_DIR, load_contender
+from harness.core.registry import SCENARIOS_DIR, load_candidate
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
 from harness.measure.ratio import ratio_of
@@ -139,7 +139,7 @@ class _Bench:
 
     def run(self, name: str, arch: str, arch_options: Mapping[str, float], **given: object) -> Summary:
         self._progress.step("selftest", name)
-        architecture = load_contender(arch)
+        architecture = load_candidate(arch)
         settings = msgspec.convert(
             {
                 "arch": arch,
@@ -155,7 +155,7 @@ class _Bench:
         config.validate(settings, architecture)
         return self._run(settings, architecture)
 
-    def _run(self, settings: RunSettings, architecture: type[Contender]) -> Summary:
+    def _run(self, settings: RunSettings, architecture: type[Candidate]) -> Summary:
         record = Record(self._folder, settings, Path(settings.scenario).stem.strip("_"), architecture)
         backends = Backends(architecture.requires, settings.brokers, record.logs)
         try:

@@ -15,7 +15,7 @@ from harness.core import settings as config
 from harness.core.errors import Interrupted, ServiceFailed
 from harness.core.faults import needs_proxies
 from harness.core.progress import CampaignProgress
-from harness.core.registry import find_scenario, load_contender
+from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
 from harness.results.reading import read_run
@@ -34,7 +34,7 @@ class PlannedRun:
 def validated(planned: Sequence[PlannedRun]) -> list[PlannedRun]:
     """The same runs; raises UsageError if one of them cannot be."""
     for each in planned:
-        config.validate(each.settings, load_contender(each.settings.arch))
+        config.validate(each.settings, load_candidate(each.settings.arch))
     return list(planned)
 
 
@@ -73,7 +73,7 @@ class WarmBackends:
         alike = [each for each in self._runs if _is_proxied(each) == proxied]
         if brokers is None:  # any will do, so those that a later run needs
             brokers = next((number for each in alike if (number := _brokers(each)) is not None), 1)
-        every = [load_contender(each.arch).requires for each in alike if _brokers(each) in {None, brokers}]
+        every = [load_candidate(each.arch).requires for each in alike if _brokers(each) in {None, brokers}]
         requires = Requirements(
             kafka=any(each.kafka for each in every),
             redis=any(each.redis for each in every),
@@ -94,7 +94,7 @@ class WarmBackends:
 
 def _brokers(settings: RunSettings) -> int | None:
     """How many brokers a run needs; None if it is all the same to it."""
-    return settings.brokers if load_contender(settings.arch).requires.kafka else None
+    return settings.brokers if load_candidate(settings.arch).requires.kafka else None
 
 
 def _is_proxied(settings: RunSettings) -> bool:
@@ -119,7 +119,7 @@ def run_series(
         try:
             for done, each in enumerate(to_run, start=len(planned) - len(to_run)):
                 progress.run(done, each.name)
-                architecture = load_contender(each.settings.arch)
+                architecture = load_candidate(each.settings.arch)
                 scenario = find_scenario(each.settings.scenario)
                 record = Record(config.make_out_dir(each.settings.out), each.settings, scenario.stem, architecture)
                 outcomes.append(run_on(warm.backends_for(each.settings), record, architecture, scenario, progress))

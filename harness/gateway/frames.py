@@ -52,7 +52,7 @@ class HeldBytes:
     bytes: int = 0
 
 
-class Held:
+class HeldFrames:
     """In the place of a transport, for as long as something else has to be written to it first."""
 
     def __init__(self, max_bytes: int, together: HeldBytes) -> None:

@@ -27,7 +27,7 @@ from architectures.clients.kafka import (
     create_topic,
     place_of,
 )
-from architectures.interface import GoneForGood, Refused, Services, Topology
+from architectures.interface import GoneForGood, Rejected, Services, Topology
 from harness.gateway.leases import LEASE_S, Holder, StoreAway
 
 READ_BACK_MAX_S = 10.0
@@ -143,7 +143,7 @@ class KafkaLeases:
                 await self._write(msgspec.json.encode(Word(kind, place, number, holder)))
                 counts: bool = await answer
                 return counts
-        except (Refused, TimeoutError) as problem:
+        except (Rejected, TimeoutError) as problem:
             raise StoreAway(f"Kafka does not answer ({problem or 'what was written could not be read'})") from problem
         finally:
             self._waiting.pop((holder.token, number), None)

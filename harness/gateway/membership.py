@@ -24,7 +24,7 @@ class NoPlace(Exception):
     """This gateway cannot be, or not remain, in the fleet; the text says why, for the user."""
 
 
-class Roster:
+class Membership:
     """One gateway's view of its fleet. `take_place`, then `serve`, and `leave` in the end."""
 
     def __init__(self, places: int, url: str, shape: str, store: LeaseStore) -> None:

@@ -12,16 +12,16 @@ from harness.gateway.leases import LEASE_S, LeaseStore
 from harness.gateway.leases_kafka import kafka_leases
 from harness.gateway.leases_nats import nats_leases
 from harness.gateway.leases_redis import redis_leases
-from harness.gateway.membership import RENEW_EVERY_S, Roster
+from harness.gateway.membership import RENEW_EVERY_S, Membership
 
-ROSTER = "roster"
+ROSTER = "membership"
 
 
 @contextlib.asynccontextmanager
-async def shared_roster(services: Services, topology: Topology, url: str, shape: str) -> AsyncIterator[Roster]:
-    """A roster of as many places as the topology has gateways. In Kafka where there is one, else in Redis or NATS."""
+async def shared_membership(services: Services, topology: Topology, url: str, shape: str) -> AsyncIterator[Membership]:
+    """A membership with a place for each gateway of the topology: in Kafka if there is one, else in Redis or NATS."""
     async with _leases(services, topology) as store:
-        yield Roster(topology.gateways, url, shape, store)
+        yield Membership(topology.gateways, url, shape, store)
 
 
 def _leases(services: Services, topology: Topology) -> contextlib.AbstractAsyncContextManager[LeaseStore]:
@@ -29,12 +29,12 @@ def _leases(services: Services, topology: Topology) -> contextlib.AbstractAsyncC
         return kafka_leases(services, topology, ROSTER)
     if services.redis_url is not None:
         return redis_leases(services.redis_url, topology.topic(ROSTER), topology.gateways)
-    assert services.nats_url is not None, "what needs no backend has one gateway, and no roster"
+    assert services.nats_url is not None, "what needs no backend has one gateway, and no membership"
     return nats_leases(services.nats_url, topology.topic(ROSTER), topology.gateways)
 
 
 async def who_is_there(services: Services, topology: Topology) -> set[str]:
-    """URLs of the gateways that have a place in the fleet whose roster is in this Kafka."""
+    """URLs of the gateways that have a place in the fleet whose membership is in this Kafka."""
     deadline = time.monotonic() + LEASE_S + RENEW_EVERY_S
     async with kafka_leases(services, topology, ROSTER) as leases:
         while True:

@@ -11,7 +11,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
 from architectures.interface import Delivery
-from harness.gateway.frames import CLOSING, Held, HeldBytes, Writable, framed, write_to
+from harness.gateway.frames import CLOSING, HeldBytes, HeldFrames, Writable, framed, write_to
 
 WAITING_MAX_BYTES = 64 * 1024  # of one room; what is more is written at once
 HELD_MAX_BYTES = 256 * 1024 * 1024
@@ -72,12 +72,12 @@ class Rooms:
         if room is not None and member in room.members:
             self._write(room)
             _end_hold(room.members[member])
-            room.members[member] = Held(max_bytes, self.held)
+            room.members[member] = HeldFrames(max_bytes, self.held)
 
     def release(self, name: str, member: ServerConnection, first: bytes) -> None:
         """Write `first` to that member, then what was held, then what is delivered; cut it off if that is too much."""
         room = self._rooms.get(name)
-        if room is None or not isinstance(held := room.members.get(member), Held):
+        if room is None or not isinstance(held := room.members.get(member), HeldFrames):
             return  # it left meanwhile, or is about to be sent a close frame
         self._write(room)
         room.members[member] = transport = _transport_of(member)
@@ -181,7 +181,7 @@ class Rooms:
 
 def _end_hold(writable: Writable) -> None:
     """Whoever stood in a room like that does so no longer."""
-    if isinstance(writable, Held):
+    if isinstance(writable, HeldFrames):
         writable.end()
 
 

@@ -23,9 +23,9 @@ from harness.gateway.adaptive_tick import adapt
 from harness.gateway.admission import Door, listening_socket
 from harness.gateway.chat_page import chat_page, way
 from harness.gateway.member_connection import MemberConnection
-from harness.gateway.membership import Roster
+from harness.gateway.membership import Membership
 from harness.gateway.metrics import CONTENT_TYPE_LATEST, OpenMetrics
-from harness.gateway.session import Hall, Session, cut_off_slow
+from harness.gateway.session import Hub, Session, cut_off_slow
 from harness.gateway.settings import About, GatewaySettings, GatewayStats
 
 CLOSE_MAX_S = 1.0
@@ -34,43 +34,43 @@ BACKLOG = 4096  # a whole audience connects at once
 
 
 async def run_gateway(
-    settings: GatewaySettings, roster: Roster | None = None, serving: Callable[[], None] = lambda: None
+    settings: GatewaySettings, membership: Membership | None = None, serving: Callable[[], None] = lambda: None
 ) -> None:
     """Serve until SIGTERM or SIGINT, or until the architecture reports that its backend is gone.
 
-    With a roster, in which it has a place already, it learns from there where the others are. `serving` is told when
-    members can come.
+    With a membership, in which it has a place already, it learns from there where the others are. `serving` is called
+    when members can come.
     """
     architecture = load_architecture(settings.arch)(settings.services, settings.topology, settings.index)
-    hall = Hall(settings, architecture)
+    hub = Hub(settings, architecture)
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _end, ended, None)
 
-    await architecture.open(hall.rooms.deliver, lambda problem: _end(ended, problem), hall.moved)
-    helpers = [asyncio.create_task(cut_off_slow(hall))]
+    await architecture.open(hub.rooms.deliver, lambda problem: _end(ended, problem), hub.moved)
+    helpers = [asyncio.create_task(cut_off_slow(hub))]
     if settings.tick_s is None:
-        helpers.append(asyncio.create_task(adapt(hall.rooms)))
-    if roster is not None:
-        hall.peers = roster.addresses
+        helpers.append(asyncio.create_task(adapt(hub.rooms)))
+    if membership is not None:
+        hub.peers = membership.addresses
     numbers = itertools.count(1)
 
     async def serve_member(connection: ServerConnection) -> None:
         assert isinstance(connection, MemberConnection)
-        await Session(hall, connection, f"g{settings.index}-{next(numbers)}").serve()
+        await Session(hub, connection, f"g{settings.index}-{next(numbers)}").serve()
 
-    stats = Statistics(hall)
+    stats = Statistics(hub)
     metrics = OpenMetrics(settings.arch, settings.index, stats.now)
     door = Door(
         settings.exposure,
         members_max=settings.limits.members_max,
-        members=lambda: len(hall.sessions),
-        counts=hall.counts,
+        members=lambda: len(hub.sessions),
+        counts=hub.counts,
         answers={
             "/stats": ("application/json", lambda _query: msgspec.json.encode(stats.now()).decode()),
             "/about": (
                 "application/json",
-                lambda _query: msgspec.json.encode(_about(settings, architecture, roster)).decode(),
+                lambda _query: msgspec.json.encode(_about(settings, architecture, membership)).decode(),
             ),
             "/metrics": (CONTENT_TYPE_LATEST, lambda _query: metrics.text()),
             "/chat": ("text/html; charset=utf-8", lambda _query: chat_page()),
@@ -94,12 +94,12 @@ async def run_gateway(
             backlog=BACKLOG,
         ):
             serving()
-            if roster is not None:
-                helpers.append(asyncio.create_task(roster.serve()))
+            if membership is not None:
+                helpers.append(asyncio.create_task(membership.serve()))
             for helper in helpers:
                 helper.add_done_callback(lambda done: None if done.cancelled() else _end(ended, done.exception()))
             await ended
-            hall.rooms.end()
+            hub.rooms.end()
     except GoneForGood:
         gone = True  # what was accepted has nowhere to go: to wait for it would only hide the reason
         raise
@@ -119,7 +119,7 @@ def _end(ended: asyncio.Future[None], problem: BaseException | None) -> None:
         ended.set_exception(problem)
 
 
-def _about(settings: GatewaySettings, architecture: Architecture, roster: Roster | None) -> About:
+def _about(settings: GatewaySettings, architecture: Architecture, membership: Membership | None) -> About:
     return About(
         version=version("chatbench"),
         arch=settings.arch,
@@ -127,7 +127,7 @@ def _about(settings: GatewaySettings, architecture: Architecture, roster: Roster
         index=settings.index,
         topology=settings.topology,
         tick_s=settings.tick_s,
-        urls=dict(enumerate(settings.peers)) if roster is None else roster.serving(),
+        urls=dict(enumerate(settings.peers)) if membership is None else membership.serving(),
         frames_per_s=settings.limits.frames_per_s,
     )
 
@@ -135,23 +135,23 @@ def _about(settings: GatewaySettings, architecture: Architecture, roster: Roster
 class Statistics:
     """What this gateway has counted, and its process used, until now."""
 
-    def __init__(self, hall: Hall) -> None:
-        self._hall = hall
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
         self._process = psutil.Process()
         self._name = f"{socket.gethostname()} {os.getpid()} {time.time_ns()}"
 
     def now(self) -> GatewayStats:
-        hall = self._hall
+        hub = self._hub
         return GatewayStats(
             process=self._name,
             cpu_s=time.process_time(),
             rss_bytes=self._process.memory_info().rss,
-            members=len(hall.sessions),
-            rooms=len(hall.rooms),
-            frames_out=hall.rooms.frames_out,
-            writes=hall.rooms.writes,
-            bytes_out=hall.rooms.bytes_out,
-            wasted=hall.rooms.wasted,
-            buffered_bytes=hall.buffered_bytes(),
-            counts=dict(hall.counts),
+            members=len(hub.sessions),
+            rooms=len(hub.rooms),
+            frames_out=hub.rooms.frames_out,
+            writes=hub.rooms.writes,
+            bytes_out=hub.rooms.bytes_out,
+            wasted=hub.rooms.wasted,
+            buffered_bytes=hub.buffered_bytes(),
+            counts=dict(hub.counts),
         )

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.protocol import State
 
-from architectures.interface import HISTORY_MAX, Architecture, Moving, Refused
+from architectures.interface import HISTORY_MAX, Architecture, Moving, Rejected
 from harness.core import protocol as wire
 from harness.gateway.frames import framed, write
 from harness.gateway.member_connection import FLOOD, REASON_MAX_BYTES, MemberConnection, cut_to_bytes
@@ -39,7 +39,7 @@ ROOM_LOCKS = 256
 MOVING_CHECK_S = 0.02
 
 
-class Hall:
+class Hub:
     """What all sessions of a gateway share."""
 
     def __init__(self, settings: GatewaySettings, architecture: Architecture) -> None:
@@ -111,35 +111,35 @@ class Hall:
 class Session:
     """Serves one connection until it closes."""
 
-    def __init__(self, hall: Hall, connection: MemberConnection, name: str) -> None:
-        self._hall = hall
+    def __init__(self, hub: Hub, connection: MemberConnection, name: str) -> None:
+        self._hub = hub
         self._connection = connection
         self._name = name
         self._rooms: set[str] = set()
         self._publishing: set[asyncio.Task[None]] = set()
         self._publishing_bytes = 0
         self._answered = asyncio.Event()  # by the backend: one more of this member's messages
-        self._joins = TokenBucket(hall.limits.joins_per_s, hall.limits.joins_burst)
-        self._questions = TokenBucket(hall.limits.history_per_s, hall.limits.history_burst)
+        self._joins = TokenBucket(hub.limits.joins_per_s, hub.limits.joins_burst)
+        self._questions = TokenBucket(hub.limits.history_per_s, hub.limits.history_burst)
 
     async def serve(self) -> None:
-        hall = self._hall
-        hall.sessions[self._connection] = self
+        hub = self._hub
+        hub.sessions[self._connection] = self
         try:
             async for frame in self._connection:
                 if not await self._handle(frame):
                     break
         except ConnectionClosed as closed:
             if self._connection.flooded:
-                hall.counts[f"closed_{FLOOD}"] += 1
+                hub.counts[f"closed_{FLOOD}"] += 1
             elif closed.sent is not None and closed.sent.code in CLOSED_BY_PROTOCOL:
-                hall.counts[f"closed_{CLOSED_BY_PROTOCOL[closed.sent.code]}"] += 1
+                hub.counts[f"closed_{CLOSED_BY_PROTOCOL[closed.sent.code]}"] += 1
             elif closed.sent is None and closed.rcvd is None:
-                hall.counts["vanished"] += 1  # reset, or silent for too long
+                hub.counts["vanished"] += 1  # reset, or silent for too long
         finally:
-            hall.sessions.pop(self._connection, None)
+            hub.sessions.pop(self._connection, None)
             for room in list(self._rooms):
-                await hall.exit(room, self._connection)
+                await hub.exit(room, self._connection)
 
     async def _handle(self, frame: str | bytes) -> bool:
         """Act on one frame; returns False when the connection was closed over it."""
@@ -165,27 +165,27 @@ class Session:
 
     async def _join(self, room: str, after_ns: int | None) -> bool:
         if not self._joins.take():
-            reason = f"a member may join {self._hall.limits.joins_per_s:g} rooms a second"
+            reason = f"a member may join {self._hub.limits.joins_per_s:g} rooms a second"
             return await self._close(CloseCode.POLICY_VIOLATION, "too_many_joins", reason)
         if room not in self._rooms:
-            limit = self._hall.limits.rooms_per_member_max
+            limit = self._hub.limits.rooms_per_member_max
             if len(self._rooms) >= limit:
                 reason = f"a member may be in at most {limit} rooms"
                 return await self._close(CloseCode.POLICY_VIOLATION, "too_many_rooms", reason)
             self._rooms.add(room)
-            if not self._hall.architecture.promises.history:
+            if not self._hub.architecture.promises.history:
                 after_ns = None
             try:
                 server = await self._enter(room, held=after_ns is not None)
             except Moving:
                 self._rooms.discard(room)
-                self._hall.counts["refused_moving"] += 1
+                self._hub.counts["refused_moving"] += 1
                 self._send(wire.Error("moving", f"no gateway serves {room!r} at the moment; join it again later"))
                 return True
-            if server != self._hall.gateway:
+            if server != self._hub.gateway:
                 self._rooms.discard(room)
-                self._hall.counts["redirected"] += 1
-                self._send(wire.Redirect(room, self._hall.peers[server]))
+                self._hub.counts["redirected"] += 1
+                self._send(wire.Redirect(room, self._hub.peers[server]))
                 return True
             if after_ns is not None:
                 await self._catch_up(room, after_ns)
@@ -195,33 +195,33 @@ class Session:
 
     async def _catch_up(self, room: str, after_ns: int) -> None:
         """Let the member in, with what was said in the room since that moment before what is delivered from now on."""
-        hall = self._hall
+        hub = self._hub
         missed: Sequence[bytes] = ()
-        earliest_s = time.time() - hall.limits.history_max_s
+        earliest_s = time.time() - hub.limits.history_max_s
         try:
             said = await self._while_open(self._look_back(room, max(after_ns / 1e9, earliest_s)))
-        except Refused:
-            hall.counts["history_refused"] += 1
+        except Rejected:
+            hub.counts["history_refused"] += 1
             complete = False
         else:
             if said is None:
-                hall.counts["history_abandoned"] += 1
+                hub.counts["history_abandoned"] += 1
                 return
-            missed = newest(said, hall.limits.history_max_bytes)
+            missed = newest(said, hub.limits.history_max_bytes)
             complete = len(missed) == len(said) < HISTORY_MAX and after_ns / 1e9 >= earliest_s
-        hall.counts["replayed"] += len(missed)
+        hub.counts["replayed"] += len(missed)
         joined = wire.Joined(room, len(missed), incomplete=not complete)
         frames = b"".join(framed(payload) for payload in (wire.encode(joined), *missed))
-        hall.rooms.release(room, self._connection, frames)
+        hub.rooms.release(room, self._connection, frames)
 
     async def _look_back(self, room: str, after_s: float) -> Sequence[bytes]:
         if not self._questions.take_if_there():
-            raise Refused(f"a member may ask {self._hall.limits.history_per_s:g} times a second what it missed")
-        async with self._hall.may_look_back:
+            raise Rejected(f"a member may ask {self._hub.limits.history_per_s:g} times a second what it missed")
+        async with self._hub.may_look_back:
             # What was held until now is history. Nothing may be awaited in between: what is delivered then would be in
             # both.
-            self._hall.hold(room, self._connection)
-            return await self._hall.architecture.history(room, after_s)
+            self._hub.hold(room, self._connection)
+            return await self._hub.architecture.history(room, after_s)
 
     async def _while_open(self, work: Coroutine[Any, Any, Answer]) -> Answer | None:
         """Its result; None, and the work is cancelled, once the connection has closed."""
@@ -234,11 +234,11 @@ class Session:
             closed.cancel()
 
     async def _enter(self, room: str, *, held: bool) -> int:
-        """Hall.enter; while the room moves from one gateway to another, wait for it. Raises Moving after a while."""
-        deadline = time.monotonic() + self._hall.limits.moving_max_s
+        """Hub.enter; while the room moves from one gateway to another, wait for it. Raises Moving after a while."""
+        deadline = time.monotonic() + self._hub.limits.moving_max_s
         while True:
             try:
-                return await self._hall.enter(room, self._connection, held=held)
+                return await self._hub.enter(room, self._connection, held=held)
             except Moving:
                 if time.monotonic() > deadline:
                     raise
@@ -247,7 +247,7 @@ class Session:
     def silence(self) -> None:
         """The connection is about to be closed from here: no delivery may follow the close frame."""
         for room in self._rooms:
-            self._hall.rooms.silence(room, self._connection)
+            self._hub.rooms.silence(room, self._connection)
 
     def forget(self, room: str) -> None:
         """The room is served elsewhere from now on; the member is being told."""
@@ -256,12 +256,12 @@ class Session:
     async def _leave(self, room: str) -> bool:
         if room in self._rooms:
             self._rooms.discard(room)
-            await self._hall.exit(room, self._connection)
+            await self._hub.exit(room, self._connection)
         return True
 
     async def _say(self, said: wire.Say) -> bool:
         if said.room not in self._rooms:
-            self._hall.counts["refused_not_joined"] += 1
+            self._hub.counts["refused_not_joined"] += 1
             self._send(wire.Error("not_joined", f"join {said.room!r} before you speak there", said.id))
             return True
         chat = wire.encode(wire.Chat(said.room, self._name, said.id, said.sent, said.text))
@@ -269,8 +269,8 @@ class Session:
         while not self._may_publish(len(chat)):
             self._answered.clear()
             await self._answered.wait()
-        if self._hall.publishing_bytes + len(chat) > self._hall.limits.publishing_max_bytes:
-            self._hall.counts["refused_full"] += 1
+        if self._hub.publishing_bytes + len(chat) > self._hub.limits.publishing_max_bytes:
+            self._hub.counts["refused_full"] += 1
             self._send(wire.Error("full", "too many messages wait for the backend here; send it again later", said.id))
             return True
         self._count_publishing(len(chat))
@@ -280,7 +280,7 @@ class Session:
         return True
 
     def _may_publish(self, size_bytes: int) -> bool:
-        limits, waiting = self._hall.limits, len(self._publishing)
+        limits, waiting = self._hub.limits, len(self._publishing)
         return waiting == 0 or (
             waiting < limits.publishing_per_member_max
             and self._publishing_bytes + size_bytes <= limits.publishing_per_member_max_bytes
@@ -288,7 +288,7 @@ class Session:
 
     def _count_publishing(self, size_bytes: int) -> None:
         self._publishing_bytes += size_bytes
-        self._hall.publishing_bytes += size_bytes
+        self._hub.publishing_bytes += size_bytes
 
     def _published(self, size_bytes: int, task: asyncio.Task[None]) -> None:
         self._publishing.discard(task)
@@ -296,11 +296,11 @@ class Session:
         self._answered.set()
 
     async def _publish(self, room: str, message_id: int, chat: bytes) -> None:
-        counts = self._hall.counts
+        counts = self._hub.counts
         counts["said"] += 1
         try:
-            await self._hall.architecture.publish(room, chat)
-        except Refused as refused:
+            await self._hub.architecture.publish(room, chat)
+        except Rejected as refused:
             counts["refused_by_backend"] += 1
             self._send(wire.Error("not_accepted", str(refused), message_id))
         else:
@@ -309,10 +309,10 @@ class Session:
 
     def _send(self, frame: wire.GatewayFrame) -> None:
         if not write((self._connection,), framed(wire.encode(frame))):
-            self._hall.counts["unsent_member_gone"] += 1
+            self._hub.counts["unsent_member_gone"] += 1
 
     async def _close(self, code: CloseCode, name: str, reason: str) -> bool:
-        self._hall.counts[f"closed_{name}"] += 1
+        self._hub.counts[f"closed_{name}"] += 1
         self._send(wire.Error(name, reason))
         self.silence()
         await self._connection.close(code, cut_to_bytes(reason, REASON_MAX_BYTES))
@@ -328,21 +328,21 @@ def newest(payloads: Sequence[bytes], max_bytes: int) -> Sequence[bytes]:
     return payloads
 
 
-async def cut_off_slow(hall: Hall) -> None:
+async def cut_off_slow(hub: Hub) -> None:
     """Close members whose unread bytes pass a limit, so that memory stays bounded. Runs until cancelled."""
     closing: dict[ServerConnection, asyncio.Task[None]] = {}
     while True:
         # After a while, or once so much was written that a bound may have been passed meanwhile.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(hall.limits.slow_check_s):
-                await hall.rooms.much_written.wait()
-        hall.rooms.looked()
+            async with asyncio.timeout(hub.limits.slow_check_s):
+                await hub.rooms.much_written.wait()
+        hub.rooms.looked()
         for member in [member for member, task in closing.items() if task.done()]:
             del closing[member]
-        unread = {m: m.transport.get_write_buffer_size() for m in hall.sessions if m not in closing}
-        for member in too_slow(unread, hall.limits):
-            hall.counts["cut_off_slow"] += 1
-            hall.sessions[member].silence()
+        unread = {m: m.transport.get_write_buffer_size() for m in hub.sessions if m not in closing}
+        for member in too_slow(unread, hub.limits):
+            hub.counts["cut_off_slow"] += 1
+            hub.sessions[member].silence()
             closing[member] = asyncio.create_task(_cut_off(member))
 
 

@@ -84,7 +84,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     topology: Topology
     index: int
     port: int
-    peers: tuple[str, ...]  # URLs of all gateways, by index; of a fleet with a roster: of this one
+    peers: tuple[str, ...]  # URLs of all gateways, by index; of a fleet with a membership: of this one
     limits: Limits = Limits()
     exposure: Exposure = Exposure()
     tick_s: float | None = None  # how long a busy room's messages wait for others; None: that adapts to the load

@@ -1,6 +1,6 @@
 """What chatbench, the Locust processes and the audience processes tell each other.
 
-    chatbench <-> coordinator (Locust's local or master) <-> crowd (local or worker) <-> audience (sockets, uvloop)
+    chatbench <-> coordinator (Locust's local or master) <-> pool (local or worker) <-> audience (sockets, uvloop)
 
 Frames are MessagePack with a length before each, over a Unix socket pair that only parent and child hold; between
 Locust processes they travel inside Locust's own messages.
@@ -23,7 +23,7 @@ from harness.measure.clock_offset import HostClock
 
 LENGTH = struct.Struct(">I")
 PATIENCE_S = 2.0  # longer than anything is under way where nothing is broken
-# The types of Locust's messages that carry ours from a coordinator to its crowds, and back.
+# The types of Locust's messages that carry ours from a coordinator to its pools, and back.
 ORDER = "chatbench-order"
 NEWS = "chatbench-news"
 Incoming = TypeVar("Incoming")
@@ -33,7 +33,7 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Base of all messages: the class name is the tag."""
 
 
-# --- crowd -> audience
+# --- pool -> audience
 
 
 class Gateways(Struct, frozen=True):
@@ -43,7 +43,7 @@ class Gateways(Struct, frozen=True):
 
 
 class FollowClock(Struct, frozen=True):
-    """The clock of the worker's host is so far ahead of the coordinator's. Also coordinator -> crowd."""
+    """The clock of the worker's host is so far ahead of the coordinator's. Also coordinator -> pool."""
 
     ahead_ns: int
 
@@ -102,7 +102,7 @@ class BeginPhase(Struct, frozen=True):
 
 
 class EndPhase(Struct, frozen=True):
-    """Nothing more will be said: tell Progress from now on. Chatbench -> coordinator: end the phase now."""
+    """Nothing more will be said: tell DrainProgress from now on. Chatbench -> coordinator: end the phase now."""
 
 
 class Collect(Struct, frozen=True):
@@ -110,10 +110,10 @@ class Collect(Struct, frozen=True):
 
 
 class ClosePhase(Struct, frozen=True):
-    """Nothing more is waited for: answer with the last Tick and then PhaseReport."""
+    """Nothing more is waited for: answer with the last AudienceSecond and then PhaseReport."""
 
 
-# --- audience -> crowd
+# --- audience -> pool
 
 
 class Entered(Struct, frozen=True):
@@ -136,8 +136,8 @@ class Probed(Struct, frozen=True):
     problem: str | None
 
 
-class Tick(Struct, frozen=True):
-    """One second of a phase. Also crowd -> coordinator."""
+class AudienceSecond(Struct, frozen=True):
+    """One second of a phase. Also pool -> coordinator."""
 
     phase: str
     second: int  # since the phase began
@@ -147,7 +147,7 @@ class Tick(Struct, frozen=True):
     ack: bytes
 
 
-class Progress(Struct, frozen=True):
+class DrainProgress(Struct, frozen=True):
     """Whether something still comes: changes as long as it does."""
 
     heard: int
@@ -189,7 +189,7 @@ class PhaseReport(Struct, frozen=True):
     by_kind: dict[int, KindLatencies]  # empty where there is one kind only
 
 
-# --- coordinator -> crowd, beside Probe, BeginPhase, Collect and ClosePhase
+# --- coordinator -> pool, beside Probe, BeginPhase, Collect and ClosePhase
 
 
 class Load(Struct, frozen=True):
@@ -228,7 +228,7 @@ class CutShort(Struct, frozen=True):
     end_ns: int
 
 
-# --- crowd -> coordinator, beside Progress, Histories, Tick, Probed
+# --- pool -> coordinator, beside DrainProgress, Histories, AudienceSecond, Probed
 
 
 class Used(Struct, frozen=True):
@@ -239,7 +239,7 @@ class Used(Struct, frozen=True):
 
 
 class Assembled(Struct, frozen=True):
-    """The crowd is there, with an audience."""
+    """The pool is there, with an audience."""
 
     version: str  # of chatbench
     sources: dict[str, str]  # by class of members, a digest of the file it is from
@@ -352,7 +352,7 @@ class PhaseResult(Struct, frozen=True):
     locust_stats_csv: str = ""
     classes: list[ClassResult] = []
     kinds: list[KindResult] = []
-    crowd_changed: str | None = None  # who came and went since the probe, where nobody was to
+    pool_changed: str | None = None  # who came and went since the probe, where nobody was to
 
 
 class Ready(Struct, frozen=True):
@@ -367,13 +367,13 @@ class Broken(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True):
-    """A part of the driver has ended; no fault of the scenario. Also crowd -> coordinator."""
+    """A part of the driver has ended; no fault of the scenario. Also pool -> coordinator."""
 
     problem: str
 
 
 class Flooded(Struct, frozen=True):
-    """A gateway has closed a member that sent more than it may. Audience -> crowd -> coordinator -> chatbench."""
+    """A gateway has closed a member that sent more than it may. Audience -> pool -> coordinator -> chatbench."""
 
     problem: str
 
@@ -433,18 +433,20 @@ ToAudience = (
     | Collect
     | ClosePhase
 )
-FromAudience = Entered | MemberFailed | Flooded | Probed | Tick | Progress | Histories | PhaseReport
-ToCrowd = Assemble | AskTime | AskRates | FollowClock | Probe | SlowDown | BeginPhase | CutShort | Collect | ClosePhase
-FromCrowd = (
+FromAudience = Entered | MemberFailed | Flooded | Probed | AudienceSecond | DrainProgress | Histories | PhaseReport
+ToMemberPool = (
+    Assemble | AskTime | AskRates | FollowClock | Probe | SlowDown | BeginPhase | CutShort | Collect | ClosePhase
+)
+FromMemberPool = (
     Assembled
     | Time
     | Arrivals
     | Rates
     | MemberFailed
     | Probed
-    | Tick
+    | AudienceSecond
     | Unsaid
-    | Progress
+    | DrainProgress
     | Histories
     | PhaseReport
     | Broken

@@ -1,6 +1,6 @@
-"""All crowds of a test as one: it gives the orders, counts what they tell, and makes one result of their reports.
+"""All pools of a test as one: it gives the orders, counts what they tell, and makes one result of their reports.
 
-It lives in Locust's local runner, beside the only crowd, or in the master, above the workers' crowds.
+It lives in Locust's local runner, beside the only pool, or in the master, above the workers' pools.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _Owed(NamedTuple):
 
 
 class Worker:
-    """One Locust process with a crowd, as seen from here."""
+    """One Locust process with a pool, as seen from here."""
 
     def __init__(self, identity: str, rank: int) -> None:
         self.identity = identity
@@ -70,9 +70,9 @@ class Worker:
         self.begin_phase()
 
     def begin_phase(self) -> None:
-        self.ticks: dict[int, msg.Tick] = {}
+        self.ticks: dict[int, msg.AudienceSecond] = {}
         self.unsaid: msg.Unsaid | None = None
-        self.progress: msg.Progress | None = None
+        self.progress: msg.DrainProgress | None = None
         self.histories: msg.Histories | None = None
         self.report: msg.PhaseReport | None = None
         self.probed: msg.Probed | None = None
@@ -80,7 +80,7 @@ class Worker:
 
 
 class Coordinator:
-    """Conducts the crowds of one Environment."""
+    """Conducts the pools of one Environment."""
 
     def __init__(
         self, environment: Environment, on_news: Callable[[msg.FromCoordinator | msg.MemberFailed], None]
@@ -88,7 +88,7 @@ class Coordinator:
         self._environment = environment
         self._runner = cast(Any, environment.runner)  # what it sends and takes has no types
         self._on_news = on_news
-        self._decode = msgspec.msgpack.Decoder(msg.FromCrowd).decode
+        self._decode = msgspec.msgpack.Decoder(msg.FromMemberPool).decode
         self._workers: dict[str, Worker] = {}
         self._clocks = WorkerClocks(lambda identity: self._send(self._workers[identity], msg.AskTime()))
         self._master = Usage({"locust master": os.getpid()})
@@ -122,10 +122,10 @@ class Coordinator:
         """The test is over; another may come."""
         self._load = None
 
-    # --- crowds
+    # --- pools
 
     def assemble(self, load: msg.Load, urls: list[str], frames_per_s: float) -> None:
-        """A crowd in each Locust process that is there; the gateways take so many frames from one member.
+        """A pool in each Locust process that is there; the gateways take so many frames from one member.
 
         Raises TimeoutError, and UsageError for a process that differs, for a scenario that cannot be and for a load
         that is too fast for these gateways.
@@ -164,10 +164,10 @@ class Coordinator:
         # Locust's dispatcher hands out users in this order too, so that the numbers of members have no gaps.
         return sorted(client.id for client in self._runner.clients.ready)
 
-    def _send(self, worker: Worker, order: msg.ToCrowd) -> None:
+    def _send(self, worker: Worker, order: msg.ToMemberPool) -> None:
         self._runner.send_message(msg.ORDER, msgspec.msgpack.encode(order), client_id=worker.identity)
 
-    def _order(self, order: msg.ToCrowd) -> None:
+    def _order(self, order: msg.ToMemberPool) -> None:
         for worker in self._workers.values():
             self._send(worker, order)
 
@@ -203,7 +203,7 @@ class Coordinator:
             else:
                 self._note(worker, news)
 
-    def _note(self, worker: Worker, news: msg.FromCrowd) -> None:
+    def _note(self, worker: Worker, news: msg.FromMemberPool) -> None:
         match news:
             case msg.Assembled():
                 worker.assembled = news
@@ -214,12 +214,12 @@ class Coordinator:
             case msg.MemberFailed():
                 self.failures.append(news.reason)
                 self._on_news(news)
-            case msg.Tick():
+            case msg.AudienceSecond():
                 worker.ticks[news.second] = news
                 self._close_seconds()
             case msg.Unsaid():
                 worker.unsaid = news
-            case msg.Progress():
+            case msg.DrainProgress():
                 worker.progress = news
             case msg.Histories():
                 worker.histories = news
@@ -339,7 +339,7 @@ class Coordinator:
     def _drain(self, patience_s: float) -> bool:
         """Whether it got quiet, and nothing is owed that may still come."""
         began = changed = time.monotonic()
-        before: list[msg.Progress] = []
+        before: list[msg.DrainProgress] = []
         owed: _Owed | None = None
         while time.monotonic() - began < patience_s + DRAIN_MAX_S:
             gevent.sleep(CHECK_S)
@@ -404,7 +404,7 @@ class Coordinator:
             locust_stats_csv=self._stats_csv(),
             classes=self._class_results(),
             kinds=kind_results(self._kinds, judgement.fates, reports),
-            crowd_changed=self._crowd_changed(),
+            pool_changed=self._crowd_changed(),
         )
 
     def _unsaid(self) -> list[msg.Unsaid]:
@@ -462,7 +462,7 @@ class Coordinator:
             if ticks:
                 self._close_second(self._phase.name, second, ticks)
 
-    def _close_second(self, phase: str, second: int, ticks: list[msg.Tick]) -> None:
+    def _close_second(self, phase: str, second: int, ticks: list[msg.AudienceSecond]) -> None:
         latencies, acks = _sum(tick.latency for tick in ticks), _sum(tick.ack for tick in ticks)
         self._add_row("say->ack", _locust_ms(acks.recorded_ms()))
         self._add_row("deliver", _locust_ms(latencies.recorded_ms()))

@@ -32,7 +32,7 @@ from harness.ipc import messages as msg
 from harness.ipc.coordinator_clock import time_ns
 from harness.ledger.reports import message_id
 from harness.load.coordinator import COORDINATORS
-from harness.load.member_pool import CROWDS, NotJoined
+from harness.load.member_pool import MEMBER_POOLS, NotJoined
 from harness.load.mistakes import ScenarioMistake, number_from, room_name, text_to_say
 
 NEVER_NS = 1 << 62
@@ -54,13 +54,13 @@ class Member(User):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self._crowd = CROWDS[environment]
-        self.load: msg.Load = self._crowd.load
-        self.seat = self._crowd.admit(self)
+        self._pool = MEMBER_POOLS[environment]
+        self.load: msg.Load = self._pool.load
+        self.seat = self._pool.admit(self)
         self.index = self.seat.number
         # The same members speak the same way in every run.
-        self.random = Random(f"{self.load.seed}/{self.index}/{self._crowd.sequences[self.index]}")
-        self._first_kind = self._crowd.first_kinds[type(self).__name__]
+        self.random = Random(f"{self.load.seed}/{self.index}/{self._pool.sequences[self.index]}")
+        self._first_kind = self._pool.first_kinds[type(self).__name__]
         self._rooms: list[str] = []
         self._phase: msg.BeginPhase | None = None
         self._speaks = False
@@ -70,7 +70,7 @@ class Member(User):
 
     def start(self, group: Group) -> gevent.Greenlet:
         greenlet: gevent.Greenlet = super().start(group)
-        greenlet.link(lambda _ended: self._crowd.release(self))
+        greenlet.link(lambda _ended: self._pool.release(self))
         return greenlet
 
     # --- what a locustfile may override
@@ -89,7 +89,7 @@ class Member(User):
 
     def wait_time(self) -> float:
         """Seconds between two tasks: none, as `say` paces. A locustfile may set a wait_time of its own on top."""
-        self._crowd.watch.note_task(self)
+        self._pool.watch.note_task(self)
         return 0.0
 
     def activity(self, elapsed_s: float) -> float:
@@ -105,7 +105,7 @@ class Member(User):
     @property
     def class_members(self) -> int:
         """How many members of this one's class there are when all are there."""
-        return max(1, self._crowd.classes[type(self).__name__].members)
+        return max(1, self._pool.classes[type(self).__name__].members)
 
     @property
     def room_number(self) -> int:
@@ -127,7 +127,7 @@ class Member(User):
     @property
     def _class_rate_per_s(self) -> float:
         """Each class's part of the run's rate is its part of the members."""
-        planned = sum(plan.members for plan in self._crowd.classes.values())
+        planned = sum(plan.members for plan in self._pool.classes.values())
         return self.load.rate_per_s * self.class_members / planned
 
     def rate_of_few(self, one_in: int) -> float:
@@ -145,7 +145,7 @@ class Member(User):
     @property
     def phase_elapsed_s(self) -> float:
         """Since the beginning of the phase, warm-up or measurement; 0 before the first."""
-        phase = self._crowd.phase
+        phase = self._pool.phase
         return 0.0 if phase is None else (time_ns() - phase.start_ns) / 1e9
 
     def option(self, name: str) -> float:
@@ -155,9 +155,9 @@ class Member(User):
     def join(self, room: str) -> None:
         """Connect if not connected, and join; returns when the gateway has answered."""
         room = room_name(room)
-        self._crowd.watch.note_join(self)
+        self._pool.watch.note_join(self)
         try:
-            self._crowd.enter(self.index, room, self._reading_bytes_per_s(), resumes=bool(self.resumes))
+            self._pool.enter(self.index, room, self._reading_bytes_per_s(), resumes=bool(self.resumes))
         except NotJoined as problem:
             raise StopUser from problem
         self._joined_ns = time_ns()
@@ -170,34 +170,34 @@ class Member(User):
         return number_from(given, f"{type(self).__name__}.read_bytes_per_s()", self.read_bytes_per_s, 1)
 
     def leave(self, room: str) -> None:
-        self._crowd.watch.note_asked(self)
+        self._pool.watch.note_asked(self)
         self._check_joined(room)
         self._rooms.remove(room)
-        self._crowd.ask_audience(msg.Exit(member=self.index, room=room))
+        self._pool.ask_audience(msg.Exit(member=self.index, room=room))
 
     def hang_up(self) -> None:
         """Close the connection, and with it leave every room."""
-        self._crowd.watch.note_asked(self)
+        self._pool.watch.note_asked(self)
         self._rooms.clear()
-        self._crowd.ask_audience(msg.HangUp(member=self.index))
+        self._pool.ask_audience(msg.HangUp(member=self.index))
 
     def say(self, text: str, room: str | None = None, kind: str | None = None) -> None:
         """Wait for the next turn, then send to the room (by default the one joined last). Does not await the ack.
 
         `kind` is one of the class's `kinds`, by default the first; the record has figures for each.
         """
-        self._speaks = self._crowd.speaks = True
+        self._speaks = self._pool.speaks = True
         text = text_to_say(text)
         if room is not None:
             self._check_joined(room)
         elif not self._rooms:
             raise ScenarioMistake(f"{type(self).__name__} says something and is in no room; call self.join first")
         kind_number = self._kind_number(kind)
-        self._crowd.watch.note_asked(self)
+        self._pool.watch.note_asked(self)
         intended_ns = self._await_turn()
-        sequence = self._crowd.sequences[self.index]
-        self._crowd.sequences[self.index] += 1
-        self._crowd.ask_audience(
+        sequence = self._pool.sequences[self.index]
+        self._pool.sequences[self.index] += 1
+        self._pool.ask_audience(
             msg.Speak(
                 message_id=message_id(self.index, sequence, kind_number),
                 room=self._rooms[-1] if room is None else room,
@@ -223,15 +223,15 @@ class Member(User):
     def text(self) -> str:
         """Words to say, of the run's payload size."""
         size = draw_bytes(self.load.payload_sizes, self.random, self.load.payload_bytes)
-        start = self.random.randrange(len(self._crowd.babble) - size)
-        return self._crowd.babble[start : start + size]
+        start = self.random.randrange(len(self._pool.babble) - size)
+        return self._pool.babble[start : start + size]
 
     # --- the schedule
 
     def _await_turn(self) -> int:
         while True:
-            if self._phase is None or self._due_ns >= self._crowd.end_ns:
-                self._start_schedule(self._crowd.phase_after(self._phase))
+            if self._phase is None or self._due_ns >= self._pool.end_ns:
+                self._start_schedule(self._pool.phase_after(self._phase))
                 continue
             wait_ns = self._due_ns - time_ns()
             if wait_ns > 0:
@@ -259,7 +259,7 @@ class Member(User):
             what = f"{type(self).__name__}.activity()"
             for _ in range(TURNS_SKIPPED_MAX):
                 self._due_ns += round(self.random.expovariate(self._rate_per_s) * 1e9)
-                if self._due_ns >= self._crowd.end_ns:
+                if self._due_ns >= self._pool.end_ns:
                     return
                 active = self.activity((self._due_ns - phase.start_ns) / 1e9)
                 if self.random.random() < number_from(active, what, self.activity, 0, 1):
@@ -268,7 +268,7 @@ class Member(User):
 
     def is_behind(self) -> bool:
         """Whether something due before the end of the phase has not been said yet."""
-        return self._speaks and self._phase is not None and self._due_ns < self._crowd.end_ns
+        return self._speaks and self._phase is not None and self._due_ns < self._pool.end_ns
 
     def count_unsaid(self, phase: msg.BeginPhase) -> int:
         """How much of the phase's schedule was not said; ends the schedule."""
@@ -277,7 +277,7 @@ class Member(User):
         if self._phase is not phase:
             self._start_schedule(phase)
         unsaid = 0
-        while self._due_ns < self._crowd.end_ns:
+        while self._due_ns < self._pool.end_ns:
             unsaid += 1
             self._schedule_next()
         return unsaid

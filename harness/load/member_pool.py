@@ -65,11 +65,15 @@ class PooledMember(WatchedMember, Protocol):
     def count_unsaid(self, phase: msg.BeginPhase) -> int: ...
 
 
-class Crowd:
+class MemberPool:
     """All members of this process, for one test."""
 
     def __init__(
-        self, environment: Environment, order: msg.Assemble, audience_log: Path, tell: Callable[[msg.FromCrowd], None]
+        self,
+        environment: Environment,
+        order: msg.Assemble,
+        audience_log: Path,
+        tell: Callable[[msg.FromMemberPool], None],
     ) -> None:
         self._channel: Channel[msg.FromAudience]
         self.audience, self._channel = spawn_peer(
@@ -109,7 +113,7 @@ class Crowd:
         letters = Random(order.load.seed).choices(string.ascii_letters + string.digits + " ", k=BABBLE_BYTES)
         self.babble = "".join(letters)
         self.ask_audience(msg.Gateways(urls=order.urls))
-        CROWDS[environment] = self
+        MEMBER_POOLS[environment] = self
         gevent.spawn(self._listen)
         gevent.spawn(self._tell_arrivals)
         collect_seldom()
@@ -123,7 +127,7 @@ class Crowd:
         self._channel.close()
         self.audience.stop()
 
-    def obey(self, order: msg.ToCrowd) -> None:
+    def obey(self, order: msg.ToMemberPool) -> None:
         match order:
             case msg.BeginPhase():
                 self._begin(order)
@@ -146,7 +150,7 @@ class Crowd:
     # --- members
 
     def admit(self, member: PooledMember) -> Seat:
-        """The new member's place in its class: the first that nobody of this crowd has."""
+        """The new member's place in its class: the first that nobody of this pool has."""
         name = type(member).__name__
         seat = heapq.heappop(self._free[name]) if self._free[name] else self._next_seat(name)
         self.members[seat.number] = member
@@ -277,31 +281,31 @@ class Crowd:
 
 
 # Locust hands a member its Environment and nothing else.
-CROWDS: WeakKeyDictionary[Environment, Crowd] = WeakKeyDictionary()
+MEMBER_POOLS: WeakKeyDictionary[Environment, MemberPool] = WeakKeyDictionary()
 
 
 def serve_coordinator(environment: Environment, audience_log: Path) -> None:
-    """Make this process's crowds, one for each test, and tell the coordinator of every failure of the scenario."""
+    """Make this process's pools, one for each test, and tell the coordinator of every failure of the scenario."""
     runner: Any = environment.runner
-    decode = msgspec.msgpack.Decoder(msg.ToCrowd).decode
+    decode = msgspec.msgpack.Decoder(msg.ToMemberPool).decode
 
-    def tell(news: msg.FromCrowd) -> None:
+    def tell(news: msg.FromMemberPool) -> None:
         runner.send_message(msg.NEWS, msgspec.msgpack.encode(news))
 
     def hear(**given: Any) -> None:
         obey(decode(given["msg"].data))
 
-    def obey(order: msg.ToCrowd) -> None:
-        crowd = CROWDS.get(environment)
+    def obey(order: msg.ToMemberPool) -> None:
+        pool = MEMBER_POOLS.get(environment)
         if isinstance(order, msg.AskTime):
             tell(msg.Time(host_ns=time.time_ns(), clock=clock.identity()))
         elif isinstance(order, msg.Assemble):
-            if crowd is not None:
-                crowd.close()
-            Crowd(environment, order, audience_log, tell)
-        elif crowd is not None:
+            if pool is not None:
+                pool.close()
+            MemberPool(environment, order, audience_log, tell)
+        elif pool is not None:
             try:
-                crowd.obey(order)
+                pool.obey(order)
             except ChannelClosed:
                 pass  # told by the greenlet that listens to the audience
             except Exception as problem:  # noqa: BLE001 - what it asks of members is the locustfile's code
@@ -314,8 +318,8 @@ def serve_coordinator(environment: Environment, audience_log: Path) -> None:
             tell(msg.Broken(problem=told(exception, inspect.getfile(type(member)))))
 
     def close(**_: Any) -> None:
-        if (crowd := CROWDS.get(environment)) is not None:
-            crowd.close()
+        if (pool := MEMBER_POOLS.get(environment)) is not None:
+            pool.close()
 
     runner.register_message(msg.ORDER, hear)
     environment.events.user_error.add_listener(tell_error)  # type: ignore[no-untyped-call]  # Locust's

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from harness.report.verdict import Verdict, judge
+from harness.report.verdict import Recommendation, judge
 from harness.results.frames import METRICS, WORKLOAD, Frames
 from harness.runs.promises import PromiseCheck
 
@@ -81,7 +81,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     workload: Workload
     baseline: str | None  # whose figures the others are compared with; None: there is one alone
-    verdict: Verdict
+    verdict: Recommendation
     architectures: list[Contestant]  # by name
 
     @property

@@ -12,14 +12,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.core.units import figure_text
-from harness.experiments.costs.components import CPU_PARTS, PARTS
+from harness.experiments.costs.components import COMPONENTS, CPU_COMPONENTS
 from harness.experiments.costs.model import Model
 from harness.experiments.costs.sizing import (
-    Chat,
+    ChatSize,
     Impossible,
     sized,
 )
-from harness.experiments.costs.validation import WHOLE, Held, summed_up
+from harness.experiments.costs.validation import WHOLE, HeldOutAccuracy, summed_up
 from harness.report.fitting import Column, Fitted
 from harness.report.style import DASHES, GRID, INK, chart, colours_of, label_lines, save
 
@@ -68,10 +68,10 @@ def _cores(model: Model, arch: str, members: float, per_room: float, per_member_
     """NaN where no number of gateways is enough."""
     rooms = max(1, round(members / per_room))
     try:
-        workload = sized(model, arch, Chat(rooms, per_room, rooms * per_room * per_member_per_s))
+        workload = sized(model, arch, ChatSize(rooms, per_room, rooms * per_room * per_member_per_s))
     except Impossible:
         return float("nan")
-    return model.predict_all(CPU_PARTS, arch, workload).value / 1e6
+    return model.predict_all(CPU_COMPONENTS, arch, workload).value / 1e6
 
 
 def _crossings(curves: Sequence[np.ndarray]) -> list[tuple[float, float]]:
@@ -134,7 +134,7 @@ def predicted_and_measured(checked: pd.DataFrame) -> Figure:
 def unit_cost_rows(model: Model) -> list[tuple[str, str, str]]:
     """A part of the system, what there is one of, and what one costs: of every architecture, or of each."""
     rows: dict[tuple[str, str], list[str]] = {}
-    for part in PARTS:
+    for part in COMPONENTS:
         units, unit = model.units[part.name], "us" if part.column.endswith("us_per_s") else "B"
         for name, cost in zip(units.names, units.costs, strict=True):
             thing, _, arch = name.removesuffix(")").partition(" (")
@@ -148,7 +148,7 @@ def unit_costs_table(model: Model) -> Fitted:
     return Fitted([Column("part", parts), Column("of one", things, folds=True), Column("costs", costs, folds=True)])
 
 
-def held_out_table(held: Sequence[Held]) -> Fitted:
+def held_out_table(held: Sequence[HeldOutAccuracy]) -> Fitted:
     """How good predictions are."""
     return Fitted(
         [
@@ -176,7 +176,7 @@ class UnitCost(msgspec.Struct, frozen=True, kw_only=True):
 class UnitCosts(msgspec.Struct, frozen=True, kw_only=True):
     """unit_costs.json."""
 
-    held_out: list[Held]
+    held_out: list[HeldOutAccuracy]
     unit_costs: list[UnitCost]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.report.comparison import ENDS, MISTAKES, Comparison, Contestant, Endured, Figure, Times, Workload
-from harness.report.verdict import Verdict
+from harness.report.verdict import Recommendation
 from harness.results.frames import METRICS, Metric
 from harness.runs.promises import NOT_PROMISED, PromiseCheck
 
@@ -33,7 +33,7 @@ class Section:
     workload: str
     names: list[str]
     baseline: str | None
-    verdict: Verdict
+    verdict: Recommendation
     rows: list[Row]
     promises: list[Row]
 

@@ -15,7 +15,7 @@ WRONG = {"lost": "lost", "duplicated": "duplicated", "reordered": "delivered out
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Recommendation:
     """`choice` is a heading; each of the others is a list of sentences."""
 
     choice: str
@@ -23,7 +23,7 @@ class Verdict:
     out: list[str]  # why the others were not candidates
 
 
-def judge(frames: Frames) -> Verdict:
+def judge(frames: Frames) -> Recommendation:
     """The verdict of one workload's frames.
 
     A candidate delivered everything once and in order, in every round, with a driver fast enough to tell. Of these
@@ -31,14 +31,16 @@ def judge(frames: Frames) -> Verdict:
     """
     runs = frames.runs[frames.runs["status"] == "complete"]
     if runs.empty:
-        return Verdict("No verdict", ["no run is complete."], [])
+        return Recommendation("No verdict", ["no run is complete."], [])
     faults = {arch: _faults(runs[runs["arch"] == arch], arch) for arch in sorted(frames.runs["arch"].unique())}
     out = [reason for reasons in faults.values() for reason in reasons]
     names = [arch for arch, reasons in faults.items() if not reasons]
     if not names:
-        return Verdict("No verdict", ["no architecture delivered everything with a driver that was fast enough."], out)
+        return Recommendation(
+            "No verdict", ["no architecture delivered everything with a driver that was fast enough."], out
+        )
     if len(names) == 1:
-        return Verdict(f"Only {names[0]} can be judged", [_alone(frames, runs, names[0])], out)
+        return Recommendation(f"Only {names[0]} can be judged", [_alone(frames, runs, names[0])], out)
     choice, because = _choose(frames, runs, names)
     durable = _durable(frames, names)
     if durable and not set(choice) <= set(durable):
@@ -46,7 +48,7 @@ def judge(frames: Frames) -> Verdict:
             f"An ack of {_or([name for name in choice if name not in durable])} does not outlive the backend. "
             + _if_durable(frames, runs, durable)
         )
-    return Verdict(_or(choice), because, out)
+    return Recommendation(_or(choice), because, out)
 
 
 def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[str], list[str]]:

@@ -16,7 +16,7 @@ import msgspec
 import psutil
 
 from architectures.clients.kafka import ack_settings, acks_of, replication
-from architectures.interface import Contender, Topology
+from architectures.interface import Candidate, Topology
 from harness.core import library_logs
 from harness.core.hosts import method_of
 from harness.core.settings import RunSettings, topology
@@ -44,7 +44,7 @@ RESERVE_BYTES = 32 * 1024  # kept for the last summary
 class Record:
     """The folder of one run."""
 
-    def __init__(self, out: Path, settings: RunSettings, scenario: str, architecture: type[Contender]) -> None:
+    def __init__(self, out: Path, settings: RunSettings, scenario: str, architecture: type[Candidate]) -> None:
         """Make the folder, with a manifest and a summary that says `incomplete` until finish() replaces it."""
         self.settings = settings
         self.scenario = scenario
@@ -140,7 +140,7 @@ def new_folder(out: Path, name: str) -> Path:
     raise FileExistsError(f"{out / stamp}-{name} and 999 more exist")
 
 
-def _manifest(settings: RunSettings, architecture: type[Contender]) -> dict[str, Any]:
+def _manifest(settings: RunSettings, architecture: type[Candidate]) -> dict[str, Any]:
     memory = psutil.virtual_memory()
     return {
         "chatbench": version("chatbench"),
@@ -163,7 +163,7 @@ def _manifest(settings: RunSettings, architecture: type[Contender]) -> dict[str,
     }
 
 
-def _describe(architecture: type[Contender], shape: Topology) -> dict[str, Any]:
+def _describe(architecture: type[Candidate], shape: Topology) -> dict[str, Any]:
     """What it is, its options as they were, defaults too; and what its acks mean, if they are Kafka's."""
     described: dict[str, Any] = {"summary": architecture.summary, "options": dict(shape.options)}
     if architecture.requires.kafka and "acks" in shape.options:
@@ -173,12 +173,12 @@ def _describe(architecture: type[Contender], shape: Topology) -> dict[str, Any]:
     return described
 
 
-def _versions(settings: RunSettings, contender: type[Contender]) -> dict[str, str]:
+def _versions(settings: RunSettings, candidate: type[Candidate]) -> dict[str, str]:
     """Of what is installed here; that of somebody else's brokers is not known."""
     brokers = {} if settings.kafka_bootstrap or settings.gateways_at else {"kafka": KAFKA_VERSION}
     needed = [name.split(">")[0] for name in distribution("chatbench").requires or [] if "extra ==" not in name]
     own = brokers | {name: found for name in needed if (found := _version(name)) is not None}
-    return {**own, **contender.versions()} if issubclass(contender, Peer) else own
+    return {**own, **candidate.versions()} if issubclass(candidate, Peer) else own
 
 
 def _version(package: str) -> str | None:

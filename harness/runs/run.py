@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from architectures.interface import Contender, Requirements
+from architectures.interface import Candidate, Requirements
 from harness.core import settings as config
 from harness.core.addresses import host_port
 from harness.core.errors import DISK_ERRORS, ChatbenchError, Interrupted, ServiceFailed, UsageError, where
@@ -35,7 +35,7 @@ from harness.runs.live_metrics import Watch, watched
 from harness.runs.record import HISTOGRAMS, Record
 from harness.runs.summary import Measured, Summary
 from harness.services.backends import NOBODYS, Backends
-from harness.services.external import cluster_settings, external_services, reached
+from harness.services.external import cluster_settings, external_services, resolve_brokers
 from harness.services.kafka import metrics as kafka_metrics
 from harness.services.kafka.metrics import KafkaCounters
 from harness.services.lease import LentBackends, borrow
@@ -43,7 +43,7 @@ from harness.services.nats import metrics as nats_metrics
 from harness.services.nats.metrics import NatsCounters
 from harness.services.redis import metrics as redis_metrics
 from harness.services.redis.metrics import RedisCounters
-from harness.services.remote import DistantStack, met
+from harness.services.remote import DistantStack, resolve_fleet
 from harness.services.stack import Stack
 
 READY_TIMEOUT_S = 60.0
@@ -65,7 +65,7 @@ class Outcome:
     folder: Path
 
 
-def run_once(settings: RunSettings, architecture: type[Contender], progress: Progress) -> Outcome:
+def run_once(settings: RunSettings, architecture: type[Candidate], progress: Progress) -> Outcome:
     """Run and record, on backends of its own. Raises UsageError or ServiceFailed, or Interrupted by a signal.
 
     Whatever happens, the record is on disk and no process is left when this returns or raises.
@@ -74,7 +74,7 @@ def run_once(settings: RunSettings, architecture: type[Contender], progress: Pro
     scenario = find_scenario(settings.scenario)
     config.raise_open_file_limit()
     with signals_interrupt(), watched(settings.metrics) as watch:
-        settings = met(reached(settings))
+        settings = resolve_fleet(resolve_brokers(settings))
         record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
         backends = _backends(record, architecture)
         try:
@@ -84,7 +84,7 @@ def run_once(settings: RunSettings, architecture: type[Contender], progress: Pro
                 backends.stop()
 
 
-def _backends(record: Record, architecture: type[Contender]) -> Backends | LentBackends:
+def _backends(record: Record, architecture: type[Candidate]) -> Backends | LentBackends:
     """Those of a `chatbench up` where it may lend them: what is to be broken must be the run's own."""
     settings = record.settings
     requires = required(settings, architecture)
@@ -97,13 +97,13 @@ def _backends(record: Record, architecture: type[Contender]) -> Backends | LentB
     return Backends(requires, settings.brokers, record.logs, proxied=proxied, external=external)
 
 
-def required(settings: RunSettings, architecture: type[Contender]) -> Requirements:
+def required(settings: RunSettings, architecture: type[Candidate]) -> Requirements:
     """What a run needs to have around it: gateways that stand already have theirs."""
     return Requirements() if settings.gateways_at else architecture.requires
 
 
 def stack_of(
-    settings: RunSettings, architecture: type[Contender], backends: Backends | LentBackends, logs: Path, limits: Limits
+    settings: RunSettings, architecture: type[Candidate], backends: Backends | LentBackends, logs: Path, limits: Limits
 ) -> Stack | DistantStack:
     """What the load will meet: gateways that stand already, or gateways with these limits that start here."""
     topology = config.topology(settings, architecture)
@@ -115,7 +115,7 @@ def stack_of(
 def run_on(
     backends: Backends | LentBackends,
     record: Record,
-    architecture: type[Contender],
+    architecture: type[Candidate],
     scenario: Path,
     progress: Progress,
     *,
@@ -243,7 +243,7 @@ class Run:
         self,
         stack: Stack | DistantStack,
         record: Record,
-        architecture: type[Contender],
+        architecture: type[Candidate],
         progress: Progress,
         watch: Watch,
     ) -> None:

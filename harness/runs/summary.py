@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from architectures.interface import Contender
+from architectures.interface import Candidate
 from harness.core.faults import Happened
 from harness.gateway.settings import GatewayStats, total
 from harness.ipc import messages as msg
@@ -225,7 +225,7 @@ class Measured:
     happened: Sequence[Happened] = ()
     ended: Sequence[str] = ()
 
-    def add_to(self, summary: Summary, architecture: type[Contender]) -> Summary:
+    def add_to(self, summary: Summary, architecture: type[Candidate]) -> Summary:
         verdict = self.result.verdict
         spread = Latencies.unpack(self.result.spread).summary()
         send_lateness = Latencies.unpack(self.result.send_lateness)
@@ -299,7 +299,7 @@ class Measured:
                 latency_error_ms=latency_error_ms(self.result.clocks),
                 latency_p50_ms=latency.summary().p50,
                 latency_p99_ms=latency.summary().p99,
-                crowd_changed=self.result.crowd_changed,
+                pool_changed=self.result.pool_changed,
             ),
             classes=[self._of_class(each) for each in self.result.classes],
         )
@@ -329,7 +329,7 @@ class Measured:
             ],
         )
 
-    def _expectations(self, measured: Summary, architecture: type[Contender]) -> list[PromiseCheck]:
+    def _expectations(self, measured: Summary, architecture: type[Candidate]) -> list[PromiseCheck]:
         recoveries = zip((each.fault.kind for each in self.happened), self.result.recoveries, strict=False)
         timed = measured.driver.valid is True
         return check_expectations(architecture.promises, list(recoveries), measured.use, timed=timed)

@@ -32,10 +32,10 @@ from harness.gateway.bounded_log import log_to_stderr
 from harness.gateway.leases import StoreAway
 from harness.gateway.leases_nats import NoJetStream
 from harness.gateway.membership import NoPlace
-from harness.gateway.membership_transports import shared_roster, who_is_there
+from harness.gateway.membership_transports import shared_membership, who_is_there
 from harness.gateway.server import run_gateway
 from harness.gateway.settings import LOOPBACK, Exposure, GatewaySettings, gateway_url
-from harness.services.external import external_services, reached, remove_traces
+from harness.services.external import external_services, remove_traces, resolve_brokers
 from harness.services.fleet import REASONS
 from harness.services.ports import cannot_listen
 from harness.services.processes import known_reason
@@ -52,7 +52,7 @@ class Standing:
     port: int
     advertise: str | None  # URL for members and other gateways; None: found out
     place: int | None  # None: the first that is free
-    peers: tuple[str, ...]  # URLs of all gateways of the fleet, by place; none: it has a roster
+    peers: tuple[str, ...]  # URLs of all gateways of the fleet, by place; none: it has a membership
 
 
 def stand(
@@ -70,7 +70,7 @@ def stand(
         settings = msgspec.structs.replace(settings, gateways=len(standing.peers))
     config.validate(settings, architecture)
     _check(standing, settings, architecture)
-    settings = reached(settings)
+    settings = resolve_brokers(settings)
     config.raise_open_file_limit()
     log_to_stderr()  # it stands in no run whose logs there would be
     collect_seldom()
@@ -93,7 +93,7 @@ def forget(fleet: str, settings: RunSettings) -> None:
     _check_name(fleet)
     if settings.kafka_bootstrap is None:
         raise UsageError("a fleet leaves its topics in Kafka, and nothing anywhere else; say where: --kafka-bootstrap")
-    settings = reached(settings)
+    settings = resolve_brokers(settings)
     services = external_services(settings)
     try:
         there = asyncio.run(who_is_there(services, _common(fleet, settings.brokers)))
@@ -127,14 +127,14 @@ def _check(standing: Standing, settings: RunSettings, architecture: type[Archite
 
 
 def fleet_topology(fleet: str, settings: RunSettings, architecture: type[Architecture]) -> Topology:
-    """Another shape has other topics: what was made for two gateways must not be met by three."""
+    """Another shape has other topics: what was made for two gateways must not be resolve_fleet by three."""
     topology = config.topology(settings, architecture)
     digest = hashlib.sha256(_shape(topology).encode()).hexdigest()[:8]
     return dataclasses.replace(topology, run_id=f"{_prefix(fleet)}{settings.arch}.{digest}")
 
 
 def _common(fleet: str, brokers: int, gateways: int = 1) -> Topology:
-    """Of what gateways of every shape must meet in: the roster, where they find out that they are not alike."""
+    """Of what gateways of every shape must meet in: the membership, where they find out that they are not alike."""
     return Topology(run_id=f"{_prefix(fleet)}all", gateways=gateways, brokers=brokers)
 
 
@@ -196,13 +196,13 @@ async def _stand(
     topology = fleet_topology(standing.fleet, settings, architecture)
     url = _url(standing, services)
     async with contextlib.AsyncExitStack() as stack:
-        roster, place = None, standing.place or 0
+        membership, place = None, standing.place or 0
         if not standing.peers and topology.gateways > 1:
             common = _common(standing.fleet, topology.brokers, topology.gateways)
             shape = f"{settings.arch} with {_shape(topology)}"
-            roster = await stack.enter_async_context(shared_roster(services, common, url, shape))
-            place = await roster.take_place(standing.place)
-            stack.push_async_callback(roster.leave)
+            membership = await stack.enter_async_context(shared_membership(services, common, url, shape))
+            place = await membership.take_place(standing.place)
+            stack.push_async_callback(membership.leave)
         await asyncio.to_thread(architecture.provision, services, topology)
         await run_gateway(
             GatewaySettings(
@@ -215,6 +215,6 @@ async def _stand(
                 exposure=standing.exposure,
                 tick_s=settings.tick_s,
             ),
-            roster,
+            membership,
             lambda: say(msgspec.json.encode({"gateway": url, "place": place, "of": topology.gateways}).decode()),
         )

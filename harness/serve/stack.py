@@ -20,7 +20,7 @@ from harness.core.token import TOKEN_VARIABLE
 from harness.gateway.settings import ANY_LOAD, Exposure, Limits
 from harness.runs.run import show_first_use
 from harness.services.backends import Backends
-from harness.services.external import external_services, reached
+from harness.services.external import external_services, resolve_brokers
 from harness.services.lease import offer
 from harness.services.ports import cannot_listen
 from harness.services.stack import Stack
@@ -69,7 +69,7 @@ def stay_up(
         config.in_range("--port", port, 1, config.PORT_MAX, str)
         if (why := cannot_listen(port, exposure.bind)) is not None:
             raise UsageError(f"--port {port}: {why}")
-    settings = reached(settings)
+    settings = resolve_brokers(settings)
     config.raise_open_file_limit()
     logs = make_logs_folder()
     backends = Backends(architecture.requires, settings.brokers, logs, external=external_services(settings))

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from architectures.clients.address import HostPort
-from architectures.interface import Contender
+from architectures.interface import Candidate
 from harness.core import settings as config
 from harness.core.addresses import web_origin
 from harness.core.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
@@ -36,16 +36,16 @@ from harness.runs.run import (
     stack_of,
 )
 from harness.services.backends import Backends
-from harness.services.external import external_services, reached
+from harness.services.external import external_services, resolve_brokers
 from harness.services.ports import cannot_listen
-from harness.services.remote import DistantStack, met
+from harness.services.remote import DistantStack, resolve_fleet
 from harness.services.stack import Stack
 from harness.services.workdir import discard, keep, make_logs_folder
 
 
 def serve_ui(
     settings: RunSettings,
-    architecture: type[Contender],
+    architecture: type[Candidate],
     at: tuple[str, int],
     progress: Progress,
     say: Callable[[str], None],
@@ -66,7 +66,7 @@ def serve_ui(
     if (why := cannot_listen(port, host)) is not None:
         raise UsageError(f"--bind {host} --port {port}: {why}")
     origins = tuple(web_origin("--origin", each) for each in origins)
-    settings = met(reached(settings))
+    settings = resolve_fleet(resolve_brokers(settings))
     config.raise_open_file_limit()
     logs = make_logs_folder()
     backends = Backends(required(settings, architecture), settings.brokers, logs, external=external_services(settings))
@@ -117,7 +117,7 @@ class Recorder:
     """Conducts and records the tests that are started in the web UI."""
 
     asked: RunSettings
-    architecture: type[Contender]
+    architecture: type[Candidate]
     stack: Stack | DistantStack
     driver: DriverProcess
     progress: Progress

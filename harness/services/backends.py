@@ -8,13 +8,14 @@ from architectures.interface import Requirements, Services
 from harness.core import library_logs
 from harness.services.external import remove_traces
 from harness.services.kafka.cluster import Kafka
-from harness.services.kafka.install import Progress, ensure_installation
+from harness.services.kafka.install import ensure_installation
 from harness.services.nats.server import NatsServer, nats_url_of, start_nats
 from harness.services.ports import free_ports
 from harness.services.proxy import Proxy, start_proxy
 from harness.services.redis.cluster import RedisCluster
 from harness.services.redis.server import RedisServer, start_redis, url_of
 from harness.services.workdir import discard, make_workdir
+from peers.interface import OnProgress
 
 NOBODYS = Services()
 
@@ -61,7 +62,7 @@ class Backends:
         self.redis_cluster_proxy: Proxy | None = None
         self.nats_proxy: Proxy | None = None
 
-    def begin(self, on_progress: Progress) -> None:
+    def begin(self, on_progress: OnProgress) -> None:
         """Download and prepare what is missing, and begin to start."""
         if self.workdir is not None:
             return

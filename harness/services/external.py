@@ -144,7 +144,7 @@ def _properties(file: Path) -> Mapping[str, str]:
     return settings
 
 
-def reached(settings: RunSettings) -> RunSettings:
+def resolve_brokers(settings: RunSettings) -> RunSettings:
     """The same with the number of brokers that are there. Raises UsageError where nobody answers."""
     services = external_services(settings)
     if services.redis_url is not None:

@@ -6,11 +6,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from architectures.interface import Contender
+from architectures.interface import Candidate
 from harness.core.errors import ServiceFailed
-from harness.services.kafka.install import Progress
 from harness.services.kafka.jars import cache_dir
-from peers.interface import NotInstalled, Peer
+from peers.interface import NotInstalled, OnProgress, Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +23,11 @@ class Program:
 OWN = Program((sys.executable, "-m", "harness.gateway"), "ws")
 
 
-def program_of(contender: type[Contender], on_progress: Progress) -> Program:
+def program_of(candidate: type[Candidate], on_progress: OnProgress) -> Program:
     """With what it needs downloaded. Raises ServiceFailed."""
-    if not issubclass(contender, Peer):
+    if not issubclass(candidate, Peer):
         return OWN
     try:
-        return Program(contender.program(cache_dir().parent / "peers", on_progress), contender.scheme)
+        return Program(candidate.program(cache_dir().parent / "peers", on_progress), candidate.scheme)
     except NotInstalled as problem:
         raise ServiceFailed(str(problem)) from problem

@@ -21,13 +21,13 @@ from harness.core.errors import ServiceFailed
 from harness.services.backends import Backends
 from harness.services.kafka.broker import Broker, Installation
 from harness.services.kafka.cluster import Kafka
-from harness.services.kafka.install import Progress
 from harness.services.nats.server import NatsServer
 from harness.services.processes import Child
 from harness.services.proxy import Proxy
 from harness.services.redis.cluster import RedisCluster
 from harness.services.redis.server import RedisServer
 from harness.services.workdir import PREFIX
+from peers.interface import OnProgress
 
 FILE = "standing.json"
 
@@ -90,7 +90,7 @@ class LentBackends:
     nats: NatsServer | None = None
     nats_proxy: Proxy | None = None
 
-    def begin(self, on_progress: Progress) -> None:
+    def begin(self, on_progress: OnProgress) -> None:
         """They have begun."""
 
     def finish(self) -> None:

@@ -16,14 +16,14 @@ from harness.core.token import TOKEN_VARIABLE
 from harness.gateway.settings import About, GatewayStats
 from harness.measure.resources import CpuUsed
 from harness.services.gateway_client import Answer, ask
-from harness.services.kafka.install import Progress
+from peers.interface import OnProgress
 
 ANSWER_TIMEOUT_S = 10.0
 LEAVING_MAX_S = 5.0
 WHOLE_TIMEOUT_S = 30.0  # gateways that are just starting take their places one after the other
 
 
-def met(settings: RunSettings) -> RunSettings:
+def resolve_fleet(settings: RunSettings) -> RunSettings:
     """The same with the shape of the fleet at --gateways-at, and the addresses of all its gateways.
 
     Raises UsageError where they are not what was asked for.
@@ -165,7 +165,7 @@ class DistantStack:
         self.topology = topology
         self.fleet = DistantFleet(urls)
 
-    def begin(self, on_progress: Progress) -> None:
+    def begin(self, on_progress: OnProgress) -> None:
         """They have begun."""
 
     def start(self) -> DistantFleet:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 
-from architectures.interface import Contender, GoneForGood, Topology
+from architectures.interface import Candidate, GoneForGood, Topology
 from harness.core.errors import ServiceFailed
 from harness.gateway.settings import Exposure, Limits
 from harness.measure.resources import Meter
@@ -14,12 +14,12 @@ from harness.services.backends import Backends
 from harness.services.fleet import LOCAL, USUAL, Fleet
 from harness.services.gateway_program import OWN, program_of
 from harness.services.kafka.cluster import Kafka
-from harness.services.kafka.install import Progress
 from harness.services.lease import LentBackends
 from harness.services.nats.server import NatsServer
 from harness.services.proxy import Proxy
 from harness.services.redis.cluster import RedisCluster
 from harness.services.redis.server import RedisServer
+from peers.interface import OnProgress
 
 
 class Stack:
@@ -27,7 +27,7 @@ class Stack:
 
     def __init__(
         self,
-        architecture: type[Contender],
+        architecture: type[Candidate],
         topology: Topology,
         backends: Backends | LentBackends,
         logs: Path,
@@ -73,7 +73,7 @@ class Stack:
         backends = self.backends
         return backends.redis_cluster_proxy if self._architecture.requires.redis_cluster else backends.redis_proxy
 
-    def begin(self, on_progress: Progress) -> None:
+    def begin(self, on_progress: OnProgress) -> None:
         """As Backends.begin, and what the gateways are made of."""
         self.backends.begin(on_progress)
         self._program = program_of(self._architecture, on_progress)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from architectures.interface import BadTopology, Option, Promises, Requirements, Topology
-from peers.interface import AT_MOST_ONCE, Peer, Progress, missing_packages, package_versions, python_program
+from peers.interface import AT_MOST_ONCE, OnProgress, Peer, missing_packages, package_versions, python_program
 
 LAYERS = {
     "core": "channels_redis.core.RedisChannelLayer",
@@ -49,5 +49,5 @@ class Channels(Peer):
             )
 
     @classmethod
-    def program(cls, cache: Path, on_progress: Progress) -> Sequence[str]:
+    def program(cls, cache: Path, on_progress: OnProgress) -> Sequence[str]:
         return python_program("peers.channels.gateway")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from architectures.interface import Promises, Requirements
-from peers.interface import AT_MOST_ONCE, Peer, Progress, missing_packages, package_versions, python_program
+from peers.interface import AT_MOST_ONCE, OnProgress, Peer, missing_packages, package_versions, python_program
 
 
 class PythonSocketio(Peer):
@@ -33,5 +33,5 @@ class PythonSocketio(Peer):
         return package_versions("python-socketio", "uvicorn")
 
     @classmethod
-    def program(cls, cache: Path, on_progress: Progress) -> Sequence[str]:
+    def program(cls, cache: Path, on_progress: OnProgress) -> Sequence[str]:
         return python_program("peers.python_socketio.gateway")

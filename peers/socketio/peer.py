@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from architectures.interface import Promises, Requirements
-from peers.interface import AT_MOST_ONCE, NotInstalled, Peer, Progress
+from peers.interface import AT_MOST_ONCE, NotInstalled, OnProgress, Peer
 
 HERE = Path(__file__).parent
 FILES = ("gateway.mjs", "package.json", "package-lock.json")
@@ -60,7 +60,7 @@ class SocketIo(Peer):
         }
 
     @classmethod
-    def program(cls, cache: Path, on_progress: Progress) -> Sequence[str]:
+    def program(cls, cache: Path, on_progress: OnProgress) -> Sequence[str]:
         digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in FILES)).hexdigest()[:16]
         folder = cache / f"socketio-{digest}"
         if not folder.is_dir():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from architectures.interface import Architecture, BadTopology, Topology
-from harness.core.registry import architecture_names, load_architecture, load_contender, peer_names
+from harness.core.registry import architecture_names, load_architecture, load_candidate, peer_names
 from peers.interface import Peer
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def test_is_complete_and_explains_itself(name: str) -> None:
 
 @pytest.mark.parametrize("name", peer_names())
 def test_a_peer_is_complete_and_explains_itself(name: str) -> None:
-    peer = load_contender(name)
+    peer = load_candidate(name)
     assert issubclass(peer, Peer)
     assert peer.name == name
     assert peer.scheme in {"ws", "socket.io"}

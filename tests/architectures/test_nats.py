@@ -11,7 +11,7 @@ import pytest
 from nats.errors import Error
 
 from architectures.clients.nats import gone_for_good
-from architectures.interface import Delivery, GoneForGood, Refused, Services, Topology
+from architectures.interface import Delivery, GoneForGood, Rejected, Services, Topology
 from architectures.nats import Nats
 from harness.services.nats.metrics import read_counters
 from harness.services.nats.server import NatsServer, find_nats_server, start_nats
@@ -77,7 +77,7 @@ def test_after_the_server_was_away_rooms_are_heard_again(server: NatsServer) -> 
             while not heard:
                 try:
                     await speaker.publish("stage", b"again")
-                except Refused:
+                except Rejected:
                     await asyncio.sleep(0.05)
         assert heard[0] == Delivery("stage", b"again")
         await speaker.close()
@@ -118,7 +118,7 @@ def test_who_may_not_speak_is_told_so_and_nothing_is_acked(strict: int) -> None:
 
     async def scenario() -> None:
         nats = await gateway_of("mute:x", strict, problems, [])
-        with pytest.raises(Refused, match="forbids its user"):
+        with pytest.raises(Rejected, match="forbids its user"):
             await nats.publish("room", b"hello")
         await nats.close()
 

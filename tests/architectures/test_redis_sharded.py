@@ -11,7 +11,7 @@ import redis
 
 from architectures.clients.redis_address import RedisAddress
 from architectures.clients.redis_cluster import SLOTS, NotACluster, find_shards
-from architectures.interface import Delivery, Refused, Services, Topology
+from architectures.interface import Delivery, Rejected, Services, Topology
 from architectures.redis_sharded import RedisSharded
 from harness.services.redis.cluster import NODES, RedisCluster
 from harness.services.redis.server import start_redis
@@ -79,7 +79,7 @@ def test_a_node_that_comes_back_is_listened_to_again(cluster: RedisCluster) -> N
         for room in rooms:
             try:
                 await architecture.publish(room, b"during")
-            except Refused:
+            except Rejected:
                 refused += 1
         assert 0 < refused < len(rooms), "the rooms of the other nodes go on"
         await asyncio.to_thread(cluster.finish)
@@ -88,7 +88,7 @@ def test_a_node_that_comes_back_is_listened_to_again(cluster: RedisCluster) -> N
                 try:
                     await architecture.publish(room, b"after")
                     break
-                except Refused:
+                except Rejected:
                     await asyncio.sleep(0.05)
         async with asyncio.timeout(30):
             # Redis takes a message while nobody listens again yet: so it is said until it is heard.

@@ -11,7 +11,7 @@ import redis
 
 import architectures.redis_streams
 from architectures.clients.send_queue import BATCH_MAX
-from architectures.interface import HISTORY_MAX_BYTES, BadTopology, Delivery, GoneForGood, Refused, Services, Topology
+from architectures.interface import HISTORY_MAX_BYTES, BadTopology, Delivery, GoneForGood, Rejected, Services, Topology
 from architectures.redis_streams import RedisStreams
 from harness.services.redis.server import RedisServer, start_redis
 
@@ -136,7 +136,7 @@ def test_a_stream_that_is_deleted_while_it_is_in_use_ends_the_gateway_with_its_n
         await architecture.publish("room", b"before")
         with redis.Redis(port=server.port) as owner:
             owner.delete("del-room:room")
-            with pytest.raises(Refused):
+            with pytest.raises(Rejected):
                 await architecture.publish("room", b"after")
             assert not owner.exists("del-room:room"), "it was not made anew, without an end"
         await architecture.close()
@@ -164,7 +164,7 @@ def test_a_redis_that_begins_anew_has_deleted_nothing(server: RedisServer) -> No
         server.child.kill()
         server.finish()
         answers = await asyncio.gather(*waiting, return_exceptions=True)
-        assert all(isinstance(answer, Refused) for answer in answers)
+        assert all(isinstance(answer, Rejected) for answer in answers)
         await architecture.publish("room", b"after")
         await architecture.publish("room", b"and on")
         with redis.Redis(port=server.port) as owner:
@@ -213,7 +213,7 @@ def test_redis_that_begins_anew_without_what_was_said_is_no_deletion(server: Red
                 try:
                     await architecture.publish("room", b"after")
                     break
-                except Refused:
+                except Rejected:
                     await asyncio.sleep(0.05)
         await architecture.publish("room", b"and again")
         await architecture.close()

@@ -11,7 +11,7 @@ import pytest
 
 from architectures.interface import BadTopology, Topology
 from harness.core.errors import ServiceFailed, UsageError
-from harness.core.registry import load_contender
+from harness.core.registry import load_candidate
 from harness.core.settings import RunSettings, validate
 from harness.services.gateway_program import OWN, program_of
 from peers.channels.peer import Channels
@@ -66,7 +66,7 @@ def test_a_layer_that_channels_does_not_have_is_one_clear_sentence() -> None:
 )
 def test_what_is_not_for_a_peer_is_one_clear_sentence(settings: RunSettings, says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        validate(settings, load_contender(settings.arch))
+        validate(settings, load_candidate(settings.arch))
 
 
 def test_packages_are_fetched_once_and_a_failure_leaves_nothing(
@@ -92,4 +92,4 @@ def test_packages_are_fetched_once_and_a_failure_leaves_nothing(
 
 
 def test_an_architecture_runs_in_chatbenchs_own_gateway() -> None:
-    assert program_of(load_contender("redis"), lambda *_news: None) is OWN
+    assert program_of(load_candidate("redis"), lambda *_news: None) is OWN

@@ -20,7 +20,7 @@ from architectures.interface import (
     Delivery,
     Option,
     Promises,
-    Refused,
+    Rejected,
     Requirements,
     Services,
     Topology,
@@ -89,7 +89,7 @@ class Mesh(Architecture):
             for peer in self._peers:
                 await peer.drain()
         except OSError as problem:
-            raise Refused(f"a gateway did not take the message: {problem}") from problem
+            raise Rejected(f"a gateway did not take the message: {problem}") from problem
 
     async def join(self, room: str) -> None:
         """Nothing to do: every message of every room comes to every gateway."""

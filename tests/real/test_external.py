@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from harness.core.addresses import REDIS_PASSWORD, SENTINEL_PASSWORD
 from harness.core.errors import UsageError
 from harness.core.settings import RunSettings
-from harness.services.external import reached
+from harness.services.external import resolve_brokers
 from harness.services.kafka.cluster import Kafka
 from harness.services.kafka.install import ensure_installation
 from harness.services.ports import free_ports
@@ -185,11 +185,11 @@ def test_a_redis_behind_tls_is_reached_by_whoever_believes_its_certificate(folde
         with in_tls(folder, port) as tls_port:
             url = f"rediss://127.0.0.1:{tls_port}"
             believing = RunSettings(arch="redis", redis_url=f"{url}?ssl_ca_certs={folder / 'redis-ca.pem'}")
-            assert reached(believing) == believing
+            assert resolve_brokers(believing) == believing
             with pytest.raises(UsageError, match=r"cannot be spoken to over TLS.*CERTIFICATE_VERIFY_FAILED"):
-                reached(RunSettings(arch="redis", redis_url=url))
+                resolve_brokers(RunSettings(arch="redis", redis_url=url))
             with pytest.raises(UsageError, match=r"a file for TLS cannot be read.*No such file"):
-                reached(RunSettings(arch="redis", redis_url=f"{url}?ssl_ca_certs={folder / 'none.pem'}"))
+                resolve_brokers(RunSettings(arch="redis", redis_url=f"{url}?ssl_ca_certs={folder / 'none.pem'}"))
     finally:
         plain.stop()
 

@@ -75,7 +75,7 @@ def test_gateways_that_are_named_by_hand_send_members_to_each_other(backends: Ba
         assert summary["delivered"] == summary["expected"] > 0
         assert summary["gateways"] == len(summary["each_gateway"]) == 2
         topics = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10).topics
-        assert not [name for name in topics if name.endswith("roster")]
+        assert not [name for name in topics if name.endswith("membership")]
         (claims,) = [name for name in topics if name.endswith("claims")]
         assert setting_of(bootstrap, claims, "cleanup.policy") == "compact", "a claim counts whatever its age"
         wrong = chatbench("run", "--arch", "plan1", "--gateways-at", urls[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from architectures.interface import Refused
+from architectures.interface import Rejected
 from architectures.plan2 import Plan2
 from harness.services.backends import Backends
 from tests.conformance.network import Member, Network, network
@@ -46,7 +46,7 @@ class Chat:
                 said_at = time.monotonic()
                 try:
                     await self.running.say(member, payload)
-                except Refused:
+                except Rejected:
                     pass  # the room is about to move
                 else:
                     self.acked[payload] = (room, said_at, time.monotonic())

@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.core.registry import load_contender, peer_names
+from harness.core.registry import load_candidate, peer_names
 from peers.interface import Peer
 from tests.real.runs import chatbench, run
 
 
 @pytest.fixture(params=peer_names())
 def peer(request: pytest.FixtureRequest) -> str:
-    found = load_contender(request.param)
+    found = load_candidate(request.param)
     assert issubclass(found, Peer)
     if (why := found.missing()) is not None:
         pytest.skip(why)

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from architectures.interface import Architecture, Contender
+from architectures.interface import Architecture, Candidate
 from tests.real.runs import run
 
 ROOT = Path(__file__).parents[2]
@@ -128,6 +128,6 @@ def test_the_guides_scenario_shares_the_rate_over_its_classes(tmp_path: Path) ->
 
 
 def test_the_guide_names_every_part_of_the_interface() -> None:
-    parts = {name for kind in (Contender, Architecture) for name in (*vars(kind), *kind.__annotations__)}
+    parts = {name for kind in (Candidate, Architecture) for name in (*vars(kind), *kind.__annotations__)}
     parts = {name for name in parts if not name.startswith("_")}
     assert not {part for part in parts if f"`{part}`" not in GUIDE}

@@ -152,7 +152,7 @@ def test_it_is_told_in_one_sentence(mistake: str, tmp_path: Path) -> None:
 NO_MISTAKES = {
     "begins to speak after the warm-up": FINE.replace(
         "self.say(self.text())",
-        "self.say(self.text()) if self._crowd.phase and self._crowd.phase.name == 'measure' else time.sleep(0.1)",
+        "self.say(self.text()) if self._pool.phase and self._pool.phase.name == 'measure' else time.sleep(0.1)",
     ),
     # Locust makes all members at once, and gevent looks up after each 50 that it lets run for the first time: the last
     # of them have been made for longer then than any may be without a room.

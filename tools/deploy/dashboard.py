@@ -11,7 +11,7 @@ COLUMNS, WIDTH, HEIGHT = 3, 8, 8
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class DashboardPanel:
     title: str
     unit: str  # as Grafana calls it
     queries: dict[str, str]  # legend: PromQL
@@ -23,7 +23,7 @@ def _rate(metric: str, by: str = "") -> str:
 
 
 PANELS = (
-    Panel(
+    DashboardPanel(
         "Messages and deliveries a second, as members see them",
         "ops",
         {
@@ -32,8 +32,10 @@ PANELS = (
             "delivered": _rate("chatbench_driver_delivered_total"),
         },
     ),
-    Panel("Latency of the last second", "s", {"p{{quantile}}": "max by (quantile) (chatbench_driver_latency_seconds)"}),
-    Panel(
+    DashboardPanel(
+        "Latency of the last second", "s", {"p{{quantile}}": "max by (quantile) (chatbench_driver_latency_seconds)"}
+    ),
+    DashboardPanel(
         "Ledger of the last measurement",
         "short",
         {
@@ -42,22 +44,24 @@ PANELS = (
         },
         kind="stat",
     ),
-    Panel(
+    DashboardPanel(
         "Deliveries a second, by gateway",
         "ops",
         {"gateway {{gateway}}": _rate("chatbench_gateway_deliveries_total", "gateway")},
     ),
-    Panel("Members, by gateway", "short", {"gateway {{gateway}}": "sum by (gateway) (chatbench_gateway_members)"}),
-    Panel(
+    DashboardPanel(
+        "Members, by gateway", "short", {"gateway {{gateway}}": "sum by (gateway) (chatbench_gateway_members)"}
+    ),
+    DashboardPanel(
         "Copies nobody here wanted, by gateway",
         "ops",
         {"gateway {{gateway}}": _rate("chatbench_gateway_wasted_total", "gateway")},
     ),
-    Panel(
+    DashboardPanel(
         "CPU of each gateway, cores", "short", {"{{instance}}": 'rate(process_cpu_seconds_total{job="gateway"}[15s])'}
     ),
-    Panel("Memory of each gateway", "bytes", {"{{instance}}": 'process_resident_memory_bytes{job="gateway"}'}),
-    Panel(
+    DashboardPanel("Memory of each gateway", "bytes", {"{{instance}}": 'process_resident_memory_bytes{job="gateway"}'}),
+    DashboardPanel(
         "Events at the gateways, drops by cause", "ops", {"{{event}}": _rate("chatbench_gateway_events_total", "event")}
     ),
 )
@@ -74,7 +78,7 @@ def dashboard() -> dict[str, Any]:
     }
 
 
-def _panel(number: int, panel: Panel) -> dict[str, Any]:
+def _panel(number: int, panel: DashboardPanel) -> dict[str, Any]:
     row, column = divmod(number, COLUMNS)
     return {
         "id": number + 1,

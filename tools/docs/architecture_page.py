@@ -9,8 +9,8 @@ import inspect
 import sys
 from collections.abc import Iterator
 
-from architectures.interface import Contender
-from harness.core.registry import load_contender
+from architectures.interface import Candidate
+from harness.core.registry import load_candidate
 from harness.experiments.costs.workload import WAYS, Workload
 
 SHOWN = (
@@ -53,8 +53,8 @@ that these two do not show.
 
 
 def page() -> str:
-    sections = (line for name in SHOWN for line in _section(load_contender(name)))
-    peers = (line for name in PEERS_SHOWN for line in _section(load_contender(name), diagram=False))
+    sections = (line for name in SHOWN for line in _section(load_candidate(name)))
+    peers = (line for name in PEERS_SHOWN for line in _section(load_candidate(name), diagram=False))
     return "\n".join([HEAD, *_table(), *sections, NOT_HERE + PEERS_HEAD, *peers]) + "\n"
 
 
@@ -69,7 +69,7 @@ def _table() -> Iterator[str]:
         yield f"| {name} | {' | '.join(f'{count:g}' for count in (*counts, wasted))} |"
 
 
-def _section(architecture: type[Contender], *, diagram: bool = True) -> Iterator[str]:
+def _section(architecture: type[Candidate], *, diagram: bool = True) -> Iterator[str]:
     module = sys.modules[architecture.__module__]
     title, _, explanation = (inspect.getdoc(module) or "").partition("\n")
     yield f"\n## {architecture.name}\n"

@@ -14,7 +14,7 @@ from harness.measure.ratio import Ratio, ratio_of
 from harness.results.frames import read_records, runs_of
 
 
-class Untold(Exception):
+class InsufficientData(Exception):
     """A figure that a verdict needs was not measured, or is not valid; the text says which."""
 
 
@@ -31,7 +31,7 @@ class Evidence:
         for column, value in ({} if arch is None else {"arch": arch}).items() | columns.items():
             runs = runs[runs[column] == value]
         if runs.empty:
-            raise Untold(f"no complete run of {arch or 'any architecture'} in {experiment}")
+            raise InsufficientData(f"no complete run of {arch or 'any architecture'} in {experiment}")
         return runs
 
     def found(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> float | None:
@@ -40,22 +40,22 @@ class Evidence:
         return None if values.empty else float(values.mean())
 
     def mean(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> float:
-        """As found; raises Untold where that has nothing."""
+        """As found; raises InsufficientData where that has nothing."""
         value = self.found(experiment, column, arch, **columns)
         if value is None:
-            raise Untold(f"{column} of {arch} in {experiment} was not measured, or its driver was not valid")
+            raise InsufficientData(f"{column} of {arch} in {experiment} was not measured, or its driver was not valid")
         return value
 
     def total(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> int:
         return int(self.of(experiment, arch, **columns)[column].sum())
 
     def ratio(self, experiment: str, column: str, arch: str, over: str, **columns: object) -> Ratio:
-        """Of two architectures, round by round; raises Untold if no round has both."""
+        """Of two architectures, round by round; raises InsufficientData if no round has both."""
         by_round = [self.of(experiment, name, **columns).set_index("round")[column] for name in (arch, over)]
         both = pd.concat(by_round, axis=1, keys=["arch", "over"]).dropna()
         ratio = ratio_of(both["arch"].tolist(), both["over"].tolist())
         if ratio is None:
-            raise Untold(f"{column} of {arch} and {over} in {experiment} was not measured in the same round")
+            raise InsufficientData(f"{column} of {arch} and {over} in {experiment} was not measured in the same round")
         return ratio
 
 

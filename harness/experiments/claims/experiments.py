@@ -21,7 +21,7 @@ CLUSTER_RATES_PER_S = (20.0, 1000.0)
 FAULT_TAKES_S = 8.0  # what is cut down by a fault has to come back within the measurement
 
 
-class Effort(msgspec.Struct, frozen=True, kw_only=True):
+class ClaimsPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How much of everything."""
 
     rounds: int = 3  # of the experiments that compare latency or CPU
@@ -32,7 +32,7 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()  # that asked for it
 
 
-def plan(effort: Effort, experiments: Collection[str], folder: Path) -> list[PlannedRun]:
+def plan(effort: ClaimsPlan, experiments: Collection[str], folder: Path) -> list[PlannedRun]:
     """All runs of these experiments, those on three brokers last; raises UsageError if one cannot be."""
     in_range("--rounds", effort.rounds, 1, ROUNDS_MAX)
     planned = [
@@ -47,7 +47,7 @@ def _placed(settings: RunSettings, folder: Path) -> RunSettings:
     return msgspec.structs.replace(settings, out=str(folder))
 
 
-def _experiments(effort: Effort) -> Iterator[tuple[str, RunSettings]]:
+def _experiments(effort: ClaimsPlan) -> Iterator[tuple[str, RunSettings]]:
     for name, runs in (
         ("fragments", _fragments),
         ("writes", _writes),
@@ -63,7 +63,7 @@ def _experiments(effort: Effort) -> Iterator[tuple[str, RunSettings]]:
             yield name, settings
 
 
-def _run(effort: Effort, arch: str, number: int = 1, **given: object) -> RunSettings:
+def _run(effort: ClaimsPlan, arch: str, number: int = 1, **given: object) -> RunSettings:
     """In the given round; a round is one load for everybody."""
     usual = RunSettings(
         arch=arch, duration_s=effort.duration_s, warmup_s=effort.warmup_s, seed=effort.seed + number - 1
@@ -78,19 +78,19 @@ def _in_turns(names: tuple[str, ...], rounds: int) -> Iterator[tuple[int, str]]:
             yield number, name
 
 
-def _fragments(effort: Effort) -> Iterator[RunSettings]:
+def _fragments(effort: ClaimsPlan) -> Iterator[RunSettings]:
     for gateways in GROUP_SIZES:
         yield _run(effort, "naive", gateways=gateways, rate_per_s=100.0)
 
 
-def _writes(effort: Effort) -> Iterator[RunSettings]:
+def _writes(effort: ClaimsPlan) -> Iterator[RunSettings]:
     """On one broker, slowly, so that no record shares a batch with another; copies are counted, so none is dropped."""
     for partitions in PARTITION_COUNTS:
         yield _run(effort, "plan1", members=10, partitions=partitions)
         yield _run(effort, "plan2", members=10, partitions=partitions)
 
 
-def _brokers(effort: Effort) -> Iterator[RunSettings]:
+def _brokers(effort: ClaimsPlan) -> Iterator[RunSettings]:
     """On three brokers; at the higher rate, records share requests."""
     for replicas in CLUSTER_REPLICAS:
         for rate_per_s in CLUSTER_RATES_PER_S:
@@ -106,20 +106,20 @@ def _brokers(effort: Effort) -> Iterator[RunSettings]:
             )
 
 
-def _duplicates(effort: Effort) -> Iterator[RunSettings]:
+def _duplicates(effort: ClaimsPlan) -> Iterator[RunSettings]:
     """Two gateways with a partition each, or with two each, with and without the copies dropped."""
     for number in range(1, effort.rounds + 1):
         for partitions, dedup in ((2, False), (4, False), (4, True)):
             yield _run(effort, "plan1", number, partitions=partitions, dedup=dedup, rate_per_s=50.0)
 
 
-def _joins(effort: Effort) -> Iterator[RunSettings]:
+def _joins(effort: ClaimsPlan) -> Iterator[RunSettings]:
     for gateways in (2, 4):
         for name in ("plan1", "plan2"):
             yield _run(effort, name, scenario="churn", rooms=40, gateways=gateways, members=200)
 
 
-def _hot(effort: Effort) -> Iterator[RunSettings]:
+def _hot(effort: ClaimsPlan) -> Iterator[RunSettings]:
     """From even to as uneven as can be: small rooms, Zipf's law, Zipf's law made steep, one room."""
     for number, name in _in_turns(("plan1", "plan2"), effort.rounds):
         common = {"gateways": 4, "members": 400, "rate_per_s": 100.0}
@@ -129,18 +129,18 @@ def _hot(effort: Effort) -> Iterator[RunSettings]:
         yield _run(effort, name, number, scenario="big_room", **common)
 
 
-def _one_room(effort: Effort) -> Iterator[RunSettings]:
+def _one_room(effort: ClaimsPlan) -> Iterator[RunSettings]:
     for number, name in _in_turns(CANDIDATES, effort.rounds):
         yield _run(effort, name, number, rate_per_s=50.0)
 
 
-def _small_rooms(effort: Effort) -> Iterator[RunSettings]:
+def _small_rooms(effort: ClaimsPlan) -> Iterator[RunSettings]:
     """Rooms of two: half of the gateways have nobody in a room."""
     for number, name in _in_turns(CANDIDATES, effort.rounds):
         yield _run(effort, name, number, scenario="many_rooms", rooms=100, gateways=4, members=200, rate_per_s=100.0)
 
 
-def _restarts(effort: Effort) -> Iterator[RunSettings]:
+def _restarts(effort: ClaimsPlan) -> Iterator[RunSettings]:
     """The backend that an architecture has is killed and started again."""
     longer_s = max(effort.duration_s, 2 * FAULT_TAKES_S)
     for name, backend in (

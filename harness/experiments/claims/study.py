@@ -16,8 +16,8 @@ from harness.core.signals import signals_interrupt, signals_wait
 from harness.experiments.claims.catalogue import CLAIMS
 from harness.experiments.claims.claim import NOT_TOLD, Claim, Finding
 from harness.experiments.claims.durability import HISTORY, Readable, read_after_restart
-from harness.experiments.claims.evidence import Evidence, Untold, read_evidence
-from harness.experiments.claims.experiments import REMEMBER, Effort, plan
+from harness.experiments.claims.evidence import Evidence, InsufficientData, read_evidence
+from harness.experiments.claims.experiments import REMEMBER, ClaimsPlan, plan
 from harness.experiments.plan_file import note, read_again
 from harness.experiments.series import PlannedRun, run_series
 from harness.runs.record import new_folder
@@ -27,7 +27,7 @@ from harness.services.backends import Backends
 ASKED = "claims.json"
 
 
-def chosen(effort: Effort) -> list[Claim]:
+def chosen(effort: ClaimsPlan) -> list[Claim]:
     """The claims that are to be tested, in the note's order; raises UsageError for one that there is not."""
     known = {claim.id: claim for claim in CLAIMS}
     for each in effort.claims:
@@ -36,27 +36,27 @@ def chosen(effort: Effort) -> list[Claim]:
     return [claim for name, claim in known.items() if not effort.claims or name in effort.claims]
 
 
-def planned_runs(effort: Effort, folder: Path) -> list[PlannedRun]:
+def planned_runs(effort: ClaimsPlan, folder: Path) -> list[PlannedRun]:
     """All that the chosen claims need; raises UsageError if something cannot be."""
     return plan(effort, {name for claim in chosen(effort) for name in claim.experiments}, folder)
 
 
-def rounds_count(effort: Effort) -> bool:
+def rounds_count(effort: ClaimsPlan) -> bool:
     """Whether any of the chosen claims takes more runs than with one round."""
     one = msgspec.structs.replace(effort, rounds=1)
     return len(planned_runs(effort, Path())) > len(planned_runs(one, Path()))
 
 
-def _asks_for_history(effort: Effort) -> bool:
+def _asks_for_history(effort: ClaimsPlan) -> bool:
     return any("restarts" in claim.experiments for claim in chosen(effort))
 
 
-def steps(effort: Effort, folder: Path) -> int:
+def steps(effort: ClaimsPlan, folder: Path) -> int:
     """How many runs there are; what can be read after a restart counts as one."""
     return len(planned_runs(effort, folder)) + _asks_for_history(effort)
 
 
-def begin(effort: Effort, out: str) -> Path:
+def begin(effort: ClaimsPlan, out: str) -> Path:
     """Make the folder of a new study; raises UsageError if it cannot be run as asked."""
     planned_runs(effort, Path())
     folder = new_folder(config.make_out_dir(out), "claims")
@@ -64,12 +64,12 @@ def begin(effort: Effort, out: str) -> Path:
     return folder
 
 
-def resume(folder: Path) -> Effort:
+def resume(folder: Path) -> ClaimsPlan:
     """What is to be done in that folder; raises UsageError if `chatbench claims` did not make it."""
-    return read_again(folder, ASKED, Effort, "claims")
+    return read_again(folder, ASKED, ClaimsPlan, "claims")
 
 
-def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:
+def run_study(effort: ClaimsPlan, folder: Path, progress: CampaignProgress) -> None:
     """Run what is not complete yet. Raises ServiceFailed, UsageError or Interrupted."""
     go_on_with = f"chatbench claims --resume {folder}"
     planned = planned_runs(effort, folder)
@@ -102,7 +102,7 @@ def judge(folder: Path, claims: Sequence[str] = ()) -> list[tuple[Claim, Finding
     Raises UsageError if there are no records, or one of these claims is not or was not tested.
     """
     tested = chosen(resume(folder))
-    wanted = chosen(Effort(claims=tuple(claims))) if claims else tested
+    wanted = chosen(ClaimsPlan(claims=tuple(claims))) if claims else tested
     for claim in wanted:
         if claim not in tested:
             ids = ", ".join(each.id for each in tested)
@@ -114,5 +114,5 @@ def judge(folder: Path, claims: Sequence[str] = ()) -> list[tuple[Claim, Finding
 def _judge(claim: Claim, evidence: Evidence) -> Finding:
     try:
         return claim.judge(evidence)
-    except Untold as problem:
+    except InsufficientData as problem:
         return Finding(verdict=NOT_TOLD, measured=[f"Not told: {problem}."])

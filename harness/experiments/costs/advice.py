@@ -17,15 +17,15 @@ from harness.core.units import figure_text, size_text
 from harness.experiments.costs.components import (
     COMMAND_BYTES,
     COPY_BYTES,
-    CPU_PARTS,
+    CPU_COMPONENTS,
     MEMBER_BYTES,
     MEMORY_PARTS,
     RECORD_BYTES,
 )
 from harness.experiments.costs.fit import NOTHING, Interval, Prediction
 from harness.experiments.costs.model import Model
-from harness.experiments.costs.sizing import Chat, Impossible, OneGateway, bytes_from_a_gateway_per_s, on_one, sized
-from harness.experiments.costs.validation import Held
+from harness.experiments.costs.sizing import ChatSize, Impossible, OneGateway, bytes_from_a_gateway_per_s, on_one, sized
+from harness.experiments.costs.validation import HeldOutAccuracy
 from harness.experiments.costs.workload import WAYS, Workload
 
 SIZE_MAX = 1e9
@@ -44,8 +44,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     replay: bool = False  # what was said must be there to be read later
 
     @property
-    def chat(self) -> Chat:
-        return Chat(self.rooms, self.members_per_room, self.rate_per_s, self.payload_bytes)
+    def chat(self) -> ChatSize:
+        return ChatSize(self.rooms, self.members_per_room, self.rate_per_s, self.payload_bytes)
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     out: dict[str, str]  # why the others cannot
     would_change: list[str]
     beyond: list[str]  # where the question is further than anything that was measured
-    held_out: list[Held]
+    held_out: list[HeldOutAccuracy]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Knowledge:
     """What advice is drawn from."""
 
     model: Model
-    held_out: Sequence[Held]
+    held_out: Sequence[HeldOutAccuracy]
     replayable: Mapping[str, bool]  # by architecture; one that is missing was not measured
 
 
@@ -153,7 +153,7 @@ def _cannot(arch: str, wish: Wish, knowledge: Knowledge) -> str | None:
 
 def _cost(arch: str, wish: Wish, model: Model) -> Cost:
     workload = sized(model, arch, wish.chat)
-    of_part = {part.name.split()[0]: model.predict(part, arch, workload) for part in CPU_PARTS if part.uses(arch)}
+    of_part = {part.name.split()[0]: model.predict(part, arch, workload) for part in CPU_COMPONENTS if part.uses(arch)}
     cores = {name: _times(each, 1e-6) for name, each in of_part.items()}
     memory = model.predict_all(MEMORY_PARTS, arch, workload)
     nearest = _nearest(arch, workload, model.points)

@@ -11,7 +11,7 @@ Amount = Callable[[Workload, Activity], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Component:
     """One quantity of one part of the system: what it is made up of, and where it was measured."""
 
     name: str
@@ -43,7 +43,7 @@ def _always(_arch: str) -> bool:
     return True
 
 
-GATEWAY_CPU = Part(
+GATEWAY_CPU = Component(
     name="gateway CPU",
     column="gateway_us_per_s",
     of={"write": lambda _, done: done.writes, "delivery": lambda _, done: done.deliveries},
@@ -54,7 +54,7 @@ GATEWAY_CPU = Part(
     },
     uses=_always,
 )
-KAFKA_CPU = Part(
+KAFKA_CPU = Component(
     name="kafka CPU",
     column="kafka_us_per_s",
     of={
@@ -65,7 +65,7 @@ KAFKA_CPU = Part(
     },
     uses=_uses_kafka,
 )
-REDIS_CPU = Part(
+REDIS_CPU = Component(
     name="redis CPU",
     column="redis_us_per_s",
     of={
@@ -75,7 +75,7 @@ REDIS_CPU = Part(
     },
     uses=_uses_redis,
 )
-GATEWAY_MEMORY = Part(
+GATEWAY_MEMORY = Component(
     name="gateway memory",
     column="gateway_bytes",
     of={"member": lambda workload, _: workload.members},
@@ -85,42 +85,42 @@ GATEWAY_MEMORY = Part(
     },
     uses=_always,
 )
-REDIS_MEMORY = Part(
+REDIS_MEMORY = Component(
     name="redis memory",
     column="redis_bytes",
     of={"server": lambda *_: 1.0, "subscription": lambda workload, _: workload.rooms * workload.spread},
     uses=_uses_redis,
 )
-KAFKA_MEMORY = Part(
+KAFKA_MEMORY = Component(
     name="kafka memory",  # a heap of fixed size, whatever the load
     column="kafka_bytes",
     of={"broker": lambda *_: 1.0},
     uses=_uses_kafka,
 )
-MEMBER_BYTES = Part(
+MEMBER_BYTES = Component(
     name="overhead to members",
     column="member_overhead_bytes_per_s",
     of={"delivery": lambda _, done: done.deliveries},
     uses=_always,
 )
-RECORD_BYTES = Part(
+RECORD_BYTES = Component(
     name="overhead of records",
     column="record_overhead_bytes_per_s",
     of={"record": lambda _, done: done.records, "request": lambda _, done: done.requests},
     uses=_uses_kafka,
 )
-COMMAND_BYTES = Part(
+COMMAND_BYTES = Component(
     name="overhead of commands",
     column="command_overhead_bytes_per_s",
     of={"command": lambda _, done: done.commands},
     uses=_uses_redis,
 )
-COPY_BYTES = Part(
+COPY_BYTES = Component(
     name="overhead of Redis's copies",
     column="copy_overhead_bytes_per_s",
     of={"command": lambda _, done: done.commands, "copy": lambda _, done: done.copies},
     uses=_uses_redis,
 )
-CPU_PARTS = (GATEWAY_CPU, KAFKA_CPU, REDIS_CPU)
+CPU_COMPONENTS = (GATEWAY_CPU, KAFKA_CPU, REDIS_CPU)
 MEMORY_PARTS = (GATEWAY_MEMORY, KAFKA_MEMORY, REDIS_MEMORY)
-PARTS = (*CPU_PARTS, *MEMORY_PARTS, MEMBER_BYTES, RECORD_BYTES, COMMAND_BYTES, COPY_BYTES)
+COMPONENTS = (*CPU_COMPONENTS, *MEMORY_PARTS, MEMBER_BYTES, RECORD_BYTES, COMMAND_BYTES, COPY_BYTES)

@@ -55,7 +55,7 @@ SHAPES = {
 }
 
 
-class Effort(msgspec.Struct, frozen=True, kw_only=True):
+class CostsPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How much of everything. Nothing here measures latency, so a short warm-up is enough once the JVM is warm."""
 
     rounds: int = 1
@@ -66,14 +66,14 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()  # that asked for it
 
 
-def plan(effort: Effort, folder: Path) -> list[PlannedRun]:
+def plan(effort: CostsPlan, folder: Path) -> list[PlannedRun]:
     """All runs; raises UsageError if one cannot be."""
     in_range("--rounds", effort.rounds, 1, ROUNDS_MAX)
     in_range("--jvm-warmup", effort.jvm_warmup_s, 0, DURATION_MAX_S, duration_text)
     return validated([PlannedRun(name, settings) for name, settings in _runs(effort, folder)])
 
 
-def _runs(effort: Effort, folder: Path) -> Iterator[tuple[str, RunSettings]]:
+def _runs(effort: CostsPlan, folder: Path) -> Iterator[tuple[str, RunSettings]]:
     # A cold broker takes twice the CPU for the same work: it is warmed up by a run of which nothing is kept.
     cold = _settings("kafka-redis", Shape(2, 40, 5, 1000), effort, 0, folder / "runs" / WARM_UP)
     yield "warming the broker up", msgspec.structs.replace(cold, duration_s=max(1.0, effort.jvm_warmup_s))
@@ -95,7 +95,7 @@ def _in_turns() -> Iterator[tuple[str, Shape]]:
         yield HELD_OUT, other
 
 
-def _settings(arch: str, shape: Shape, effort: Effort, number: int, out: Path) -> RunSettings:
+def _settings(arch: str, shape: Shape, effort: CostsPlan, number: int, out: Path) -> RunSettings:
     return RunSettings(
         arch=arch,
         scenario="big_room" if shape.rooms == 1 else "many_rooms",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.experiments.costs.components import PARTS, Part
+from harness.experiments.costs.components import COMPONENTS, Component
 from harness.experiments.costs.fit import NOTHING, Floats, Prediction, UnitCosts, fit_units
 from harness.experiments.costs.workload import WAYS, Activity, Workload, activity
 
@@ -39,14 +39,14 @@ class Model:
     sharing: Sharing
     points: pd.DataFrame
 
-    def predict(self, part: Part, arch: str, workload: Workload) -> Prediction:
+    def predict(self, part: Component, arch: str, workload: Workload) -> Prediction:
         if not part.uses(arch):
             return NOTHING
         done = self.sharing.activity(arch, workload)
         users = [name for name in self.architectures if part.uses(name)]
         return self.units[part.name].predict(part.amounts(arch, workload, done, users))
 
-    def predict_all(self, parts: Iterable[Part], arch: str, workload: Workload) -> Prediction:
+    def predict_all(self, parts: Iterable[Component], arch: str, workload: Workload) -> Prediction:
         """Of these parts together."""
         return sum((self.predict(part, arch, workload) for part in parts), NOTHING)
 
@@ -67,7 +67,7 @@ def fit(points: pd.DataFrame) -> Model:
         },
     )
     units = {}
-    for part in PARTS:
+    for part in COMPONENTS:
         users = [arch for arch in names if part.uses(arch)]
         some = points[points["arch"].isin(users)].dropna(subset=[part.column])
         amounts = [part.amounts(str(run["arch"]), *_measured(run), users) for _, run in some.iterrows()]

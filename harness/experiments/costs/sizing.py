@@ -20,7 +20,7 @@ GATEWAYS_MAX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
+class ChatSize:
     """What is asked about: equal rooms, and what is said in all of them together."""
 
     rooms: int
@@ -63,7 +63,7 @@ class OneGateway:
     cores: float
 
 
-def on_one(model: Model, chat: Chat) -> OneGateway | None:
+def on_one(model: Model, chat: ChatSize) -> OneGateway | None:
     """The chat on a gateway of its own, where nothing has to reach another; None if one is not enough.
 
     What is predicted of a gateway that also speaks with a backend is more than it takes alone. Of bytes there is no
@@ -79,7 +79,7 @@ def on_one(model: Model, chat: Chat) -> OneGateway | None:
     return OneGateway(members, cores) if fits else None
 
 
-def sized(model: Model, arch: str, chat: Chat) -> Workload:
+def sized(model: Model, arch: str, chat: ChatSize) -> Workload:
     """The chat on as many gateways as it needs. Raises Impossible."""
     if arch == "plan2":
         _check_a_room_fits(model, chat)
@@ -93,9 +93,9 @@ def sized(model: Model, arch: str, chat: Chat) -> Workload:
     raise Impossible(f"every gateway reads everything, and {chat.rate_per_s:,g} messages/s are too many for one")
 
 
-def _check_a_room_fits(model: Model, chat: Chat) -> None:
+def _check_a_room_fits(model: Model, chat: ChatSize) -> None:
     """A room lives on one gateway."""
-    alone = Chat(1, chat.members_per_room, chat.rate_per_s / chat.rooms, chat.payload_bytes)
+    alone = ChatSize(1, chat.members_per_room, chat.rate_per_s / chat.rooms, chat.payload_bytes)
     cores = model.predict(GATEWAY_CPU, "plan2", alone.on(1)).value / 1e6
     if cores > GATEWAY_CORES_MAX or chat.members_per_room > MEMBERS_PER_GATEWAY_MAX:
         raise Impossible(

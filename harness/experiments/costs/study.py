@@ -12,7 +12,7 @@ from harness.core.progress import CampaignProgress
 from harness.experiments.claims.durability import read_history
 from harness.experiments.claims.study import resume as asked_of_claims
 from harness.experiments.costs.advice import Knowledge
-from harness.experiments.costs.grid import FITTED, HELD_OUT, Effort, plan
+from harness.experiments.costs.grid import FITTED, HELD_OUT, CostsPlan, plan
 from harness.experiments.costs.model import Model, fit
 from harness.experiments.costs.observations import read_points
 from harness.experiments.costs.validation import held_out, summed_up
@@ -23,7 +23,7 @@ from harness.runs.record import new_folder
 ASKED = "costs.json"
 
 
-def begin(effort: Effort, out: str) -> Path:
+def begin(effort: CostsPlan, out: str) -> Path:
     """Make the folder of a new study; raises UsageError if it cannot be run as asked."""
     plan(effort, Path())
     folder = new_folder(config.make_out_dir(out), "costs")
@@ -31,17 +31,17 @@ def begin(effort: Effort, out: str) -> Path:
     return folder
 
 
-def resume(folder: Path) -> Effort:
+def resume(folder: Path) -> CostsPlan:
     """What is to be measured in that folder; raises UsageError if `chatbench costs` did not make it."""
-    return read_again(folder, ASKED, Effort, "costs")
+    return read_again(folder, ASKED, CostsPlan, "costs")
 
 
-def steps(effort: Effort, folder: Path) -> int:
+def steps(effort: CostsPlan, folder: Path) -> int:
     """How many runs there are."""
     return len(plan(effort, folder))
 
 
-def run_study(effort: Effort, folder: Path, progress: CampaignProgress) -> None:
+def run_study(effort: CostsPlan, folder: Path, progress: CampaignProgress) -> None:
     """Run what is not complete yet. Raises ServiceFailed, UsageError or Interrupted."""
     run_series(plan(effort, folder), folder, progress, f"chatbench costs --resume {folder}")
 

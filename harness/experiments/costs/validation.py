@@ -6,16 +6,16 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from harness.experiments.costs.components import CPU_PARTS, MEMORY_PARTS
+from harness.experiments.costs.components import CPU_COMPONENTS, MEMORY_PARTS
 from harness.experiments.costs.fit import NOTHING
 from harness.experiments.costs.model import Model, workload_of
 
 WHOLE = "CPU of gateways and brokers"
-CHECKED = (*CPU_PARTS, *MEMORY_PARTS)
+CHECKED = (*CPU_COMPONENTS, *MEMORY_PARTS)
 ERROR_ASKED = 0.15
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class HeldOutAccuracy(msgspec.Struct, frozen=True, kw_only=True):
     """How far predictions of one quantity were off, as a share of what was measured."""
 
     what: str
@@ -35,7 +35,7 @@ def held_out(model: Model, points: pd.DataFrame) -> pd.DataFrame:
             if not part.uses(arch):
                 continue
             predicted, measured = model.predict(part, arch, workload), float(run[part.column])
-            if part in CPU_PARTS:
+            if part in CPU_COMPONENTS:
                 whole, measured_whole = whole + predicted, measured_whole + measured
             rows.append((arch, part.name, predicted.interval, measured))
         rows.append((arch, WHOLE, whole.interval, measured_whole))
@@ -55,10 +55,10 @@ def held_out(model: Model, points: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def summed_up(checked: pd.DataFrame) -> list[Held]:
+def summed_up(checked: pd.DataFrame) -> list[HeldOutAccuracy]:
     """A row for each quantity, the whole first."""
     return [
-        Held(
+        HeldOutAccuracy(
             what=what,
             runs=len(some),
             median_error=float(some["error"].median()),

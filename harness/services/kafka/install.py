@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,7 @@ from harness.services.kafka.jars import Jars, cache_dir, ensure_jars
 from harness.services.ports import free_ports
 from harness.services.processes import Child
 from harness.services.workdir import discard, make_folder, remove_leftovers
+from peers.interface import OnProgress
 
 FORMATTER = "kafka.tools.StorageTool"
 FORMATTED = "formatted"
@@ -34,10 +35,9 @@ CLASSES = "classes.aot"
 INCOMING = ".incoming-"
 STEP_TIMEOUT_S = 120.0
 REHEARSAL_RECORDS = 1_000
-Progress = Callable[[str, int, int], None]
 
 
-def ensure_installation(on_progress: Progress) -> Installation:
+def ensure_installation(on_progress: OnProgress) -> Installation:
     """Download, check and prepare what is missing; `on_progress(what, done, total)`. Raises ServiceFailed."""
     java()
     jars = ensure_jars(lambda done, total: on_progress("jars of Kafka", done, total))

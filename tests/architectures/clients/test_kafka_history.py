@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from architectures.clients import kafka_history
 from architectures.clients.kafka import create_topic
 from architectures.clients.kafka_history import KafkaHistory
-from architectures.interface import HISTORY_MAX_BYTES, Refused, Services, Topology
+from architectures.interface import HISTORY_MAX_BYTES, Rejected, Services, Topology
 from harness.services.kafka.cluster import Kafka
 from harness.services.kafka.install import ensure_installation
 
@@ -73,7 +73,7 @@ def test_rooms_for_which_there_is_no_memory_are_refused_and_the_others_answered(
 
     *loud, quiet = asyncio.run(scenario())
     assert quiet == []
-    assert all(isinstance(each, Refused) for each in loud)
+    assert all(isinstance(each, Rejected) for each in loud)
 
 
 def test_nothing_is_read_for_those_who_have_gone(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from architectures.clients.kafka import _reached, admin_client, create_topic
-from architectures.interface import Architecture, GoneForGood, Refused, Requirements, Services, Topology
+from architectures.interface import Architecture, GoneForGood, Rejected, Requirements, Services, Topology
 from architectures.kafka_broadcast import KafkaBroadcast
 from architectures.kafka_redis import KafkaRedis
 from architectures.plan1 import Plan1
@@ -78,7 +78,7 @@ def test_one_message_that_is_too_large_is_refused_alone_and_with_the_limit(servi
         answers = await asyncio.gather(*(running.say(member, each) for each in said), return_exceptions=True)
         (refused,) = [number for number, answer in enumerate(answers) if answer is not None]
         assert sizes[refused] == 5000
-        assert isinstance(answers[refused], Refused)
+        assert isinstance(answers[refused], Rejected)
         assert "5,000 bytes, but Kafka takes 3,000 at most" in str(answers[refused])
         await running.until(lambda: len(member.heard) >= len(said) - 1)
         assert member.heard == [each for each in said if len(each) != 5000]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from architectures.interface import Architecture, GoneForGood, Refused, Services, Topology
+from architectures.interface import Architecture, GoneForGood, Rejected, Services, Topology
 from architectures.redis_pubsub import RedisPubSub
 from architectures.redis_streams import RedisStreams
 from harness.services.redis.server import RedisServer, start_redis
@@ -71,7 +71,7 @@ def test_a_right_that_is_taken_away_meanwhile_ends_the_gateway_at_once(server: R
             while not problems:  # noqa: ASYNC110 - seen only by looking
                 await asyncio.sleep(0.01)
         made = connections_made(owner) - before
-        with pytest.raises(Refused):
+        with pytest.raises(Rejected):
             await architecture.publish("room", b"forbidden")
         await architecture.close()
         return made
@@ -123,7 +123,7 @@ def test_a_connection_that_breaks_with_messages_under_way_refuses_those_and_no_o
         under_way = asyncio.create_task(gateway.publish("room", b"nobody knows"))
         await asyncio.sleep(0.05)
         server.child.kill()
-        with pytest.raises(Refused):
+        with pytest.raises(Rejected):
             await under_way
         await asyncio.to_thread(server.finish)
         await gateway.publish("room", b"again")

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import pytest
 
 from architectures.clients.send_queue import InTurn
-from architectures.interface import Refused
+from architectures.interface import Rejected
 
 
 def test_whatever_goes_wrong_nobody_waits_for_ever_and_what_comes_later_is_sent() -> None:
     problems: list[BaseException] = []
     sent: list[str] = []
 
-    async def hand_over(items: Sequence[str]) -> list[Refused | None]:
+    async def hand_over(items: Sequence[str]) -> list[Rejected | None]:
         if "bad" in items:
             raise RuntimeError("the handler is closed")
         sent.extend(items)
@@ -23,7 +23,7 @@ def test_whatever_goes_wrong_nobody_waits_for_ever_and_what_comes_later_is_sent(
 
     async def scenario() -> None:
         in_turn: InTurn[str] = InTurn("Redis", hand_over, problems.append)
-        with pytest.raises(Refused, match="Redis did not accept the message: the handler is closed"):
+        with pytest.raises(Rejected, match="Redis did not accept the message: the handler is closed"):
             await in_turn.send("bad")
         first, second = in_turn.put("one"), in_turn.put("two")
         await asyncio.gather(second, first)

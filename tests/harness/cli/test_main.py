@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.listing import Listing
-from harness.cli.machine_check import Finding
+from harness.cli.machine_check import MachineCheck
 from harness.cli.main import main
 from harness.core.registry import architecture_names, peer_names, scenario_files
 from harness.experiments.costs.advice import Advice
@@ -234,7 +234,7 @@ def test_off_a_terminal_there_is_no_escape_sequence() -> None:
 
 ANSWERS = {
     "list": (["list"], Listing),
-    "doctor": (["doctor"], list[Finding]),
+    "doctor": (["doctor"], list[MachineCheck]),
     "advise": (["advise", "--rooms", "1k", "--members-per-room", "200", "--rate", "2k"], Advice),
     "report": (["report", str(REFERENCE / "big_room"), "--out"], Report),
     "claims": (["claims", "--from", str(REFERENCE / "claims"), "--out"], list[Judged]),

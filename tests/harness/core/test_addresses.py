@@ -15,7 +15,7 @@ from architectures.redis_streams import RedisStreams
 from harness.cli.main import main
 from harness.core.addresses import gateway_url, host_port, kafka_hosts, nats_address, redis_address, web_origin
 from harness.core.errors import UsageError
-from harness.core.registry import load_contender
+from harness.core.registry import load_candidate
 from harness.core.settings import RunSettings, validate
 from harness.core.token import TOKEN_VARIABLE
 
@@ -118,13 +118,13 @@ def test_what_is_an_address_means_one_thing(option: str, written: str, means: st
 )
 def test_a_run_is_refused_before_anything_is_reached_or_written(settings: RunSettings, says: str) -> None:
     with pytest.raises(UsageError, match=says) as refused:
-        validate(settings, load_contender(settings.arch))
+        validate(settings, load_candidate(settings.arch))
     assert "sesame" not in str(refused.value)
 
 
 @pytest.mark.parametrize("arch", ["redis", "kafka-redis", "redis-sharded"])
 def test_what_works_at_any_node_of_a_cluster_may_use_one(arch: str) -> None:
-    validate(RunSettings(arch=arch, redis_url="redis+cluster://one,two"), load_contender(arch))
+    validate(RunSettings(arch=arch, redis_url="redis+cluster://one,two"), load_candidate(arch))
 
 
 @pytest.mark.parametrize("url", ["redis://one", "rediss://one", "redis+sentinel://one/m"])

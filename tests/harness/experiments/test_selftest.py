@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from architectures.faulty import Faulty
-from architectures.interface import BadTopology, Delivery, Refused, Services, Topology
+from architectures.interface import BadTopology, Delivery, Rejected, Services, Topology
 from harness.audience.history import History
 from harness.experiments.selftest import Fates, fates, stall_chance_ms, stalled_ms
 from harness.ledger.judge import judge
@@ -33,7 +33,7 @@ def heard_and_acked(said: int, rules: dict[str, float]) -> tuple[list[int], set[
         for number in range(1, said + 1):
             try:
                 await faulty.publish("r", json.dumps({"id": number}).encode())
-            except Refused:
+            except Rejected:
                 continue
             acked.add(number)
         await asyncio.sleep(0.25)  # who waits for a next one is delivered without

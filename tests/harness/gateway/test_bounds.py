@@ -14,7 +14,7 @@ from websockets.protocol import State
 from architectures.direct import Direct
 from architectures.interface import Delivery, Promises, Services, Topology
 from harness.gateway.member_connection import MemberConnection
-from harness.gateway.session import Hall, Session
+from harness.gateway.session import Hub, Session
 from harness.gateway.settings import GatewaySettings, Limits
 
 KIB = 1024
@@ -98,19 +98,19 @@ def sayings(count: int, text_bytes: int) -> list[dict[str, Any]]:
     return [{"t": "say", "room": "r", "id": number, "text": "x" * text_bytes} for number in range(count)]
 
 
-def with_sessions(limits: Limits, scenario: Callable[[Stuck, Hall], Coroutine[Any, Any, None]]) -> None:
+def with_sessions(limits: Limits, scenario: Callable[[Stuck, Hub], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
         architecture = Stuck()
         settings = GatewaySettings(
             arch="direct", services=Services(), topology=TOPOLOGY, index=0, port=1, peers=("ws://here",), limits=limits
         )
-        await scenario(architecture, Hall(settings, architecture))
+        await scenario(architecture, Hub(settings, architecture))
 
     asyncio.run(run())
 
 
-def serve(hall: Hall, peer: Peer) -> asyncio.Task[None]:
-    return asyncio.create_task(Session(hall, cast(MemberConnection, peer), "m").serve())
+def serve(hub: Hub, peer: Peer) -> asyncio.Task[None]:
+    return asyncio.create_task(Session(hub, cast(MemberConnection, peer), "m").serve())
 
 
 JOIN: dict[str, Any] = {"t": "join", "room": "r"}
@@ -122,15 +122,15 @@ JOIN: dict[str, Any] = {"t": "join", "room": "r"}
     ids=["in number", "in bytes"],
 )
 def test_no_more_is_read_from_a_member_whose_messages_wait_for_the_backend(limits: Limits, taken: int) -> None:
-    async def scenario(backend: Stuck, hall: Hall) -> None:
+    async def scenario(backend: Stuck, hub: Hub) -> None:
         peer = Peer(JOIN, *sayings(20, 100 * KIB))
-        session = serve(hall, peer)
+        session = serve(hub, peer)
         await settled()
         assert backend.happened["published"] == taken
-        assert hall.buffered_bytes()["backend"] == pytest.approx(taken * 100 * KIB, rel=0.01)
+        assert hub.buffered_bytes()["backend"] == pytest.approx(taken * 100 * KIB, rel=0.01)
         backend.answers.set()
         await until(lambda: sum(frame["t"] == "ack" for frame in peer.heard) == 20)
-        await until(lambda: hall.buffered_bytes()["backend"] == 0)
+        await until(lambda: hub.buffered_bytes()["backend"] == 0)
         peer.hang_up()
         await session
 
@@ -138,9 +138,9 @@ def test_no_more_is_read_from_a_member_whose_messages_wait_for_the_backend(limit
 
 
 def test_a_message_longer_than_the_bound_may_wait_alone() -> None:
-    async def scenario(backend: Stuck, hall: Hall) -> None:
+    async def scenario(backend: Stuck, hub: Hub) -> None:
         peer = Peer(JOIN, *sayings(2, 100 * KIB))
-        session = serve(hall, peer)
+        session = serve(hub, peer)
         await settled()
         assert backend.happened["published"] == 1
         backend.answers.set()
@@ -152,12 +152,12 @@ def test_a_message_longer_than_the_bound_may_wait_alone() -> None:
 
 
 def test_what_all_members_together_have_waiting_is_bounded_and_the_rest_refused_by_name() -> None:
-    async def scenario(backend: Stuck, hall: Hall) -> None:
+    async def scenario(backend: Stuck, hub: Hub) -> None:
         peers = [Peer(JOIN, *sayings(3, 100 * KIB)) for _ in range(4)]
-        sessions = [serve(hall, peer) for peer in peers]
+        sessions = [serve(hub, peer) for peer in peers]
         await settled()
         assert backend.happened["published"] == 10
-        assert hall.counts["refused_full"] == 2
+        assert hub.counts["refused_full"] == 2
         errors = [frame for peer in peers for frame in peer.heard if frame["t"] == "error"]
         assert [(error["code"], error["id"]) for error in errors] == [("full", 1), ("full", 2)]
         for peer in peers:
@@ -169,31 +169,31 @@ def test_what_all_members_together_have_waiting_is_bounded_and_the_rest_refused_
 
 
 def test_nobody_goes_on_asking_for_a_member_who_has_gone() -> None:
-    async def scenario(backend: Stuck, hall: Hall) -> None:
+    async def scenario(backend: Stuck, hub: Hub) -> None:
         again: list[dict[str, Any]] = [{"t": "join", "room": "r", "after": 1}, {"t": "leave", "room": "r"}]
         peer = Peer(*again * 50)
-        session = serve(hall, peer)
+        session = serve(hub, peer)
         await until(lambda: backend.happened["asked"] == 1)
         peer.hang_up()
         async with asyncio.timeout(10):
             await session
         assert (backend.happened["asked"], backend.happened["given up"]) == (1, 1)
-        assert hall.counts["history_abandoned"] == 1
-        assert len(hall.rooms) == 0
-        assert hall.buffered_bytes()["history"] == 0
+        assert hub.counts["history_abandoned"] == 1
+        assert len(hub.rooms) == 0
+        assert hub.buffered_bytes()["history"] == 0
 
     with_sessions(Limits(), scenario)
 
 
 def test_a_member_has_a_budget_of_questions_and_is_let_in_without_an_answer_beyond_it() -> None:
-    async def scenario(backend: Stuck, hall: Hall) -> None:
+    async def scenario(backend: Stuck, hub: Hub) -> None:
         backend.answers.set()
         peer = Peer(*[{"t": "join", "room": f"r{number}", "after": 1} for number in range(5)])
-        session = serve(hall, peer)
+        session = serve(hub, peer)
         await until(lambda: len(peer.heard) == 5)
         assert backend.happened["asked"] == 3
         assert [frame.get("incomplete", False) for frame in peer.heard[-2:]] == [True, True]
-        assert hall.counts["history_refused"] == 2
+        assert hub.counts["history_refused"] == 2
         peer.hang_up()
         await session
 
@@ -201,13 +201,13 @@ def test_a_member_has_a_budget_of_questions_and_is_let_in_without_an_answer_beyo
 
 
 def test_what_is_delivered_while_a_question_waits_for_its_turn_is_told_once() -> None:
-    async def scenario(backend: Stuck, hall: Hall) -> None:
+    async def scenario(backend: Stuck, hub: Hub) -> None:
         first, second = [Peer({"t": "join", "room": "r", "after": 1}) for _ in range(2)]
-        sessions = [serve(hall, peer) for peer in (first, second)]
+        sessions = [serve(hub, peer) for peer in (first, second)]
         await until(lambda: backend.happened["asked"] == 1)
         await settled()
         backend.past.append(b'{"t":"chat","id":1}')
-        hall.rooms.deliver([Delivery("r", backend.past[0])])
+        hub.rooms.deliver([Delivery("r", backend.past[0])])
         backend.answers.set()
         await until(lambda: bool(first.heard and second.heard))
         assert [frame["t"] for frame in first.heard] == ["joined", "chat"], "it came after the question was asked"
@@ -220,9 +220,9 @@ def test_what_is_delivered_while_a_question_waits_for_its_turn_is_told_once() ->
 
 
 def test_only_so_many_ask_the_backend_at_once() -> None:
-    async def scenario(backend: Stuck, hall: Hall) -> None:
+    async def scenario(backend: Stuck, hub: Hub) -> None:
         peers = [Peer({"t": "join", "room": "r", "after": 1}) for _ in range(5)]
-        sessions = [serve(hall, peer) for peer in peers]
+        sessions = [serve(hub, peer) for peer in peers]
         await settled()
         assert backend.happened["asked"] == 2
         backend.answers.set()

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from architectures.interface import GoneForGood, Services, Topology
 from harness.core.errors import ServiceFailed
-from harness.gateway import membership as rosters
+from harness.gateway import membership as memberships
 from harness.gateway.leases import Holder, LeaseStore, StoreAway
 from harness.gateway.leases_kafka import LeaseTable, Word, kafka_leases
 from harness.gateway.leases_nats import NoJetStream, nats_leases
 from harness.gateway.leases_redis import redis_leases
-from harness.gateway.membership import NoPlace, Roster
+from harness.gateway.membership import Membership, NoPlace
 from harness.services.kafka.cluster import Kafka
 from harness.services.kafka.install import ensure_installation
 from harness.services.nats.server import find_nats_server, nats_url_of, start_nats
@@ -42,7 +42,7 @@ _fleets = count()
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rosters, "RENEW_EVERY_S", RENEW_EVERY_S)
+    monkeypatch.setattr(memberships, "RENEW_EVERY_S", RENEW_EVERY_S)
 
 
 @pytest.fixture(scope="module", params=["kafka", "redis", "redis cluster", "nats"])
@@ -58,7 +58,9 @@ def in_kafka(folder: Path) -> Iterator[Callable[[str], OPEN]]:
     try:
         kafka.wait_ready()
         services = Services(kafka_bootstrap=kafka.bootstrap)
-        yield lambda fleet: lambda: kafka_leases(services, Topology(run_id=fleet, gateways=PLACES), "roster", LEASE_S)
+        yield (
+            lambda fleet: lambda: kafka_leases(services, Topology(run_id=fleet, gateways=PLACES), "membership", LEASE_S)
+        )
     finally:
         kafka.stop()
 
@@ -128,7 +130,7 @@ class Cut:
 
 
 class Fleet:
-    """Makes rosters of one fleet, each with a way of its own to the leases."""
+    """Makes memberships of one fleet, each with a way of its own to the leases."""
 
     def __init__(self, open_store: OPEN, stack: contextlib.AsyncExitStack, places: int) -> None:
         self._open_store = open_store
@@ -136,11 +138,11 @@ class Fleet:
         self._places = places
         self.ways: dict[str, Cut] = {}
 
-    async def roster(self, name: str, shape: str = "plan1") -> Roster:
+    async def membership(self, name: str, shape: str = "plan1") -> Membership:
         self.ways[name] = Cut(await self._stack.enter_async_context(self._open_store()))
-        roster = Roster(self._places, f"ws://{name}", shape, self.ways[name])
-        self._stack.push_async_callback(roster.leave)
-        return roster
+        membership = Membership(self._places, f"ws://{name}", shape, self.ways[name])
+        self._stack.push_async_callback(membership.leave)
+        return membership
 
 
 @contextlib.asynccontextmanager
@@ -151,7 +153,7 @@ async def fleet(backend: Callable[[str], OPEN], places: int) -> AsyncIterator[Fl
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110 - of rosters, which tell nobody
+        while not holds():  # noqa: ASYNC110 - of memberships, which tell nobody
             await asyncio.sleep(0.02)
 
 
@@ -160,7 +162,7 @@ def test_gateways_that_start_at_once_take_different_places_and_learn_where_the_o
 ) -> None:
     async def scenario() -> None:
         async with fleet(backend, 3) as those:
-            gateways = [await those.roster(name) for name in "abc"]
+            gateways = [await those.membership(name) for name in "abc"]
             places = await asyncio.gather(*(each.take_place() for each in gateways))
             assert sorted(places) == [0, 1, 2]
             assert gateways[0].serving() == {}, "they have places, but members may not come yet"
@@ -177,7 +179,7 @@ def test_the_place_of_who_leaves_is_free_at_once_and_of_who_vanishes_when_its_le
 ) -> None:
     async def scenario() -> None:
         async with fleet(backend, 2) as those:
-            first, second, third, fourth = [await those.roster(name) for name in "abcd"]
+            first, second, third, fourth = [await those.membership(name) for name in "abcd"]
             await first.take_place()
             assert await second.take_place() == 1
             await second.leave()
@@ -196,7 +198,7 @@ def test_who_was_away_for_longer_than_its_lease_yields_to_whoever_has_its_place_
 ) -> None:
     async def scenario() -> None:
         async with fleet(backend, 2) as those:
-            away, other, newcomer = [await those.roster(name) for name in "abc"]
+            away, other, newcomer = [await those.membership(name) for name in "abc"]
             assert await away.take_place() == 0
             await other.take_place()
             those.ways["a"].off = True
@@ -216,7 +218,7 @@ def test_who_was_away_for_longer_than_its_lease_has_its_place_again_where_nobody
 ) -> None:
     async def scenario() -> None:
         async with fleet(backend, 2) as those:
-            away, other = [await those.roster(name) for name in "ab"]
+            away, other = [await those.membership(name) for name in "ab"]
             await away.take_place()
             await other.take_place()
             serving = asyncio.create_task(away.serve())
@@ -233,11 +235,11 @@ def test_who_was_away_for_longer_than_its_lease_has_its_place_again_where_nobody
 def test_no_place_is_taken_twice_by_a_gateway_too_many(
     backend: Callable[[str], OPEN], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rosters, "PLACE_TIMEOUT_S", 2 * RENEW_EVERY_S)
+    monkeypatch.setattr(memberships, "PLACE_TIMEOUT_S", 2 * RENEW_EVERY_S)
 
     async def scenario() -> None:
         async with fleet(backend, 1) as those:
-            first, second, third = [await those.roster(name) for name in "abc"]
+            first, second, third = [await those.membership(name) for name in "abc"]
             await first.take_place()
             with pytest.raises(NoPlace, match="all 1 places are taken, by ws://a; use more --gateways"):
                 await second.take_place()
@@ -250,7 +252,11 @@ def test_no_place_is_taken_twice_by_a_gateway_too_many(
 def test_who_is_of_another_shape_does_not_come_in_and_ends_nobody(backend: Callable[[str], OPEN]) -> None:
     async def scenario() -> None:
         async with fleet(backend, 3) as those:
-            first, second, stranger = await those.roster("a"), await those.roster("b"), await those.roster("c", "plan2")
+            first, second, stranger = (
+                await those.membership("a"),
+                await those.membership("b"),
+                await those.membership("c", "plan2"),
+            )
             await first.take_place()
             await second.take_place()
             serving = [asyncio.create_task(each.serve()) for each in (first, second)]
@@ -265,16 +271,16 @@ def test_who_is_of_another_shape_does_not_come_in_and_ends_nobody(backend: Calla
 
 def test_a_topic_of_leases_that_is_deleted_is_told_and_leaving_it_hides_nothing(tmp_path: Path) -> None:
     async def scenario(services: Services, topology: Topology) -> str:
-        async with kafka_leases(services, topology, "roster", LEASE_S) as leases:
-            roster = Roster(1, "ws://a", "plan1", leases)
-            await roster.take_place()
+        async with kafka_leases(services, topology, "membership", LEASE_S) as leases:
+            membership = Membership(1, "ws://a", "plan1", leases)
+            await membership.take_place()
             admin = AdminClient({"bootstrap.servers": services.kafka_bootstrap or ""})
-            admin.delete_topics([topology.topic("roster")])[topology.topic("roster")].result(10)
+            admin.delete_topics([topology.topic("membership")])[topology.topic("membership")].result(10)
             with pytest.raises(NoPlace) as lost:
-                await asyncio.wait_for(roster.serve(), 60)
-            await roster.leave()
+                await asyncio.wait_for(membership.serve(), 60)
+            await membership.leave()
             with pytest.raises(GoneForGood):
-                await Roster(1, "ws://b", "plan1", leases).take_place()
+                await Membership(1, "ws://b", "plan1", leases).take_place()
             return str(lost.value)
 
     kafka = Kafka.make(ensure_installation(lambda *_: None), 1, tmp_path, tmp_path)
@@ -282,7 +288,7 @@ def test_a_topic_of_leases_that_is_deleted_is_told_and_leaving_it_hides_nothing(
     try:
         kafka.wait_ready()
         told = asyncio.run(scenario(Services(kafka_bootstrap=kafka.bootstrap), Topology(run_id="gone", gateways=1)))
-        assert "gone-roster" in told
+        assert "gone-membership" in told
     finally:
         kafka.stop()
 

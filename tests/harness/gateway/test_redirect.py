@@ -12,7 +12,7 @@ from websockets.protocol import State
 from architectures.direct import Direct
 from architectures.interface import Moving, Services, Topology
 from harness.gateway.member_connection import MemberConnection
-from harness.gateway.session import Hall, Session
+from harness.gateway.session import Hub, Session
 from harness.gateway.settings import GatewaySettings, Limits, gateway_url
 
 
@@ -71,10 +71,10 @@ class Peer:
 def test_a_foreign_room_is_answered_with_its_owners_address() -> None:
     async def scenario() -> list[dict[str, Any]]:
         architecture = OwnedElsewhere(Services(), Topology(run_id="r", gateways=2), gateway=0)
-        hall = Hall(settings(ports=(1, 2)), architecture)
+        hub = Hub(settings(ports=(1, 2)), architecture)
         peer = Peer({"t": "join", "room": "theirs"}, {"t": "join", "room": "ours"})
-        await Session(hall, cast(MemberConnection, peer), "m").serve()
-        assert len(hall.rooms) == 0
+        await Session(hub, cast(MemberConnection, peer), "m").serve()
+        assert len(hub.rooms) == 0
         return peer.heard
 
     assert asyncio.run(scenario()) == [
@@ -98,10 +98,10 @@ def test_a_join_waits_while_the_room_moves_but_not_for_ever(questions: int, answ
     async def scenario() -> list[dict[str, Any]]:
         architecture = Between(Services(), Topology(run_id="r", gateways=1), gateway=0)
         architecture.questions = questions
-        hall = Hall(settings(ports=(1,), limits=Limits(moving_max_s=0.3)), architecture)
+        hub = Hub(settings(ports=(1,), limits=Limits(moving_max_s=0.3)), architecture)
         peer = Peer({"t": "join", "room": "r"})
-        await Session(hall, cast(MemberConnection, peer), "m").serve()
-        assert len(hall.rooms) == 0
+        await Session(hub, cast(MemberConnection, peer), "m").serve()
+        assert len(hub.rooms) == 0
         return peer.heard
 
     assert asyncio.run(scenario()) == [answer]

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from harness.measure.validity import DriverVerdict
-from harness.report.verdict import Verdict, judge
+from harness.report.verdict import Recommendation, judge
 from harness.results.frames import frames_of, read_records
 from tests.harness.report.records import write_record
 
 
-def verdict_on(folder: Path) -> Verdict:
+def verdict_on(folder: Path) -> Recommendation:
     return judge(frames_of(read_records([folder])))
 
 

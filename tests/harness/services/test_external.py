@@ -14,7 +14,7 @@ from harness.core.errors import ServiceFailed, UsageError
 from harness.core.registry import load_architecture
 from harness.core.settings import RunSettings, validate
 from harness.services import external
-from harness.services.external import all_external, external_services, reached, remove_traces
+from harness.services.external import all_external, external_services, remove_traces, resolve_brokers
 
 SOMEBODYS = "broker.example:9092"
 
@@ -47,7 +47,7 @@ def test_a_properties_file_may_begin_with_a_byte_order_mark_and_hold_any_text(tm
 
 def test_what_librdkafka_does_not_take_is_told_of_the_properties_and_not_of_the_brokers(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--kafka-properties: .*security.protocol.*write what librdkafka takes"):
-        reached(with_properties(tmp_path, "security.protocol=magic"))
+        resolve_brokers(with_properties(tmp_path, "security.protocol=magic"))
 
 
 @pytest.mark.parametrize(
@@ -116,18 +116,18 @@ def test_own_gateways_may_be_broken_on_somebody_elses_brokers() -> None:
 
 def test_the_number_of_brokers_is_not_asked_for_where_they_are_somebody_elses() -> None:
     with pytest.raises(UsageError, match="leave it out"):
-        reached(RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS, brokers=3))
+        resolve_brokers(RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS, brokers=3))
 
 
 def test_a_redis_that_does_not_answer_is_one_clear_sentence() -> None:
     with pytest.raises(UsageError, match=r"Redis did not answer there.*; name one that runs") as refused:
-        reached(RunSettings(arch="redis", redis_url="redis://127.0.0.1:1"))
+        resolve_brokers(RunSettings(arch="redis", redis_url="redis://127.0.0.1:1"))
     assert REDIS_PASSWORD not in str(refused.value), "it is not why"
 
 
 def test_sentinels_that_do_not_answer_are_one_sentence_without_pythons_clients() -> None:
     with pytest.raises(UsageError, match="no sentinel names a master mymaster that is up") as refused:
-        reached(RunSettings(arch="redis", redis_url="redis+sentinel://127.0.0.1:1/mymaster"))
+        resolve_brokers(RunSettings(arch="redis", redis_url="redis+sentinel://127.0.0.1:1/mymaster"))
     assert "<" not in str(refused.value)
 
 
@@ -200,4 +200,4 @@ def test_the_token_of_nats_comes_from_the_environment_alone(monkeypatch: pytest.
 
 def test_a_nats_that_nobody_answers_for_is_one_sentence() -> None:
     with pytest.raises(UsageError, match=r"--nats-url is 'nats://127.0.0.1:1', but NATS did not answer there"):
-        reached(RunSettings(arch="nats", nats_url="nats://127.0.0.1:1"))
+        resolve_brokers(RunSettings(arch="nats", nats_url="nats://127.0.0.1:1"))

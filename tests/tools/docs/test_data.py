@@ -14,7 +14,7 @@ import msgspec.inspect
 import pytest
 
 from harness.cli.listing import Listing
-from harness.cli.machine_check import Finding
+from harness.cli.machine_check import MachineCheck
 from harness.core.settings import RunSettings
 from harness.experiments.capacity import Capacity
 from harness.experiments.costs.advice import Advice
@@ -30,7 +30,7 @@ from tests.harness.report.records import write_record
 
 ROOT = Path(__file__).parents[3]
 DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
-ANSWERS = (Summary, Report, Matrix, Judged, Listing, Finding, Capacity, Advice, Fitted, Check)
+ANSWERS = (Summary, Report, Matrix, Judged, Listing, MachineCheck, Capacity, Advice, Fitted, Check)
 BESIDE = {"Capacity": {"at_least": "boolean"}}  # keys that are not fields
 UNITS = {
     "_us_per_delivery": "us",

@@ -13,7 +13,7 @@ from harness.experiments.claims import verdicts as judgements
 from harness.experiments.claims.catalogue import CLAIMS
 from harness.experiments.claims.claim import DOES_NOT_HOLD, HOLDS, IN_PART, Finding
 from harness.experiments.claims.durability import Readable
-from harness.experiments.claims.evidence import Evidence, Untold
+from harness.experiments.claims.evidence import Evidence, InsufficientData
 from harness.report.claims import draw_panels
 
 USUAL = {
@@ -150,7 +150,7 @@ def test_the_note_readers_question_is_answered() -> None:
 
 
 def test_a_figure_that_is_missing_is_not_guessed() -> None:
-    with pytest.raises(Untold, match="no complete run of plan2 in hot"):
+    with pytest.raises(InsufficientData, match="no complete run of plan2 in hot"):
         judged("C6", evidence({"status": "failed"}, experiment="hot", arch="plan2"))
-    with pytest.raises(Untold, match="latency_p99_ms"):
+    with pytest.raises(InsufficientData, match="latency_p99_ms"):
         judged("C6", evidence({"latency_p99_ms": None}, scenario="big_room", arch="plan2"))

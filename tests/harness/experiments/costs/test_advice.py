@@ -14,7 +14,7 @@ from harness.core.errors import UsageError
 from harness.core.units import figure_text
 from harness.experiments.costs.advice import Advice, Knowledge, Wish, advise, checked
 from harness.experiments.costs.model import fit
-from harness.experiments.costs.sizing import Chat, Impossible, sized
+from harness.experiments.costs.sizing import ChatSize, Impossible, sized
 from harness.experiments.costs.study import read_knowledge
 from harness.experiments.costs.validation import held_out, summed_up
 from harness.report.advice import advice_lines, advice_table
@@ -55,7 +55,7 @@ def test_a_room_too_large_for_one_gateway_rules_plan2_out() -> None:
 
 
 def test_more_messages_than_a_gateway_can_read_rule_out_what_reads_everything() -> None:
-    chat = Chat(rooms=1_000_000, members_per_room=5, rate_per_s=100_000)
+    chat = ChatSize(rooms=1_000_000, members_per_room=5, rate_per_s=100_000)
     for arch in ("plan1", "kafka-broadcast"):
         with pytest.raises(Impossible, match="every gateway reads everything"):
             sized(MODEL, arch, chat)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from harness.experiments.costs.components import GATEWAY_CPU, KAFKA_CPU, REDIS_CPU, Part
+from harness.experiments.costs.components import GATEWAY_CPU, KAFKA_CPU, REDIS_CPU, Component
 from harness.experiments.costs.model import Model, fit
 from harness.experiments.costs.validation import ERROR_ASKED, WHOLE, held_out, summed_up
 from tests.harness.experiments.costs import made_up
 from tests.harness.experiments.costs.made_up import EXACT_POINTS, FITTED_POINTS, HELD_OUT_POINTS
 
 
-def costs_of(model: Model, part: Part) -> dict[str, float]:
+def costs_of(model: Model, part: Component) -> dict[str, float]:
     units = model.units[part.name]
     return dict(zip(units.names, units.costs, strict=True))
 

@@ -17,9 +17,11 @@ from architectures.interface import (
     Delivery,
     Promises,
     Requirements,
+    Role,
     Services,
     Topology,
 )
+from architectures.routes import Route, Scene, within_one_gateway
 
 
 class Direct(Architecture):
@@ -29,18 +31,20 @@ class Direct(Architecture):
     promises: ClassVar[Promises] = Promises(everyone=True, once=True, ordered=True, durable_ack=False)
 
     _deliver: Callable[[Sequence[Delivery]], None]
+    role: ClassVar[Role] = Role.FLOOR
+    colour: ClassVar[str] = "#999999"
+
+    @classmethod
+    def route(cls, scene: Scene) -> Route:
+        return within_one_gateway(scene)
 
     @classmethod
     def check(cls, topology: Topology) -> None:
-        if topology.dedup:
-            raise BadTopology("direct makes no copies that could be dropped; leave --dedup out")
         if topology.gateways != 1:
             raise BadTopology(
                 f"direct has nothing between gateways, so it runs with one gateway, not {topology.gateways}; "
                 "use --gateways 1"
             )
-        if topology.partitions is not None:
-            raise BadTopology("direct has no partitions; leave --partitions out")
 
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:

@@ -22,9 +22,11 @@ from architectures.interface import (
     Promises,
     Rejected,
     Requirements,
+    Role,
     Services,
     Topology,
 )
+from architectures.routes import Route, Scene, within_one_gateway
 
 PROBE_BASE = 1 << 52  # ids from here on are test messages of the probe, which must all arrive
 HELD_MAX_S = 0.2  # a message that waits for the next one is delivered after this, if none comes
@@ -47,11 +49,16 @@ class Faulty(Architecture):
     }
 
     _deliver: Callable[[Sequence[Delivery]], None]
+    role: ClassVar[Role] = Role.CALIBRATION
+
+    @classmethod
+    def route(cls, scene: Scene) -> Route:
+        return within_one_gateway(scene)
 
     @classmethod
     def check(cls, topology: Topology) -> None:
-        if topology.dedup or topology.gateways != 1 or topology.partitions is not None:
-            raise BadTopology("faulty runs with one gateway; use --gateways 1, and leave --partitions and --dedup out")
+        if topology.gateways != 1:
+            raise BadTopology("faulty runs with one gateway; use --gateways 1")
         for name, value in topology.options.items():
             if not 0 <= float(value) < float("inf"):
                 raise BadTopology(f"--arch-set {name} is {value}, but it must be 0 (off) or more")

@@ -9,7 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import ClassVar, NamedTuple
+
+from architectures.routes import Route, Scene, between_gateways, through_channel, through_kafka
 
 Option = float | str
 HISTORY_MAX = 10_000  # messages of a room that are asked for at once
@@ -37,6 +40,10 @@ class Requirements:
     @property
     def any_redis(self) -> bool:
         return self.redis or self.redis_cluster
+
+    @property
+    def any_backend(self) -> bool:
+        return self.kafka or self.any_redis or self.nats
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +79,21 @@ class Topology:
     gateways: int
     brokers: int = 1
     partitions: int | None = None  # None: as many as the architecture needs
-    dedup: bool = False
     options: Mapping[str, Option] = field(default_factory=dict)  # of Architecture.options, all of them
 
     def topic(self, suffix: str) -> str:
         """The run's own topic of that name."""
         return f"{self.run_id}-{suffix}"
+
+
+class Role(StrEnum):
+    """What an architecture is in a comparison."""
+
+    CANDIDATE = "candidate"  # compared unless others are named
+    ALTERNATIVE = "alternative"  # another way to do the same, compared where it is named
+    CONTROL = "control"  # shows what goes wrong without what the candidates do
+    FLOOR = "floor"  # no backend and one gateway: no chat costs less
+    CALIBRATION = "calibration"  # does wrong what is asked for, so that what is measured can be checked
 
 
 class BadTopology(ValueError):
@@ -108,6 +124,26 @@ class Candidate(ABC):
     promises: ClassVar[Promises]
     # Its own options, and what they are where the user does not say so with `--arch-set NAME=VALUE`.
     options: ClassVar[Mapping[str, Option]] = {}
+    role: ClassVar[Role] = Role.ALTERNATIVE
+    # Its line in every chart, as #rrggbb; None: one that no other has.
+    colour: ClassVar[str | None] = None
+    # Whether the others are shown as so many times this one, where it is among them.
+    baseline: ClassVar[bool] = False
+    # Whether a room lives on one gateway, which all of its members must be connected to: see Architecture.owner.
+    rooms_have_owners: ClassVar[bool] = False
+
+    @classmethod
+    def route(cls, scene: Scene) -> Route:
+        """The transfers that one message causes.
+
+        Unless an architecture says better: where it requires Kafka, one record that every gateway reads; where it
+        requires another backend, one command, and a copy for each gateway with members of the room; and otherwise
+        those copies alone, from gateway to gateway.
+        """
+        if cls.requires.kafka:
+            read = [(scene.partition, number) for number in scene.every_gateway]
+            return through_kafka(scene, scene.sender, [scene.partition], read, scene.listening)
+        return through_channel(scene, "backend") if cls.requires.any_backend else between_gateways(scene)
 
     @classmethod
     @abstractmethod

@@ -36,14 +36,15 @@ from architectures.clients.kafka_history import KafkaHistory
 from architectures.clients.kafka_partitions import partition_of
 from architectures.interface import (
     Architecture,
-    BadTopology,
     Delivery,
     Option,
     Promises,
     Requirements,
+    Role,
     Services,
     Topology,
 )
+from architectures.routes import Route, Scene, through_kafka
 
 
 class KafkaBroadcast(Architecture):
@@ -63,12 +64,17 @@ class KafkaBroadcast(Architecture):
         ),
     )
     options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS
+    role: ClassVar[Role] = Role.CANDIDATE
+    colour: ClassVar[str] = "#5254A3"
+
+    @classmethod
+    def route(cls, scene: Scene) -> Route:
+        read = [(scene.partition, number) for number in scene.every_gateway]
+        return through_kafka(scene, scene.sender, [scene.partition], read, scene.listening)
 
     @classmethod
     def check(cls, topology: Topology) -> None:
         check_kafka_options(topology)
-        if topology.dedup:
-            raise BadTopology("kafka-broadcast makes no copies that could be dropped; leave --dedup out")
 
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:

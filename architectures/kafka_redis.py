@@ -29,6 +29,7 @@ from typing import Any, ClassVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from architectures import routes
 from architectures.clients.kafka import (
     KAFKA_OPTIONS,
     AckedProducer,
@@ -49,14 +50,15 @@ from architectures.clients.redis import Command, Link, Pipeline, Subscriber
 from architectures.clients.redis_address import RedisAddress
 from architectures.interface import (
     Architecture,
-    BadTopology,
     Delivery,
     Option,
     Promises,
     Requirements,
+    Role,
     Services,
     Topology,
 )
+from architectures.routes import Arrow, Route, Scene
 
 OFFSET = struct.Struct(">Q")  # before each payload on its way through Redis
 PLACE = struct.Struct(">IQ")  # a partition, and up to where it has been relayed
@@ -82,12 +84,30 @@ class KafkaRedis(Architecture):
         ),
     )
     options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS
+    role: ClassVar[Role] = Role.CANDIDATE
+    colour: ClassVar[str] = "#CC79A7"
+
+    @classmethod
+    def route(cls, scene: Scene) -> Route:
+        relay = routes.Place(3, scene.partition % scene.gateways, f"relay {scene.partition % scene.gateways}")
+        channel = routes.Place(4, scene.middle, f"channel {scene.room}")
+        return Route(
+            sent=[Arrow(routes.sender(scene), routes.gateway(scene.sender, 1))],
+            records=[Arrow(routes.gateway(scene.sender, 1), routes.partition(scene.partition))],
+            fetches=[Arrow(routes.partition(scene.partition), relay)],
+            commands=[Arrow(relay, channel)],
+            copies=[Arrow(channel, routes.gateway(number, 5)) for number in scene.listening],
+            heard=[Arrow(routes.gateway(number, 5), routes.members(number, 6)) for number in scene.listening],
+            idle=[
+                *map(routes.partition, scene.every_partition),
+                *(routes.Place(3, number, f"relay {number}") for number in scene.every_gateway),
+                *(routes.gateway(number, 5) for number in scene.every_gateway),
+            ],
+        )
 
     @classmethod
     def check(cls, topology: Topology) -> None:
         check_kafka_options(topology)
-        if topology.dedup:
-            raise BadTopology("kafka-redis always drops what a relay publishes twice; leave --dedup out")
 
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:

@@ -33,9 +33,11 @@ from architectures.interface import (
     Option,
     Promises,
     Requirements,
+    Role,
     Services,
     Topology,
 )
+from architectures.routes import Route, Scene, through_kafka
 
 
 class Naive(Architecture):
@@ -44,12 +46,18 @@ class Naive(Architecture):
     requires: ClassVar[Requirements] = Requirements(kafka=True)
     promises: ClassVar[Promises] = Promises(everyone=False, once=True, ordered=False, durable_ack=True)
     options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS
+    role: ClassVar[Role] = Role.CONTROL
+    colour: ClassVar[str] = "#E69F00"
+
+    @classmethod
+    def route(cls, scene: Scene) -> Route:
+        # Kafka may append it to any partition; this one shows who is left out.
+        lucky = scene.listening[0]
+        return through_kafka(scene, scene.sender, [lucky], [(lucky, lucky)], scene.listening)
 
     @classmethod
     def check(cls, topology: Topology) -> None:
         check_kafka_options(topology)
-        if topology.dedup:
-            raise BadTopology("naive makes no copies that could be dropped; leave --dedup out")
         if topology.partitions is not None and topology.partitions < topology.gateways:
             raise BadTopology(
                 f"naive needs at least a partition per gateway to show fragments on each, "

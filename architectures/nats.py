@@ -18,13 +18,13 @@ from typing import ClassVar
 from architectures.clients.nats import NatsConnection
 from architectures.interface import (
     Architecture,
-    BadTopology,
     Delivery,
     Promises,
     Requirements,
     Services,
     Topology,
 )
+from architectures.routes import Route, Scene, through_channel
 
 
 class Nats(Architecture):
@@ -40,11 +40,12 @@ class Nats(Architecture):
     )
 
     @classmethod
+    def route(cls, scene: Scene) -> Route:
+        return through_channel(scene, f"subject {scene.room}")
+
+    @classmethod
     def check(cls, topology: Topology) -> None:
-        if topology.dedup:
-            raise BadTopology("nats makes no copies that could be dropped; leave --dedup out")
-        if topology.partitions is not None:
-            raise BadTopology("nats has no partitions; leave --partitions out")
+        """Any number of gateways will do."""
 
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:

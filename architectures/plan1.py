@@ -9,7 +9,7 @@ A consumer group would split the records among the gateways (see naive.py). So t
 connected. The price is n records for one message, whether or not a gateway has members of the room.
 
 With more partitions than gateways a gateway owns several and reads each message several times: its members get
-duplicates, unless `dedup` drops the copies again.
+duplicates, unless the option `dedup` drops the copies again.
 """
 
 from __future__ import annotations
@@ -46,9 +46,11 @@ from architectures.interface import (
     Option,
     Promises,
     Requirements,
+    Role,
     Services,
     Topology,
 )
+from architectures.routes import Route, Scene, through_kafka
 
 MESSAGE_ID = struct.Struct(">8sQ")  # the producer that wrote the message, and its running number
 
@@ -69,11 +71,22 @@ class Plan1(Architecture):
             "reset:gateway-broker",
         ),
     )
-    options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS
+    # `dedup`: whether a gateway drops the copies of a message that come by several partitions, 1 or 0.
+    options: ClassVar[Mapping[str, Option]] = {**KAFKA_OPTIONS, "dedup": 0}
+    role: ClassVar[Role] = Role.CANDIDATE
+    colour: ClassVar[str] = "#0072B2"
+    baseline: ClassVar[bool] = True
+
+    @classmethod
+    def route(cls, scene: Scene) -> Route:
+        own = [(p, g) for g in scene.every_gateway for p in scene.every_partition[g :: scene.gateways]]
+        return through_kafka(scene, scene.sender, scene.every_partition, own, scene.listening)
 
     @classmethod
     def check(cls, topology: Topology) -> None:
         check_kafka_options(topology)
+        if (dedup := topology.options.get("dedup", 0)) not in (0, 1):
+            raise BadTopology(f"--arch-set dedup is {dedup}, but it must be 1 (copies are dropped) or 0")
         if topology.partitions is not None and topology.partitions < topology.gateways:
             raise BadTopology(
                 f"plan1 needs a partition per gateway, but {topology.partitions} partitions leave "
@@ -93,6 +106,7 @@ class Plan1(Architecture):
         moved: Callable[[Sequence[str]], None],
     ) -> None:
         self._deliver = deliver
+        self._dedup = self.topology.options.get("dedup", 0) == 1
         self._topic = self.topology.topic("chat")
         self._every_partition = range(partition_count(self.topology))
         self._source = os.urandom(8)  # new at each start, so that a restarted gateway repeats no id
@@ -108,17 +122,17 @@ class Plan1(Architecture):
         self._history = KafkaHistory(self.services, self._topic, name)
 
     async def publish(self, room: str, payload: bytes) -> None:
-        message_id = MESSAGE_ID.pack(self._source, next(self._numbers)) if self.topology.dedup else None
+        message_id = MESSAGE_ID.pack(self._source, next(self._numbers)) if self._dedup else None
         await self._producer.send(self._topic, self._every_partition, room.encode(), payload, message_id)
 
     def _on_records(self, records: Sequence[Message]) -> None:
         records = unread(self._read_up_to, records)
-        if self.topology.dedup:
+        if self._dedup:
             records = [r for r in records if self._first_copies.is_first(*MESSAGE_ID.unpack(message_id_of(r)))]
         self._deliver([delivery_of(record) for record in records])
 
     async def history(self, room: str, after_s: float) -> Sequence[bytes]:
-        if not self.topology.dedup:  # each of its partitions brings everything, sooner or later: one is enough
+        if not self._dedup:  # each of its partitions brings everything, sooner or later: one is enough
             partition, end = next(iter(self._read_up_to.items()))
             return payloads_of(await self._history.read(room, after_s, {partition: end}))
         # What was delivered is the first copy of each, from whichever partition.

@@ -48,9 +48,11 @@ from architectures.interface import (
     Promises,
     Rejected,
     Requirements,
+    Role,
     Services,
     Topology,
 )
+from architectures.routes import Route, Scene, through_kafka
 
 
 class Plan2(Architecture):
@@ -70,12 +72,18 @@ class Plan2(Architecture):
         ),
     )
     options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS
+    role: ClassVar[Role] = Role.CANDIDATE
+    colour: ClassVar[str] = "#009E73"
+    rooms_have_owners: ClassVar[bool] = True
+
+    @classmethod
+    def route(cls, scene: Scene) -> Route:
+        owner = scene.partition % scene.gateways if scene.owner is None else scene.owner
+        return through_kafka(scene, owner, [scene.partition], [(scene.partition, owner)], (owner,))
 
     @classmethod
     def check(cls, topology: Topology) -> None:
         check_kafka_options(topology)
-        if topology.dedup:
-            raise BadTopology("plan2 makes no copies that could be dropped; leave --dedup out")
         if topology.partitions is not None and topology.partitions < topology.gateways:
             raise BadTopology(
                 f"plan2 serves a room where its partition is, so {topology.partitions} partitions leave "

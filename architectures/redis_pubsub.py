@@ -16,13 +16,14 @@ from typing import ClassVar
 from architectures.clients.redis import Publisher, Subscriber
 from architectures.interface import (
     Architecture,
-    BadTopology,
     Delivery,
     Promises,
     Requirements,
+    Role,
     Services,
     Topology,
 )
+from architectures.routes import Route, Scene, through_channel
 
 
 class RedisPubSub(Architecture):
@@ -36,13 +37,16 @@ class RedisPubSub(Architecture):
         durable_ack=False,
         survives=("kill:gateway", "restart:gateway", "pause:redis", "slow:members"),
     )
+    role: ClassVar[Role] = Role.CANDIDATE
+    colour: ClassVar[str] = "#D55E00"
+
+    @classmethod
+    def route(cls, scene: Scene) -> Route:
+        return through_channel(scene, f"channel {scene.room}")
 
     @classmethod
     def check(cls, topology: Topology) -> None:
-        if topology.dedup:
-            raise BadTopology("redis makes no copies that could be dropped; leave --dedup out")
-        if topology.partitions is not None:
-            raise BadTopology("redis has no partitions; leave --partitions out")
+        """Any number of gateways will do."""
 
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:

@@ -24,13 +24,13 @@ from architectures.clients.redis_address import RedisAddress
 from architectures.clients.redis_cluster import ShardLink, find_shards
 from architectures.interface import (
     Architecture,
-    BadTopology,
     Delivery,
     Promises,
     Requirements,
     Services,
     Topology,
 )
+from architectures.routes import Route, Scene, through_channel
 
 
 class RedisSharded(Architecture):
@@ -46,11 +46,12 @@ class RedisSharded(Architecture):
     )
 
     @classmethod
+    def route(cls, scene: Scene) -> Route:
+        return through_channel(scene, f"shard {scene.room}")
+
+    @classmethod
     def check(cls, topology: Topology) -> None:
-        if topology.dedup:
-            raise BadTopology("redis-sharded makes no copies that could be dropped; leave --dedup out")
-        if topology.partitions is not None:
-            raise BadTopology("redis-sharded has slots, and no partitions; leave --partitions out")
+        """Any number of gateways will do."""
 
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:

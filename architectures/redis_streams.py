@@ -45,6 +45,7 @@ from architectures.interface import (
     Services,
     Topology,
 )
+from architectures.routes import Route, Scene, through_channel
 
 LOOK_BACK_PAGE = 200  # messages: of the longest that a gateway takes, 25 MiB
 READ_MAX = 500  # messages of each room at once
@@ -73,11 +74,11 @@ class RedisStreams(Architecture):
     options: ClassVar[Mapping[str, Option]] = {"keep": 10_000}
 
     @classmethod
+    def route(cls, scene: Scene) -> Route:
+        return through_channel(scene, f"stream {scene.room}")
+
+    @classmethod
     def check(cls, topology: Topology) -> None:
-        if topology.dedup:
-            raise BadTopology("redis-streams makes no copies that could be dropped; leave --dedup out")
-        if topology.partitions is not None:
-            raise BadTopology("redis-streams has no partitions; leave --partitions out")
         keep = topology.options.get("keep", cls.options["keep"])
         if isinstance(keep, str) or keep < 1 or keep != int(keep):
             raise BadTopology(f"--arch-set keep is {keep}, but it must be a whole number of messages, at least 1")

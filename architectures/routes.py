@@ -1,18 +1,20 @@
-"""The way of one message through each architecture, from its sender to the members of its room, box by box."""
+"""The route of one message, from its sender to the members of its room: what an architecture says of itself.
+
+Diagrams, the chat page, the cost model and the advice all follow from it, and a test holds it against what the brokers
+counted. The functions at the end are the routes that several architectures share.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from architectures.clients.kafka import partition_count
 from architectures.clients.kafka_partitions import partition_of
-from architectures.interface import Topology
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where a message can be: `column` from left to right, `row` from top to bottom."""
+    """Where a message can be: `column` counts from left to right, `row` from top to bottom."""
 
     column: int
     row: float
@@ -21,7 +23,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """`wasted`: nobody there wants it."""
+    """One transfer of a message. `wasted`: no member behind its end is in the room."""
 
     start: Place
     end: Place
@@ -29,190 +31,111 @@ class Arrow:
 
 
 @dataclass(frozen=True, slots=True)
-class Diagram:
-    """Each list of arrows is one of the amounts that harness.experiments.costs.workload counts."""
+class Route:
+    """The transfers that one message causes, by kind: their numbers are the amounts that the cost model counts.
 
-    sent: list[Arrow]  # from the sender to the gateway that takes it
-    records: list[Arrow]
-    fetches: list[Arrow]
-    commands: list[Arrow]
-    copies: list[Arrow]
-    heard: list[Arrow]
-    unreached: list[Place]  # gateways whose members of the room hear nothing
-    idle: list[Place]  # what is there, too
+    Each number must be linear in the number of gateways and in the number of those with members of the room.
+    """
+
+    sent: Sequence[Arrow]  # from the sender to the gateway that takes the message
+    records: Sequence[Arrow] = ()  # appended to Kafka
+    fetches: Sequence[Arrow] = ()  # records that gateways or relays read from Kafka
+    commands: Sequence[Arrow] = ()  # published to Redis or NATS
+    copies: Sequence[Arrow] = ()  # that reach a gateway to be delivered there, wanted or not
+    heard: Sequence[Arrow] = ()  # from gateways to members
+    unreached: Sequence[Place] = ()  # members of the room that hear nothing
+    idle: Sequence[Place] = ()  # what is there as well
 
     def arrows(self) -> Iterator[Arrow]:
-        """All of them, each once: what a consumer fetches may be the copy that its gateway gets."""
+        """All of them, each once: the record that a gateway fetches may be the copy that it delivers."""
         yield from dict.fromkeys((*self.sent, *self.records, *self.fetches, *self.commands, *self.copies, *self.heard))
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Who speaks where, and whose members listen."""
+    """Who sends where, and whose members listen. Gateways and partitions are numbered from 0."""
 
-    topology: Topology
+    gateways: int
+    partitions: int
     room: str
-    sender: int  # the gateway that the sender is connected to, where any will do
-    listening: Sequence[int]  # the gateways that members of the room are connected to, where any will do
-    owner: int | None = None  # the gateway that serves the room, where one does; None: as if each had its partition
+    sender: int  # the gateway that the sender is connected to, where any gateway may be
+    listening: Sequence[int]  # the gateways that members of the room are connected to, where any may be
+    owner: int | None = None  # the gateway that serves the room, where one must; None: as if each had its partition
 
     @property
-    def gateways(self) -> range:
-        return range(self.topology.gateways)
+    def every_gateway(self) -> range:
+        return range(self.gateways)
 
     @property
-    def partitions(self) -> range:
-        return range(partition_count(self.topology))
+    def every_partition(self) -> range:
+        return range(self.partitions)
 
     @property
-    def of_the_room(self) -> int:
-        """The room's partition."""
-        return partition_of(self.room, len(self.partitions))
+    def partition(self) -> int:
+        """The room's."""
+        return partition_of(self.room, self.partitions)
 
     @property
     def middle(self) -> float:
-        return (self.topology.gateways - 1) / 2
+        return (self.gateways - 1) / 2
 
 
-def way_of(arch: str, scene: Scene) -> Diagram:
-    """For an architecture of somebody else's: whatever it is, it has a backend in the middle."""
-    return WAYS.get(arch, _through_backend)(scene)
-
-
-def _sender(scene: Scene) -> Place:
+def sender(scene: Scene) -> Place:
     return Place(0, scene.middle, "sender")
 
 
-def _gateway(number: int, column: int) -> Place:
+def gateway(number: int, column: int) -> Place:
     return Place(column, number, f"gateway {number}")
 
 
-def _partition(number: int) -> Place:
+def partition(number: int) -> Place:
     return Place(2, number, f"partition {number}")
 
 
-def _members(number: int, column: int) -> Place:
+def members(number: int, column: int) -> Place:
     return Place(column, number, "members")
 
 
-def _through_kafka(
+def through_kafka(
     scene: Scene, taken_by: int, written: Sequence[int], read: Sequence[tuple[int, int]], listening: Sequence[int]
-) -> Diagram:
+) -> Route:
     """`written`: to which partitions; `read`: from which of them by which gateway; `listening`: whose members wait."""
-    arrives = {gateway for _partition_read, gateway in read}
-    return Diagram(
-        sent=[Arrow(_sender(scene), _gateway(taken_by, 1))],
-        records=[Arrow(_gateway(taken_by, 1), _partition(number)) for number in written],
-        fetches=(fetched := [Arrow(_partition(p), _gateway(g, 3), g not in listening) for p, g in read]),
-        commands=[],
-        copies=fetched,
-        heard=[Arrow(_gateway(number, 3), _members(number, 4)) for number in listening if number in arrives],
-        unreached=[_members(number, 4) for number in listening if number not in arrives],
-        idle=[*map(_partition, scene.partitions), *(_gateway(number, 3) for number in scene.gateways)],
+    arrives = {reader for _partition_read, reader in read}
+    fetches = [Arrow(partition(p), gateway(g, 3), wasted=g not in listening) for p, g in read]
+    return Route(
+        sent=[Arrow(sender(scene), gateway(taken_by, 1))],
+        records=[Arrow(gateway(taken_by, 1), partition(number)) for number in written],
+        fetches=fetches,
+        copies=fetches,
+        heard=[Arrow(gateway(number, 3), members(number, 4)) for number in listening if number in arrives],
+        unreached=[members(number, 4) for number in listening if number not in arrives],
+        idle=[*map(partition, scene.every_partition), *(gateway(number, 3) for number in scene.every_gateway)],
     )
 
 
-def _plan1(scene: Scene) -> Diagram:
-    count = len(scene.gateways)
-    own = [(partition, gateway) for gateway in scene.gateways for partition in scene.partitions[gateway::count]]
-    return _through_kafka(scene, scene.sender, scene.partitions, own, scene.listening)
-
-
-def _plan2(scene: Scene) -> Diagram:
-    owner = scene.of_the_room % len(scene.gateways) if scene.owner is None else scene.owner
-    return _through_kafka(scene, owner, [scene.of_the_room], [(scene.of_the_room, owner)], (owner,))
-
-
-def _kafka_broadcast(scene: Scene) -> Diagram:
-    read = [(scene.of_the_room, gateway) for gateway in scene.gateways]
-    return _through_kafka(scene, scene.sender, [scene.of_the_room], read, scene.listening)
-
-
-def _naive(scene: Scene) -> Diagram:
-    # Any partition may get it; this one shows who is left out.
-    lucky = scene.listening[0]
-    return _through_kafka(scene, scene.sender, [lucky], [(lucky, lucky)], scene.listening)
-
-
-def _redis(scene: Scene) -> Diagram:
-    return _through(scene, f"channel {scene.room}")
-
-
-def _redis_sharded(scene: Scene) -> Diagram:
-    return _through(scene, f"shard {scene.room}")
-
-
-def _nats(scene: Scene) -> Diagram:
-    return _through(scene, f"subject {scene.room}")
-
-
-def _redis_streams(scene: Scene) -> Diagram:
-    return _through(scene, f"stream {scene.room}")
-
-
-def _through_backend(scene: Scene) -> Diagram:
-    return _through(scene, "backend")
-
-
-def _through(scene: Scene, name: str) -> Diagram:
-    """One thing in the middle, from which a message gets to the gateways that want it."""
-    middle = Place(2, scene.middle, name)
-    return Diagram(
-        sent=[Arrow(_sender(scene), _gateway(scene.sender, 1))],
-        records=[],
-        fetches=[],
-        commands=[Arrow(_gateway(scene.sender, 1), middle)],
-        copies=[Arrow(middle, _gateway(number, 3)) for number in scene.listening],
-        heard=[Arrow(_gateway(number, 3), _members(number, 4)) for number in scene.listening],
-        unreached=[],
-        idle=[_gateway(number, 3) for number in scene.gateways],
+def through_channel(scene: Scene, channel: str) -> Route:
+    """One thing in the middle, which sends a copy to each gateway that has members of the room."""
+    middle = Place(2, scene.middle, channel)
+    return Route(
+        sent=[Arrow(sender(scene), gateway(scene.sender, 1))],
+        commands=[Arrow(gateway(scene.sender, 1), middle)],
+        copies=[Arrow(middle, gateway(number, 3)) for number in scene.listening],
+        heard=[Arrow(gateway(number, 3), members(number, 4)) for number in scene.listening],
+        idle=[gateway(number, 3) for number in scene.every_gateway],
     )
 
 
-def _kafka_redis(scene: Scene) -> Diagram:
-    partition = scene.of_the_room
-    relay = Place(3, partition % len(scene.gateways), f"relay {partition % len(scene.gateways)}")
-    channel = Place(4, scene.middle, f"channel {scene.room}")
-    return Diagram(
-        sent=[Arrow(_sender(scene), _gateway(scene.sender, 1))],
-        records=[Arrow(_gateway(scene.sender, 1), _partition(partition))],
-        fetches=[Arrow(_partition(partition), relay)],
-        commands=[Arrow(relay, channel)],
-        copies=[Arrow(channel, _gateway(number, 5)) for number in scene.listening],
-        heard=[Arrow(_gateway(number, 5), _members(number, 6)) for number in scene.listening],
-        unreached=[],
-        idle=[
-            *map(_partition, scene.partitions),
-            *(Place(3, number, f"relay {number}") for number in scene.gateways),
-            *(_gateway(number, 5) for number in scene.gateways),
-        ],
+def between_gateways(scene: Scene) -> Route:
+    """No backend: the sender's gateway writes to each gateway that has members of the room."""
+    return Route(
+        sent=[Arrow(sender(scene), gateway(scene.sender, 1))],
+        copies=[Arrow(gateway(scene.sender, 1), gateway(number, 2)) for number in scene.listening],
+        heard=[Arrow(gateway(number, 2), members(number, 3)) for number in scene.listening],
+        idle=[gateway(number, 2) for number in scene.every_gateway],
     )
 
 
-def _direct(scene: Scene) -> Diagram:
-    gateway = Place(1, scene.middle, "the gateway")
-    return Diagram(
-        sent=[Arrow(_sender(scene), gateway)],
-        records=[],
-        fetches=[],
-        commands=[],
-        copies=[],
-        heard=[Arrow(gateway, Place(2, scene.middle, "members"))],
-        unreached=[],
-        idle=[],
-    )
-
-
-WAYS: dict[str, Callable[[Scene], Diagram]] = {
-    "plan1": _plan1,
-    "plan2": _plan2,
-    "redis": _redis,
-    "kafka-redis": _kafka_redis,
-    "redis-sharded": _redis_sharded,
-    "redis-streams": _redis_streams,
-    "nats": _nats,
-    "kafka-broadcast": _kafka_broadcast,
-    "naive": _naive,
-    "direct": _direct,
-    "faulty": _direct,
-}
+def within_one_gateway(scene: Scene) -> Route:
+    """No backend: the only gateway hands the message to its own members."""
+    only = Place(1, scene.middle, "the gateway")
+    return Route(sent=[Arrow(sender(scene), only)], heard=[Arrow(only, Place(2, scene.middle, "members"))])

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
-from architectures.interface import BadTopology, Candidate, Promises, Services, Topology
+from architectures.interface import Candidate, Promises, Services, Topology
 
 # What all of them say of themselves: a message reaches everybody in a room, in order, as long as nothing breaks.
 AT_MOST_ONCE = Promises(everyone=True, once=True, ordered=True, durable_ack=False)
@@ -55,10 +55,7 @@ class Peer(Candidate):
 
     @classmethod
     def check(cls, topology: Topology) -> None:
-        if topology.dedup:
-            raise BadTopology(f"{cls.name} makes no copies that could be dropped; leave --dedup out")
-        if topology.partitions is not None:
-            raise BadTopology(f"{cls.name} has no partitions; leave --partitions out")
+        """Any shape will do."""
 
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:

@@ -11,8 +11,7 @@ from harness.cli.console import console, json_option, print_json, run_progress, 
 from harness.cli.help import command
 from harness.cli.options import (
     ARCH,
-    ARCH_SET,
-    DEDUP,
+    arch_options,
     external_options,
     host_options,
     load_options,
@@ -25,8 +24,7 @@ from harness.core.errors import ExitCode
 @command(context_settings={"default_map": {"duration_s": "10s", "warmup_s": "3s"}})
 @ARCH
 @shape_options
-@DEDUP
-@ARCH_SET
+@arch_options
 @click.option(
     "--slo", "p99_s", type=DURATION, default="200ms", show_default=True, help="p99 of delivery must stay below."
 )

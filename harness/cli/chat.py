@@ -12,8 +12,7 @@ from harness.cli.console import run_progress
 from harness.cli.help import command
 from harness.cli.options import (
     ARCH,
-    ARCH_SET,
-    DEDUP,
+    arch_options,
     external_options,
     shape_options,
 )
@@ -23,8 +22,7 @@ from harness.cli.types import PORT
 @command()
 @ARCH
 @shape_options
-@DEDUP
-@ARCH_SET
+@arch_options
 @external_options
 @config_option
 @click.option("--port", type=PORT, metavar="N", help="Of the page.  [default: a free one]")

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from harness.cli import conflicts
 from harness.cli.config_file import config_option
 from harness.cli.help import command
-from harness.cli.options import ARCH, ARCH_SET, DEDUP, FLEET, PARTITIONS, TICK_OPTION, external_options
+from harness.cli.options import ARCH, FLEET, PARTITIONS, TICK_OPTION, arch_options, external_options
 from harness.cli.types import COUNT
 
 
@@ -36,8 +36,7 @@ from harness.cli.types import COUNT
 )
 @PARTITIONS
 @TICK_OPTION
-@DEDUP
-@ARCH_SET
+@arch_options
 @click.option("--origin", "origins", multiple=True, metavar="URL", help="Pages that may connect, beside this host's.")
 @external_options
 @config_option

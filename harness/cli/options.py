@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,6 @@ import click
 
 from harness.cli.config_file import config_option
 from harness.cli.types import ADAPTIVE, COUNT, DURATION, NUMBER, SIZE, TICK
-from harness.core.candidates import CANDIDATES
 
 
 def complete_architecture(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
@@ -43,14 +43,22 @@ ARCH = click.option(
     shell_complete=complete_architecture,
     help="Architecture; `chatbench list` names them.",
 )
+
+
+def _candidates() -> list[str]:
+    from harness.core.registry import candidates
+
+    return candidates()
+
+
 ARCHITECTURES = click.option(
     "--arch",
     "architectures",
     multiple=True,
-    default=CANDIDATES,
+    default=_candidates,
     metavar="NAME",
     shell_complete=complete_architecture,
-    help=f"Give it as often as you like.  [default: {', '.join(CANDIDATES)}]",
+    help="Give it as often as you like.  [default: every candidate that `chatbench list` names]",
 )
 PARTITIONS = click.option("--partitions", type=COUNT, metavar="N", help="Kafka partitions.  [default: one per gateway]")
 TICK_OPTION = click.option(
@@ -141,6 +149,19 @@ ARCH_SET = click.option(
     metavar="NAME=VALUE",
     help="An option of the architecture's own; `chatbench list` names them.",
 )
+_DEDUP = click.option("--dedup", is_flag=True, help="Short for --arch-set dedup=1.")
+
+
+def arch_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--arch-set, and its short form for the option that is given most."""
+
+    @functools.wraps(command)
+    def with_dedup(*, dedup: bool, arch_options: tuple[str, ...], **given: Any) -> None:
+        command(arch_options=(*arch_options, "dedup=1") if dedup else arch_options, **given)
+
+    return ARCH_SET(_DEDUP(with_dedup))
+
+
 FAULT = click.option(
     "--fault",
     "faults",
@@ -149,7 +170,6 @@ FAULT = click.option(
     help="Break something meanwhile: kill:gateway@10s, kill:broker, restart:redis, pause:redis:5s, pause:gateway, "
     "cut:gateway-broker:5s, reset:gateway-redis, slow:members, ...",
 )
-DEDUP = click.option("--dedup", is_flag=True, help="plan1: drop copies that come by several partitions.")
 SEED = click.option(
     "--seed", type=COUNT, default=1, show_default=True, metavar="N", help="Of the load's random choices."
 )

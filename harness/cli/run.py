@@ -11,10 +11,9 @@ from harness.cli.console import console, json_option, print_json, run_progress, 
 from harness.cli.help import command
 from harness.cli.options import (
     ARCH,
-    ARCH_SET,
-    DEDUP,
     FAULT,
     RATE,
+    arch_options,
     external_options,
     host_options,
     load_options,
@@ -26,8 +25,7 @@ from harness.core.errors import ExitCode
 @command()
 @ARCH
 @shape_options
-@DEDUP
-@ARCH_SET
+@arch_options
 @RATE
 @FAULT
 @external_options

@@ -10,9 +10,8 @@ from harness.cli.console import run_progress
 from harness.cli.help import command
 from harness.cli.options import (
     ARCH,
-    ARCH_SET,
-    DEDUP,
     RATE,
+    arch_options,
     endless_load_options,
     external_options,
     host_options,
@@ -24,8 +23,7 @@ from harness.cli.types import PORT
 @command()
 @ARCH
 @shape_options
-@DEDUP
-@ARCH_SET
+@arch_options
 @RATE
 @external_options
 @endless_load_options

@@ -11,8 +11,7 @@ from harness.cli.console import run_progress
 from harness.cli.help import command
 from harness.cli.options import (
     ARCH,
-    ARCH_SET,
-    DEDUP,
+    arch_options,
     external_options,
     shape_options,
 )
@@ -21,8 +20,7 @@ from harness.cli.options import (
 @command()
 @ARCH
 @shape_options
-@DEDUP
-@ARCH_SET
+@arch_options
 @click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where gateways listen.")
 @click.option("--origin", "origins", multiple=True, metavar="URL", help="Pages that may connect, beside this host's.")
 @external_options

@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from architectures.interface import Architecture, Candidate
+from architectures.interface import Architecture, Candidate, Role
 from harness.core.errors import UsageError
 from harness.core.escapes import is_plain
 from harness.core.options import BadOption, choose_options
@@ -32,6 +32,35 @@ def architecture_names() -> list[str]:
 
 def peer_names() -> list[str]:
     return sorted(entry.name for entry in entry_points(group=PEERS))
+
+
+def named(role: Role) -> list[str]:
+    """The architectures that have this role. Raises UsageError if one that is installed cannot be imported."""
+    return [name for name in architecture_names() if load_architecture(name).role is role]
+
+
+def candidates() -> list[str]:
+    """What is compared unless others are named: every way to do it for real."""
+    return named(Role.CANDIDATE)
+
+
+def baseline_of(names: Iterable[str]) -> str:
+    """The one that the others are shown as so many times of: one that calls itself a baseline, or else the first."""
+    given = sorted(names)
+    return next((name for name in given if (kind := _known(name)) is not None and kind.baseline), given[0])
+
+
+def colour_of(name: str) -> str | None:
+    """Its line in charts; None for one that has none, or is not installed here, as its record may be."""
+    kind = _known(name)
+    return None if kind is None else kind.colour
+
+
+def _known(name: str) -> type[Candidate] | None:
+    try:
+        return load_candidate(name)
+    except UsageError:
+        return None
 
 
 def load_candidate(name: str) -> type[Candidate]:

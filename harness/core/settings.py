@@ -58,7 +58,6 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     gateways: int | None = None  # None: two, or fewer where the architecture takes fewer
     brokers: int = 1
     partitions: int | None = None
-    dedup: bool = False
     tick_s: float | None = None  # of the gateways' writing; None: adapts to their load
     faults: tuple[str, ...] = ()  # as harness.core.faults writes them
     kafka_bootstrap: str | None = None  # somebody else's brokers; None: brokers of this run's own
@@ -92,6 +91,8 @@ def validate(settings: RunSettings, architecture: type[Candidate]) -> None:
         raise UsageError(f"--brokers is {settings.brokers}, but it must be 1 or 3")
     if settings.brokers != 1 and not architecture.requires.kafka:
         raise UsageError(f"--brokers is {settings.brokers}, but {settings.arch} uses no Kafka; leave it out")
+    if settings.partitions is not None and not architecture.requires.kafka:
+        raise UsageError(f"--partitions is {settings.partitions}, but {settings.arch} uses no Kafka; leave it out")
     if settings.gateways_at:
         _validate_distant(settings)
     _validate_external(settings, architecture)
@@ -185,7 +186,6 @@ def _validate_distant(settings: RunSettings) -> None:
         "--gateways": settings.gateways is not None,
         "--brokers": settings.brokers != 1,
         "--partitions": settings.partitions is not None,
-        "--dedup": settings.dedup,
         "--arch-set": bool(settings.arch_options),
         "--tick": settings.tick_s is not None,
         "--kafka-bootstrap": settings.kafka_bootstrap is not None,
@@ -249,7 +249,6 @@ def topology(settings: RunSettings, architecture: type[Candidate]) -> Topology:
         gateways=settings.gateway_count(architecture),
         brokers=settings.brokers,
         partitions=settings.partitions,
-        dedup=settings.dedup,
         options=architecture_options(settings, architecture),
     )
 

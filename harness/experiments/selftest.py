@@ -11,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from architectures.interface import Candidate
+from architectures.interface import Candidate, Role
 from harness.core import settings as config
 from harness.core.errors import Interrupted
 from harness.core.progress import Progress
-from harness.core.registry import SCENARIOS_DIR, load_candidate
+from harness.core.registry import SCENARIOS_DIR
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
 from harness.measure.ratio import ratio_of
@@ -137,9 +137,10 @@ class _Bench:
         self._folder = folder
         self._progress = progress
 
-    def run(self, name: str, arch: str, arch_options: Mapping[str, float], **given: object) -> Summary:
+    def run(self, name: str, arch_options: Mapping[str, float], **given: object) -> Summary:
         self._progress.step("selftest", name)
-        architecture = load_candidate(arch)
+        (arch,) = named(Role.CALIBRATION)
+        architecture = load_architecture(arch)
         settings = msgspec.convert(
             {
                 "arch": arch,
@@ -176,7 +177,7 @@ class _Silent:
 
 
 def _counts(bench: _Bench) -> Iterator[Check]:
-    summary = bench.run("counts", "faulty", COUNT_RULES, rate_per_s=200.0, duration_s=3.0)
+    summary = bench.run("counts", COUNT_RULES, rate_per_s=200.0, duration_s=3.0)
     assert summary.sent is not None
     per_member = fates(summary.sent, COUNT_RULES)
     for name, injected in msgspec.structs.asdict(per_member).items():
@@ -194,9 +195,9 @@ def _counts(bench: _Bench) -> Iterator[Check]:
 
 def _delays(bench: _Bench) -> Iterator[Check]:
     load = {"rate_per_s": 100.0, "duration_s": 2.0}
-    base = bench.run("delays: none", "faulty", {}, **load)
+    base = bench.run("delays: none", {}, **load)
     for delay_ms in DELAYS_MS:
-        summary = bench.run(f"delays: {delay_ms:g} ms", "faulty", {"delay_ms": delay_ms}, **load)
+        summary = bench.run(f"delays: {delay_ms:g} ms", {"delay_ms": delay_ms}, **load)
         yield _ms(
             f"p50, delayed by {delay_ms:g} ms, less p50 without",
             delay_ms,
@@ -213,7 +214,7 @@ def _less(one: float | None, other: float | None) -> float | None:
 def _stall(bench: _Bench) -> Iterator[Check]:
     rules = {"stall_at": float(STALL_AT), "stall_ms": STALL_MS}
     load = {"rate_per_s": STALL_RATE_PER_S, "duration_s": STALL_RUN_S, "members": 2}
-    summary = bench.run(f"a stall of {STALL_MS:g} ms", "faulty", rules, **load)
+    summary = bench.run(f"a stall of {STALL_MS:g} ms", rules, **load)
     assert summary.sent is not None
     for percentile, reported in ((99.0, summary.latency_ms.p99), (99.9, summary.latency_ms.p999)):
         truth = stalled_ms(percentile, summary.sent, STALL_RATE_PER_S, STALL_MS)
@@ -237,7 +238,7 @@ def _ms(what: str, injected: float, reported: float | None, allowed: float, runs
 
 def _starved(bench: _Bench) -> Check:
     load = {"rate_per_s": 100.0, "duration_s": 2.0, "options": [f"burn_ms={BURN_MS}"]}
-    driver = bench.run("a starved driver", "faulty", {}, **load).driver
+    driver = bench.run("a starved driver", {}, **load).driver
     return Check(
         what="a driver without CPU time for its load",
         injected=f"{BURN_MS:g} ms a message",
@@ -254,7 +255,7 @@ def _same(bench: _Bench) -> Iterator[Check]:
     for number in range(ROUNDS):
         for name in ("AB", "BA")[number % 2]:
             title = f"the same under two names, round {number + 1} of {ROUNDS}"
-            summary = bench.run(title, "faulty", {}, rate_per_s=200.0, duration_s=1.0, seed=number + 1)
+            summary = bench.run(title, {}, rate_per_s=200.0, duration_s=1.0, seed=number + 1)
             latency_ms, cpu_us = summary.latency_ms.p50, summary.cpu_us_per_delivery.gateway
             figures[name].append({"delivery latency p50": latency_ms or 0.0, "gateway CPU per delivery": cpu_us or 0.0})
     for figure in figures["A"][0]:

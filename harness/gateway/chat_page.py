@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from architectures.interface import Topology
-from architectures.routes import Scene, way_of
+from architectures.interface import Architecture, Topology
+from architectures.routes import Scene
 from harness.core.protocol import ROOM_CHARS_MAX
 from harness.gateway.admission import Query
 
@@ -20,20 +20,21 @@ def chat_page() -> str:
     return PAGE.read_text(encoding="utf-8")
 
 
-def way(arch: str, topology: Topology, query: Query) -> str:
-    """The diagram for ?room=&sender=&listening=, as JSON. What is no gateway of this topology is left out.
+def route(architecture: type[Architecture], topology: Topology, query: Query) -> str:
+    """The route of a message for ?room=&sender=&listening=, as JSON. What is no gateway of this topology is left out.
 
     Where rooms have owners, whoever listens is at the owner by now.
     """
     room = query.get("room", ["room"])[0][:ROOM_CHARS_MAX]
     sender = _gateways(query.get("sender", [""])[0], topology) or [0]
     listening = _gateways(query.get("listening", [""])[0], topology) or [0]
-    diagram = way_of(arch, Scene(topology, room, sender[0], listening, owner=listening[0]))
+    partitions = topology.gateways if topology.partitions is None else topology.partitions
+    shown = architecture.route(Scene(topology.gateways, partitions, room, sender[0], listening, owner=listening[0]))
     told = {
-        "arrows": list(diagram.arrows()),
-        "heard": diagram.heard,
-        "idle": diagram.idle,
-        "unreached": diagram.unreached,
+        "arrows": list(shown.arrows()),
+        "heard": shown.heard,
+        "idle": shown.idle,
+        "unreached": shown.unreached,
     }
     return msgspec.json.encode(told).decode()
 

@@ -21,7 +21,7 @@ from architectures.interface import Architecture, GoneForGood
 from harness.core.registry import load_architecture
 from harness.gateway.adaptive_tick import adapt
 from harness.gateway.admission import Door, listening_socket
-from harness.gateway.chat_page import chat_page, way
+from harness.gateway.chat_page import chat_page, route
 from harness.gateway.member_connection import MemberConnection
 from harness.gateway.membership import Membership
 from harness.gateway.metrics import CONTENT_TYPE_LATEST, OpenMetrics
@@ -74,7 +74,7 @@ async def run_gateway(
             ),
             "/metrics": (CONTENT_TYPE_LATEST, lambda _query: metrics.text()),
             "/chat": ("text/html; charset=utf-8", lambda _query: chat_page()),
-            "/way": ("application/json", lambda query: way(settings.arch, settings.topology, query)),
+            "/route": ("application/json", lambda query: route(type(architecture), settings.topology, query)),
         },
         names=[urlsplit(peer).hostname or "" for peer in settings.peers],
     )

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from harness.core.registry import baseline_of
 from harness.report.verdict import Recommendation, judge
 from harness.results.frames import METRICS, WORKLOAD, Frames
 from harness.runs.promises import PromiseCheck
@@ -114,7 +115,7 @@ def _rows_of(frame: pd.DataFrame, workload: pd.Series[Any]) -> pd.DataFrame:
 def compare(frames: Frames) -> Comparison:
     """One workload's frames, compared."""
     names = sorted(frames.runs["arch"].unique())
-    baseline = None if len(names) == 1 else "plan1" if "plan1" in names else names[0]
+    baseline = None if len(names) == 1 else baseline_of(names)
     return Comparison(
         workload=workload_of(frames.runs.iloc[0]),
         baseline=baseline,

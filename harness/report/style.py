@@ -12,17 +12,9 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, made to be told apart with any colour blindness ("Color Universal Design", 2008).
-ARCHITECTURES = {
-    "plan1": "#0072B2",
-    "plan2": "#009E73",
-    "redis": "#D55E00",
-    "kafka-redis": "#CC79A7",
-    "kafka-broadcast": "#5254A3",
-    "direct": "#999999",
-    "naive": "#E69F00",
-}
-# The same hues, lighter: what the page puts in their place for readers in the dark.
+from harness.core.registry import colour_of
+
+# The architectures' own colours, lighter: what the page puts in their place for readers in the dark.
 IN_THE_DARK = {
     "#0072B2": "#5AAEE6",
     "#009E73": "#35C79A",
@@ -30,7 +22,9 @@ IN_THE_DARK = {
     "#CC79A7": "#E29BC4",
     "#5254A3": "#9A9CE0",
 }
-OTHERS = ("#56B4E9", "#8C6D31", "#117733")  # plug-ins, in the order of their names
+# Of those that have none, in the order of their names. As the architectures' own, mostly of Okabe and Ito's palette,
+# made to be told apart with any colour blindness ("Color Universal Design", 2008).
+OTHERS = ("#56B4E9", "#8C6D31", "#117733")
 DASHES: tuple[Any, ...] = (
     "-",
     (0, (6, 2)),
@@ -71,9 +65,9 @@ def colours_of(names: Iterable[str]) -> dict[str, str]:
     """A colour for each architecture, the same in every chart; a variant, `plan1 (dedup)`, has that of its kind."""
     names = sorted(set(names))
     kinds = {name: name.partition(" (")[0] for name in names}
-    strangers = zip(sorted(set(kinds.values()) - set(ARCHITECTURES)), itertools.cycle(OTHERS), strict=False)
-    known = {**dict(strangers), **ARCHITECTURES}
-    return {name: known[kinds[name]] for name in names}
+    own = {kind: colour_of(kind) for kind in sorted(set(kinds.values()))}
+    others = dict(zip((kind for kind, colour in own.items() if colour is None), itertools.cycle(OTHERS), strict=False))
+    return {name: own[kinds[name]] or others[kinds[name]] for name in names}
 
 
 @contextmanager

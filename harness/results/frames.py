@@ -191,7 +191,6 @@ def _variant(settings: RunSettings) -> str:
         [
             *([] if settings.partitions is None else [f"{settings.partitions} partitions"]),
             *([] if settings.brokers == 1 else [f"{settings.brokers} brokers"]),
-            *(["dedup"] if settings.dedup else []),
             *([] if settings.tick_s is None else [f"tick {1000 * settings.tick_s:g} ms"]),
             *settings.arch_options,
         ]

@@ -120,7 +120,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a record; raises OSError or msgspec.ValidationError if it is none."""
-    return msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+    manifest = msgspec.json.decode((folder / "manifest.json").read_bytes())
+    return msgspec.convert(_of_this_version(manifest), Manifest)
+
+
+def _of_this_version(manifest: Any) -> Any:
+    """`dedup` was a setting of its own in records of 0.1.0; it is an option of the architecture."""
+    settings = manifest.get("settings") if isinstance(manifest, dict) else None
+    if not isinstance(settings, dict) or settings.pop("dedup", False) is not True:
+        return manifest
+    return {**manifest, "settings": {**settings, "arch_options": ["dedup=1", *settings.get("arch_options", [])]}}
 
 
 def record_folders(folder: Path) -> list[Path]:

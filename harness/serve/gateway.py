@@ -127,7 +127,7 @@ def _check(standing: Standing, settings: RunSettings, architecture: type[Archite
 
 
 def fleet_topology(fleet: str, settings: RunSettings, architecture: type[Architecture]) -> Topology:
-    """Another shape has other topics: what was made for two gateways must not be resolve_fleet by three."""
+    """Another shape has other topics: what was made for two gateways must not be read by three."""
     topology = config.topology(settings, architecture)
     digest = hashlib.sha256(_shape(topology).encode()).hexdigest()[:8]
     return dataclasses.replace(topology, run_id=f"{_prefix(fleet)}{settings.arch}.{digest}")
@@ -143,8 +143,6 @@ def _shape(topology: Topology) -> str:
     parts = [f"{topology.gateways} gateways"]
     if topology.partitions is not None:
         parts.append(f"{topology.partitions} partitions")
-    if topology.dedup:
-        parts.append("--dedup")
     parts += [f"{name}={value}" for name, value in sorted(topology.options.items())]
     return ", ".join(parts)
 

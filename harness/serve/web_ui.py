@@ -130,7 +130,6 @@ class Recorder:
             gateways=self.asked.gateways,
             brokers=self.asked.brokers,
             partitions=self.asked.partitions,
-            dedup=self.asked.dedup,
             arch_options=self.asked.arch_options,
             tick_s=self.asked.tick_s,
             kafka_bootstrap=self.asked.kafka_bootstrap,

@@ -54,7 +54,6 @@ def resolve_fleet(settings: RunSettings) -> RunSettings:
         gateways=fleet.gateways,
         brokers=fleet.brokers,
         partitions=fleet.partitions,
-        dedup=fleet.dedup,
         arch_options=tuple(f"{name}={_written(value)}" for name, value in fleet.options.items()),
         tick_s=about[0].tick_s,
     )

@@ -41,8 +41,6 @@ class Mesh(Architecture):
     def check(cls, topology: Topology) -> None:
         if (most := int(topology.options["unsent_bytes_max"])) < 0:
             raise BadTopology(f"--arch-set unsent_bytes_max is {most}, but it must be 0 or more bytes")
-        if topology.partitions is not None or topology.dedup:
-            raise BadTopology("mesh has no partitions and makes no copies; leave --partitions and --dedup out")
 
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:

@@ -9,19 +9,16 @@ import inspect
 import sys
 from collections.abc import Iterator
 
-from architectures.interface import Candidate
-from harness.core.registry import load_candidate
-from harness.experiments.costs.workload import WAYS, Workload
+from architectures.interface import Candidate, Role
+from harness.core.registry import load_candidate, named, peer_names
+from harness.experiments.costs.workload import Transfers
 
-SHOWN = (
-    *("plan1", "plan2", "redis", "kafka-redis", "kafka-broadcast"),
-    *("redis-streams", "redis-sharded", "nats", "naive", "direct"),
-)
-EXAMPLE = Workload(rooms=1, members_per_room=5, rate_per_s=1.0, payload_bytes=100, gateways=4, spread=2.0)
+ROLES = (Role.CANDIDATE, Role.ALTERNATIVE, Role.CONTROL, Role.FLOOR)  # in the order of the sections
+GATEWAYS, LISTENING = 4, 2  # of the example: all gateways, and those with members of the room
 HEAD = """\
 # The architectures
 
-Each section is its module's own explanation, and each diagram the way of one message by the architecture's own rules
+Each section is its module's own explanation, and each diagram the route of one message by the architecture's own rules
 for partitions. Where any gateway will do, the room has members on gateways 0 and 2. Dashed is what reaches a gateway
 that has nobody in the room. A test fails when explanation, diagram or table differ from the code.
 
@@ -29,7 +26,6 @@ What each costs is measured in [comparison.md](comparison.md), what breaks it in
 belongs is in [guide.md](guide.md).
 """
 
-PEERS_SHOWN = ("socketio", "python-socketio", "channels")
 PEERS_HEAD = """\
 
 ## Peers
@@ -53,20 +49,20 @@ that these two do not show.
 
 
 def page() -> str:
-    sections = (line for name in SHOWN for line in _section(load_candidate(name)))
-    peers = (line for name in PEERS_SHOWN for line in _section(load_candidate(name), diagram=False))
+    sections = (line for role in ROLES for name in named(role) for line in _section(load_candidate(name)))
+    peers = (line for name in peer_names() for line in _section(load_candidate(name), diagram=False))
     return "\n".join([HEAD, *_table(), *sections, NOT_HERE + PEERS_HEAD, *peers]) + "\n"
 
 
 def _table() -> Iterator[str]:
-    yield f"Of one message, with {EXAMPLE.gateways} gateways and members of its room on {EXAMPLE.spread:g} of them:\n"
-    yield "| | Kafka records | records read | Redis commands | copies that reach a gateway | of these wasted |"
+    yield f"Of one message, with {GATEWAYS} gateways and members of its room on {LISTENING} of them:\n"
+    yield "| | Kafka records | records read | commands | copies that reach a gateway | of these wasted |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
-    for name, way in WAYS.items():
-        counts = [count(EXAMPLE) for count in (way.records, way.fetches, way.commands, way.copies)]
+    for name in (name for role in ROLES for name in named(role) if load_candidate(name).requires.any_backend):
+        each = Transfers.of(name, GATEWAYS, LISTENING)
         # Where a room is served by one gateway, its members are there.
-        wasted = max(0.0, counts[3] - EXAMPLE.spread)
-        yield f"| {name} | {' | '.join(f'{count:g}' for count in (*counts, wasted))} |"
+        wasted = max(0.0, each.copies - LISTENING)
+        yield f"| {name} | {' | '.join(f'{count:g}' for count in (*each, wasted))} |"
 
 
 def _section(architecture: type[Candidate], *, diagram: bool = True) -> Iterator[str]:
@@ -76,7 +72,7 @@ def _section(architecture: type[Candidate], *, diagram: bool = True) -> Iterator
     told = title.partition(": ")[2].rstrip(".")
     yield f"**{told[:1].upper()}{told[1:]}.**\n"
     if diagram:
-        yield f"![The way of one message](diagrams/{architecture.name}.png)\n"
+        yield f"![The route of one message](diagrams/{architecture.name}.png)\n"
     yield _without_diagram(explanation.strip("\n"))
     promises = architecture.promises
     kept = [

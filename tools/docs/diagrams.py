@@ -1,4 +1,4 @@
-"""docs/diagrams/: the way of one message through each architecture, as its topology goes it.
+"""docs/diagrams/: the route of one message through each architecture.
 
 python -m tools.docs.diagrams
 """
@@ -11,33 +11,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from architectures.interface import Topology
-from architectures.routes import WAYS, Arrow, Place, Scene, way_of
+from architectures.interface import Role
+from architectures.routes import Arrow, Place, Scene
+from harness.core.registry import architecture_names, load_architecture
 from harness.report.style import INK, SHADE, chart, colours_of, save
 
 FOLDER = Path(__file__).parents[2] / "docs" / "diagrams"
-SHAPE = Topology(run_id="diagram", gateways=3)
-ROOM = "final"
-ANYWHERE = (0, 2)  # the gateways that members of the room are connected to, where any will do
-SENDER = 0
+SCENE = Scene(gateways=3, partitions=3, room="final", sender=0, listening=(0, 2))
 STEP_INCHES = (1.3, 0.87)  # from one place to the next
 BOX = (0.7, 0.62)  # width and height, in steps
 MUTED = "#999999"
-
-
-SCENE = Scene(SHAPE, ROOM, SENDER, ANYWHERE)
-SHOWN = [name for name in WAYS if name != "faulty"]  # which goes as direct
+# Also those that a plug-in brings; what is there for calibration goes as another does.
+SHOWN = [name for name in architecture_names() if load_architecture(name).role is not Role.CALIBRATION]
 
 
 def drawn(name: str) -> Figure:
     """Boxes for what is there, arrows for what moves; dashed where nobody wants it."""
-    diagram, colour = way_of(name, SCENE), colours_of([name])[name]
+    diagram, colour = load_architecture(name).route(SCENE), colours_of([name])[name]
     arrows = list(diagram.arrows())
     used = {place for arrow in arrows for place in (arrow.start, arrow.end)}
     places = used | set(diagram.idle) | set(diagram.unreached)
     columns = 1 + max(place.column for place in places)
     width, height = STEP_INCHES
-    with chart((width * columns, height * SHAPE.gateways)) as (figure, axes):
+    with chart((width * columns, height * SCENE.gateways)) as (figure, axes):
         for place in sorted(used):
             _draw_box(axes, place, place.name.replace(" ", "\n"), (colour, INK, "-"))
         for place in sorted(set(diagram.idle) - used):
@@ -47,7 +43,7 @@ def drawn(name: str) -> Figure:
         for arrow in arrows:
             _draw_arrow(axes, arrow, MUTED if arrow.wasted else colour)
         axes.set_xlim(-0.5, columns - 0.5)
-        axes.set_ylim(SHAPE.gateways - 0.5, -0.5)  # downwards
+        axes.set_ylim(SCENE.gateways - 0.5, -0.5)  # downwards
         axes.axis("off")
         return figure
 

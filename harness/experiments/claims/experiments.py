@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.core.candidates import CANDIDATES
+from harness.core.registry import candidates
 from harness.core.settings import ROUNDS_MAX, RunSettings, in_range
 from harness.experiments.series import PlannedRun, in_turn, validated
 
@@ -100,17 +100,16 @@ def _brokers(effort: ClaimsPlan) -> Iterator[RunSettings]:
                 members=4,
                 brokers=CLUSTER_BROKERS,
                 partitions=CLUSTER_PARTITIONS,
-                dedup=True,
                 rate_per_s=rate_per_s,
-                arch_options=(f"replicas={replicas}",),
+                arch_options=("dedup=1", f"replicas={replicas}"),
             )
 
 
 def _duplicates(effort: ClaimsPlan) -> Iterator[RunSettings]:
     """Two gateways with a partition each, or with two each, with and without the copies dropped."""
     for number in range(1, effort.rounds + 1):
-        for partitions, dedup in ((2, False), (4, False), (4, True)):
-            yield _run(effort, "plan1", number, partitions=partitions, dedup=dedup, rate_per_s=50.0)
+        for partitions, given in ((2, ()), (4, ()), (4, ("dedup=1",))):
+            yield _run(effort, "plan1", number, partitions=partitions, arch_options=given, rate_per_s=50.0)
 
 
 def _joins(effort: ClaimsPlan) -> Iterator[RunSettings]:
@@ -130,13 +129,13 @@ def _hot(effort: ClaimsPlan) -> Iterator[RunSettings]:
 
 
 def _one_room(effort: ClaimsPlan) -> Iterator[RunSettings]:
-    for number, name in _in_turns(CANDIDATES, effort.rounds):
+    for number, name in _in_turns(candidates(), effort.rounds):
         yield _run(effort, name, number, rate_per_s=50.0)
 
 
 def _small_rooms(effort: ClaimsPlan) -> Iterator[RunSettings]:
     """Rooms of two: half of the gateways have nobody in a room."""
-    for number, name in _in_turns(CANDIDATES, effort.rounds):
+    for number, name in _in_turns(candidates(), effort.rounds):
         yield _run(effort, name, number, scenario="many_rooms", rooms=100, gateways=4, members=200, rate_per_s=100.0)
 
 

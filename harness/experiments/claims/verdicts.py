@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.core.candidates import CANDIDATES
+from harness.core.registry import candidates
 from harness.core.units import figure_text
 from harness.experiments.claims.claim import Finding, Panel, Picture, verdict_of
 from harness.experiments.claims.durability import MESSAGES
@@ -100,7 +100,7 @@ def writes(evidence: Evidence) -> Finding:
     fits: dict[int, bool] = {}
     batched: list[bool] = []
     for r in CLUSTER_REPLICAS:
-        arch = f"plan1 ({n} partitions, {m} brokers, dedup, replicas={r})"
+        arch = f"plan1 ({n} partitions, {m} brokers, dedup=1, replicas={r})"
         for rate_per_s in CLUSTER_RATES_PER_S:
             some = {"rate_per_s": rate_per_s}
             of_broker = evidence.mean("brokers", "kafka_appends_a_broker_max", arch, **some)
@@ -163,7 +163,7 @@ def disk(evidence: Evidence) -> Finding:
 
 def duplicates(evidence: Evidence) -> Finding:
     """C4: several partitions a consumer."""
-    one, two, dedup = "plan1 (2 partitions)", "plan1 (4 partitions)", "plan1 (4 partitions, dedup)"
+    one, two, dedup = "plan1 (2 partitions)", "plan1 (4 partitions)", "plan1 (4 partitions, dedup=1)"
     names = (one, two, dedup)
     copies = [
         1 + evidence.total("duplicates", "duplicated", name) / evidence.total("duplicates", "delivered", name)
@@ -311,7 +311,7 @@ def both(evidence: Evidence) -> Finding:
             said.append(f"median latency {times(latency)} that of {over}, CPU {times(cpu)}")
         measured.append(f"{name}: {'; '.join(said)}.")
     kept = {each.arch: each.readable for each in evidence.readable}
-    wasted = {name: evidence.mean("small_rooms", WASTED, name) for name in CANDIDATES}
+    wasted = {name: evidence.mean("small_rooms", WASTED, name) for name in candidates()}
     lost, unacked = _lost(evidence, "kafka-redis")
     remembers = kept.get("kafka-redis", 0) > 0 == kept.get("redis", 0)
     measured += [

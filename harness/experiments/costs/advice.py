@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from architectures.interface import Role
 from harness.core.payload import SIZE_MAX_BYTES
-from harness.core.registry import load_architecture
+from harness.core.registry import load_architecture, named
 from harness.core.settings import in_range
 from harness.core.units import figure_text, size_text
 from harness.experiments.costs.components import (
@@ -26,10 +27,9 @@ from harness.experiments.costs.fit import NOTHING, Interval, Prediction
 from harness.experiments.costs.model import Model
 from harness.experiments.costs.sizing import ChatSize, Impossible, OneGateway, bytes_from_a_gateway_per_s, on_one, sized
 from harness.experiments.costs.validation import HeldOutAccuracy
-from harness.experiments.costs.workload import WAYS, Workload
+from harness.experiments.costs.workload import Workload, uses_redis
 
 SIZE_MAX = 1e9
-ALONE = "direct"
 ALIKE = 1.1  # a tenth more than the cheapest is no reason
 
 
@@ -67,7 +67,9 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
     wish: Wish
-    choice: list[str]  # the cheapest, and those that are as cheap; `direct` where one gateway is enough
+    choice: list[
+        str
+    ]  # the cheapest, and those that are as cheap; the one without a backend where one gateway is enough
     one_gateway: OneGateway | None  # which one would take; None: it takes more than one
     of_several: list[str]  # as choice, of those that reach the members at two gateways or more
     costs: list[Cost]  # of these, of all that can do it, the cheapest first
@@ -120,7 +122,7 @@ def advise(wish: Wish, knowledge: Knowledge) -> Advice:
 def _choice(wish: Wish, costs: Sequence[Cost], knowledge: Knowledge) -> list[str]:
     """Where one gateway holds it all, and nothing must outlast it, there is nothing to fan out."""
     alone = not wish.durable and not wish.replay and on_one(knowledge.model, wish.chat) is not None
-    return [ALONE] if alone else _cheapest(costs)
+    return named(Role.FLOOR) if alone else _cheapest(costs)
 
 
 def _cheapest(costs: Sequence[Cost]) -> list[str]:
@@ -196,7 +198,7 @@ def _backend(arch: str, workload: Workload, model: Model, record_bytes: Predicti
     """Into Kafka and out to each gateway that reads; into Redis and out to each that listens."""
     done = model.sharing.activity(arch, workload)
     through_kafka = _times(record_bytes, 1 + done.fetches / done.records) if done.records else NOTHING
-    if not WAYS[arch].uses_redis:
+    if not uses_redis(arch):
         return through_kafka
     payloads = (done.commands + done.copies) * workload.payload_bytes
     through_redis = model.predict_all((COMMAND_BYTES, COPY_BYTES), arch, workload)

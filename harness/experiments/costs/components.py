@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.experiments.costs.workload import WAYS, Activity, Workload
+from harness.experiments.costs.workload import Activity, Workload, uses_kafka, uses_redis
 
 Amount = Callable[[Workload, Activity], float]
 
@@ -29,14 +29,6 @@ class Component:
         none = [0.0] * len(own)
         of_each = [each for name in architectures for each in (own if name == arch else none)]
         return [*(amount(workload, done) for amount in self.of.values()), *of_each]
-
-
-def _uses_kafka(arch: str) -> bool:
-    return WAYS[arch].uses_kafka
-
-
-def _uses_redis(arch: str) -> bool:
-    return WAYS[arch].uses_redis
 
 
 def _always(_arch: str) -> bool:
@@ -63,7 +55,7 @@ KAFKA_CPU = Component(
         "record": lambda _, done: done.records,
         "fetch": lambda _, done: done.fetches,
     },
-    uses=_uses_kafka,
+    uses=uses_kafka,
 )
 REDIS_CPU = Component(
     name="redis CPU",
@@ -73,7 +65,7 @@ REDIS_CPU = Component(
         "command": lambda _, done: done.commands,
         "copy": lambda _, done: done.copies,
     },
-    uses=_uses_redis,
+    uses=uses_redis,
 )
 GATEWAY_MEMORY = Component(
     name="gateway memory",
@@ -89,13 +81,13 @@ REDIS_MEMORY = Component(
     name="redis memory",
     column="redis_bytes",
     of={"server": lambda *_: 1.0, "subscription": lambda workload, _: workload.rooms * workload.spread},
-    uses=_uses_redis,
+    uses=uses_redis,
 )
 KAFKA_MEMORY = Component(
     name="kafka memory",  # a heap of fixed size, whatever the load
     column="kafka_bytes",
     of={"broker": lambda *_: 1.0},
-    uses=_uses_kafka,
+    uses=uses_kafka,
 )
 MEMBER_BYTES = Component(
     name="overhead to members",
@@ -107,19 +99,19 @@ RECORD_BYTES = Component(
     name="overhead of records",
     column="record_overhead_bytes_per_s",
     of={"record": lambda _, done: done.records, "request": lambda _, done: done.requests},
-    uses=_uses_kafka,
+    uses=uses_kafka,
 )
 COMMAND_BYTES = Component(
     name="overhead of commands",
     column="command_overhead_bytes_per_s",
     of={"command": lambda _, done: done.commands},
-    uses=_uses_redis,
+    uses=uses_redis,
 )
 COPY_BYTES = Component(
     name="overhead of Redis's copies",
     column="copy_overhead_bytes_per_s",
     of={"command": lambda _, done: done.commands, "copy": lambda _, done: done.copies},
-    uses=_uses_redis,
+    uses=uses_redis,
 )
 CPU_COMPONENTS = (GATEWAY_CPU, KAFKA_CPU, REDIS_CPU)
 MEMORY_PARTS = (GATEWAY_MEMORY, KAFKA_MEMORY, REDIS_MEMORY)

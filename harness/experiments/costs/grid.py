@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from harness.core.registry import candidates
 from harness.core.settings import DURATION_MAX_S, ROUNDS_MAX, RunSettings, in_range
 from harness.core.units import duration_text
-from harness.experiments.costs.workload import WAYS
+from harness.experiments.costs.workload import has_unit_costs, uses_kafka
 from harness.experiments.series import PlannedRun, in_turn, validated
 
 FITTED, HELD_OUT, WARM_UP = "fitted", "held-out", "warm-up"
@@ -75,11 +76,12 @@ def plan(effort: CostsPlan, folder: Path) -> list[PlannedRun]:
 
 def _runs(effort: CostsPlan, folder: Path) -> Iterator[tuple[str, RunSettings]]:
     # A cold broker takes twice the CPU for the same work: it is warmed up by a run of which nothing is kept.
-    cold = _settings("kafka-redis", Shape(2, 40, 5, 1000), effort, 0, folder / "runs" / WARM_UP)
+    measured = [name for name in candidates() if has_unit_costs(name)]
+    cold = _settings(next(filter(uses_kafka, measured)), Shape(2, 40, 5, 1000), effort, 0, folder / "runs" / WARM_UP)
     yield "warming the broker up", msgspec.structs.replace(cold, duration_s=max(1.0, effort.jvm_warmup_s))
     for number in range(effort.rounds):
         for place, (kind, shape) in enumerate(_in_turns()):
-            for arch in in_turn(list(WAYS), place + number):
+            for arch in in_turn(measured, place + number):
                 name = f"{kind}: {arch}, {shape.rooms} x {shape.members_per_room} at {shape.rate_per_s:g} msg/s"
                 yield name, _settings(arch, shape, effort, number, folder / "runs" / kind)
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.experiments.costs.components import COMPONENTS, Component
 from harness.experiments.costs.fit import NOTHING, Floats, Prediction, UnitCosts, fit_units
-from harness.experiments.costs.workload import WAYS, Activity, Workload, activity
+from harness.experiments.costs.workload import Activity, Transfers, Workload, activity, uses_kafka
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Sharing:
     request_s: Mapping[str, float]  # a request carries 1 + request_s * (records a second of its producer)
 
     def activity(self, arch: str, workload: Workload) -> Activity:
-        records_per_s = workload.rate_per_s * WAYS[arch].records(workload)
+        records_per_s = workload.rate_per_s * Transfers.of(arch, workload.gateways, workload.spread).records
         return activity(
             arch,
             workload,
@@ -63,7 +63,7 @@ def fit(points: pd.DataFrame) -> Model:
         request_s={
             arch: _slope(*_of(points, arch, "producer_records_per_s", "records_per_request"))
             for arch in names
-            if WAYS[arch].uses_kafka
+            if uses_kafka(arch)
         },
     )
     units = {}

@@ -9,18 +9,18 @@ import pandas as pd
 
 from harness.core.errors import UsageError
 from harness.experiments.costs.model import workload_of
-from harness.experiments.costs.workload import WAYS
+from harness.experiments.costs.workload import has_unit_costs
 from harness.results.frames import read_records, runs_of
 
 
 def read_points(folders: Sequence[Path]) -> pd.DataFrame:
-    """A row for each run that is complete, lost nothing, and is of an architecture whose way is known.
+    """A row for each run that is complete, lost nothing, and is of an architecture that uses Kafka and Redis alone.
 
     Columns: those of Frames.runs, and per second what each part of the system took. Raises UsageError if none is left.
     """
     runs = runs_of(read_records(folders))
     told = runs["cores_gateway"].notna() & runs["frames_per_write"].notna()
-    runs = runs[(runs["status"] == "complete") & (runs["lost"] == 0) & runs["arch"].isin(WAYS) & told]
+    runs = runs[(runs["status"] == "complete") & (runs["lost"] == 0) & runs["arch"].map(has_unit_costs) & told]
     if runs.empty:
         names = ", ".join(str(folder) for folder in folders)
         raise UsageError(f"no run in {names} tells what gateways and brokers cost; make some with: chatbench costs")

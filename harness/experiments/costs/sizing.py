@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.core.registry import load_candidate
 from harness.core.units import figure_text
 from harness.experiments.costs.components import GATEWAY_CPU
 from harness.experiments.costs.model import Model
@@ -81,8 +82,8 @@ def on_one(model: Model, chat: ChatSize) -> OneGateway | None:
 
 def sized(model: Model, arch: str, chat: ChatSize) -> Workload:
     """The chat on as many gateways as it needs. Raises Impossible."""
-    if arch == "plan2":
-        _check_a_room_fits(model, chat)
+    if load_candidate(arch).rooms_have_owners:
+        _check_a_room_fits(model, arch, chat)
     gateways = max(GATEWAYS_MIN, math.ceil(chat.rooms * chat.members_per_room / MEMBERS_PER_GATEWAY_MAX))
     while gateways <= GATEWAYS_MAX:
         workload = chat.on(gateways)
@@ -93,10 +94,10 @@ def sized(model: Model, arch: str, chat: ChatSize) -> Workload:
     raise Impossible(f"every gateway reads everything, and {chat.rate_per_s:,g} messages/s are too many for one")
 
 
-def _check_a_room_fits(model: Model, chat: ChatSize) -> None:
+def _check_a_room_fits(model: Model, arch: str, chat: ChatSize) -> None:
     """A room lives on one gateway."""
     alone = ChatSize(1, chat.members_per_room, chat.rate_per_s / chat.rooms, chat.payload_bytes)
-    cores = model.predict(GATEWAY_CPU, "plan2", alone.on(1)).value / 1e6
+    cores = model.predict(GATEWAY_CPU, arch, alone.on(1)).value / 1e6
     if cores > GATEWAY_CORES_MAX or chat.members_per_room > MEMBERS_PER_GATEWAY_MAX:
         raise Impossible(
             f"a room lives on one gateway, and one of {chat.members_per_room:,.0f} members with "

@@ -1,9 +1,13 @@
-"""What a workload makes every part of an architecture do in a second. Counted from the topology, not measured."""
+"""What a workload makes every part of an architecture do in a second. Counted from its route, not measured."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+from architectures.routes import Scene
+from harness.core.registry import architecture_names, load_candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,45 +35,54 @@ def random_spread(members_per_room: float, gateways: int) -> float:
     return gateways * (1 - float((1 - 1 / gateways) ** members_per_room))
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How many times a message is written and read on its way, with G gateways and the room's members on S of them."""
+class Transfers(NamedTuple):
+    """How often a message is written and read on its route, on average; each is the number of arrows of that kind."""
 
-    records: Callable[[Workload], float]  # appended to Kafka
-    fetches: Callable[[Workload], float]  # records that gateways read from Kafka
-    commands: Callable[[Workload], float]  # published to Redis
-    copies: Callable[[Workload], float]  # that reach a gateway to be delivered there, wanted or not
-    uses_kafka: bool
-    uses_redis: bool
+    records: float  # appended to Kafka
+    fetches: float  # records that gateways read from Kafka
+    commands: float  # published to Redis
+    copies: float  # that reach a gateway to be delivered there, wanted or not
 
-
-def _none(_workload: Workload) -> float:
-    return 0.0
-
-
-def _one(_workload: Workload) -> float:
-    return 1.0
+    @classmethod
+    def of(cls, arch: str, gateways: float, spread: float) -> Transfers:
+        """With so many gateways, and members of the room on `spread` of them on average."""
+        fixed, per_gateway, per_listening = _terms(arch)
+        terms = zip(fixed, per_gateway, per_listening, strict=True)
+        return cls(*(one + gateways * each + spread * listening for one, each, listening in terms))
 
 
-def _gateways(workload: Workload) -> float:
-    return float(workload.gateways)
+@cache
+def _terms(arch: str) -> tuple[Transfers, Transfers, Transfers]:
+    """What a message takes in any case, for each gateway, and for each one with members of the room.
+
+    Routes are linear in both numbers (a test asserts it of each), so that three small ones tell all of them.
+    """
+    one, more, wider = _counted(arch, 2, 1), _counted(arch, 3, 1), _counted(arch, 3, 2)
+    per_gateway = Transfers(*(b - a for a, b in zip(one, more, strict=True)))
+    per_listening = Transfers(*(b - a for a, b in zip(more, wider, strict=True)))
+    fixed = (a - 2 * b - c for a, b, c in zip(one, per_gateway, per_listening, strict=True))
+    return Transfers(*fixed), per_gateway, per_listening
 
 
-def _spread(workload: Workload) -> float:
-    return workload.spread
+def _counted(arch: str, gateways: int, listening: int) -> Transfers:
+    scene = Scene(gateways, partitions=gateways, room="room", sender=0, listening=range(listening))
+    route = load_candidate(arch).route(scene)
+    return Transfers(len(route.records), len(route.fetches), len(route.commands), len(route.copies))
 
 
-WAYS = {
-    "plan1": Way(
-        records=_gateways, fetches=_gateways, commands=_none, copies=_gateways, uses_kafka=True, uses_redis=False
-    ),
-    "plan2": Way(records=_one, fetches=_one, commands=_none, copies=_one, uses_kafka=True, uses_redis=False),
-    "kafka-broadcast": Way(
-        records=_one, fetches=_gateways, commands=_none, copies=_gateways, uses_kafka=True, uses_redis=False
-    ),
-    "redis": Way(records=_none, fetches=_none, commands=_one, copies=_spread, uses_kafka=False, uses_redis=True),
-    "kafka-redis": Way(records=_one, fetches=_one, commands=_one, copies=_spread, uses_kafka=True, uses_redis=True),
-}
+def has_unit_costs(arch: str) -> bool:
+    """Whether unit costs are known of everything that it uses: of Kafka and Redis, and not yet of other backends."""
+    return (
+        arch in architecture_names() and (requires := load_candidate(arch).requires).any_backend and not requires.nats
+    )
+
+
+def uses_kafka(arch: str) -> bool:
+    return load_candidate(arch).requires.kafka
+
+
+def uses_redis(arch: str) -> bool:
+    return load_candidate(arch).requires.any_redis
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +101,16 @@ class Activity:
 
 def activity(arch: str, workload: Workload, frames_per_write: float, records_per_request: float) -> Activity:
     """The last two are how well messages that come close together share a write, and records a request."""
-    way, rate_per_s = WAYS[arch], workload.rate_per_s
+    each, rate_per_s = Transfers.of(arch, workload.gateways, workload.spread), workload.rate_per_s
     deliveries = rate_per_s * workload.members_per_room
-    records = rate_per_s * way.records(workload)
+    records = rate_per_s * each.records
     return Activity(
         messages=rate_per_s,
         deliveries=deliveries,
         writes=deliveries / frames_per_write,
-        copies=rate_per_s * way.copies(workload),
+        copies=rate_per_s * each.copies,
         records=records,
         requests=records / records_per_request,
-        fetches=rate_per_s * way.fetches(workload),
-        commands=rate_per_s * way.commands(workload),
+        fetches=rate_per_s * each.fetches,
+        commands=rate_per_s * each.commands,
     )

@@ -60,7 +60,7 @@ def chatbench(*arguments: str | Path) -> Result:
         (("run", "--arch", "direct", "--partitions", "2"), "leave --partitions out"),
         (("run", "--arch", "direct", "--redis-url", "redis://127.0.0.1:9"), "direct uses no Redis"),
         (("up", "--arch", "redis", "--partitions", "2"), "leave --partitions out"),
-        (("chat", "--arch", "redis", "--dedup"), "leave --dedup out"),
+        (("chat", "--arch", "redis", "--dedup"), "has no option 'dedup'"),
         (("ui", "--arch", "direct", "--duration", "5s"), "no such option '--duration'"),
         ((*GATEWAY, *PEERS, "--advertise", "ws://127.0.0.1:9"), "leave --advertise out"),
         ((*GATEWAY, *PEERS, "--gateways", "3"), "--peers names 2; leave it out"),

@@ -104,7 +104,7 @@ def test_pages_of_other_hosts_may_not_connect(guarded: Fleet, origin: str | None
     assert status(guarded.urls[0], additional_headers=bearer, origin=origin) == answer
 
 
-@pytest.mark.parametrize("path", ["/stats", "/about", "/metrics", "/way?room=r", "/chat", "/"])
+@pytest.mark.parametrize("path", ["/stats", "/about", "/metrics", "/route?room=r", "/chat", "/"])
 def test_a_page_whose_name_was_made_to_lead_here_learns_nothing(limited: Fleet, path: str) -> None:
     port = int(limited.urls[0].rpartition(":")[2])
     assert answer_to(port, path, Host=f"evil.example:{port}") == (403, f"{WRONG_NAME}\n")

@@ -57,10 +57,16 @@ def test_loads_that_differ_are_not_compared(tmp_path: Path) -> None:
 
 
 def test_two_variants_of_an_architecture_are_not_rounds_of_one(tmp_path: Path) -> None:
-    for given in ({}, {"partitions": 4}, {"partitions": 4, "dedup": True}, {"brokers": 3}, {"tick_s": 0.02}):
+    for given in (
+        {},
+        {"partitions": 4},
+        {"partitions": 4, "arch_options": ("dedup=1",)},
+        {"brokers": 3},
+        {"tick_s": 0.02},
+    ):
         write_record(tmp_path, "plan1", settings=given)
     runs = frames_in(tmp_path).runs
-    set_up = ["plan1 (3 brokers)", "plan1 (4 partitions)", "plan1 (4 partitions, dedup)", "plan1 (tick 20 ms)"]
+    set_up = ["plan1 (3 brokers)", "plan1 (4 partitions)", "plan1 (4 partitions, dedup=1)", "plan1 (tick 20 ms)"]
     assert sorted(runs["arch"]) == ["plan1", *set_up]
     assert (runs["round"] == 1).all()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from harness.core.candidates import CANDIDATES
+from harness.core.registry import candidates
 from harness.experiments.claims import verdicts as judgements
 from harness.experiments.claims.catalogue import CLAIMS
 from harness.experiments.claims.claim import DOES_NOT_HOLD, HOLDS, IN_PART, Finding
@@ -49,7 +49,7 @@ def world() -> Iterator[dict[str, Any]]:
         for rate_per_s in (20.0, 1000.0):
             yield {
                 "experiment": "brokers",
-                "arch": f"plan1 (6 partitions, 3 brokers, dedup, replicas={replicas})",
+                "arch": f"plan1 (6 partitions, 3 brokers, dedup=1, replicas={replicas})",
                 "rate_per_s": rate_per_s,
                 "kafka_records_per_message": 6.0,
                 "kafka_produce_requests_per_message": 6.0 if rate_per_s == 20 else 0.5,
@@ -69,14 +69,14 @@ def rounds() -> Iterator[dict[str, Any]]:
         for variant, copies, cost in (("2 partitions", 0, 40.0), ("4 partitions", 1000, 60.0)):
             seen = {"duplicated": copies, "cpu_system_us_per_delivery": cost + number}
             yield {"experiment": "duplicates", "arch": f"plan1 ({variant})", "round": number, **seen}
-        dedup = {"arch": "plan1 (4 partitions, dedup)", "cpu_system_us_per_delivery": 70.0 + number}
+        dedup = {"arch": "plan1 (4 partitions, dedup=1)", "cpu_system_us_per_delivery": 70.0 + number}
         yield {"experiment": "duplicates", "round": number, **dedup}
         for scenario, share in zip([name for name, _ in judgements.LOADS], (0.3, 0.6, 0.9, 1.0), strict=True):
             common = {"experiment": "hot", "scenario": scenario, "round": number}
             yield {**common, "arch": "plan1", "hottest_gateway_share": 0.25, "latency_p99_ms": 20.0 + number}
             yield {**common, "arch": "plan2", "hottest_gateway_share": share, "latency_p99_ms": 10.0 + number}
         for experiment in ("one_room", "small_rooms"):
-            for arch in CANDIDATES:
+            for arch in candidates():
                 own = OF_REDIS if arch == "redis" else OF_BOTH if arch == "kafka-redis" else {}
                 if arch in {"plan1", "kafka-broadcast"} and experiment == "small_rooms":
                     own = {"wasted_deliveries_per_message": 2.0}
@@ -85,7 +85,7 @@ def rounds() -> Iterator[dict[str, Any]]:
                 yield {"experiment": experiment, "arch": arch, "round": number, **own}
 
 
-READABLE = [Readable(arch=arch, acked=100, readable=0 if arch == "redis" else 100) for arch in CANDIDATES]
+READABLE = [Readable(arch=arch, acked=100, readable=0 if arch == "redis" else 100) for arch in candidates()]
 
 
 def evidence(changed: dict[str, Any] | None = None, **where: Any) -> Evidence:
@@ -128,7 +128,7 @@ def test_what_is_expected_is_told_and_drawn(identity: str, verdict: str) -> None
             {"experiment": "writes", "arch": "plan1 (8 partitions)"},
             {"kafka_disk_bytes_per_message": 520},
         ),
-        ("C4", IN_PART, {"experiment": "duplicates", "arch": "plan1 (4 partitions, dedup)"}, {"duplicated": 1}),
+        ("C4", IN_PART, {"experiment": "duplicates", "arch": "plan1 (4 partitions, dedup=1)"}, {"duplicated": 1}),
         ("C5", IN_PART, {"experiment": "joins", "arch": "plan1", "gateways": 2}, {"joins_redirected": 1}),
         ("C6", HOLDS, {"scenario": "big_room", "arch": "plan2"}, {"latency_p99_ms": 90.0}),
         ("C7", DOES_NOT_HOLD, {"experiment": "one_room", "arch": "redis"}, {"latency_p50_ms": 9.0}),

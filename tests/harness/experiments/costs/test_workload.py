@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.registry import load_architecture
-from harness.experiments.costs.workload import WAYS, Workload, activity, random_spread
+from harness.core.registry import architecture_names
+from harness.experiments.costs.workload import Workload, activity, has_unit_costs, random_spread
 
 
 @given(st.floats(1, 1e6), st.integers(1, 1000))
@@ -38,7 +38,6 @@ def test_ten_messages_on_four_gateways_two_of_them_with_members(
     assert (done.deliveries, done.writes) == (60, 30)
 
 
-def test_each_way_uses_what_its_architecture_requires() -> None:
-    for arch, way in WAYS.items():
-        requires = load_architecture(arch).requires
-        assert (way.uses_kafka, way.uses_redis) == (requires.kafka, requires.redis)
+def test_unit_costs_are_known_of_what_uses_kafka_and_redis_alone() -> None:
+    assert {name for name in architecture_names() if not has_unit_costs(name)} == {"direct", "faulty", "nats"}
+    assert not has_unit_costs("socketio"), "a peer is no architecture"

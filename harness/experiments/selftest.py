@@ -15,7 +15,7 @@ from architectures.interface import Candidate, Role
 from harness.core import settings as config
 from harness.core.errors import Interrupted
 from harness.core.progress import Progress
-from harness.core.registry import SCENARIOS_DIR
+from harness.core.registry import SCENARIOS_DIR, load_architecture, named
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
 from harness.measure.ratio import ratio_of

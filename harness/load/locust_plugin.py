@@ -28,6 +28,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from harness.core.addresses import gateway_url
 from harness.core.errors import ChatbenchError, ExitCode, ServiceFailed, UsageError
+from harness.core.registry import baseline_of, candidates
 from harness.core.settings import own_token
 from harness.gateway.settings import About
 from harness.ipc import messages as msg
@@ -62,7 +63,10 @@ def uninstall_options(events: Events) -> None:
 
 def _add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument(
-        "--arch", default="plan1", help="architecture to start when there is no --host", include_in_web_ui=False
+        "--arch",
+        default=baseline_of(candidates()),
+        help="architecture to start when there is no --host",
+        include_in_web_ui=False,
     )
     parser.add_argument("--gateways", type=int, help="gateway processes to start then", include_in_web_ui=False)
     add_load_options(parser)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
+from harness.core.registry import baseline_of, candidates
 from harness.services.kafka.jars import KAFKA_VERSION
 
 TOKEN = "CHATBENCH_TOKEN"  # noqa: S105 - the name of a variable, not a token
@@ -129,7 +130,7 @@ def parts() -> list[Part]:
         health=("redis-cli", "-e", "-h", "redis", "ping"),
         share=Share(cores=0.25, cores_max=2, memory_mib=128, memory_max_mib=1024),
     )
-    chosen = {"CHATBENCH_ARCH": "plan1"}
+    chosen = {"CHATBENCH_ARCH": baseline_of(candidates())}
     gateway = Part(
         name="gateway",
         image=CHATBENCH_IMAGE,

@@ -7,21 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from architectures.interface import Requirements
-from harness.core.errors import ServiceFailed
 from harness.services.backends import Backends
-from harness.services.nats.server import find_nats_server
-
-
-def nats_is_here() -> bool:
-    try:
-        find_nats_server()
-    except ServiceFailed:
-        return False
-    return True
+from harness.services.nats.server import has_nats_server
 
 
 def all_that_are_here() -> Requirements:
-    return Requirements(kafka=True, redis=True, redis_cluster=True, nats=nats_is_here())
+    return Requirements(kafka=True, redis=True, redis_cluster=True, nats=has_nats_server())
 
 
 @contextmanager
@@ -34,14 +25,3 @@ def running_backends(logs: Path, requires: Requirements | None = None, *, proxie
         yield backends
     finally:
         backends.stop()
-
-
-def restart_kafka(backends: Backends) -> None:
-    """Kill every broker and start it on what it left on disk. Call it from the main thread."""
-    kafka = backends.kafka
-    assert kafka is not None
-    for child in kafka.children:
-        child.kill()
-    for index in range(len(kafka.children)):
-        kafka.start_again(index)
-    kafka.wait_ready()

@@ -12,9 +12,9 @@ import redis
 import architectures.clients.kafka_missed
 from architectures.interface import Requirements, Services
 from architectures.kafka_redis import KafkaRedis
+from chatbench.testing.gateways import Gateways, Member, opened
 from harness.services.backends import Backends
 from tests.backends import running_backends
-from tests.conformance.network import Member, Network, network
 
 REQUIRES = Requirements(kafka=True, redis=True)
 
@@ -48,7 +48,7 @@ class Killer:
         self.redis.client_kill_filter(_type="pubsub")
 
 
-async def speak(running: Network, members: list[Member], count: int) -> None:
+async def speak(running: Gateways, members: list[Member], count: int) -> None:
     """Each says `who:0`, `who:1`, …, one after the other."""
     for number in range(count):
         await asyncio.gather(*(running.say(each, f"{who}:{number}".encode()) for who, each in enumerate(members)))
@@ -69,7 +69,7 @@ def test_when_redis_closes_subscriptions_nothing_acked_is_lost_or_comes_twice(se
     killer = Killer(services)
 
     async def scenario() -> None:
-        async with network(KafkaRedis, services) as running:
+        async with opened(KafkaRedis, services) as running:
             members = [await running.join(f"room-{number}", number % 3) for number in range(4) for _ in range(2)]
             members += [await running.join(f"room-{number}", (number + 1) % 3) for number in range(4)]
             speaking = asyncio.create_task(speak(running, members, 300))
@@ -90,7 +90,7 @@ def test_what_comes_while_a_gateway_catches_up_may_be_more_than_it_holds(
     killer = Killer(services)
 
     async def scenario() -> None:
-        async with network(KafkaRedis, services) as running:
+        async with opened(KafkaRedis, services) as running:
             members = [await running.join("room", number) for number in range(3)]
             speaking = asyncio.create_task(speak(running, members, 300))
             while not speaking.done():
@@ -107,7 +107,7 @@ def test_who_joins_while_its_gateway_is_out_of_touch_hears_what_is_said_from_the
     killer = Killer(services)
 
     async def scenario() -> None:
-        async with network(KafkaRedis, services) as running:
+        async with opened(KafkaRedis, services) as running:
             speaker = await running.join("room", 0)
             for turn in range(10):
                 await running.say(speaker, b"before %d" % turn)

@@ -14,13 +14,12 @@ from architectures.clients.nats import gone_for_good
 from architectures.interface import Delivery, GoneForGood, Rejected, Services, Topology
 from architectures.nats import Nats
 from harness.services.nats.metrics import read_counters
-from harness.services.nats.server import NatsServer, find_nats_server, start_nats
+from harness.services.nats.server import NatsServer, find_nats_server, has_nats_server, start_nats
 from harness.services.ports import free_ports
 from harness.services.processes import spawn, wait_until_listening
 from harness.services.proxy import start_proxy
-from tests.backends import nats_is_here
 
-pytestmark = pytest.mark.skipif(not nats_is_here(), reason="there is no nats-server here")
+pytestmark = pytest.mark.skipif(not has_nats_server(), reason="there is no nats-server here")
 
 
 @pytest.fixture

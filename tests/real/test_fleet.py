@@ -12,10 +12,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # t
 
 from harness.core.addresses import NATS_PASSWORD, NATS_TOKEN
 from harness.services.backends import Backends
-from harness.services.nats.server import find_nats_server
+from harness.services.nats.server import find_nats_server, has_nats_server
 from harness.services.ports import free_ports
 from harness.services.processes import Child, spawn, wait_until_listening
-from tests.backends import nats_is_here
 from tests.real.runs import CHATBENCH, chatbench, run
 
 AHEAD_MS = 250
@@ -156,7 +155,7 @@ def test_what_cannot_be_is_one_sentence(arguments: tuple[str, ...], says: str, m
     assert "Traceback" not in answer.stderr
 
 
-@pytest.mark.skipif(not nats_is_here(), reason="there is no nats-server here")
+@pytest.mark.skipif(not has_nats_server(), reason="there is no nats-server here")
 def test_gateways_find_each_other_in_a_guarded_nats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nats_port, *ports = free_ports(3)
     guarded = ["--addr", "127.0.0.1", "--port", str(nats_port), "--user", "chat", "--pass", "a word"]
@@ -190,7 +189,7 @@ def test_gateways_find_each_other_in_a_guarded_nats(tmp_path: Path, monkeypatch:
     assert not [path for path in written if b"a word" in path.read_bytes()], "secrets are in no record"
 
 
-@pytest.mark.skipif(not nats_is_here(), reason="there is no nats-server here")
+@pytest.mark.skipif(not has_nats_server(), reason="there is no nats-server here")
 def test_a_nats_that_asks_for_a_token_is_given_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (port,) = free_ports(1)
     argv = [str(find_nats_server()), "--addr", "127.0.0.1", "--port", str(port), "--auth", "open:s@same"]

@@ -7,8 +7,8 @@ import time
 
 from architectures.interface import Rejected
 from architectures.plan2 import Plan2
+from chatbench.testing.gateways import Gateways, Member, opened
 from harness.services.backends import Backends
-from tests.conformance.network import Member, Network, network
 
 ROOMS = [f"room-{number}" for number in range(12)]
 
@@ -25,7 +25,7 @@ class Stay:
 class Chat:
     """Two clients a room who join again whenever they are sent away, and somebody who speaks all the time."""
 
-    def __init__(self, running: Network) -> None:
+    def __init__(self, running: Gateways) -> None:
         self.running = running
         self.open_gateways = {0, 1, 2}
         self.stays: list[Stay] = []
@@ -54,7 +54,7 @@ class Chat:
             stay.ended = time.monotonic() if not member.is_in else float("inf")
 
     def assert_not_split(self, room: str) -> None:
-        serving = [index for index, gateway in enumerate(self.running.gateways) if gateway.members.get(room)]
+        serving = [index for index, gateway in enumerate(self.running.every) if gateway.members.get(room)]
         assert len(serving) == 1
 
     def assert_all_heard(self) -> None:
@@ -71,7 +71,7 @@ class Chat:
 
 def test_a_room_is_never_split_and_loses_nothing_while_partitions_move(backends: Backends) -> None:
     async def scenario() -> None:
-        async with network(Plan2, backends.services_for(Plan2.requires)) as running:
+        async with opened(Plan2, backends.services_for(Plan2.requires)) as running:
             chat = Chat(running)
             async with asyncio.TaskGroup() as clients:
                 for room in ROOMS:

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from harness.services.kafka.jars import cache_dir, missing_jars
-from tests.backends import nats_is_here
+from harness.services.nats.server import has_nats_server
 from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, SHORT
 
 # start: driver and services · once: rehearsal of Kafka's start: 0 of 1 · run 1 of 4: plan2, round 1
@@ -56,7 +56,7 @@ def test_a_first_run_with_kafka(fresh_cache: Path, tmp_path: Path) -> None:
 
 
 def test_one_of_each_kind(tmp_path: Path) -> None:
-    kinds = ["plan2", "kafka-redis", "redis-streams", "python-socketio", *(["nats"] if nats_is_here() else [])]
+    kinds = ["plan2", "kafka-redis", "redis-streams", "python-socketio", *(["nats"] if has_nats_server() else [])]
     asked = [part for kind in kinds for part in ("--arch", kind)]
     answer = command("compare", *asked, "--members", "10", "--rounds", "1", *SHORT, "--out", str(tmp_path))
     assert answer.returncode in (0, 4), answer.stderr

@@ -46,6 +46,15 @@ class NatsServer:
         self.child.stop()
 
 
+def has_nats_server() -> bool:
+    """Whether one can be started here."""
+    try:
+        find_nats_server()
+    except ServiceFailed:
+        return False
+    return True
+
+
 def find_nats_server() -> Path:
     """Its executable; raises ServiceFailed if there is none."""
     beside = Path(sys.executable).parent / SERVER

@@ -18,10 +18,9 @@ from architectures.interface import Architecture, GoneForGood, Services, Topolog
 from architectures.nats import Nats
 from architectures.redis_pubsub import RedisPubSub
 from architectures.redis_streams import RedisStreams
-from harness.services.nats.server import find_nats_server
+from harness.services.nats.server import find_nats_server, has_nats_server
 from harness.services.ports import free_ports
 from harness.services.processes import spawn, wait_until_listening
-from tests.backends import nats_is_here
 
 LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 AT_ONCE_S = 10.0
@@ -43,7 +42,7 @@ async def opened(architecture: type[Architecture], services: Services) -> None:
     await gateway.open(lambda _batch: None, lambda _problem: None, lambda _rooms: None)
 
 
-@pytest.mark.skipif(not nats_is_here(), reason="there is no nats-server here")
+@pytest.mark.skipif(not has_nats_server(), reason="there is no nats-server here")
 def test_nats(certificate: Path) -> None:
     (port,) = free_ports(1)
     keys = ["--tlscert", str(certificate / "cert.pem"), "--tlskey", str(certificate / "key.pem")]

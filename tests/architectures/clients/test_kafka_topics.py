@@ -17,10 +17,10 @@ from architectures.kafka_broadcast import KafkaBroadcast
 from architectures.kafka_redis import KafkaRedis
 from architectures.plan1 import Plan1
 from architectures.plan2 import Plan2
+from chatbench.testing.gateways import Gateways, topology_of
 from harness.services.backends import Backends
 from harness.services.ports import free_ports
 from tests.backends import running_backends
-from tests.conformance.network import Network, topology_of
 
 GONE_TIMEOUT_S = 60.0
 
@@ -46,16 +46,16 @@ def test_a_topic_that_is_deleted_ends_every_gateway_with_its_name(
     async def scenario() -> None:
         topology = topology_of(architecture, 2)
         architecture.provision(services, topology)
-        running = Network(architecture, services, topology)
+        running = Gateways(architecture, services, topology)
         await running.open()
         member = await running.join("room", 0)
         await running.say(member, b"before")
         admin = admin_client(services)
         await asyncio.wrap_future(admin.delete_topics([topology.topic("chat")])[topology.topic("chat")])
         async with asyncio.timeout(GONE_TIMEOUT_S):
-            while not all(gateway.problems for gateway in running.gateways):  # noqa: ASYNC110 - seen only by looking
+            while not all(gateway.problems for gateway in running.every):  # noqa: ASYNC110 - seen only by looking
                 await asyncio.sleep(0.05)
-        for gateway in running.gateways:
+        for gateway in running.every:
             (problem, *_others) = gateway.problems
             assert isinstance(problem, GoneForGood)
             assert f"the topic {topology.topic('chat')} was deleted from Kafka" in str(problem)
@@ -70,7 +70,7 @@ def test_one_message_that_is_too_large_is_refused_alone_and_with_the_limit(servi
     async def scenario() -> None:
         topology = dataclasses.replace(topology_of(KafkaBroadcast, 1), partitions=1)
         create_topic(services, topology.topic("chat"), 1, topology, {"max.message.bytes": "3000"})
-        running = Network(KafkaBroadcast, services, topology)
+        running = Gateways(KafkaBroadcast, services, topology)
         await running.open()
         member = await running.join("room")
         sizes = [100, 2500, 100, 5000, 2900, 100, *[1000] * 20]

@@ -47,47 +47,47 @@ class Gateway:
                 member.is_in = False
 
 
-class Network:
-    """All gateways of a run."""
+class Gateways:
+    """All gateways of a run: `join`, `say` and `leave` as members do, and wait `until` something has arrived."""
 
     def __init__(self, architecture: type[Architecture], services: Services, topology: Topology) -> None:
         self._architecture, self._services, self._topology = architecture, services, topology
-        self.gateways = [self._make(index) for index in range(topology.gateways)]
+        self.every = [self._make(index) for index in range(topology.gateways)]
         self._closed: set[int] = set()
 
     def _make(self, index: int) -> Gateway:
         return Gateway(self._architecture(self._services, self._topology, index))
 
     async def open(self) -> None:
-        await asyncio.gather(*(gateway.open() for gateway in self.gateways))
+        await asyncio.gather(*(gateway.open() for gateway in self.every))
 
     async def close(self) -> None:
-        for index in set(range(len(self.gateways))) - self._closed:
+        for index in set(range(len(self.every))) - self._closed:
             await self.close_gateway(index)
 
     async def close_gateway(self, index: int) -> None:
         self._closed.add(index)
-        await self.gateways[index].architecture.close()
+        await self.every[index].architecture.close()
         self._raise_problems()
 
     def _raise_problems(self) -> None:
-        for gateway in self.gateways:
+        for gateway in self.every:
             if gateway.problems:
                 raise gateway.problems[0]
 
     async def reopen_gateway(self, index: int) -> None:
         """A new gateway in the place of one that was closed."""
         self._closed.remove(index)
-        self.gateways[index] = self._make(index)
-        await self.gateways[index].open()
+        self.every[index] = self._make(index)
+        await self.every[index].open()
 
     async def join(self, room: str, at: int = 0, after_s: float | None = None) -> Member:
         """Ask the gateway `at`, and go where it says until one lets the member in: back, with `after_s`."""
-        at %= len(self.gateways)
+        at %= len(self.every)
         async with asyncio.timeout(MOVING_TIMEOUT_S):
             while True:
                 try:
-                    owner = self.gateways[at].architecture.owner(room)
+                    owner = self.every[at].architecture.owner(room)
                 except Moving:
                     await asyncio.sleep(0.01)
                     continue
@@ -97,7 +97,7 @@ class Network:
                 at = owner
 
     async def _enter(self, room: str, at: int, after_s: float | None) -> Member:
-        gateway, member = self.gateways[at], Member(room, at)
+        gateway, member = self.every[at], Member(room, at)
         member.held = None if after_s is None else []
         members = gateway.members.setdefault(room, [])
         members.append(member)
@@ -110,7 +110,7 @@ class Network:
         return member
 
     async def leave(self, member: Member) -> None:
-        gateway = self.gateways[member.gateway]
+        gateway = self.every[member.gateway]
         member.is_in = False
         gateway.members[member.room].remove(member)
         if not gateway.members[member.room]:
@@ -119,7 +119,7 @@ class Network:
 
     async def say(self, sender: Member, payload: bytes) -> None:
         """Returns when the message is acked."""
-        await self.gateways[sender.gateway].architecture.publish(sender.room, payload)
+        await self.every[sender.gateway].architecture.publish(sender.room, payload)
 
     async def until(self, arrived: Callable[[], bool]) -> None:
         """Returns when it is true and nothing more has come for a moment, or when it has taken too long."""
@@ -141,12 +141,12 @@ def topology_of(architecture: type[Architecture], gateways: int = 3) -> Topology
 
 
 @asynccontextmanager
-async def network(architecture: type[Architecture], services: Services, gateways: int = 3) -> AsyncIterator[Network]:
-    """Checked, provisioned and open; closed at the end."""
+async def opened(architecture: type[Architecture], services: Services, gateways: int = 3) -> AsyncIterator[Gateways]:
+    """Gateways of an architecture that was checked, provisioned and opened; closed at the end."""
     topology = topology_of(architecture, gateways)
     architecture.check(topology)
     architecture.provision(services, topology)
-    running = Network(architecture, services, topology)
+    running = Gateways(architecture, services, topology)
     await running.open()
     try:
         yield running

@@ -14,11 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from architectures.interface import (
+from chatbench import (
     Architecture,
     BadTopology,
     Delivery,
-    Option,
     Promises,
     Rejected,
     Requirements,
@@ -35,7 +34,7 @@ class Mesh(Architecture):
     summary: ClassVar[str] = "no broker: every gateway writes to every other one"
     requires: ClassVar[Requirements] = Requirements()
     promises: ClassVar[Promises] = Promises(everyone=True, once=True, ordered=True, durable_ack=False)
-    options: ClassVar[Mapping[str, Option]] = {"unsent_bytes_max": 65_536}  # for one gateway, before an ack waits
+    options: ClassVar[Mapping[str, float | str]] = {"unsent_bytes_max": 65_536}  # for one gateway, before an ack waits
 
     @classmethod
     def check(cls, topology: Topology) -> None:

@@ -45,10 +45,11 @@ from tools.docs.guide import CHATS, NEEDS
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
+QUOTING = ("claims", "comparison", "cookbook", "cookbook.ko", "faults", "guide", "method", "record")
 DOCUMENTS = (
     "README.md",
     "README.ko.md",
-    *(f"docs/{name}.md" for name in ("guide", "claims", "comparison", "faults", "method")),
+    *(f"docs/{name}.md" for name in QUOTING),
 )
 MARKED = re.compile(r"(<!-- quote: ([^\n]+?) -->\n).*?(<!-- end of quote -->)", re.DOTALL)
 WIDE = 150

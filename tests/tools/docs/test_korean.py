@@ -11,7 +11,10 @@ from tools.docs import korean
 
 ROOT = Path(__file__).parents[3]
 TEXTS = {
-    "README.ko.md": (ROOT / "README.ko.md").read_text(encoding="utf-8"),
+    **{
+        name: (ROOT / name).read_text(encoding="utf-8")
+        for name in ("README.ko.md", "docs/index.ko.md", "docs/cookbook.ko.md")
+    },
     "the claims": " ".join(korean.CLAIMS.values()),
     "the chat page": chat_page(),
 }

@@ -76,14 +76,19 @@ def test_every_claim_and_every_verdict_is_there_in_korean() -> None:
     assert set(korean.VERDICTS) == {"holds", "holds in part", "does not hold", "not told"}
 
 
-def test_the_korean_readme_has_the_same_commands_figures_and_pictures() -> None:
-    english, korean_text = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.ko.md"))
+@pytest.mark.parametrize(
+    ("english", "translated"), [("README.md", "README.ko.md"), ("docs/cookbook.md", "docs/cookbook.ko.md")]
+)
+def test_the_korean_pages_have_the_same_commands_figures_and_pictures(english: str, translated: str) -> None:
+    english_text, korean_text = ((ROOT / name).read_text(encoding="utf-8") for name in (english, translated))
     for pattern in (
         r"```(?:sh|toml|python)\n.*?```",
         r"<!-- quote: .*? -->",
         r"!\[[^\]]*\]\(([^)]*)\)",
         r"^\| (`[^`]+`) \|",
     ):
-        found, other = (re.findall(pattern, text, flags=re.DOTALL | re.MULTILINE) for text in (english, korean_text))
+        found, other = (
+            re.findall(pattern, text, flags=re.DOTALL | re.MULTILINE) for text in (english_text, korean_text)
+        )
         assert found == [each.replace("verdicts-in-korean", "verdicts") for each in other]
         assert found

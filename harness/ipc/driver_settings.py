@@ -1,27 +1,21 @@
-"""What the driver process is told. Apart from driver.py, because importing that patches the process with gevent."""
+"""What the driver's processes are told. Not in their modules, because importing those patches the process with gevent."""
 
 from __future__ import annotations
 
 import msgspec
 
+from harness.core.addresses import HostPort, host_port
+from harness.core.options import parse_options
+from harness.core.settings import RunSettings
+
 
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """For Locust's web UI."""
+    """For Locust's web UI, which begins and ends tests of any of these scenarios."""
 
     host: str
     port: int
-    arch: str
     scenarios: list[str]  # paths; the one to begin with is DriverSettings.scenario
-    warmup_s: float
     origins: tuple[str, ...] = ()  # web pages that may give orders, beside its own and those of this host
-
-
-class ExpectedWorkers(msgspec.Struct, frozen=True, kw_only=True):
-    """Locust workers that others start, on this host or elsewhere, and where they find their master."""
-
-    count: int
-    host: str
-    port: int
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,15 +30,17 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
 class DriverSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the driver process reads from its standard input."""
 
-    scenario: str  # path of the locustfile
-    members: int
-    rooms: int | None
-    rate_per_s: float
-    payload_bytes: int
-    payload_sizes: str
-    seed: int
-    options: dict[str, str]
-    processes: int  # Locust processes that hold members
-    expected: ExpectedWorkers | None = None  # and then none of this host's own
+    run: RunSettings
+    scenario: str  # path of the locustfile that run.scenario names
     logs: str  # folder
     web: WebSettings | None = None  # None: chatbench begins and ends the one test
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The scenario's own, by name."""
+        return parse_options("--set", self.run.options)
+
+    @property
+    def master(self) -> HostPort:
+        """Where Locust workers that others start find their master."""
+        return host_port("--master-bind", self.run.master_bind)

@@ -203,6 +203,19 @@ class Load(Struct, frozen=True):
     seed: int
     options: dict[str, float | str]  # the scenario's own, by name
 
+    @classmethod
+    def of(cls, settings: RunSettings, rooms: int, options: dict[str, float | str]) -> Load:
+        """What a run asks for, with what its scenario made of rooms and options."""
+        return cls(
+            members=settings.members,
+            rooms=rooms,
+            rate_per_s=settings.rate_per_s,
+            payload_bytes=settings.payload_bytes,
+            payload_sizes=settings.payload_sizes,
+            seed=settings.seed,
+            options=options,
+        )
+
 
 class Assemble(Struct, frozen=True):
     """Forget the last test's members, and be ready for those of the next."""

@@ -19,12 +19,13 @@ import gevent
 import msgspec
 from locust.env import Environment
 
+from harness.core.addresses import HostPort
 from harness.core.errors import ServiceFailed, UsageError
 from harness.core.outermost import run_child
 from harness.core.token import TOKEN_VARIABLE
 from harness.ipc import messages as msg
 from harness.ipc.channel import Channel, ChannelClosed
-from harness.ipc.driver_settings import DriverSettings, ExpectedWorkers, WorkerSettings
+from harness.ipc.driver_settings import DriverSettings, WorkerSettings
 from harness.load.member_pool import serve_coordinator
 from harness.load.mistakes import scenario_of, told
 from harness.load.scenario import BrokenScenario, Scenario, load_scenarios
@@ -41,17 +42,17 @@ EXPECTED_TIMEOUT_S = 300.0
 def start_runner(settings: DriverSettings, scenarios: list[Scenario]) -> Environment:
     """An Environment for these scenarios, with a runner and, where more than one process is asked for, its workers."""
     environment = member_environment(scenarios)
-    if settings.expected is not None:
-        await_workers(environment, settings.expected)
+    if settings.run.expect_workers:
+        await_workers(environment, settings.run.expect_workers, settings.master)
         return environment
-    if settings.processes == 1:
+    if settings.run.processes == 1:
         environment.create_local_runner()
         serve_coordinator(environment, Path(settings.logs) / "audience.log")
         return environment
     (port,) = free_ports(1)
     runner = environment.create_master_runner("127.0.0.1", port)
     workers = []
-    for number in range(1, settings.processes + 1):
+    for number in range(1, settings.run.processes + 1):
         given = WorkerSettings(
             master_host="127.0.0.1",
             master_port=port,
@@ -64,7 +65,7 @@ def start_runner(settings: DriverSettings, scenarios: list[Scenario]) -> Environ
             spawn(f"Locust worker {number}", argv, log, stdin=msgspec.json.encode(given), secrets=[TOKEN_VARIABLE])
         )
     deadline = time.monotonic() + WORKERS_TIMEOUT_S
-    while len(runner.clients.ready) < settings.processes:
+    while len(runner.clients.ready) < settings.run.processes:
         for worker in workers:
             worker.check()
         if time.monotonic() > deadline:
@@ -73,16 +74,16 @@ def start_runner(settings: DriverSettings, scenarios: list[Scenario]) -> Environ
     return environment
 
 
-def await_workers(environment: Environment, expected: ExpectedWorkers) -> None:
+def await_workers(environment: Environment, count: int, master: HostPort) -> None:
     """A master, until so many workers have joined it. Raises UsageError or ServiceFailed."""
-    if (why := cannot_listen(expected.port, expected.host)) is not None:
-        raise UsageError(f"--master-bind {expected.host}:{expected.port}: {why}")
-    runner = environment.create_master_runner(expected.host, expected.port)
+    if (why := cannot_listen(master.port, master.host)) is not None:
+        raise UsageError(f"--master-bind {master}: {why}")
+    runner = environment.create_master_runner(master.host, master.port)
     deadline = time.monotonic() + EXPECTED_TIMEOUT_S
-    while len(runner.clients.ready) < expected.count:
+    while len(runner.clients.ready) < count:
         if time.monotonic() > deadline:
             raise ServiceFailed(
-                f"{len(runner.clients.ready)} of {expected.count} Locust workers joined within {EXPECTED_TIMEOUT_S:g} s"
+                f"{len(runner.clients.ready)} of {count} Locust workers joined within {EXPECTED_TIMEOUT_S:g} s"
             )
         gevent.sleep(0.1)
 
@@ -98,16 +99,8 @@ class Driver:
         channel: Channel[msg.ToCoordinator],
     ) -> None:
         self._channel = channel
-        rooms = settings.rooms or scenario.rooms_for(settings.members)
-        self._load = msg.Load(
-            members=settings.members,
-            rooms=rooms,
-            rate_per_s=settings.rate_per_s,
-            payload_bytes=settings.payload_bytes,
-            payload_sizes=settings.payload_sizes,
-            seed=settings.seed,
-            options=scenario.choose_options(settings.options),
-        )
+        rooms = settings.run.rooms or scenario.rooms_for(settings.run.members)
+        self._load = msg.Load.of(settings.run, rooms, scenario.choose_options(settings.options))
         self._environment = environment
         scenario.choose_in(self._environment)
         self._test = Conducted(self._environment, channel)
@@ -146,7 +139,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     channel: Channel[msg.ToCoordinator] = Channel(socket.socket(fileno=int(sys.argv[1])), msg.ToCoordinator)
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=DriverSettings)
-    if settings.expected is not None:
+    if settings.run.expect_workers:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # when the channel closes, others' workers are still to be told
     try:
         paths = [settings.scenario] if settings.web is None else settings.web.scenarios
@@ -160,7 +153,7 @@ def main() -> None:
         except SystemExit as problem:  # of a member's code, which gevent hands on to here
             channel.send(msg.Broken(problem=told(problem, scenario_of(environment))))
         finally:
-            if settings.expected is not None and environment.runner is not None:
+            if settings.run.expect_workers and environment.runner is not None:
                 environment.runner.quit()
     except (BrokenScenario, UsageError) as problem:
         channel.send(msg.Broken(problem=str(problem)))

@@ -97,7 +97,7 @@ class WebDriver:
         self._channel = channel
         self._web: WebSettings = settings.web
         self._callers = Callers.of((settings.web.host,), settings.web.origins)
-        self._processes = settings.processes
+        self._asked = settings.run
         self._scenarios = {scenario.path.stem: scenario for scenario in scenarios}
         self._urls: list[str] = []
         self._frames_per_s = math.inf  # that one member may send; until the gateways are there, nobody can
@@ -144,14 +144,14 @@ class WebDriver:
         uninstall_options(self._environment.events)  # these are for plain Locust, in an order of their own
         self._environment.events.init_command_line_parser.add_listener(add_fields)  # type: ignore[no-untyped-call]  # Locust's
         given = {
-            "users": settings.members,
-            "spawn-rate": settings.members,
-            "rooms": settings.rooms or 0,
-            "rate": settings.rate_per_s,
-            "payload": settings.payload_bytes,
-            "warmup": self._web.warmup_s,
-            "payload-sizes": settings.payload_sizes,
-            "seed": settings.seed,
+            "users": settings.run.members,
+            "spawn-rate": settings.run.members,
+            "rooms": settings.run.rooms or 0,
+            "rate": settings.run.rate_per_s,
+            "payload": settings.run.payload_bytes,
+            "warmup": settings.run.warmup_s,
+            "payload-sizes": settings.run.payload_sizes,
+            "seed": settings.run.seed,
             **next(iter(self._scenarios.values())).choose_options(settings.options),
         }
         # Locust parses the command line again for each page.
@@ -174,8 +174,8 @@ class WebDriver:
             return load_of(options, int(options.num_users), scenario.members)
 
     def _settings_of(self, options: Namespace) -> RunSettings:
-        return RunSettings(
-            arch=self._web.arch,
+        return msgspec.structs.replace(
+            self._asked,
             scenario=str(self._chosen(options).path),
             members=int(options.num_users),
             rooms=options.rooms or None,
@@ -183,7 +183,6 @@ class WebDriver:
             payload_bytes=options.payload,
             payload_sizes=options.payload_sizes,
             options=tuple(f"{name}={getattr(options, name)}" for name in self._chosen(options).options),
-            processes=self._processes,
             warmup_s=options.warmup,
             duration_s=config.DURATION_MAX_S,  # until the user stops it
             seed=options.seed,

@@ -15,10 +15,8 @@ from pathlib import Path
 
 from architectures.interface import Candidate, Requirements
 from harness.core import settings as config
-from harness.core.addresses import host_port
 from harness.core.errors import DISK_ERRORS, ChatbenchError, Interrupted, ServiceFailed, UsageError, where
 from harness.core.faults import needs_proxies
-from harness.core.options import parse_options
 from harness.core.progress import Progress
 from harness.core.registry import find_scenario
 from harness.core.settings import RunSettings
@@ -26,7 +24,7 @@ from harness.core.signals import signals_interrupt, signals_wait
 from harness.core.token import TOKEN_VARIABLE
 from harness.gateway.settings import GatewayStats, Limits, limits_for
 from harness.ipc import messages as msg
-from harness.ipc.driver_settings import DriverSettings, ExpectedWorkers
+from harness.ipc.driver_settings import DriverSettings
 from harness.load.driver_client import DriverProcess
 from harness.measure.histogram import Latencies
 from harness.measure.resources import CpuUsed
@@ -134,7 +132,7 @@ def run_on(
         try:
             lent = isinstance(backends, LentBackends)
             progress.step("start", "driver, on the services of `chatbench up`" if lent else "driver and services")
-            given = driver_settings(settings, scenario, record.logs)
+            given = DriverSettings(run=settings, scenario=str(scenario), logs=str(record.logs))
             driver = DriverProcess(given, stack.check, secrets=driver_secrets(settings))
             stack.begin(partial(show_first_use, progress))
             run.learn_rooms(await_driver(driver, settings, progress).rooms)
@@ -170,29 +168,6 @@ def show_first_use(progress: Progress, what: str, done: int, total: int) -> None
 def driver_secrets(settings: RunSettings) -> list[str]:
     """Only gateways that stand already may ask for a token."""
     return [TOKEN_VARIABLE] if settings.gateways_at else []
-
-
-def driver_settings(settings: RunSettings, scenario: Path, logs: Path) -> DriverSettings:
-    return DriverSettings(
-        scenario=str(scenario),
-        members=settings.members,
-        rooms=settings.rooms,
-        rate_per_s=settings.rate_per_s,
-        payload_bytes=settings.payload_bytes,
-        payload_sizes=settings.payload_sizes,
-        seed=settings.seed,
-        options=parse_options("--set", settings.options),
-        processes=settings.processes,
-        expected=_expected(settings),
-        logs=str(logs),
-    )
-
-
-def _expected(settings: RunSettings) -> ExpectedWorkers | None:
-    if not settings.expect_workers:
-        return None
-    host, port = host_port("--master-bind", settings.master_bind)
-    return ExpectedWorkers(count=settings.expect_workers, host=host, port=port)
 
 
 def recorded(run: Run, record: Record, go: Callable[[], None]) -> Outcome:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from architectures.clients.address import HostPort
 from architectures.interface import Candidate
 from harness.core import settings as config
@@ -20,7 +18,7 @@ from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
 from harness.gateway.settings import ANY_LOAD
 from harness.ipc import messages as msg
-from harness.ipc.driver_settings import WebSettings
+from harness.ipc.driver_settings import DriverSettings, WebSettings
 from harness.load.driver_client import DriverProcess
 from harness.report.html import write_report
 from harness.runs.live_metrics import Watch, watched
@@ -29,7 +27,6 @@ from harness.runs.run import (
     Run,
     await_driver,
     driver_secrets,
-    driver_settings,
     recorded,
     required,
     show_first_use,
@@ -75,23 +72,21 @@ def serve_ui(
     web = WebSettings(
         host=host,
         port=port,
-        arch=settings.arch,
         scenarios=[str(path) for path in (scenario, *others)],
-        warmup_s=settings.warmup_s,
         origins=origins,
     )
     driver: DriverProcess | None = None
     with signals_interrupt(), watched(settings.metrics, origins) as watch:
         try:
             progress.step("start", "driver and services")
-            given = msgspec.structs.replace(driver_settings(settings, scenario, logs), web=web)
+            given = DriverSettings(run=settings, scenario=str(scenario), logs=str(logs), web=web)
             driver = DriverProcess(given, stack.check, secrets=driver_secrets(settings))
             stack.begin(partial(show_first_use, progress))
             await_driver(driver, settings, progress)
             fleet = stack.start()
             driver.send(msg.Spawn(urls=fleet.urls, frames_per_s=fleet.frames_per_s()))
             say(f"web UI: http://{HostPort(host, port)}\nStart and stop tests there; Ctrl-C ends it here.")
-            recorder = Recorder(settings, architecture, stack, driver, progress, watch)
+            recorder = Recorder(architecture, stack, driver, progress, watch)
             while True:
                 started = driver.receive(0.5)
                 if isinstance(started, msg.Started):
@@ -116,7 +111,6 @@ def serve_ui(
 class Recorder:
     """Conducts and records the tests that are started in the web UI."""
 
-    asked: RunSettings
     architecture: type[Candidate]
     stack: Stack | DistantStack
     driver: DriverProcess
@@ -125,23 +119,7 @@ class Recorder:
 
     def record(self, started: msg.Started) -> str:
         """One test, until it has ended; returns what to tell the user."""
-        settings = msgspec.structs.replace(
-            started.settings,
-            gateways=self.asked.gateways,
-            brokers=self.asked.brokers,
-            partitions=self.asked.partitions,
-            arch_options=self.asked.arch_options,
-            tick_s=self.asked.tick_s,
-            kafka_bootstrap=self.asked.kafka_bootstrap,
-            kafka_properties=self.asked.kafka_properties,
-            redis_url=self.asked.redis_url,
-            nats_url=self.asked.nats_url,
-            gateways_at=self.asked.gateways_at,
-            expect_workers=self.asked.expect_workers,
-            master_bind=self.asked.master_bind,
-            metrics=self.asked.metrics,
-            out=self.asked.out,
-        )
+        settings = started.settings
         record = Record(Path(settings.out), settings, Path(settings.scenario).stem, self.architecture)
         run = Run(self.stack, record, self.architecture, self.progress, self.watch)
 

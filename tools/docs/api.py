@@ -16,8 +16,8 @@ MODULES = ("chatbench", "chatbench.locust", "chatbench.kafka", "chatbench.redis"
 HEAD = """\
 # The Python API
 
-What users and plug-ins import. Everything else may change without notice; what is here is in `__all__` of its module, and
-each change of it is in the [changelog](../CHANGELOG.md).
+What users and plug-ins import. Everything else may change without notice; what is here is in `__all__` of its module,
+and each change of it is in the [changelog](../CHANGELOG.md).
 
 A notebook begins like this. Which columns there are is in [data.md](data.md):
 

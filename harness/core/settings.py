@@ -243,9 +243,15 @@ def parse_faults(settings: RunSettings) -> list[Fault]:
     return faults
 
 
-def topology(settings: RunSettings, architecture: type[Candidate]) -> Topology:
+def new_run_id() -> str:
+    """The prefix of all that one run makes at its backends."""
+    return f"chatbench-{secrets.token_hex(4)}"
+
+
+def topology(settings: RunSettings, architecture: type[Candidate], run_id: str = "") -> Topology:
+    """The shape that the settings ask for; what only looks at the shape needs no id. Raises UsageError."""
     return Topology(
-        run_id=f"chatbench-{secrets.token_hex(4)}",
+        run_id=run_id,
         gateways=settings.gateway_count(architecture),
         brokers=settings.brokers,
         partitions=settings.partitions,

@@ -1,4 +1,4 @@
-"""What the driver's processes are told. Not in their modules, because importing those patches the process with gevent."""
+"""What the driver processes are told. Not in their modules, because importing those patches the process with gevent."""
 
 from __future__ import annotations
 

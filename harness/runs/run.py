@@ -104,7 +104,7 @@ def stack_of(
     settings: RunSettings, architecture: type[Candidate], backends: Backends | LentBackends, logs: Path, limits: Limits
 ) -> Stack | DistantStack:
     """What the load will meet: gateways that stand already, or gateways with these limits that start here."""
-    topology = config.topology(settings, architecture)
+    topology = config.topology(settings, architecture, config.new_run_id())
     if settings.gateways_at:
         return DistantStack(settings.gateways_at, topology)
     return Stack(architecture, topology, backends, logs, tick_s=settings.tick_s, limits=limits)

@@ -128,9 +128,9 @@ def _check(standing: Standing, settings: RunSettings, architecture: type[Archite
 
 def fleet_topology(fleet: str, settings: RunSettings, architecture: type[Architecture]) -> Topology:
     """Another shape has other topics: what was made for two gateways must not be read by three."""
-    topology = config.topology(settings, architecture)
-    digest = hashlib.sha256(_shape(topology).encode()).hexdigest()[:8]
-    return dataclasses.replace(topology, run_id=f"{_prefix(fleet)}{settings.arch}.{digest}")
+    shape = config.topology(settings, architecture)
+    digest = hashlib.sha256(_shape(shape).encode()).hexdigest()[:8]
+    return dataclasses.replace(shape, run_id=f"{_prefix(fleet)}{settings.arch}.{digest}")
 
 
 def _common(fleet: str, brokers: int, gateways: int = 1) -> Topology:

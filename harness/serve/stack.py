@@ -73,7 +73,7 @@ def stay_up(
     config.raise_open_file_limit()
     logs = make_logs_folder()
     backends = Backends(architecture.requires, settings.brokers, logs, external=external_services(settings))
-    topology = config.topology(settings, architecture)
+    topology = config.topology(settings, architecture, config.new_run_id())
     stack = Stack(
         architecture,
         topology,

@@ -23,7 +23,7 @@ from harness.report.verdict import CPU
 from harness.results.frames import frames_of, read_records
 from harness.runs.live_metrics import Watch
 from harness.runs.record import read_summary
-from tools.docs import api, commands
+from tools.docs import api, commands, contract
 from tools.docs.architecture_page import page
 
 ROOT = Path(__file__).parents[1]
@@ -47,8 +47,8 @@ def test_every_architecture_and_scenario_has_its_place_in_the_documents() -> Non
     assert all(f"| `{name}` |" in README for name in candidates())
 
 
-def test_the_commands_and_the_api_are_shown_as_they_are() -> None:
-    for name, made in (("commands", commands.page()), ("api", api.page())):
+def test_commands_api_and_contract_are_shown_as_they_are() -> None:
+    for name, made in (("commands", commands.page()), ("api", api.page()), ("contract", contract.page())):
         text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
         assert text == made, f"make it anew: python -m tools.docs.{name} > docs/{name}.md"
 

@@ -1,4 +1,4 @@
-"""The frames between a member and a gateway: JSON text, one object a frame (contract, design section 4)."""
+"""The frames between a member and a gateway: JSON text, one object a frame (see docs/contract.md)."""
 
 from __future__ import annotations
 
@@ -17,58 +17,64 @@ Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Join(msgspec.Struct, tag_field="t", tag="join", frozen=True, omit_defaults=True):
-    """With `after` the member has been there before, and asks for what was said since that moment."""
+    """Asks to come into a room."""
 
     room: Room
-    after: Nanoseconds | None = None
+    after: Nanoseconds | None = None  # asks also for what was said there since that moment, in ns since the epoch
 
 
 class Leave(msgspec.Struct, tag_field="t", tag="leave", frozen=True):
+    """Leaves a room; there is no answer."""
+
     room: Room
 
 
 class Say(msgspec.Struct, tag_field="t", tag="say", frozen=True, omit_defaults=True):
+    """Says something in a room that the member is in; the answer is an `ack` or an `error`."""
+
     room: Room
-    id: MessageId
+    id: MessageId  # the member's own choice; it comes back in the answer and in every `chat`
     text: Annotated[str, msgspec.Meta(max_length=TEXT_CHARS_MAX)]
-    sent: Nanoseconds | None = None
+    sent: Nanoseconds | None = None  # when it was meant to be sent, in ns since the epoch; handed on as it is
 
 
 class Joined(msgspec.Struct, tag_field="t", tag="joined", frozen=True, omit_defaults=True):
-    """The answer to a join with `after`: so many chat frames of the room follow, of what was said since.
-
-    They come before any other of that room; some the member may have seen. `missed` is left out where nothing was
-    asked for, or nothing is kept. Where not everything could be had, `incomplete` says so.
-    """
+    """The member is in the room, and hears what is said there from now on."""
 
     room: str
-    missed: int | None = None
-    incomplete: bool = False
+    missed: int | None = None  # so many frames of what was said since `after` follow first; null: nothing is kept
+    incomplete: bool = False  # not all of what was said since could be had
 
 
 class Redirect(msgspec.Struct, tag_field="t", tag="redirect", frozen=True):
+    """Another gateway serves the room: connect there, and join again."""
+
     room: str
-    url: str
+    url: str  # of that gateway
 
 
 class Ack(msgspec.Struct, tag_field="t", tag="ack", frozen=True):
-    id: int
+    """The backend has accepted the message."""
+
+    id: int  # of the message
 
 
 class Chat(msgspec.Struct, tag_field="t", tag="chat", frozen=True, rename={"sender": "from"}):
+    """Something was said in a room that the member is in."""
+
     room: str
-    sender: str
-    id: int
-    sent: int | None
+    sender: str  # the gateway's name for whoever said it
+    id: int  # as its sender chose it
+    sent: int | None  # as its sender gave it
     text: str
 
 
 class Error(msgspec.Struct, tag_field="t", tag="error", frozen=True, omit_defaults=True):
-    """`id` names the message that was refused, where the error is about one."""
+    """What the member asked for was not done."""
 
-    code: str
-    reason: str
-    id: int | None = None
+    code: str  # for programs
+    reason: str  # for people
+    id: int | None = None  # of the message that was refused, if it is about one
 
 
 ClientFrame = Join | Leave | Say

@@ -1,4 +1,4 @@
-"""The record of a run: a folder that is readable whenever the run ends, killed or not (contract, design section 5)."""
+"""The record of a run: a folder that is readable whenever the run ends, killed or not."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from harness.measure.resources import CpuUsed
 from harness.runs.fault_injector import Injector
 from harness.runs.live_metrics import Watch, watched
 from harness.runs.record import HISTOGRAMS, Record
-from harness.runs.summary import Measured, Summary
+from harness.runs.summary import SCHEMA, Measured, Summary
 from harness.services.backends import NOBODYS, Backends
 from harness.services.external import cluster_settings, external_services, resolve_brokers
 from harness.services.kafka import metrics as kafka_metrics
@@ -443,6 +443,7 @@ class Run:
 
     def summary(self, status: str, why: str | None = None) -> Summary:
         summary = Summary(
+            schema=SCHEMA,
             arch=self._settings.arch,
             scenario=self._record.scenario,
             status=status,

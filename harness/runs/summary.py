@@ -1,4 +1,4 @@
-"""summary.json: its keys (contract, design section 5), and how they follow from what a run measured."""
+"""summary.json: its keys, and how they follow from what a run measured."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from harness.runs.promises import PromiseCheck, Use, check_expectations, check_p
 from harness.services.kafka.metrics import KafkaCounters
 from harness.services.nats.metrics import NatsCounters
 from harness.services.redis.metrics import RedisCounters
+
+SCHEMA = 2
 
 
 class SpreadMs(msgspec.Struct, frozen=True):
@@ -134,6 +136,7 @@ class ClassFigures(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """summary.json. None is written as null and means: not measured."""
 
+    schema: int = 1  # counts up when a key changes its meaning or goes away; records of 0.1.0 do not have it
     arch: str
     scenario: str
     status: str  # complete | interrupted | failed | incomplete (the run was killed)

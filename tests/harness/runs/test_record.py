@@ -10,7 +10,7 @@ from harness.ipc.messages import Second
 from harness.runs.record import Record, read_summary
 from harness.runs.summary import Summary
 
-# The contract of design section 5: scripts of other people read these.
+# The contract: scripts of other people read these.
 KEYS = {
     *("arch", "scenario", "status", "duration_s", "members", "rooms", "gateways", "sent", "acked", "expected"),
     *("delivered", "lost", "lost_acked", "duplicated", "reordered", "latency_ms", "ack_ms", "deliveries_per_s"),

@@ -1,0 +1,107 @@
+"""docs/contract.md: what other people's programs may rely on, from the code that keeps it.
+
+python -m tools.docs.contract > docs/contract.md
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from harness.core import protocol
+from harness.core.errors import ExitCode
+from harness.runs.summary import SCHEMA
+
+MEANING = {
+    ExitCode.OK: "it did what was asked for",
+    ExitCode.USAGE: "what was asked for cannot be done as asked; the sentence says what would be right",
+    ExitCode.SERVICE_FAILED: "a broker, a gateway, the network or the disk failed",
+    ExitCode.DRIVER_NOT_VALID: "the driver was too slow for its latencies to count",
+    ExitCode.CHECK_FAILED: "a promise was broken (`faults`), or a calibration did not hold (`selftest`)",
+    ExitCode.UNEXPECTED: "a fault of chatbench itself; the sentence names the log to report",
+    ExitCode.INTERRUPTED: "a signal ended it; what was measured until then is recorded",
+}
+HEAD = f"""\
+# The contract
+
+What scripts, dashboards and clients may rely on. A change of anything here is in the [changelog](../CHANGELOG.md) under
+*Contract*.
+
+- **The Python API**: what [api.md](api.md) lists.
+- **The record of a run**: the files that [record.md](record.md) lists, and the keys, types and units of `summary.json`,
+  of the frames and of every `--json` answer, which [data.md](data.md) lists. `null` and an empty cell mean *not
+  measured*.
+- **`schema`** in `summary.json` is {SCHEMA}. It counts up when a key changes its meaning or goes away; a new key does not
+  change it. A record without it was written by 0.1.0, and counts as 1.
+- **The interface of an architecture**: [plugins.md](plugins.md).
+
+## Exit codes
+
+| code | meaning |
+| ---: | --- |
+"""
+WIRE = """\
+
+## The frames between a member and a gateway
+
+JSON text over a WebSocket, one object a frame, at the gateway's address. `t` names the kind of frame. Where the gateway
+has a token, the handshake carries it as `Authorization: Bearer TOKEN` or as `?token=TOKEN`. A gateway closes with 1008
+and a reason when a member breaks a limit. Keys that hold their default may be left out.
+"""
+
+
+def page() -> str:
+    codes = [f"| {code.value} | {MEANING[code]} |" for code in ExitCode]
+    frames = [
+        *_frames("From a member", protocol.ClientFrame),
+        *_frames("From a gateway", protocol.GatewayFrame),
+    ]
+    return HEAD + "\n".join([*codes, WIRE, *frames]).rstrip() + "\n"
+
+
+def _frames(heading: str, union: Any) -> Iterator[str]:
+    yield f"### {heading}\n"
+    for frame in typing.get_args(union):
+        config = frame.__struct_config__
+        yield f"**`{config.tag}`**{_told(frame)}\n"
+        yield "| key | type | meaning |"
+        yield "| --- | --- | --- |"
+        comments = _comments(frame)
+        for field in msgspec.structs.fields(frame):
+            yield f"| `{field.encode_name}` | {_type(field.type)} | {comments.get(field.name, '')} |"
+        yield ""
+
+
+def _told(frame: type) -> str:
+    """Its own docstring; msgspec gives one that only lists the fields to those that have none."""
+    text = " ".join((frame.__doc__ or "").split())
+    return "" if text.startswith(f"{frame.__name__}(") or not text else f": {text[:1].lower()}{text[1:]}"
+
+
+def _comments(frame: type) -> dict[str, str]:
+    """What stands behind each of its fields."""
+    return dict(re.findall(r"^ +(\w+): [^#\n]+#\s*(.*)$", inspect.getsource(frame), re.MULTILINE))
+
+
+def _type(kind: Any) -> str:
+    """In words, with the bounds that are checked."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return " or ".join(_type(each) for each in typing.get_args(kind))
+    if typing.get_origin(kind) is typing.Annotated:
+        base, meta = typing.get_args(kind)
+        least, most = (meta.min_length, meta.max_length) if base is str else (meta.ge, meta.le or meta.lt)
+        unit = " characters" if base is str else ""
+        bound = f"at most {most:,}{unit}" if not least else f"{least:,} to {most:,}{unit}"
+        return f"{_type(base)}, {bound}"
+    return {str: "text", int: "integer", bool: "boolean", types.NoneType: "null"}[kind]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -14,6 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.core.errors import ExitCode
+from harness.experiments.costs import shipped
+from harness.experiments.costs.grid import FITTED, HELD_OUT
+from harness.experiments.costs.observations import read_points
+from harness.experiments.costs.study import read_readable
 from harness.runs.record import HISTOGRAMS
 from tools.docs import quotes
 
@@ -98,7 +102,14 @@ def main(chosen: Sequence[str]) -> None:
     for name, folder in made.items():
         put_in_place(name, folder, REFERENCE)
         shutil.rmtree(MAKING / name)
+    ship()
     quotes.main()
+
+
+def ship() -> None:
+    """What `chatbench advise` goes by, from the reference into the package."""
+    runs = REFERENCE / "costs" / "runs"
+    shipped.write(read_points([runs / FITTED]), read_points([runs / HELD_OUT]), read_readable(REFERENCE / "claims"))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     pass
 
 
-REFERENCE = Path(__file__).parents[2] / "results" / "reference"
-
-
 @command()
 @click.option("--rooms", type=COUNT, required=True, metavar="N", help="How many rooms there are.")
 @click.option("--members-per-room", type=NUMBER, required=True, metavar="N", help="On average.")
@@ -27,8 +24,10 @@ REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 )
 @click.option("--durable", is_flag=True, help="An acked message must survive the restart of the backend.")
 @click.option("--replay", is_flag=True, help="What was said must be there to be read later.")
-@click.option("--costs", type=FOLDER, metavar="DIR", help="Of `chatbench costs`.  [default: the reference]")
-@click.option("--claims", type=FOLDER, metavar="DIR", help="Of `chatbench claims`.  [default: the reference]")
+@click.option(
+    "--costs", type=FOLDER, metavar="DIR", help="Of `chatbench costs`.  [default: measured runs that chatbench ships]"
+)
+@click.option("--claims", type=FOLDER, metavar="DIR", help="Of `chatbench claims`.  [default: as --costs]")
 @json_option("the answer as JSON")
 def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any) -> None:
     """Say which architecture suits a chat of these sizes, what each would cost, and what would change the answer.
@@ -39,14 +38,14 @@ def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any
       chatbench advise --rooms 200k --members-per-room 5 --rate 20k --durable
       chatbench advise --rooms 1k --members-per-room 200 --rate 2k --replay --json
 
-    It goes by measured runs, of the reference in the checkout if no others are named.
+    It goes by measured runs: those of the reference, which chatbench ships, or yours.
     """
     from harness.experiments.costs import advice
     from harness.experiments.costs.study import read_knowledge
     from harness.report.advice import LATENCY_NOTE, advice_lines, advice_table
 
     wish = advice.checked(advice.Wish(**wished))
-    given = advice.advise(wish, read_knowledge(costs or REFERENCE / "costs", claims or REFERENCE / "claims"))
+    given = advice.advise(wish, read_knowledge(costs, claims))
     if as_json:
         print_json(given)
         return

@@ -51,8 +51,8 @@ WIRE = """\
 
 ## The frames between a member and a gateway
 
-JSON text over a WebSocket, one object a frame, at the gateway's address. `t` names the kind of frame. Where the gateway
-has a token, the handshake carries it as `Authorization: Bearer TOKEN` or as `?token=TOKEN`. A gateway closes with 1008
+JSON text over a WebSocket, one object a frame, at the address of a gateway. `t` names the kind of frame. Where it
+has a token, the handshake carries that as `Authorization: Bearer TOKEN` or as `?token=TOKEN`. A gateway closes with 1008
 and a reason when a member breaks a limit. Keys that hold their default may be left out.
 """
 
@@ -96,7 +96,11 @@ def _type(kind: Any) -> str:
         return " or ".join(_type(each) for each in typing.get_args(kind))
     if typing.get_origin(kind) is typing.Annotated:
         base, meta = typing.get_args(kind)
-        least, most = (meta.min_length, meta.max_length) if base is str else (meta.ge, meta.le or meta.lt)
+        least, most = (
+            (meta.min_length, meta.max_length)
+            if base is str
+            else (meta.ge, meta.lt - 1 if meta.le is None else meta.le)
+        )
         unit = " characters" if base is str else ""
         bound = f"at most {most:,}{unit}" if not least else f"{least:,} to {most:,}{unit}"
         return f"{_type(base)}, {bound}"

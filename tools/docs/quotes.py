@@ -198,7 +198,7 @@ def _faults() -> Iterator[str]:
 
 @cache
 def _knowledge() -> Knowledge:
-    return read_knowledge(REFERENCE / "costs", REFERENCE / "claims")
+    return read_knowledge()
 
 
 def _advise(*arguments: str) -> Iterator[str]:

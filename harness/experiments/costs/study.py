@@ -11,6 +11,7 @@ from harness.core.errors import UsageError
 from harness.core.progress import CampaignProgress
 from harness.experiments.claims.durability import read_history
 from harness.experiments.claims.study import resume as asked_of_claims
+from harness.experiments.costs import shipped
 from harness.experiments.costs.advice import Knowledge
 from harness.experiments.costs.grid import FITTED, HELD_OUT, CostsPlan, plan
 from harness.experiments.costs.model import Model, fit
@@ -59,9 +60,21 @@ def fit_and_check(folder: Path) -> tuple[Model, pd.DataFrame]:
     return model, held_out(model, read_points([folder / "runs" / HELD_OUT]))
 
 
-def read_knowledge(costs: Path, claims: Path) -> Knowledge:
-    """What advice is drawn from: the folders of `chatbench costs` and of `chatbench claims`; raises UsageError."""
-    model, checked = fit_and_check(costs)
+def read_knowledge(costs: Path | None = None, claims: Path | None = None) -> Knowledge:
+    """What advice is drawn from: folders of `chatbench costs` and of `chatbench claims`, or what chatbench ships.
+
+    Raises UsageError.
+    """
+    if costs is None:
+        model = fit(shipped.read_fitted())
+        checked = held_out(model, shipped.read_held_out())
+    else:
+        model, checked = fit_and_check(costs)
+    return Knowledge(model, summed_up(checked), shipped.read_readable() if claims is None else read_readable(claims))
+
+
+def read_readable(claims: Path) -> dict[str, bool]:
+    """Whether everything that was acked could be read after a restart, by architecture. Raises UsageError."""
     asked_of_claims(claims)
     readable = read_history(claims)
     if not readable:
@@ -69,4 +82,4 @@ def read_knowledge(costs: Path, claims: Path) -> Knowledge:
             f"{claims} does not tell what can be read later, which C7 and C8 ask; "
             "name another folder, or make one: chatbench claims --claim C7"
         )
-    return Knowledge(model, summed_up(checked), {each.arch: each.readable == each.acked for each in readable})
+    return {each.arch: each.readable == each.acked for each in readable}

@@ -1,0 +1,24 @@
+"""What `chatbench advise` goes by in every installation is what the reference measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from harness.experiments.costs import shipped
+from harness.experiments.costs.grid import FITTED, HELD_OUT
+from harness.experiments.costs.observations import read_points
+from harness.experiments.costs.study import read_readable
+
+REFERENCE = Path(__file__).parents[4] / "results" / "reference"
+
+
+def test_it_is_what_the_reference_measured() -> None:
+    runs = REFERENCE / "costs" / "runs"
+    for made, kept in (
+        (read_points([runs / FITTED]), shipped.read_fitted()),
+        (read_points([runs / HELD_OUT]), shipped.read_held_out()),
+    ):
+        pd.testing.assert_frame_equal(made, kept, check_dtype=False)
+    assert read_readable(REFERENCE / "claims") == shipped.read_readable()

@@ -38,8 +38,8 @@ What scripts, dashboards and clients may rely on. A change of anything here is i
 - **The record of a run**: the files that [record.md](record.md) lists, and the keys, types and units of `summary.json`,
   of the frames and of every `--json` answer, which [data.md](data.md) lists. `null` and an empty cell mean *not
   measured*.
-- **`schema`** in `summary.json` is {SCHEMA}. It counts up when a key changes its meaning or goes away; a new key does not
-  change it. A record without it was written by 0.1.0, and counts as 1.
+- **`schema`** in `summary.json` is {SCHEMA}. It counts up when a key changes its meaning or goes away; a new key does
+  not change it. A record without it was written by 0.1.0, and counts as 1.
 - **The interface of an architecture**: [plugins.md](plugins.md).
 
 ## Exit codes

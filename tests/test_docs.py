@@ -21,7 +21,7 @@ from harness.experiments.fault_matrix import Matrix, markdown
 from harness.gateway.metrics import COUNTERS
 from harness.report.verdict import CPU
 from harness.results.frames import frames_of, read_records
-from harness.runs.live_metrics import Watch
+from harness.runs.live_metrics import LiveMetrics
 from harness.runs.record import read_summary
 from tools.docs import api, commands, contract
 from tools.docs.architecture_page import page
@@ -204,6 +204,6 @@ def _is_command(line: str) -> bool:
 
 def test_every_metric_is_told_of() -> None:
     text = (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8")
-    families = {metric.name.removeprefix("chatbench_driver") for metric in Watch().registry.collect()}
+    families = {metric.name.removeprefix("chatbench_driver") for metric in LiveMetrics().registry.collect()}
     families |= {f"_{name}" for name, _help in COUNTERS.values()} | {"_members", "_rooms", "_events"}
     assert not {family for family in families if family not in text}

@@ -68,13 +68,13 @@ def gateway(
     from harness.core.addresses import gateway_url, host_port
     from harness.core.registry import load_architecture
     from harness.core.settings import RunSettings
-    from harness.serve.gateway import Standing, stand
+    from harness.serve.gateway import StandaloneGateway, serve_standalone
     from harness.serve.stack import exposure_of
 
     if peers is not None:
         conflicts.refuse(["advertise"], "--peers says how others reach it, at its --place")
     host, port = host_port("--listen", listen)
-    standing = Standing(
+    standalone = StandaloneGateway(
         fleet=fleet,
         exposure=exposure_of("--listen", host, origins),
         port=port,
@@ -92,4 +92,4 @@ def gateway(
     ):
         if not needed and source(name) is ParameterSource.ENVIRONMENT:
             given[name] = None
-    stand(standing, RunSettings(**given), architecture, click.echo)
+    serve_standalone(standalone, RunSettings(**given), architecture, click.echo)

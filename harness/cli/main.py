@@ -136,7 +136,7 @@ def main(debug: bool) -> None:
 main.sections = {
     "Measure": (run, compare, capacity, report),
     "Decide": (advise, claims, costs),
-    "Watch": (chat, ui, up),
+    "LiveMetrics": (chat, ui, up),
     "Trust": (selftest, faults),
     "Hosts": (gateway, worker, forget),
     "What there is": (list_command, doctor, completion),

@@ -94,7 +94,7 @@ def validate(settings: RunSettings, architecture: type[Candidate]) -> None:
     if settings.partitions is not None and not architecture.requires.kafka:
         raise UsageError(f"--partitions is {settings.partitions}, but {settings.arch} uses no Kafka; leave it out")
     if settings.gateways_at:
-        _validate_distant(settings)
+        _validate_remote(settings)
     _validate_external(settings, architecture)
     if settings.tick_s is not None:
         in_range("--tick", settings.tick_s, 0, TICK_MAX_S, duration_text)
@@ -179,7 +179,7 @@ def _validate_redis(address: RedisAddress, architecture: type[Candidate]) -> Non
         )
 
 
-def _validate_distant(settings: RunSettings) -> None:
+def _validate_remote(settings: RunSettings) -> None:
     for url in settings.gateways_at:
         gateway_url("--gateways-at", url)
     given = {

@@ -14,7 +14,7 @@ from harness.gateway.leases_nats import nats_leases
 from harness.gateway.leases_redis import redis_leases
 from harness.gateway.membership import RENEW_EVERY_S, Membership
 
-ROSTER = "membership"
+MEMBERSHIP = "membership"
 
 
 @contextlib.asynccontextmanager
@@ -26,17 +26,17 @@ async def shared_membership(services: Services, topology: Topology, url: str, sh
 
 def _leases(services: Services, topology: Topology) -> contextlib.AbstractAsyncContextManager[LeaseStore]:
     if services.kafka_bootstrap is not None:
-        return kafka_leases(services, topology, ROSTER)
+        return kafka_leases(services, topology, MEMBERSHIP)
     if services.redis_url is not None:
-        return redis_leases(services.redis_url, topology.topic(ROSTER), topology.gateways)
+        return redis_leases(services.redis_url, topology.topic(MEMBERSHIP), topology.gateways)
     assert services.nats_url is not None, "what needs no backend has one gateway, and no membership"
-    return nats_leases(services.nats_url, topology.topic(ROSTER), topology.gateways)
+    return nats_leases(services.nats_url, topology.topic(MEMBERSHIP), topology.gateways)
 
 
 async def who_is_there(services: Services, topology: Topology) -> set[str]:
     """URLs of the gateways that have a place in the fleet whose membership is in this Kafka."""
     deadline = time.monotonic() + LEASE_S + RENEW_EVERY_S
-    async with kafka_leases(services, topology, ROSTER) as leases:
+    async with kafka_leases(services, topology, MEMBERSHIP) as leases:
         while True:
             there = await leases.holders()  # at first perhaps some that ended a while ago
             if not there or time.monotonic() > deadline:

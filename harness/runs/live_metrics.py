@@ -20,7 +20,7 @@ LABELS = ("arch", "scenario")
 VERDICTS = ("sent", "acked", "expected", "delivered", "lost", "lost_acked", "duplicated", "reordered")
 
 
-class Watch:
+class LiveMetrics:
     """What is told of a run, second by second; and of its ledger, when that has judged."""
 
     def __init__(self) -> None:
@@ -72,12 +72,12 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watched(metrics: str | None, origins: Iterable[str] = ()) -> Iterator[Watch]:
-    """A Watch that is served at that HOST:PORT as /metrics, if there is one. Raises UsageError.
+def watched(metrics: str | None, origins: Iterable[str] = ()) -> Iterator[LiveMetrics]:
+    """A LiveMetrics that is served at that HOST:PORT as /metrics, if there is one. Raises UsageError.
 
     `origins` as for the web UI beside it.
     """
-    watch = Watch()
+    watch = LiveMetrics()
     if metrics is None:
         yield watch
         return

@@ -29,7 +29,7 @@ from harness.load.driver_client import DriverProcess
 from harness.measure.histogram import Latencies
 from harness.measure.resources import CpuUsed
 from harness.runs.fault_injector import Injector
-from harness.runs.live_metrics import Watch, watched
+from harness.runs.live_metrics import LiveMetrics, watched
 from harness.runs.record import HISTOGRAMS, Record
 from harness.runs.summary import SCHEMA, Measured, Summary
 from harness.services.backends import NOBODYS, Backends
@@ -41,7 +41,7 @@ from harness.services.nats import metrics as nats_metrics
 from harness.services.nats.metrics import NatsCounters
 from harness.services.redis import metrics as redis_metrics
 from harness.services.redis.metrics import RedisCounters
-from harness.services.remote import DistantStack, resolve_fleet
+from harness.services.remote import RemoteStack, resolve_fleet
 from harness.services.stack import Stack
 
 READY_TIMEOUT_S = 60.0
@@ -102,11 +102,11 @@ def required(settings: RunSettings, architecture: type[Candidate]) -> Requiremen
 
 def stack_of(
     settings: RunSettings, architecture: type[Candidate], backends: Backends | LentBackends, logs: Path, limits: Limits
-) -> Stack | DistantStack:
+) -> Stack | RemoteStack:
     """What the load will meet: gateways that stand already, or gateways with these limits that start here."""
     topology = config.topology(settings, architecture, config.new_run_id())
     if settings.gateways_at:
-        return DistantStack(settings.gateways_at, topology)
+        return RemoteStack(settings.gateways_at, topology)
     return Stack(architecture, topology, backends, logs, tick_s=settings.tick_s, limits=limits)
 
 
@@ -117,7 +117,7 @@ def run_on(
     scenario: Path,
     progress: Progress,
     *,
-    watch: Watch | None = None,
+    watch: LiveMetrics | None = None,
 ) -> Outcome:
     """Run and record on backends that may be running already, and are left running. Call it in signals_interrupt."""
     settings = record.settings
@@ -125,7 +125,7 @@ def run_on(
     stack = stack_of(settings, architecture, backends, record.logs, limits)
     if settings.kafka_bootstrap is not None:
         record.note_cluster(cluster_settings(external_services(settings)))
-    run = Run(stack, record, architecture, progress, watch or Watch())
+    run = Run(stack, record, architecture, progress, watch or LiveMetrics())
 
     def start_and_go() -> None:
         driver: DriverProcess | None = None
@@ -216,11 +216,11 @@ class Run:
 
     def __init__(
         self,
-        stack: Stack | DistantStack,
+        stack: Stack | RemoteStack,
         record: Record,
         architecture: type[Candidate],
         progress: Progress,
-        watch: Watch,
+        watch: LiveMetrics,
     ) -> None:
         self._watch = watch
         watch.begin(record.settings.arch, record.scenario)
@@ -457,7 +457,7 @@ class Run:
         return summary if self._measured is None else self._measured.add_to(summary, self._architecture)
 
     def _whose_services(self) -> str:
-        if isinstance(self._stack, DistantStack):
+        if isinstance(self._stack, RemoteStack):
             return self._stack.services
         if isinstance(self._stack.backends, LentBackends):
             return "chatbench up"

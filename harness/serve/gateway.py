@@ -44,7 +44,7 @@ FLEET = re.compile(r"[a-z0-9-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StandaloneGateway:
     """Where a gateway stands, and in which fleet."""
 
     fleet: str
@@ -55,28 +55,28 @@ class Standing:
     peers: tuple[str, ...]  # URLs of all gateways of the fleet, by place; none: it has a membership
 
 
-def stand(
-    standing: Standing, settings: RunSettings, architecture: type[Architecture], say: Callable[[str], None]
+def serve_standalone(
+    standalone: StandaloneGateway, settings: RunSettings, architecture: type[Architecture], say: Callable[[str], None]
 ) -> None:
     """Serve until SIGINT or SIGTERM; `say` is told one line of JSON when members can come.
 
     Raises UsageError or ServiceFailed.
     """
-    if standing.peers:
-        if settings.gateways not in {None, len(standing.peers)}:
+    if standalone.peers:
+        if settings.gateways not in {None, len(standalone.peers)}:
             raise UsageError(
-                f"--gateways is {settings.gateways}, but --peers names {len(standing.peers)}; leave it out"
+                f"--gateways is {settings.gateways}, but --peers names {len(standalone.peers)}; leave it out"
             )
-        settings = msgspec.structs.replace(settings, gateways=len(standing.peers))
+        settings = msgspec.structs.replace(settings, gateways=len(standalone.peers))
     config.validate(settings, architecture)
-    _check(standing, settings, architecture)
+    _check(standalone, settings, architecture)
     settings = resolve_brokers(settings)
     config.raise_open_file_limit()
     log_to_stderr()  # it stands in no run whose logs there would be
     collect_seldom()
     services = external_services(settings)
     try:
-        uvloop.run(_stand(standing, settings, architecture, services, say))
+        uvloop.run(_serve_standalone(standalone, settings, architecture, services, say))
     except asyncio.CancelledError:
         pass  # a signal, before it served
     except (GoneForGood, NoPlace, NoJetStream, StoreAway) as problem:
@@ -111,18 +111,18 @@ def _check_name(fleet: str) -> None:
         raise UsageError(f"--fleet is {fleet!r}, but it must be up to 40 of a-z, 0-9 and -")
 
 
-def _check(standing: Standing, settings: RunSettings, architecture: type[Architecture]) -> None:
-    _check_name(standing.fleet)
+def _check(standalone: StandaloneGateway, settings: RunSettings, architecture: type[Architecture]) -> None:
+    _check_name(standalone.fleet)
     gateways = settings.gateway_count(architecture)
     for name, option, given, required in config.external_backends(settings, architecture):
         if required and given is None:
             raise UsageError(f"{settings.arch} needs a {name} that all its gateways reach; say where: {option}")
-    bind = standing.exposure.bind
-    if (why := cannot_listen(standing.port, bind)) is not None:
-        raise UsageError(f"--listen {bind}:{standing.port}: {why}")
-    if standing.place is not None and not 0 <= standing.place < gateways:
-        raise UsageError(f"--place is {standing.place}, but the {gateways} gateways have places 0 to {gateways - 1}")
-    if standing.peers and standing.place is None:
+    bind = standalone.exposure.bind
+    if (why := cannot_listen(standalone.port, bind)) is not None:
+        raise UsageError(f"--listen {bind}:{standalone.port}: {why}")
+    if standalone.place is not None and not 0 <= standalone.place < gateways:
+        raise UsageError(f"--place is {standalone.place}, but the {gateways} gateways have places 0 to {gateways - 1}")
+    if standalone.peers and standalone.place is None:
         raise UsageError("--peers names all gateways by their places; say which of them this one is: --place")
 
 
@@ -173,15 +173,15 @@ def _first_host(services: Services) -> str:
     return LOOPBACK
 
 
-def _url(standing: Standing, services: Services) -> str:
+def _url(standalone: StandaloneGateway, services: Services) -> str:
     """Where others reach it."""
-    if standing.peers:
-        return standing.peers[standing.place or 0]
-    return standing.advertise or gateway_url(standing.port, _address(standing.exposure.bind, services))
+    if standalone.peers:
+        return standalone.peers[standalone.place or 0]
+    return standalone.advertise or gateway_url(standalone.port, _address(standalone.exposure.bind, services))
 
 
-async def _stand(
-    standing: Standing,
+async def _serve_standalone(
+    standalone: StandaloneGateway,
     settings: RunSettings,
     architecture: type[Architecture],
     services: Services,
@@ -191,15 +191,15 @@ async def _stand(
     assert this is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, this.cancel)
-    topology = fleet_topology(standing.fleet, settings, architecture)
-    url = _url(standing, services)
+    topology = fleet_topology(standalone.fleet, settings, architecture)
+    url = _url(standalone, services)
     async with contextlib.AsyncExitStack() as stack:
-        membership, place = None, standing.place or 0
-        if not standing.peers and topology.gateways > 1:
-            common = _common(standing.fleet, topology.brokers, topology.gateways)
+        membership, place = None, standalone.place or 0
+        if not standalone.peers and topology.gateways > 1:
+            common = _common(standalone.fleet, topology.brokers, topology.gateways)
             shape = f"{settings.arch} with {_shape(topology)}"
             membership = await stack.enter_async_context(shared_membership(services, common, url, shape))
-            place = await membership.take_place(standing.place)
+            place = await membership.take_place(standalone.place)
             stack.push_async_callback(membership.leave)
         await asyncio.to_thread(architecture.provision, services, topology)
         await run_gateway(
@@ -208,9 +208,9 @@ async def _stand(
                 services=services,
                 topology=topology,
                 index=place,
-                port=standing.port,
-                peers=standing.peers or (url,),
-                exposure=standing.exposure,
+                port=standalone.port,
+                peers=standalone.peers or (url,),
+                exposure=standalone.exposure,
                 tick_s=settings.tick_s,
             ),
             membership,

@@ -21,7 +21,7 @@ from harness.ipc import messages as msg
 from harness.ipc.driver_settings import DriverSettings, WebSettings
 from harness.load.driver_client import DriverProcess
 from harness.report.html import write_report
-from harness.runs.live_metrics import Watch, watched
+from harness.runs.live_metrics import LiveMetrics, watched
 from harness.runs.record import Record
 from harness.runs.run import (
     Run,
@@ -35,7 +35,7 @@ from harness.runs.run import (
 from harness.services.backends import Backends
 from harness.services.external import external_services, resolve_brokers
 from harness.services.ports import cannot_listen
-from harness.services.remote import DistantStack, resolve_fleet
+from harness.services.remote import RemoteStack, resolve_fleet
 from harness.services.stack import Stack
 from harness.services.workdir import discard, keep, make_logs_folder
 
@@ -112,10 +112,10 @@ class Recorder:
     """Conducts and records the tests that are started in the web UI."""
 
     architecture: type[Candidate]
-    stack: Stack | DistantStack
+    stack: Stack | RemoteStack
     driver: DriverProcess
     progress: Progress
-    watch: Watch
+    watch: LiveMetrics
 
     def record(self, started: msg.Started) -> str:
         """One test, until it has ended; returns what to tell the user."""

@@ -96,7 +96,7 @@ def _ask(url: str, path: str, kind: type[Answer]) -> Answer | None:
     return ask(url, path, kind, own_token(), ANSWER_TIMEOUT_S)
 
 
-class DistantFleet:
+class RemoteFleet:
     """As Fleet, for whoever only drives it."""
 
     def __init__(self, urls: tuple[str, ...]) -> None:
@@ -135,10 +135,10 @@ class DistantFleet:
         return []
 
 
-class DistantMeter:
+class RemoteMeter:
     """As Meter, by the gateways' own word; what they stand on is not measured."""
 
-    def __init__(self, fleet: DistantFleet) -> None:
+    def __init__(self, fleet: RemoteFleet) -> None:
         self._fleet = fleet
 
     @property
@@ -154,7 +154,7 @@ class DistantMeter:
         return {"gateway": sum(stats.rss_bytes for stats in self._fleet.stats().values())}
 
 
-class DistantStack:
+class RemoteStack:
     """As Stack, of which nothing is this run's own."""
 
     kafka = redis = nats = None
@@ -162,20 +162,20 @@ class DistantStack:
 
     def __init__(self, urls: tuple[str, ...], topology: Topology) -> None:
         self.topology = topology
-        self.fleet = DistantFleet(urls)
+        self.fleet = RemoteFleet(urls)
 
     def begin(self, on_progress: OnProgress) -> None:
         """They have begun."""
 
-    def start(self) -> DistantFleet:
+    def start(self) -> RemoteFleet:
         self.fleet.check_nobody_else()
         return self.fleet
 
     def check(self) -> None:
         """A gateway that is gone shows in what its members do not hear."""
 
-    def meter(self) -> DistantMeter:
-        return DistantMeter(self.fleet)
+    def meter(self) -> RemoteMeter:
+        return RemoteMeter(self.fleet)
 
     def stop(self) -> None:
         """They go on."""

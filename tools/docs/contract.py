@@ -51,9 +51,9 @@ WIRE = """\
 
 ## The frames between a member and a gateway
 
-JSON text over a WebSocket, one object a frame, at the address of a gateway. `t` names the kind of frame. Where it
-has a token, the handshake carries that as `Authorization: Bearer TOKEN` or as `?token=TOKEN`. A gateway closes with 1008
-and a reason when a member breaks a limit. Keys that hold their default may be left out.
+JSON text over a WebSocket, one object a frame, at the address of a gateway. `t` names the kind of frame. Where the
+gateway has a token, the handshake carries it as `Authorization: Bearer TOKEN` or as `?token=TOKEN`. A gateway closes
+with 1008 and a reason when a member breaks a limit. Keys that hold their default may be left out.
 """
 
 

@@ -22,7 +22,7 @@ def test_every_command_stands_under_a_heading_with_its_whole_summary() -> None:
         summary = " ".join((command.help or "").split("\n\n")[0].split())
         assert f"{name} {summary}" in shown
         assert sum(command in commands for commands in main.sections.values()) == 1
-    for heading in ("Measure:", "Decide:", "Watch:", "Trust:", "Hosts:"):
+    for heading in ("Measure:", "Decide:", "LiveMetrics:", "Trust:", "Hosts:"):
         assert heading in shown
 
 

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from harness.gateway.metrics import OpenMetrics
-from harness.runs.live_metrics import Watch
+from harness.runs.live_metrics import LiveMetrics
 from tests.harness.gateway.test_metrics import STATS
 from tools.deploy.__main__ import COMPOSE, files
 from tools.deploy.dashboard import PANELS
@@ -224,7 +224,7 @@ def told() -> set[str]:
     """The names of all that a gateway and a driver tell."""
     text = OpenMetrics("plan1", 0, lambda: STATS).text()
     names = set(re.findall(r"^([a-z_]+)[{ ]", text, re.MULTILINE))
-    for metric in Watch().registry.collect():
+    for metric in LiveMetrics().registry.collect():
         names |= {metric.name, f"{metric.name}_total"} if metric.type == "counter" else {metric.name}
     return names
 

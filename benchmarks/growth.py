@@ -156,7 +156,7 @@ def partitions(counts: str, rounds: int, rate_per_s: float, seconds: float) -> N
             warmup_s=3,
             gateways=1,
             partitions=count,
-            dedup=arch == "plan1",
+            arch_options=("dedup=1",) if arch == "plan1" else (),
         )
 
     with bench(Requirements(kafka=True, redis=True)) as its:

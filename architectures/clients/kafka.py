@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
+from functools import partial
 from queue import SimpleQueue
 from types import MappingProxyType
 from typing import Any
@@ -254,9 +255,9 @@ class AckedProducer:
         acks: str = "all",
     ) -> AckedProducer:
         """`failed` is told when the topic is deleted, or Kafka does not let us write there any more."""
-        admin = admin_client(services)
-        limit = min(await message_max_bytes(admin, topic) or MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES)
-        watch = TopicWatch(admin, topic, failed)
+        new_admin = partial(admin_client, services)
+        limit = min(await message_max_bytes(new_admin, topic) or MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES)
+        watch = TopicWatch(new_admin, topic, failed)
         return cls(services, client_id, acks, watch=watch, failed=failed, message_max_bytes=limit)
 
     def send(

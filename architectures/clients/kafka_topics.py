@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -15,21 +14,32 @@ LOOK_EVERY_S = 2.0
 MISSING_LOOKS_MIN = 2  # a broker that comes back may not know all topics at once
 ANSWER_TIMEOUT_S = 5.0
 
+NewAdmin = Callable[[], AdminClient]
 
-async def message_max_bytes(admin: AdminClient, topic: str) -> int | None:
+
+async def message_max_bytes(new_admin: NewAdmin, topic: str) -> int | None:
     """The topic's `max.message.bytes`; None where to ask for it is forbidden, or nobody answers."""
-    asked = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    told = admin.describe_configs([asked], request_timeout=ANSWER_TIMEOUT_S)[asked]
-    with contextlib.suppress(KafkaException, TimeoutError):
-        return int((await asyncio.wrap_future(told))["max.message.bytes"].value)
-    return None
+
+    def ask() -> int | None:
+        asked = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        told = new_admin().describe_configs([asked], request_timeout=ANSWER_TIMEOUT_S)[asked]
+        try:
+            return int(told.result()["max.message.bytes"].value)
+        except (KafkaException, TimeoutError):
+            return None
+
+    return await asyncio.to_thread(ask)
 
 
 class TopicWatch:
-    """Tells `failed` when the topic was deleted: librdkafka waits for it to come again, for minutes and in silence."""
+    """Tells `failed` when the topic was deleted: librdkafka waits for it to come again, for minutes and in silence.
 
-    def __init__(self, admin: AdminClient, topic: str, failed: Callable[[BaseException], None]) -> None:
-        self._admin = admin
+    Each look has a client of its own. One that asks again and again, and loses the broker that it asks, keeps a core
+    busy in librdkafka 2.16 for as long as the broker is away (issues 2565 and 3692 there are alike).
+    """
+
+    def __init__(self, new_admin: NewAdmin, topic: str, failed: Callable[[BaseException], None]) -> None:
+        self._new_admin = new_admin
         self._topic = topic
         self._failed = failed
         self._looking = asyncio.create_task(self._look())
@@ -38,7 +48,7 @@ class TopicWatch:
         first: str | None = None
         missing = 0
         while True:
-            topic_id = await self._topic_id()
+            topic_id = await asyncio.to_thread(self._topic_id)
             missing = missing + 1 if topic_id == "" else 0
             first = first or topic_id
             another = bool(first and topic_id and topic_id != first)  # of the same name, made since
@@ -48,11 +58,12 @@ class TopicWatch:
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _topic_id(self) -> str | None:
-        """Empty if there is no such topic; None if nobody says."""
-        asked = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=ANSWER_TIMEOUT_S)
+    def _topic_id(self) -> str | None:
+        """Empty if there is no such topic; None if nobody says so in time. Blocks."""
+        admin = self._new_admin()
+        asked = admin.describe_topics(TopicCollection([self._topic]), request_timeout=ANSWER_TIMEOUT_S)
         try:
-            return str((await asyncio.wrap_future(asked[self._topic])).topic_id)
+            return str(asked[self._topic].result().topic_id)
         except KafkaException as problem:
             return "" if problem.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART else None
 

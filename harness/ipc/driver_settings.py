@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.core.addresses import HostPort, host_port
+from architectures.clients.address import HostPort
+from harness.core.addresses import host_port
 from harness.core.options import parse_options
 from harness.core.settings import RunSettings
 

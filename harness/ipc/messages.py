@@ -365,7 +365,7 @@ class PhaseResult(Struct, frozen=True):
     locust_stats_csv: str = ""
     classes: list[ClassResult] = []
     kinds: list[KindResult] = []
-    pool_changed: str | None = None  # who came and went since the probe, where nobody was to
+    members_changed: str | None = None  # who came and went since the probe, where nobody was to
 
 
 class Ready(Struct, frozen=True):

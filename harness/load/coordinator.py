@@ -404,7 +404,7 @@ class Coordinator:
             locust_stats_csv=self._stats_csv(),
             classes=self._class_results(),
             kinds=kind_results(self._kinds, judgement.fates, reports),
-            pool_changed=self._crowd_changed(),
+            members_changed=self._members_changed(),
         )
 
     def _unsaid(self) -> list[msg.Unsaid]:
@@ -428,7 +428,7 @@ class Coordinator:
             for plan in self._classes
         ]
 
-    def _crowd_changed(self) -> str | None:
+    def _members_changed(self) -> str | None:
         """Who came or went since the probe though no shape asked for it: then rate and members are not as asked."""
         came, went = (sum(getattr(unsaid, how) for unsaid in self._unsaid()) for how in ("came", "went"))
         if self._environment.shape_class is not None or not self._class_rates or came == went == 0:

@@ -19,7 +19,7 @@ import gevent
 import msgspec
 from locust.env import Environment
 
-from harness.core.addresses import HostPort
+from architectures.clients.address import HostPort
 from harness.core.errors import ServiceFailed, UsageError
 from harness.core.outermost import run_child
 from harness.core.token import TOKEN_VARIABLE

@@ -35,9 +35,6 @@ class WatchedMember(Protocol):
     @property
     def greenlet(self) -> gevent.Greenlet | None: ...
 
-    @property
-    def tasks(self) -> list[Any]: ...
-
 
 class ScenarioWatch:
     """Watches the members of one Locust process."""
@@ -144,7 +141,8 @@ class ScenarioWatch:
             much = cpu_s > BUSY_SHARE * took_s or tasks > IDLE_TASKS_OF_MEMBER_PER_S * took_s * members
             if not self._asked[kind] and often and much:
                 scenario = inspect.getfile(kind)
-                named: Any = next(iter(kind.tasks))
+                user: Any = kind  # whose tasks are Locust's to say
+                named: Any = next(iter(user.tasks))
                 self._tell(
                     f"the scenario {at(scenario, inspect.getsourcelines(named)[1])} keeps a core busy with nothing: "
                     f"the tasks of {kind.__name__} end {tasks / took_s:,.0f} times a second and say nothing; call "

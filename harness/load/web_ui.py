@@ -97,7 +97,7 @@ class WebDriver:
         self._channel = channel
         self._web: WebSettings = settings.web
         self._callers = Callers.of((settings.web.host,), settings.web.origins)
-        self._asked = settings.run
+        self._run = settings.run
         self._scenarios = {scenario.path.stem: scenario for scenario in scenarios}
         self._urls: list[str] = []
         self._frames_per_s = math.inf  # that one member may send; until the gateways are there, nobody can
@@ -175,7 +175,7 @@ class WebDriver:
 
     def _settings_of(self, options: Namespace) -> RunSettings:
         return msgspec.structs.replace(
-            self._asked,
+            self._run,
             scenario=str(self._chosen(options).path),
             members=int(options.num_users),
             rooms=options.rooms or None,
@@ -299,7 +299,7 @@ class WebDriver:
         web.template_args = {
             "extended_tabs": [{"title": "Ledger and CPU", "key": TAB}],
             "extended_tables": [
-                {"key": TAB, "structure": [{"key": "what", "title": "What"}, {"key": "value", "title": self._web.arch}]}
+                {"key": TAB, "structure": [{"key": "what", "title": "What"}, {"key": "value", "title": self._run.arch}]}
             ],
             "extended_csv_files": [{"href": f"/{TAB}/csv", "title": "Download ledger and CPU CSV"}],
         }

@@ -47,7 +47,7 @@ def judge_driver(
     latency_error_ms: float = 0.0,
     latency_p50_ms: float | None = None,
     latency_p99_ms: float | None = None,
-    crowd_changed: str | None = None,
+    members_changed: str | None = None,
 ) -> DriverVerdict:
     """`cpu_share` is CPU time over wall time of each driver process, by its name for the user.
 
@@ -78,8 +78,8 @@ def judge_driver(
         )
     if workers_lost:
         problems.append(f"{workers_lost} of its Locust workers ended during the run: their members count for nothing")
-    if crowd_changed is not None:
-        problems.append(crowd_changed)
+    if members_changed is not None:
+        problems.append(members_changed)
     if latency_p50_ms is not None and latency_error_ms > CLOCK_ERROR_SHARE_MAX * latency_p50_ms:
         problems.append(
             f"the clocks of its hosts are known to {latency_error_ms:.1f} ms only, more than half of the median latency"

@@ -302,7 +302,7 @@ class Measured:
                 latency_error_ms=latency_error_ms(self.result.clocks),
                 latency_p50_ms=latency.summary().p50,
                 latency_p99_ms=latency.summary().p99,
-                pool_changed=self.result.pool_changed,
+                members_changed=self.result.members_changed,
             ),
             classes=[self._of_class(each) for each in self.result.classes],
         )

@@ -129,13 +129,13 @@ def _hot(effort: ClaimsPlan) -> Iterator[RunSettings]:
 
 
 def _one_room(effort: ClaimsPlan) -> Iterator[RunSettings]:
-    for number, name in _in_turns(candidates(), effort.rounds):
+    for number, name in _in_turns(tuple(candidates()), effort.rounds):
         yield _run(effort, name, number, rate_per_s=50.0)
 
 
 def _small_rooms(effort: ClaimsPlan) -> Iterator[RunSettings]:
     """Rooms of two: half of the gateways have nobody in a room."""
-    for number, name in _in_turns(candidates(), effort.rounds):
+    for number, name in _in_turns(tuple(candidates()), effort.rounds):
         yield _run(effort, name, number, scenario="many_rooms", rooms=100, gateways=4, members=200, rate_per_s=100.0)
 
 

@@ -19,7 +19,7 @@ from harness.core.registry import architecture_names, peer_names, scenario_files
 from harness.experiments.costs.advice import Advice
 from harness.report.claims import Judged
 from harness.report.comparison import Report
-from harness.report.costs import Fitted
+from harness.report.costs import UnitCosts
 from tools.docs.quotes import REFERENCE
 
 CHATBENCH = [sys.executable, "-m", "harness.cli"]
@@ -238,7 +238,7 @@ ANSWERS = {
     "advise": (["advise", "--rooms", "1k", "--members-per-room", "200", "--rate", "2k"], Advice),
     "report": (["report", str(REFERENCE / "big_room"), "--out"], Report),
     "claims": (["claims", "--from", str(REFERENCE / "claims"), "--out"], list[Judged]),
-    "costs": (["costs", "--from", str(REFERENCE / "costs"), "--out"], Fitted),
+    "costs": (["costs", "--from", str(REFERENCE / "costs"), "--out"], UnitCosts),
 }
 
 

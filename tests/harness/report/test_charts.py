@@ -5,9 +5,10 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 
+from harness.core.registry import architecture_names, colour_of, load_architecture
 from harness.measure.validity import DriverVerdict
 from harness.report.charts import CHARTS, has_data, throughput_and_latency
-from harness.report.style import ARCHITECTURES, OTHERS, colours_of, save
+from harness.report.style import IN_THE_DARK, OTHERS, colours_of, save
 from harness.results.frames import Frames, frames_of, read_records
 from tests.harness.report.records import write_record
 
@@ -60,6 +61,8 @@ def test_losses_are_drawn_as_shares(tmp_path: Path) -> None:
 
 def test_an_architecture_has_its_colour_whoever_is_beside_it() -> None:
     assert colours_of(["plan2", "plan1"])["plan2"] == colours_of(["plan2", "mine", "redis"])["plan2"]
-    assert colours_of(["plan1", "plan1 (4 partitions)"])["plan1 (4 partitions)"] == ARCHITECTURES["plan1"]
+    assert colours_of(["plan1", "plan1 (4 partitions)"])["plan1 (4 partitions)"] == load_architecture("plan1").colour
     assert len(set(colours_of(["a", "b", "plan1", "plan2", "z"]).values())) == 5
-    assert len(set(ARCHITECTURES.values()) | set(OTHERS)) == len(ARCHITECTURES) + len(OTHERS)
+    own = [colour for name in architecture_names() if (colour := colour_of(name)) is not None]
+    assert len({*own, *OTHERS}) == len(own) + len(OTHERS), "no two are alike"
+    assert set(IN_THE_DARK) <= set(own)

@@ -23,14 +23,14 @@ from harness.experiments.selftest import Check
 from harness.measure.histogram import LatencyMs
 from harness.report.claims import Judged
 from harness.report.comparison import Report
-from harness.report.costs import Fitted
+from harness.report.costs import UnitCosts
 from harness.results.frames import KEY, Frames, frames_of, read_records
 from harness.runs.summary import FaultSeen, NatsPerMessage, RedisPerMessage, Resumed, Summary
 from tests.harness.report.records import write_record
 
 ROOT = Path(__file__).parents[3]
 DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
-ANSWERS = (Summary, Report, Matrix, Judged, Listing, MachineCheck, Capacity, Advice, Fitted, Check)
+ANSWERS = (Summary, Report, Matrix, Judged, Listing, MachineCheck, Capacity, Advice, UnitCosts, Check)
 BESIDE = {"Capacity": {"at_least": "boolean"}}  # keys that are not fields
 UNITS = {
     "_us_per_delivery": "us",

@@ -11,10 +11,8 @@ import pytest
 from harness.experiments.claims.catalogue import CLAIMS
 from harness.experiments.claims.study import judge
 from harness.experiments.costs.study import fit_and_check
-from harness.report.claims import FOUND as FINDINGS
-from harness.report.claims import write_findings
-from harness.report.costs import FOUND as UNIT_COSTS
-from harness.report.costs import Fitted, write_costs
+from harness.report.claims import FINDINGS, write_findings
+from harness.report.costs import UNIT_COSTS, UnitCosts, write_costs
 from tools.docs import korean, quotes
 from tools.docs.quotes import DOCUMENTS, REFERENCE, ROOT, quoted
 
@@ -62,7 +60,7 @@ def test_the_findings_of_the_reference_are_what_its_records_say(tmp_path: Path) 
 def test_the_unit_costs_of_the_reference_are_what_its_records_say(tmp_path: Path) -> None:
     write_costs(*fit_and_check(REFERENCE / "costs"), tmp_path)
     made, committed = (
-        msgspec.json.decode((folder / UNIT_COSTS).read_bytes(), type=Fitted)
+        msgspec.json.decode((folder / UNIT_COSTS).read_bytes(), type=UnitCosts)
         for folder in (tmp_path, REFERENCE / "costs")
     )
     for one, other in zip(made.unit_costs, committed.unit_costs, strict=True):

@@ -68,6 +68,7 @@ MENDED_BY_ITSELF = (
 )
 
 
+UNREACHED = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)
 FORBIDDEN = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -311,6 +312,8 @@ class AckedProducer:
 
     def _on_problem(self, error: KafkaError) -> None:
         """On the polling thread. What is not for good, librdkafka mends itself."""
+        if error.code() in UNREACHED:
+            self._watch.note_trouble()
         if (for_good := gone_for_good(error)) is not None:
             self._loop.call_soon_threadsafe(self._failed, for_good)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from architectures.clients.kafka import _reached, admin_client, create_topic
+from architectures.clients.kafka_topics import TopicWatch
 from architectures.interface import Architecture, GoneForGood, Rejected, Requirements, Services, Topology
 from architectures.kafka_broadcast import KafkaBroadcast
 from architectures.kafka_redis import KafkaRedis
@@ -117,3 +120,26 @@ def test_brokers_that_cannot_be_reached_where_they_say_they_are_are_told_with_th
     services = Services(kafka_bootstrap=f"127.0.0.1:{broker.proxied_port}")
     with pytest.raises(GoneForGood, match=rf"127.0.0.1:{broker.proxy_port}.*advertised.listeners"):
         create_topic(services, "anything", 1, Topology(run_id="far", gateways=1))
+
+
+def test_nobody_looks_while_a_broker_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("architectures.clients.kafka_topics.LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr("architectures.clients.kafka_topics.CALM_AFTER_S", 0.2)
+    looked_s: list[float] = []
+    looked = threading.Event()
+
+    def new_admin() -> AdminClient:
+        looked_s.append(time.monotonic())
+        looked.set()
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+    async def scenario() -> float:
+        watch = TopicWatch(new_admin, "any", lambda _problem: None)
+        watch.note_trouble()
+        noted_s = time.monotonic()
+        await asyncio.to_thread(looked.wait, 10)
+        await watch.close()
+        return noted_s
+
+    noted_s = asyncio.run(scenario())
+    assert looked_s[0] - noted_s > 0.15

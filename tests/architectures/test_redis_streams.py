@@ -95,8 +95,6 @@ def test_a_connection_that_is_cut_off_loses_nothing_and_doubles_nothing(server: 
     [
         ({"options": {"keep": 0.5}}, "keep is 0.5, but it must be a whole number"),
         ({"options": {"keep": "all"}}, "keep is all, but it must be a whole number"),
-        ({"partitions": 2}, "has no partitions"),
-        ({"dedup": True}, "no copies"),
     ],
 )
 def test_what_it_cannot_be_is_said(given: dict[str, object], says: str) -> None:

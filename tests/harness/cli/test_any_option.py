@@ -26,7 +26,7 @@ EDGES = (
     *(f"harness.services.external.{name}" for name in ("_ping", "_ask_nats", "_brokers")),
     "harness.services.remote._about",
     "harness.serve.gateway.collect_seldom",
-    *(f"harness.{name}.make_logs_folder" for name in ("ui", "up", "worker")),
+    *(f"harness.serve.{name}.make_logs_folder" for name in ("web_ui", "stack", "worker")),
 )
 
 

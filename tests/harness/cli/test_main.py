@@ -110,7 +110,7 @@ def test_doctor_says_what_would_be_downloaded(tmp_path: Path, monkeypatch: pytes
         (["run", "--arch", "plan1", "--out", "/dev/null/x"], "cannot be written"),
         (["run", "--arch", "plan1", "--gateways", "3", "--partitions", "2"], "use --partitions 3"),
         (["run", "--arch", "direct", "--gateways", "2"], "use --gateways 1"),
-        (["run", "--arch", "redis", "--partitions", "2"], "leave --partitions out"),
+        (["run", "--arch", "redis", "--partitions", "2"], "uses no Kafka; leave it out"),
         (["run", "--arch", "naive", "--dedup"], "has no option 'dedup'"),
         (["run", "--arch", "direct", "--brokers", "3"], "direct uses no Kafka"),
         (["run", "--arch", "plan1", "--members", "1e500"], "--members: '1e500' is no number"),

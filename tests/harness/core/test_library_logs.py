@@ -13,7 +13,7 @@ SPEAK = """
 import logging, sys, warnings
 from pathlib import Path
 from confluent_kafka import Producer
-from harness import library_logs
+from harness.core import library_logs
 library_logs.keep_off_the_terminal()
 logging.getLogger("early").warning("bird")
 warnings.warn("mind the gap")

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from architectures.direct import Direct
+from harness.core.registry import architecture_names, load_architecture
 from harness.core.settings import RunSettings
 from harness.measure.histogram import Latencies
 from harness.measure.validity import DriverVerdict
@@ -33,7 +34,12 @@ def write_record(
     """A complete run of 100 messages to 10 members; latency in ms is `cost_us` / 4 and around."""
     out.mkdir(exist_ok=True)
     uses_kafka = arch != "redis"
-    record = Record(out, RunSettings(arch=arch, rate_per_s=rate_per_s, **settings), "big_room", Direct)
+    record = Record(
+        out,
+        RunSettings(arch=arch, rate_per_s=rate_per_s, **settings),
+        "big_room",
+        load_architecture(arch) if arch in architecture_names() else Direct,
+    )
     for second in range(2):
         record.add_second(msgspec.structs.replace(TICK, phase="warm-up", second=second, latency_p99_ms=90.0))
     for second in range(5):

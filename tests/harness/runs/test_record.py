@@ -101,7 +101,7 @@ def test_what_an_ack_means_is_in_the_record(tmp_path: Path) -> None:
     manifest = msgspec.json.decode((new_record(tmp_path).folder / "manifest.json").read_bytes())
     assert manifest["architecture"] == {
         "summary": Plan1.summary,
-        "options": {"acks": "all", "replicas": 3},
+        "options": {"acks": "all", "replicas": 3, "dedup": 0},
         "kafka_producer": {"acks": "all", "enable.idempotence": True},
         "kafka_topics": {"replication.factor": 1, "min.insync.replicas": 1},
     }

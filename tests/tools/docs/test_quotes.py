@@ -89,4 +89,4 @@ def test_the_korean_pages_have_the_same_commands_figures_and_pictures(english: s
             re.findall(pattern, text, flags=re.DOTALL | re.MULTILINE) for text in (english_text, korean_text)
         )
         assert found == [each.replace("verdicts-in-korean", "verdicts") for each in other]
-        assert found
+        assert found or not pattern.startswith("```")

@@ -177,5 +177,5 @@ def test_a_folder_that_is_none_is_one_clear_sentence(command: str, tmp_path: Pat
 
 def test_the_guide_speaks_of_bands_only_if_the_charts_have_some() -> None:
     (axes,) = cost_over_members(MODEL, 5, 0.02).axes
-    guide = (Path(__file__).parents[3] / "docs" / "guide.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[4] / "docs" / "guide.md").read_text(encoding="utf-8")
     assert bool(axes.collections) == (" band" in guide)

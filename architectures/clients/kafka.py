@@ -31,7 +31,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # public, by its docs
 from confluent_kafka.cimpl import NewTopic
 
-from architectures.clients.kafka_topics import TopicWatch, message_max_bytes
+from architectures.clients.kafka_topics import TopicWatch, deleted, message_max_bytes
 from architectures.interface import BadTopology, Delivery, GoneForGood, Option, Rejected, Services, Topology
 
 # Whose word an ack is: of every in-sync replica (and then a retry can neither double nor reorder a record), of the
@@ -427,10 +427,15 @@ def poll_batch(consumer: Consumer) -> list[Message]:
 
 
 def _is_error(record: Message) -> bool:
-    """True for an event that is no record; raises KafkaException for one that librdkafka will not mend itself."""
+    """True for an event that is no record; raises for one that librdkafka will not mend itself.
+
+    KafkaException, or GoneForGood where the topic was deleted.
+    """
     error = record.error()
     if error is None:
         return False
+    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART and (topic := record.topic()) is not None:
+        raise deleted(topic)
     if error.fatal() or not (error.retriable() or error.code() in MENDED_BY_ITSELF):
         raise KafkaException(error)
     return True

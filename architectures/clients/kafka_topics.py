@@ -24,14 +24,20 @@ async def message_max_bytes(new_admin: NewAdmin, topic: str) -> int | None:
     """The topic's `max.message.bytes`; None where to ask for it is forbidden, or nobody answers."""
 
     def ask() -> int | None:
+        admin = new_admin()  # what it was asked ends with it
         asked = ConfigResource(ConfigResource.Type.TOPIC, topic)
-        told = new_admin().describe_configs([asked], request_timeout=ANSWER_TIMEOUT_S)[asked]
+        told = admin.describe_configs([asked], request_timeout=ANSWER_TIMEOUT_S)[asked]
         try:
             return int(told.result()["max.message.bytes"].value)
         except (KafkaException, TimeoutError):
             return None
 
     return await asyncio.to_thread(ask)
+
+
+def deleted(topic: str) -> GoneForGood:
+    """What the user is told of a topic that is not there any more."""
+    return GoneForGood(f"the topic {topic} was deleted from Kafka while it was in use; start again")
 
 
 class TopicWatch:
@@ -62,8 +68,7 @@ class TopicWatch:
             first = first or topic_id
             another = bool(first and topic_id and topic_id != first)  # of the same name, made since
             if missing >= MISSING_LOOKS_MIN or another:
-                told = f"the topic {self._topic} was deleted from Kafka while it was in use; start again"
-                self._failed(GoneForGood(told))
+                self._failed(deleted(self._topic))
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 

@@ -129,7 +129,8 @@ def test_a_matrix_of_faults_keeps_its_verdicts_in_every_window_and_names_what_it
     for cell in matrix().cells:
         assert cell.arch in text
         assert cell.fault in text
-    assert text.count("held") >= sum(cell.held is True for cell in matrix().cells)
+    rows = {(cell.arch, cell.fault) for cell in matrix().cells if cell.held is True}  # of several rounds
+    assert text.count("held") >= len(rows)
     assert ("In a wider window also" in text) == (width < 160)
 
 

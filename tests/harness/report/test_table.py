@@ -121,7 +121,7 @@ def test_what_broke_is_said_before_the_table_and_what_could_not_be_told_is_count
     ]
 
 
-@pytest.mark.parametrize("width", [40, 80, 100, 160])
+@pytest.mark.parametrize("width", [40, 80, 100, 240])
 def test_a_matrix_of_faults_keeps_its_verdicts_in_every_window_and_names_what_it_leaves_out(width: int) -> None:
     out = io.StringIO()
     Console(file=out, width=width).print(faults_table(matrix()))
@@ -131,7 +131,7 @@ def test_a_matrix_of_faults_keeps_its_verdicts_in_every_window_and_names_what_it
         assert cell.fault in text
     rows = {(cell.arch, cell.fault) for cell in matrix().cells if cell.held is True}  # of several rounds
     assert text.count("held") >= len(rows)
-    assert ("In a wider window also" in text) == (width < 160)
+    assert ("In a wider window also" in text) == (width < 240)
 
 
 def test_what_is_in_no_other_figure_is_shown_with_its_share_and_said_when_it_is_much() -> None:

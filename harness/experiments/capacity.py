@@ -25,7 +25,8 @@ from harness.core.signals import signals_interrupt, signals_wait
 from harness.core.units import duration_text
 from harness.runs.live_metrics import watched
 from harness.runs.record import Record, new_folder
-from harness.runs.run import required, run_on
+from harness.runs.run import run_on
+from harness.runs.setup import required
 from harness.runs.summary import Summary
 from harness.services.backends import Backends
 from harness.services.external import external_services, resolve_brokers

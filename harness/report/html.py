@@ -21,7 +21,7 @@ from harness.report.section import NOTHING, section_of, workload_name
 from harness.report.style import GRID, IN_THE_DARK, INK, SHADE, colours_of, save
 from harness.results.frames import WORKLOAD, Frames, RunRecord, frames_of, read_records
 from harness.results.reading import leaving_out
-from harness.runs.record import Manifest
+from harness.runs.manifest import Manifest
 
 RUN_COLUMNS = (
     "round",

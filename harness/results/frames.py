@@ -18,8 +18,9 @@ from harness.core.settings import RunSettings
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.ratio import ratio_of
 from harness.results.reading import Tell, read_histogram, read_run, read_seconds, refuse
+from harness.runs.manifest import Manifest
 from harness.runs.promises import one_for_each_fault
-from harness.runs.record import HISTOGRAMS, Manifest, record_folders
+from harness.runs.record import HISTOGRAMS, record_folders
 from harness.runs.summary import FaultSeen, GatewayFigures, SpreadMs, Summary
 
 # What makes runs comparable: the same load on as many gateways.

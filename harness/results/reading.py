@@ -13,7 +13,8 @@ import pandas as pd
 
 from harness.core.errors import UsageError
 from harness.measure.histogram import Latencies
-from harness.runs.record import TIMESERIES_COLUMNS, Manifest, read_manifest, read_summary
+from harness.runs.manifest import Manifest, read_manifest
+from harness.runs.record import TIMESERIES_COLUMNS, read_summary
 from harness.runs.summary import Summary
 
 COUNTED = ("second", "said", "acked", "delivered")

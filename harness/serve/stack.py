@@ -18,7 +18,7 @@ from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
 from harness.core.token import TOKEN_VARIABLE
 from harness.gateway.settings import ANY_LOAD, Exposure, Limits
-from harness.runs.run import show_first_use
+from harness.runs.setup import show_first_use
 from harness.services.backends import Backends
 from harness.services.external import external_services, resolve_brokers
 from harness.services.lease import offer

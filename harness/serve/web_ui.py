@@ -22,16 +22,10 @@ from harness.ipc.driver_settings import DriverSettings, WebSettings
 from harness.load.driver_client import DriverProcess
 from harness.report.html import write_report
 from harness.runs.live_metrics import LiveMetrics, watched
+from harness.runs.measurement import Run
 from harness.runs.record import Record
-from harness.runs.run import (
-    Run,
-    await_driver,
-    driver_secrets,
-    recorded,
-    required,
-    show_first_use,
-    stack_of,
-)
+from harness.runs.run import recorded
+from harness.runs.setup import await_driver, driver_secrets, required, show_first_use, stack_of
 from harness.services.backends import Backends
 from harness.services.external import external_services, resolve_brokers
 from harness.services.ports import cannot_listen

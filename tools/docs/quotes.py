@@ -39,7 +39,8 @@ from harness.report.run import summary_table
 from harness.report.section import figure_of, section_of
 from harness.report.verdict import CPU
 from harness.results.frames import METRICS, WORKLOAD, Frames, frames_of, read_records
-from harness.runs.record import read_manifest, read_summary, record_folders
+from harness.runs.manifest import read_manifest
+from harness.runs.record import read_summary, record_folders
 from tools.docs import korean
 from tools.docs.guide import CHATS, NEEDS
 

@@ -21,7 +21,7 @@ from harness.experiments.claims.experiments import REMEMBER, ClaimsPlan, plan
 from harness.experiments.plan_file import note, read_again
 from harness.experiments.series import PlannedRun, run_series
 from harness.runs.record import new_folder
-from harness.runs.run import show_first_use
+from harness.runs.setup import show_first_use
 from harness.services.backends import Backends
 
 ASKED = "claims.json"

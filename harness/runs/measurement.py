@@ -1,0 +1,303 @@
+"""The load of one run: members join, warm-up and measurement follow, and counters are read around the latter."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from architectures.interface import Candidate
+from harness.core import settings as config
+from harness.core.errors import Interrupted, ServiceFailed, UsageError
+from harness.core.progress import Progress
+from harness.core.signals import signals_wait
+from harness.gateway.settings import GatewayStats
+from harness.ipc import messages as msg
+from harness.load.driver_client import DriverProcess
+from harness.measure.histogram import Latencies
+from harness.measure.resources import CpuUsed
+from harness.runs.fault_injector import Injector
+from harness.runs.live_metrics import LiveMetrics
+from harness.runs.record import HISTOGRAMS, Record
+from harness.runs.summary import SCHEMA, Measured, Summary
+from harness.services.kafka import metrics as kafka_metrics
+from harness.services.kafka.metrics import KafkaCounters
+from harness.services.lease import LentBackends
+from harness.services.nats import metrics as nats_metrics
+from harness.services.nats.metrics import NatsCounters
+from harness.services.redis import metrics as redis_metrics
+from harness.services.redis.metrics import RedisCounters
+from harness.services.remote import RemoteStack
+from harness.services.stack import Stack
+
+SPAWN_TIMEOUT_S = 120.0
+PROBE_TIMEOUT_S = 30.0
+PHASE_SLACK_S = 30.0  # after a phase's end and its patience, for late sends, the drain and the verdict
+FAULT_PATIENCE_S = 8.0  # at least so long is waited for deliveries that a fault may have delayed
+PARTIAL_RESULT_TIMEOUT_S = 6.0
+SLOW_ONE_IN = 10  # the share of members that `slow:members` stops from reading
+# A phase begins this long after it is announced, so that every member knows of it and has scheduled its first message.
+LEAD_NS = 100_000_000
+LEAD_OF_MEMBER_NS = 50_000
+
+
+class Run:
+    """A run in progress on a stack that has been started, and what is known about it so far."""
+
+    def __init__(
+        self,
+        stack: Stack | RemoteStack,
+        record: Record,
+        architecture: type[Candidate],
+        progress: Progress,
+        watch: LiveMetrics,
+    ) -> None:
+        self._watch = watch
+        watch.begin(record.settings.arch, record.scenario)
+        self._stack = stack
+        self._settings = record.settings
+        self._architecture = architecture
+        self._record = record
+        self._progress = progress
+        self._rooms: int | None = None
+        self._measured: Measured | None = None
+        self._injector: Injector | None = None
+        self.load_began = False
+        self.left_behind: str | None = None
+
+    def learn_rooms(self, rooms: int) -> None:
+        """Raises UsageError if there are more rooms than members."""
+        self._rooms = rooms
+        if rooms > self._settings.members:
+            raise UsageError(
+                f"the scenario makes {rooms} rooms of {self._settings.members} members; use more --members"
+            )
+
+    def go(self, driver: DriverProcess) -> None:
+        """Take a driver that has been told to spawn through all phases. Afterwards summary() holds the results.
+
+        Raises ServiceFailed or UsageError, or Interrupted on a signal.
+        """
+        self._driver = driver
+        self._join()
+        self._probe()
+        self.load_began = True
+        if self._settings.warmup_s > 0:
+            self._run_phase("warm-up", self._settings.warmup_s)
+        self._measure()
+
+    def _join(self) -> None:
+        members = self._settings.members
+        self._progress.step("join", f"0 of {members} members", total=members)
+        while True:
+            spawned = self._driver.expect(msg.Spawned, SPAWN_TIMEOUT_S, "the members' joining")
+            self._watch.joined(spawned.joined)
+            self._progress.update(spawned.joined, f"{spawned.joined} of {members} members")
+            if spawned.problem is not None:
+                raise ServiceFailed(
+                    f"only {spawned.joined} of {members} members could join: {spawned.problem}; "
+                    f"the gateways' logs are in {self._record.logs}"
+                )
+            if spawned.complete:
+                return
+
+    def _probe(self) -> None:
+        self._progress.step("probe", "every member must hear every gateway")
+        self._driver.send(msg.Probe(fragments=not self._architecture.promises.everyone, timeout_s=PROBE_TIMEOUT_S))
+        probed = self._driver.expect(msg.Probed, PROBE_TIMEOUT_S + 15, "the probe")
+        if probed.problem is not None:
+            raise ServiceFailed(
+                f"the architecture does not deliver: after {PROBE_TIMEOUT_S:g} s {probed.problem}; "
+                f"the gateways' logs are in {self._record.logs}"
+            )
+
+    # --- phases
+
+    def _measure(self) -> None:
+        meter = self._stack.meter()
+        kafka_before, redis_before, nats_before = self._read_kafka(), self._read_redis(), self._read_nats()
+        gateways_before = self._read_gateways()
+        cpu: list[CpuUsed] = []
+        seconds: list[float] = []
+
+        def sample_cpu() -> None:
+            cpu.append(meter.cpu())
+            seconds.append(time.monotonic())
+
+        phase = self._run_phase("measure", self._settings.duration_s, at_start=sample_cpu, at_end=sample_cpu)
+        rss_bytes = meter.rss_bytes() | (phase.used.rss_bytes or {})
+        kafka_after, redis_after, nats_after = self._read_kafka(), self._read_redis(), self._read_nats()
+        gateways_after = self._read_gateways()
+        self._measured = Measured(
+            result=phase,
+            duration_s=seconds[1] - seconds[0],
+            cpu_s=_used([each.by_component for each in cpu]),
+            cpu_resolution_s=meter.resolution_s,
+            driver_cpu_s=phase.used.cpu_s,
+            rss_bytes=rss_bytes,
+            kafka=None if kafka_before is None or kafka_after is None else kafka_after.since(kafka_before),
+            redis=None if redis_before is None or redis_after is None else redis_after.since(redis_before),
+            nats=None if nats_before is None or nats_after is None else nats_after.since(nats_before),
+            gateways={
+                process: stats.since(gateways_before[process]) if process in gateways_before else stats
+                for process, stats in gateways_after.items()
+            },
+            gateway_cpu_s=_used([each.by_gateway for each in cpu]),
+            gateways_gone=not gateways_before.keys() <= gateways_after.keys(),
+            happened=[] if self._injector is None else self._injector.happened(),
+            ended=[] if self._stack.fleet is None else self._stack.fleet.endings(),
+        )
+        self._watch.verdict(phase.verdict)
+        self._write_details(phase)
+
+    def _write_details(self, phase: msg.PhaseResult) -> None:
+        self._record.write_text("locust_stats.csv", phase.locust_stats_csv)
+        for name in HISTOGRAMS:
+            measured = Latencies.unpack(getattr(phase, name))
+            self._record.write_text(f"{name}.hdr", measured.encode().decode())
+        Latencies.unpack(phase.latency).write_hgrm(self._record.folder / "latency.hgrm")
+
+    def _run_phase(
+        self,
+        name: str,
+        duration_s: float,
+        at_start: Callable[[], None] = lambda: None,
+        at_end: Callable[[], None] = lambda: None,
+    ) -> msg.PhaseResult:
+        """Let the members send for that long, wait for messages in flight, and return what was counted."""
+        start_ns = time.time_ns() + LEAD_NS + self._settings.members * LEAD_OF_MEMBER_NS
+        end_ns = start_ns + round(duration_s * 1e9)
+        until = f"{duration_s:g} s" if duration_s < config.DURATION_MAX_S else "until it is stopped"
+        self._progress.step(name, until, total=duration_s)
+        injector = self._arm_faults(start_ns) if name == "measure" else None
+        patience_s = msg.PATIENCE_S
+        if injector is not None:
+            patience_s = max(FAULT_PATIENCE_S, *(fault.follows_s for fault in injector.faults))
+        self._driver.send(msg.BeginPhase(name=name, start_ns=start_ns, end_ns=end_ns, patience_s=patience_s))
+        time.sleep(max(0, start_ns - time.time_ns()) / 1e9)
+        at_start()
+        said = delivered = 0
+        ended = False
+        deadline = time.monotonic() + duration_s + patience_s + PHASE_SLACK_S
+        try:
+            while time.monotonic() < deadline:
+                news = self._driver.receive(0.1 if injector is None else injector.work())
+                if not ended and (time.time_ns() >= end_ns or isinstance(news, msg.Ending)):
+                    ended = True
+                    at_end()
+                    if injector is not None:
+                        injector.mend()
+                match news:
+                    case msg.Second():
+                        self._record.add_second(news)
+                        self._watch.second(news)
+                        said, delivered = said + news.said, delivered + news.delivered
+                        p99 = "" if news.latency_p99_ms is None else f", p99 {news.latency_p99_ms:.1f} ms"
+                        self._progress.update(news.second + 1, f"{said:,} said, {delivered:,} delivered{p99}")
+                    case msg.Ending() if name != "measure":
+                        raise UsageError(f"the load was ended during the {name}, before anything was measured")
+                    case msg.PhaseResult():
+                        return news
+        except Interrupted:
+            if name == "measure":
+                with signals_wait():
+                    self._keep_partial(duration_s - max(0, end_ns - time.time_ns()) / 1e9)
+            raise
+        raise ServiceFailed(
+            f"the {name} did not end: what was said is still not delivered, or not judged; use a lower --rate, "
+            f"or see the logs in {self._record.logs}"
+        )
+
+    def _arm_faults(self, start_ns: int) -> Injector | None:
+        faults = config.parse_faults(self._settings)
+        if not faults:
+            return None
+        assert isinstance(self._stack, Stack), "what stands elsewhere is not this run's to break: see config.py"
+        self._injector = Injector(
+            faults,
+            self._stack,
+            slow_down=lambda lasts_s: self._driver.send(msg.SlowDown(one_in=SLOW_ONE_IN, lasts_s=lasts_s)),
+            began=lambda at_ns: self._driver.send(msg.FaultBegan(at_ns=at_ns)),
+        )
+        self._injector.arm(start_ns)
+        return self._injector
+
+    def _keep_partial(self, elapsed_s: float) -> None:
+        """Ask for the figures up to the interruption, and keep them if they come in time."""
+        self._driver.send(msg.EndPhase())
+        deadline = time.monotonic() + PARTIAL_RESULT_TIMEOUT_S
+        while time.monotonic() < deadline:
+            news = self._driver.receive(0.1)
+            if isinstance(news, msg.PhaseResult):
+                self._measured = Measured(
+                    news,
+                    elapsed_s,
+                    cpu_s={},
+                    cpu_resolution_s={},
+                    driver_cpu_s=None,
+                    rss_bytes=None,
+                    kafka=None,
+                    redis=None,
+                    nats=None,
+                    gateways=None,
+                    gateway_cpu_s={},
+                )
+                self._write_details(news)
+                return
+
+    def _read_kafka(self) -> KafkaCounters | None:
+        """None without Kafka, or with a broker that was killed: its counters ended with it."""
+        kafka = self._stack.kafka
+        if kafka is None or self._was_killed("broker"):
+            return None
+        return kafka_metrics.read_counters(kafka.brokers, self._stack.topology.run_id)
+
+    def _read_redis(self) -> RedisCounters | None:
+        """As _read_kafka."""
+        redis = self._stack.redis
+        if redis is None or self._was_killed("redis"):
+            return None
+        return redis_metrics.read_counters(node.url for node in redis.nodes)
+
+    def _read_nats(self) -> NatsCounters | None:
+        """As _read_kafka."""
+        nats = self._stack.nats
+        return None if nats is None or self._was_killed("nats") else nats_metrics.read_counters(nats.monitor_port)
+
+    def _was_killed(self, target: str) -> bool:
+        happened = [] if self._injector is None else self._injector.happened()
+        return any(each.fault.kind in {f"kill:{target}", f"restart:{target}"} for each in happened)
+
+    def _read_gateways(self) -> dict[str, GatewayStats]:
+        assert self._stack.fleet is not None
+        return self._stack.fleet.stats()
+
+    # --- what is known
+
+    def summary(self, status: str, why: str | None = None) -> Summary:
+        summary = Summary(
+            schema=SCHEMA,
+            arch=self._settings.arch,
+            scenario=self._record.scenario,
+            status=status,
+            why=why,
+            members=self._settings.members,
+            rooms=self._rooms,
+            gateways=self._stack.topology.gateways,
+            services=self._whose_services(),
+            left_behind=self.left_behind,
+        )
+        return summary if self._measured is None else self._measured.add_to(summary, self._architecture)
+
+    def _whose_services(self) -> str:
+        if isinstance(self._stack, RemoteStack):
+            return self._stack.services
+        if isinstance(self._stack.backends, LentBackends):
+            return "chatbench up"
+        backends = config.external_backends(self._settings, self._architecture)
+        external = [backend.name for backend in backends if backend.given is not None]
+        return f"external {' and '.join(external)}" if external else "own"
+
+
+def _used(samples: list[dict[str, float]]) -> dict[str, float]:
+    before, after = samples
+    return {name: used - before[name] for name, used in after.items() if name in before}

@@ -1,0 +1,74 @@
+"""What a run is made of before its load begins: its backends, its stack, and a driver that is ready."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from architectures.interface import Candidate, Requirements
+from harness.core import settings as config
+from harness.core.faults import needs_proxies
+from harness.core.progress import Progress
+from harness.core.settings import RunSettings
+from harness.core.token import TOKEN_VARIABLE
+from harness.gateway.settings import Limits
+from harness.ipc import messages as msg
+from harness.load.driver_client import DriverProcess
+from harness.services.backends import NOBODYS, Backends
+from harness.services.external import external_services
+from harness.services.lease import LentBackends, borrow
+from harness.services.remote import RemoteStack
+from harness.services.stack import Stack
+
+READY_TIMEOUT_S = 60.0
+WORKERS_TIMEOUT_S = 320.0  # more than the driver itself waits for them
+
+
+def required(settings: RunSettings, architecture: type[Candidate]) -> Requirements:
+    """The backends that a run needs: none where it joins gateways that are running already, which have theirs."""
+    return Requirements() if settings.gateways_at else architecture.requires
+
+
+def backends_of(settings: RunSettings, architecture: type[Candidate], logs: Path) -> Backends | LentBackends:
+    """Backends lent by a `chatbench up` where there are any, else new ones. A run with faults never borrows."""
+    requires = required(settings, architecture)
+    external = external_services(settings)
+    if external == NOBODYS and not settings.faults and (requires.kafka or requires.any_redis or requires.nats):
+        lent = borrow(requires, settings.brokers)
+        if lent is not None:
+            return lent
+    proxied = needs_proxies(config.parse_faults(settings))
+    return Backends(requires, settings.brokers, logs, proxied=proxied, external=external)
+
+
+def stack_of(
+    settings: RunSettings, architecture: type[Candidate], backends: Backends | LentBackends, logs: Path, limits: Limits
+) -> Stack | RemoteStack:
+    """What the load will run against: gateways that are running already, or new ones with these limits."""
+    topology = config.topology(settings, architecture, config.new_run_id())
+    if settings.gateways_at:
+        return RemoteStack(settings.gateways_at, topology)
+    return Stack(architecture, topology, backends, logs, tick_s=settings.tick_s, limits=limits)
+
+
+def await_driver(driver: DriverProcess, settings: RunSettings, progress: Progress) -> msg.Ready:
+    """Wait until the driver is ready, and with it all Locust workers that are started elsewhere.
+
+    Raises ServiceFailed if it takes too long.
+    """
+    if not settings.expect_workers:
+        return driver.expect(msg.Ready, READY_TIMEOUT_S, "the driver's start")
+    progress.step("workers", f"{settings.expect_workers} Locust workers may join at {settings.master_bind}")
+    return driver.expect(msg.Ready, WORKERS_TIMEOUT_S, "the Locust workers' joining")
+
+
+def show_first_use(progress: Progress, what: str, done: int, total: int) -> None:
+    """Show the progress of work that only the very first run has to do, such as downloads."""
+    detail = f"{what}: {done} of {total}"
+    if done == 0:
+        progress.step("once", detail, total=total)
+    progress.update(done, detail)
+
+
+def driver_secrets(settings: RunSettings) -> list[str]:
+    """The secret variables that the driver may read: only gateways that are running already may require a token."""
+    return [TOKEN_VARIABLE] if settings.gateways_at else []

@@ -26,6 +26,7 @@ def list_command(as_json: bool) -> None:
         Fitted(
             [
                 Column("architecture", [each.name for each in architectures]),
+                Column("role", [each.role for each in architectures], spare=1),
                 Column("needs", needs),
                 Column("how a message gets there", [each.summary for each in architectures], folds=True),
                 Column("options (--arch-set)", [_options(each.options) for each in architectures]),

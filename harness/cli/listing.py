@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from architectures.interface import Candidate
+from architectures.interface import Candidate, Role
 from harness.core import registry
 from peers.interface import Peer
 
@@ -18,6 +18,7 @@ class ListedArchitecture(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     is_peer: bool  # a gateway of somebody else's
+    role: str  # as architectures.interface.Role: "candidate" for what is compared unless others are named
     needs: list[str]  # of BACKENDS
     summary: str
     options: dict[str, Any]  # of --arch-set, with their defaults
@@ -37,7 +38,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def listing() -> Listing:
-    names = (*registry.architecture_names(), *registry.peer_names())
+    """Candidates first, and peers last."""
+    names = (*(name for role in Role for name in registry.named(role)), *registry.peer_names())
     return Listing(
         architectures=[_architecture(name, registry.load_candidate(name)) for name in names],
         scenarios=[
@@ -51,6 +53,7 @@ def _architecture(name: str, candidate: type[Candidate]) -> ListedArchitecture:
     return ListedArchitecture(
         name=name,
         is_peer=issubclass(candidate, Peer),
+        role="peer" if issubclass(candidate, Peer) else str(candidate.role),
         needs=[backend for backend in BACKENDS if getattr(candidate.requires, backend)],
         summary=candidate.summary,
         options=dict(candidate.options),

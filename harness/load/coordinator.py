@@ -1,48 +1,38 @@
-"""All pools of a test as one: it gives the orders, counts what they tell, and makes one result of their reports.
+"""All member pools of a test as one: the coordinator gives them orders, hears their answers and asks for one result.
 
-It lives in Locust's local runner, beside the only pool, or in the master, above the workers' pools.
+It runs in Locust's local runner, beside the only pool, or in Locust's master, above the pools of the workers.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import gevent
-import locust.stats
 import msgspec
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner
-from locust.stats import CSVWriter, StatsEntry
 
 from harness.core.errors import UsageError
-from harness.core.escapes import SpreadsheetRows
 from harness.core.gc_tuning import collect_seldom
 from harness.core.registry import source_digests
 from harness.ipc import messages as msg
 from harness.ipc.class_plan import ClassPlan, MessageKind
-from harness.ledger.fairness import heard_share, hot_room
-from harness.ledger.judge import judge
-from harness.ledger.recovery import recovery
 from harness.load.classes import kinds_of, plan_classes
 from harness.load.clock_sync import WorkerClocks
 from harness.load.frame_budget import check_frames
-from harness.load.kinds import kind_results
+from harness.load.locust_stats import add_row, clear_rows, stats_csv
+from harness.load.merge import Owed, PhaseFacts, merge, merge_second, owed, total
 from harness.load.mistakes import ScenarioMistake, scenario_of, told
 from harness.load.process_usage import Usage, all_used, numbered
 from harness.measure.clock_offset import HostClock
-from harness.measure.histogram import Latencies
-from harness.measure.validity import LATE_PERCENTILE
 
-ROW_TYPE = "chat"  # the "method" of all rows in Locust's statistics
 ANSWER_TIMEOUT_S = 30.0
 PROBE_SLACK_S = 10.0
 # A phase is over when nothing is owed any more and it has been quiet for a moment (a duplicate may follow), or when
@@ -51,13 +41,6 @@ QUIET_S = 0.25
 DRAIN_MAX_S = 10.0  # beyond its patience
 CHECK_S = 0.02
 Answer = TypeVar("Answer", bound=msg.Struct)
-
-
-class _Owed(NamedTuple):
-    """What is missing when it is quiet."""
-
-    anything: bool
-    may_come: bool  # of some of it, as of what waits in a part of the system that stands still
 
 
 class Worker:
@@ -80,7 +63,7 @@ class Worker:
 
 
 class Coordinator:
-    """Conducts the pools of one Environment."""
+    """Gives orders to the member pools of one Locust environment."""
 
     def __init__(
         self, environment: Environment, on_news: Callable[[msg.FromCoordinator | msg.MemberFailed], None]
@@ -172,7 +155,7 @@ class Coordinator:
             self._send(worker, order)
 
     def _watch_workers(self, workers: dict[str, Worker]) -> None:
-        """Note who is gone, by Locust's own heartbeat, as long as the test of these workers is on."""
+        """Note which workers are gone, by Locust's own heartbeat, as long as their test is under way."""
         while isinstance(self._runner, MasterRunner) and workers is self._workers and self._load is not None:
             for identity in list(workers):
                 node = self._runner.clients.get(identity)
@@ -184,7 +167,7 @@ class Coordinator:
             gevent.sleep(CHECK_S)
 
     def _await(self, answer: Callable[[Worker], Answer | None], timeout_s: float) -> list[Answer]:
-        """Every worker's answer, of those that are still there; raises TimeoutError."""
+        """The answers of all workers that are still there; raises TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while any(answer(worker) is None for worker in self._workers.values()):
             if time.monotonic() > deadline:
@@ -196,7 +179,7 @@ class Coordinator:
         heard_ns = time.time_ns()
         carrier = given["msg"]
         worker = self._workers.get(carrier.node_id)
-        if worker is not None:  # else of an earlier test, or thought lost
+        if worker is not None:  # else it is of an earlier test, or was thought lost
             news = self._decode(carrier.data)
             if isinstance(news, msg.Time):
                 self._clocks.hear(worker.identity, news, heard_ns)
@@ -209,8 +192,8 @@ class Coordinator:
                 worker.assembled = news
             case msg.Arrivals():
                 self.joined += news.joined
-                self._add_row("connect", _locust_ms(Counter(news.connect_ms)))
-                self._add_row("join", _locust_ms(Counter(news.join_ms)))
+                add_row(self._environment.stats, "connect", Counter(news.connect_ms))
+                add_row(self._environment.stats, "join", Counter(news.join_ms))
             case msg.MemberFailed():
                 self.failures.append(news.reason)
                 self._on_news(news)
@@ -278,13 +261,7 @@ class Coordinator:
     def begin(self, phase: msg.BeginPhase) -> None:
         """Let members speak from the phase's start to its end, with fresh rows in Locust's statistics."""
         phase = msgspec.structs.replace(phase, rate_scale=self._rate_scale, kinds=len(self._kinds))
-        stats = self._environment.stats
-        before = [stats.get(name, ROW_TYPE) for name in ("connect", "join")]
-        stats.clear_all()  # makes every entry anew
-        for entry in before:  # these happen before any phase, and only once
-            if entry.num_requests:
-                stats.get(entry.name, ROW_TYPE).extend(entry)
-                stats.total.extend(entry)
+        clear_rows(self._environment.stats)
         for worker in self._workers.values():
             worker.begin_phase()
         self._phase, self._end_ns, self._next_second = phase, phase.end_ns, 0
@@ -323,7 +300,8 @@ class Coordinator:
         self._close_seconds(last=True)
         self._phase = None
         self._compare_clocks()
-        result = self._merge(phase, reports, drained, used)
+        left = [worker.unsaid for worker in self._workers.values() if worker.unsaid is not None]
+        result = merge(self._facts(phase, drained, used), reports, left)
         del reports
         for worker in self._workers.values():
             worker.begin_phase()
@@ -337,103 +315,45 @@ class Coordinator:
             )
 
     def _drain(self, patience_s: float) -> bool:
-        """Whether it got quiet, and nothing is owed that may still come."""
+        """Wait until it is quiet; returns whether nothing is owed any more that may still come."""
         began = changed = time.monotonic()
         before: list[msg.DrainProgress] = []
-        owed: _Owed | None = None
+        missing: Owed | None = None
         while time.monotonic() - began < patience_s + DRAIN_MAX_S:
             gevent.sleep(CHECK_S)
             progress = [worker.progress for worker in self._workers.values() if worker.progress is not None]
             if progress != before or len(progress) < len(self._workers):
-                before, changed, owed = progress, time.monotonic(), None
+                before, changed, missing = progress, time.monotonic(), None
             quiet_s = time.monotonic() - changed
-            if quiet_s > QUIET_S and owed is None:
-                owed = self._owed()
-            if owed is not None and (not owed.anything or (quiet_s > patience_s and not owed.may_come)):
+            if quiet_s > QUIET_S and missing is None:
+                missing = self._still_owed()
+            if missing is not None and (not missing.anything or (quiet_s > patience_s and not missing.may_come)):
                 return True
         return False
 
-    def _owed(self) -> _Owed:
+    def _still_owed(self) -> Owed:
         for worker in self._workers.values():
             worker.histories = None
         self._order(msg.Collect())
         answers = self._await(lambda worker: worker.histories, ANSWER_TIMEOUT_S)
-        verdict = judge([room for answer in answers for room in answer.rooms]).verdict
-        may_come = verdict.not_drained > 0 or any(answer.unanswered for answer in answers)
-        return _Owed(anything=may_come or verdict.lost > 0, may_come=may_come)
+        return owed(answers)
 
-    def _merge(
-        self, phase: msg.BeginPhase, reports: list[msg.PhaseReport], drained: bool, master: msg.Used
-    ) -> msg.PhaseResult:
-        judgement = judge([room for report in reports for room in report.rooms])
-        spread = Latencies()
-        spread.record_ns(judgement.spread_ns)
-        not_taken_ns = [at_ns for report in reports for at_ns in report.not_taken_ns]
-        refused: Counter[str] = Counter()
-        for report in reports:
-            refused.update(report.refused)
-        lags = [Latencies.unpack(report.loop_lag) for report in reports]
-        return msg.PhaseResult(
-            phase=phase.name,
-            verdict=judgement.verdict,
-            latency=_sum(report.latency for report in reports).pack(),
-            ack=_sum(report.ack for report in reports).pack(),
-            spread=spread.pack(),
-            send_lateness=_sum(report.send_lateness for report in reports).pack(),
-            loop_lag=max(lags, key=lambda lag: lag.percentile_ms(LATE_PERCENTILE) or 0.0).pack(),
-            clock_stepped_ns=max(report.clock_stepped_ns for report in reports),
-            refused=dict(refused),
-            strays=judgement.verdict.strays + sum(report.strays for report in reports),
-            disconnects=sum(report.disconnects for report in reports),
-            away=_sum(report.away for report in reports).pack(),
-            away_at_end=sum(report.away_at_end for report in reports),
-            join=_sum(report.join for report in reports).pack(),
-            joins_redirected=sum(report.joins_redirected for report in reports),
-            caught_up=_sum(report.caught_up for report in reports).pack(),
-            heard_share=heard_share(judgement.fates),
-            hot_room=hot_room(judgement.fates),
-            recoveries=[
-                recovery(judgement.fates, not_taken_ns, at_ns, (phase.start_ns, self._end_ns))
-                for at_ns in self._faults_ns
-            ],
+    def _facts(self, phase: msg.BeginPhase, drained: bool, master: msg.Used) -> PhaseFacts:
+        return PhaseFacts(
+            name=phase.name,
+            start_ns=phase.start_ns,
+            end_ns=self._end_ns,
+            faults_ns=self._faults_ns,
             drained=drained,
-            not_sent=sum(self._not_sent().values()),
             workers_lost=self._lost,
             used=self._used(master),
             clocks=self._host_clocks(),
-            locust_stats_csv=self._stats_csv(),
-            classes=self._class_results(),
-            kinds=kind_results(self._kinds, judgement.fates, reports),
-            members_changed=self._members_changed(),
+            locust_stats_csv=stats_csv(self._environment),
+            classes=self._classes,
+            class_rates=self._class_rates,
+            kinds=self._kinds,
+            has_shape=self._environment.shape_class is not None,
         )
-
-    def _unsaid(self) -> list[msg.Unsaid]:
-        return [worker.unsaid for worker in self._workers.values() if worker.unsaid is not None]
-
-    def _not_sent(self) -> Counter[str]:
-        not_sent: Counter[str] = Counter()
-        for unsaid in self._unsaid():
-            not_sent.update(unsaid.not_sent)
-        return not_sent
-
-    def _class_results(self) -> list[msg.ClassResult]:
-        not_sent = self._not_sent()
-        return [
-            msg.ClassResult(
-                name=plan.name,
-                members=plan.members,
-                rate_per_s=self._class_rates.get(plan.name),
-                not_sent=not_sent[plan.name],
-            )
-            for plan in self._classes
-        ]
-
-    def _members_changed(self) -> str | None:
-        """Who came or went since the probe though no shape asked for it: then rate and members are not as asked."""
-        came, went = (sum(getattr(unsaid, how) for unsaid in self._unsaid()) for how in ("came", "went"))
-        if self._environment.shape_class is not None or not self._class_rates or came == went == 0:
-            return None
-        return f"{came} members came and {went} went under the load, which no shape of the scenario asked for"
 
     def _used(self, master: msg.Used) -> msg.Used:
         parts = [(worker.rank, worker.unsaid.used) for worker in self._workers.values() if worker.unsaid is not None]
@@ -447,10 +367,10 @@ class Coordinator:
         seen = [self._clocks.seen(identity, worker.rank + 1) for identity, worker in self._workers.items()]
         return [each for each in seen if each is not None]
 
-    # --- seconds, and Locust's statistics
+    # --- seconds
 
     def _close_seconds(self, *, last: bool = False) -> None:
-        """Tell every second that all workers have told."""
+        """Report every second of which all workers have reported."""
         while self._workers:
             newest = min(max(worker.ticks, default=-1) for worker in self._workers.values())
             if last:
@@ -463,59 +383,11 @@ class Coordinator:
                 self._close_second(self._phase.name, second, ticks)
 
     def _close_second(self, phase: str, second: int, ticks: list[msg.AudienceSecond]) -> None:
-        latencies, acks = _sum(tick.latency for tick in ticks), _sum(tick.ack for tick in ticks)
-        self._add_row("say->ack", _locust_ms(acks.recorded_ms()))
-        self._add_row("deliver", _locust_ms(latencies.recorded_ms()))
-        ms = latencies.summary()
-        self.last_second = msg.Second(
-            phase=phase,
-            second=second,
-            said=sum(tick.said for tick in ticks),
-            acked=sum(tick.acked for tick in ticks),
-            delivered=latencies.count,
-            latency_p50_ms=ms.p50,
-            latency_p90_ms=ms.p90,
-            latency_p99_ms=ms.p99,
-            latency_max_ms=ms.max,
-        )
+        latencies = total(tick.latency for tick in ticks)
+        add_row(self._environment.stats, "say->ack", total(tick.ack for tick in ticks).recorded_ms())
+        add_row(self._environment.stats, "deliver", latencies.recorded_ms())
+        self.last_second = merge_second(phase, second, ticks, latencies)
         self._on_news(self.last_second)
-
-    def _add_row(self, name: str, counts: Counter[int]) -> None:
-        """Add many responses at once, the way Locust merges a worker's report."""
-        if not counts:
-            return
-        stats = self._environment.stats
-        batch = StatsEntry(stats, name, ROW_TYPE)
-        total = counts.total()
-        now = time.time()
-        batch.num_requests = total
-        batch.total_response_time = sum(ms * count for ms, count in counts.items())
-        batch.min_response_time = min(counts)
-        batch.max_response_time = max(counts)
-        batch.response_times = dict(counts)
-        batch.num_reqs_per_sec = {int(now): total}
-        batch.last_request_timestamp = now
-        stats.get(name, ROW_TYPE).extend(batch)
-        stats.total.extend(batch)
-
-    def _stats_csv(self) -> str:
-        out = io.StringIO()
-        percentiles = locust.stats.PERCENTILES_TO_REPORT
-        SafeStatsCSV(self._environment, percentiles).requests_csv(csv.writer(out))
-        return out.getvalue()
-
-
-class SafeStatsCSV(locust.stats.StatsCSV):
-    """Locust's tables, with names and messages of the locustfile in them that no spreadsheet takes for formulas."""
-
-    def requests_csv(self, csv_writer: CSVWriter) -> None:
-        super().requests_csv(SpreadsheetRows(csv_writer))
-
-    def failures_csv(self, csv_writer: CSVWriter) -> None:
-        super().failures_csv(SpreadsheetRows(csv_writer))
-
-    def exceptions_csv(self, csv_writer: CSVWriter) -> None:
-        super().exceptions_csv(SpreadsheetRows(csv_writer))
 
 
 def _check_same(assembled: msg.Assembled, sources: Mapping[str, str]) -> None:
@@ -531,21 +403,3 @@ def _check_same(assembled: msg.Assembled, sources: Mapping[str, str]) -> None:
 
 
 COORDINATORS: WeakKeyDictionary[Environment, Coordinator] = WeakKeyDictionary()
-
-
-def _sum(packed: Iterable[bytes]) -> Latencies:
-    total = Latencies()
-    for each in packed:
-        total.add(Latencies.unpack(each))
-    return total
-
-
-def _locust_ms(latencies_ms: Mapping[float, int]) -> Counter[int]:
-    """Whole milliseconds in the steps Locust keeps (1 below 100, 10 below 1000, and so on) -> count."""
-    rounded: Counter[int] = Counter()
-    for latency_ms, count in latencies_ms.items():
-        ms, step = round(latency_ms), 1
-        while ms // step >= 100:
-            step *= 10
-        rounded[round(ms / step) * step] += count
-    return rounded

@@ -35,10 +35,10 @@ from harness.core.units import cost_text
 from harness.ipc import messages as msg
 from harness.ipc.channel import Channel
 from harness.ipc.driver_settings import DriverSettings, WebSettings
-from harness.load.coordinator import SafeStatsCSV
 from harness.load.frame_budget import check_frames
 from harness.load.locust_options import add_load_options, add_scenario_options, load_of
 from harness.load.locust_plugin import uninstall_options
+from harness.load.locust_stats import SafeStatsCSV
 from harness.load.scenario import BrokenScenario, Scenario
 from harness.load.test_controller import Conducted
 

@@ -83,7 +83,7 @@ LOCUST_CSV = """
 import csv, sys
 import locust
 from locust.env import Environment
-from harness.load.coordinator import SafeStatsCSV
+from harness.load.locust_stats import SafeStatsCSV
 
 environment = Environment()
 environment.create_local_runner()

@@ -1,0 +1,148 @@
+"""The reports of many workers as one result: verdicts, histograms, classes and kinds of messages. Pure functions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.ipc import messages as msg
+from harness.ipc.class_plan import ClassPlan, MessageKind
+from harness.ledger.fairness import heard_share, hot_room
+from harness.ledger.judge import judge
+from harness.ledger.recovery import recovery
+from harness.load.kinds import kind_results
+from harness.measure.clock_offset import HostClock
+from harness.measure.histogram import Latencies
+from harness.measure.validity import LATE_PERCENTILE
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseFacts:
+    """What the coordinator itself knows of a phase, beside the workers' reports."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+    faults_ns: Sequence[int]
+    drained: bool
+    workers_lost: int
+    used: msg.Used
+    clocks: list[HostClock]
+    locust_stats_csv: str
+    classes: Sequence[ClassPlan]
+    class_rates: Mapping[str, float]  # of members at their most active, per second; empty if not known
+    kinds: Sequence[MessageKind]
+    has_shape: bool  # a shape of the scenario lets members come and go
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What is missing when it is quiet."""
+
+    anything: bool
+    may_come: bool  # some of it may still come, such as what waits in a part of the system that stands still
+
+
+def merge(facts: PhaseFacts, reports: Sequence[msg.PhaseReport], unsaid: Sequence[msg.Unsaid]) -> msg.PhaseResult:
+    """One result of the reports of all workers that are left."""
+    judgement = judge([room for report in reports for room in report.rooms])
+    spread = Latencies()
+    spread.record_ns(judgement.spread_ns)
+    not_taken_ns = [at_ns for report in reports for at_ns in report.not_taken_ns]
+    refused: Counter[str] = Counter()
+    for report in reports:
+        refused.update(report.refused)
+    lags = [Latencies.unpack(report.loop_lag) for report in reports]
+    not_sent = _not_sent(unsaid)
+    return msg.PhaseResult(
+        phase=facts.name,
+        verdict=judgement.verdict,
+        latency=total(report.latency for report in reports).pack(),
+        ack=total(report.ack for report in reports).pack(),
+        spread=spread.pack(),
+        send_lateness=total(report.send_lateness for report in reports).pack(),
+        loop_lag=max(lags, key=lambda lag: lag.percentile_ms(LATE_PERCENTILE) or 0.0).pack(),
+        clock_stepped_ns=max(report.clock_stepped_ns for report in reports),
+        refused=dict(refused),
+        strays=judgement.verdict.strays + sum(report.strays for report in reports),
+        disconnects=sum(report.disconnects for report in reports),
+        away=total(report.away for report in reports).pack(),
+        away_at_end=sum(report.away_at_end for report in reports),
+        join=total(report.join for report in reports).pack(),
+        joins_redirected=sum(report.joins_redirected for report in reports),
+        caught_up=total(report.caught_up for report in reports).pack(),
+        heard_share=heard_share(judgement.fates),
+        hot_room=hot_room(judgement.fates),
+        recoveries=[
+            recovery(judgement.fates, not_taken_ns, at_ns, (facts.start_ns, facts.end_ns)) for at_ns in facts.faults_ns
+        ],
+        drained=facts.drained,
+        not_sent=sum(not_sent.values()),
+        workers_lost=facts.workers_lost,
+        used=facts.used,
+        clocks=facts.clocks,
+        locust_stats_csv=facts.locust_stats_csv,
+        classes=_class_results(facts, not_sent),
+        kinds=kind_results(facts.kinds, judgement.fates, reports),
+        members_changed=_members_changed(facts, unsaid),
+    )
+
+
+def merge_second(phase: str, second: int, ticks: Sequence[msg.AudienceSecond], latencies: Latencies) -> msg.Second:
+    """One second of the phase, as all workers saw it; `latencies` are those of all of them."""
+    ms = latencies.summary()
+    return msg.Second(
+        phase=phase,
+        second=second,
+        said=sum(tick.said for tick in ticks),
+        acked=sum(tick.acked for tick in ticks),
+        delivered=latencies.count,
+        latency_p50_ms=ms.p50,
+        latency_p90_ms=ms.p90,
+        latency_p99_ms=ms.p99,
+        latency_max_ms=ms.max,
+    )
+
+
+def owed(histories: Sequence[msg.Histories]) -> Owed:
+    """What is still owed to members, judged by what all workers have heard so far."""
+    verdict = judge([room for each in histories for room in each.rooms]).verdict
+    may_come = verdict.not_drained > 0 or any(each.unanswered for each in histories)
+    return Owed(anything=may_come or verdict.lost > 0, may_come=may_come)
+
+
+def total(packed: Iterable[bytes]) -> Latencies:
+    """The sum of packed histograms."""
+    everything = Latencies()
+    for each in packed:
+        everything.add(Latencies.unpack(each))
+    return everything
+
+
+def _not_sent(unsaid: Sequence[msg.Unsaid]) -> Counter[str]:
+    """How many messages were due but not sent, by class of members."""
+    not_sent: Counter[str] = Counter()
+    for each in unsaid:
+        not_sent.update(each.not_sent)
+    return not_sent
+
+
+def _class_results(facts: PhaseFacts, not_sent: Counter[str]) -> list[msg.ClassResult]:
+    return [
+        msg.ClassResult(
+            name=plan.name,
+            members=plan.members,
+            rate_per_s=facts.class_rates.get(plan.name),
+            not_sent=not_sent[plan.name],
+        )
+        for plan in facts.classes
+    ]
+
+
+def _members_changed(facts: PhaseFacts, unsaid: Sequence[msg.Unsaid]) -> str | None:
+    """Who came or went since the probe without a shape that asks for it: then rate and members are not as asked."""
+    came, went = sum(each.came for each in unsaid), sum(each.went for each in unsaid)
+    if facts.has_shape or not facts.class_rates or came == went == 0:
+        return None
+    return f"{came} members came and {went} went under the load, which no shape of the scenario asked for"

@@ -15,8 +15,8 @@ from typing import ClassVar, NamedTuple
 from architectures.routes import Route, Scene, between_gateways, through_channel, through_kafka
 
 Option = float | str
-HISTORY_MAX = 10_000  # messages of a room that are asked for at once
-HISTORY_MAX_BYTES = 4 * 1024 * 1024  # of their payloads: what is older may be left out once the rest has more
+HISTORY_MAX = 10_000  # the most messages of a room that one call of `history` returns
+HISTORY_MAX_BYTES = 4 * 1024 * 1024  # once their payloads exceed this, older messages may be left out
 
 
 class Delivery(NamedTuple):
@@ -31,9 +31,9 @@ class Requirements:
     """What an architecture needs before its gateways can start."""
 
     kafka: bool = False
-    redis: bool = False  # one server will do
-    redis_any_node: bool = False  # and so will a cluster, at whichever node: true of classic channels, not of keys
-    redis_cluster: bool = False  # a cluster, over whose nodes it spreads rooms
+    redis: bool = False  # a single Redis server
+    redis_any_node: bool = False  # any node of a cluster works as well: true for classic pub/sub, not for keys
+    redis_cluster: bool = False  # a Redis cluster, whose nodes share the rooms
     nats: bool = False
     gateways_max: int | None = None  # None: any number
 
@@ -48,15 +48,15 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True)
 class Promises:
-    """What an architecture promises; every run checks what it can and says which it could not."""
+    """What an architecture promises. Every run checks the promises it can and names those it could not check."""
 
     everyone: bool  # an acked message reaches every member of the room
-    once: bool  # no member gets a message twice, as long as it stays
+    once: bool  # a member gets no message twice while it stays connected
     ordered: bool  # a member gets each sender's messages in the order they were sent
     durable_ack: bool  # an acked message survives the restart of the backend
-    once_on_return: bool = False  # nor one that it had before its connection broke, or its room moved to a gateway
-    history: bool = False  # who comes back to a room can have what was said there meanwhile: see Architecture.history
-    # Faults in spite of which the promises above hold, as `--fault` names them: "kill:broker", "pause:redis".
+    once_on_return: bool = False  # `once` also holds across a reconnect, and when the room moves to another gateway
+    history: bool = False  # a member that returns to a room can get what it missed: see Architecture.history
+    # The promises above hold under these faults, named as for `--fault`: "kill:broker", "pause:redis".
     survives: tuple[str, ...] = ()
 
 
@@ -65,9 +65,9 @@ class Services:
     """Where the backends are; None for a backend that was not required."""
 
     kafka_bootstrap: str | None = None
-    redis_url: str | None = field(default=None, repr=False)  # with its password, as the next
+    redis_url: str | None = field(default=None, repr=False)  # may contain a password, as may nats_url
     nats_url: str | None = field(default=None, repr=False)
-    # Of every Kafka client, beside the bootstrap servers: how it proves who it is, and whom it believes. May be secret.
+    # Settings for every Kafka client beside the bootstrap servers: authentication and TLS. They may hold secrets.
     kafka_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -79,7 +79,7 @@ class Topology:
     gateways: int
     brokers: int = 1
     partitions: int | None = None  # None: as many as the architecture needs
-    options: Mapping[str, Option] = field(default_factory=dict)  # of Architecture.options, all of them
+    options: Mapping[str, Option] = field(default_factory=dict)  # a value for each of Architecture.options
 
     def topic(self, suffix: str) -> str:
         """The run's own topic of that name."""
@@ -87,13 +87,13 @@ class Topology:
 
 
 class Role(StrEnum):
-    """What an architecture is in a comparison."""
+    """The part that an architecture plays in a comparison."""
 
-    CANDIDATE = "candidate"  # compared unless others are named
-    ALTERNATIVE = "alternative"  # another way to do the same, compared where it is named
-    CONTROL = "control"  # shows what goes wrong without what the candidates do
-    FLOOR = "floor"  # no backend and one gateway: no chat costs less
-    CALIBRATION = "calibration"  # does wrong what is asked for, so that what is measured can be checked
+    CANDIDATE = "candidate"  # compared by default
+    ALTERNATIVE = "alternative"  # compared only when named
+    CONTROL = "control"  # a negative control: it shows the failure that the candidates prevent
+    FLOOR = "floor"  # one gateway without a backend: the lowest possible cost
+    CALIBRATION = "calibration"  # injects faults of known amounts, to check the measurements
 
 
 class BadTopology(ValueError):
@@ -105,40 +105,40 @@ class Rejected(Exception):
 
 
 class GoneForGood(Exception):
-    """Something that the backend will not do however often it is asked: a right is missing, a topic was deleted.
+    """The backend refuses for good, and retrying cannot help: a permission is missing, or a topic was deleted.
 
-    `failed` is told it, or `open` raises it; the text is one sentence for the user, with what would be right.
+    Pass it to `failed`, or raise it in `open`. The text is one sentence for the user that says what would be right.
     """
 
 
 class Moving(Exception):
-    """The room is between two owners; ask again in a moment."""
+    """The room is moving from one owner to another; try again in a moment."""
 
 
 class Candidate(ABC):
-    """What can be compared: an architecture in chatbench's gateway, or a gateway of somebody else's (peers/)."""
+    """What can be compared: an architecture in chatbench's gateway, or another project's gateway (see peers/)."""
 
     name: ClassVar[str]
     summary: ClassVar[str]
     requires: ClassVar[Requirements]
     promises: ClassVar[Promises]
-    # Its own options, and what they are where the user does not say so with `--arch-set NAME=VALUE`.
+    # The options of the architecture with their defaults; the user sets them with `--arch-set NAME=VALUE`.
     options: ClassVar[Mapping[str, Option]] = {}
     role: ClassVar[Role] = Role.ALTERNATIVE
-    # Its line in every chart, as #rrggbb; None: one that no other has.
+    # The colour in every chart, as #rrggbb; None: chatbench picks an unused one.
     colour: ClassVar[str | None] = None
-    # Whether the others are shown as so many times this one, where it is among them.
+    # Whether comparisons show the other architectures relative to this one.
     baseline: ClassVar[bool] = False
-    # Whether a room lives on one gateway, which all of its members must be connected to: see Architecture.owner.
+    # Whether each room is served by one gateway, to which all its members must connect: see Architecture.owner.
     rooms_have_owners: ClassVar[bool] = False
 
     @classmethod
     def route(cls, scene: Scene) -> Route:
         """The transfers that one message causes.
 
-        Unless an architecture says better: where it requires Kafka, one record that every gateway reads; where it
-        requires another backend, one command, and a copy for each gateway with members of the room; and otherwise
-        those copies alone, from gateway to gateway.
+        The default depends on `requires`. With Kafka: one record, which every gateway reads. With another backend: one
+        command, and a copy for each gateway that has members of the room. With none: those copies alone, sent from
+        gateway to gateway.
         """
         if cls.requires.kafka:
             read = [(scene.partition, number) for number in scene.every_gateway]
@@ -148,19 +148,19 @@ class Candidate(ABC):
     @classmethod
     @abstractmethod
     def check(cls, topology: Topology) -> None:
-        """Raise BadTopology if it cannot work in that shape. Touches no service."""
+        """Raise BadTopology if the architecture cannot work with this topology. It contacts no service."""
 
     @classmethod
     @abstractmethod
     def provision(cls, services: Services, topology: Topology) -> None:
-        """Make topics and partitions. Idempotent; runs once, before the gateways start."""
+        """Create topics and partitions. It must be idempotent; it runs once, before the gateways start."""
 
 
 class Architecture(Candidate):
     """One way to carry chat between gateways. One instance lives in each gateway process."""
 
     def __init__(self, services: Services, topology: Topology, gateway: int) -> None:
-        """`gateway` is this gateway's index, 0 <= gateway < topology.gateways."""
+        """Keep the arguments; `gateway` is the index of this gateway, 0 <= gateway < topology.gateways."""
         self.services = services
         self.topology = topology
         self.gateway = gateway
@@ -172,46 +172,47 @@ class Architecture(Candidate):
         failed: Callable[[BaseException], None],
         moved: Callable[[Sequence[str]], None],
     ) -> None:
-        """Connect; on return every message published from now on will be delivered.
+        """Connect. On return, every message published from now on will be delivered.
 
-        Call all three on the event loop. `deliver`: once per batch and not per message. `failed`: when the backend
-        is gone for good, since a dead backend must not look like a silent room. `moved`: with rooms that this
-        gateway must serve no longer, after the last delivery it owes them; on return no member here is in them.
-        Only an architecture whose rooms have owners calls it.
+        Call the three functions on the event loop. Call `deliver` once per batch, not per message. Call `failed` when
+        the backend is gone for good, since a dead backend must not look like a silent room. Only an architecture
+        whose rooms have owners calls `moved`: with the rooms that this gateway stops serving, after the last delivery
+        it owes them. When `moved` returns, no local member is in these rooms.
         """
 
     @abstractmethod
     async def publish(self, room: str, payload: bytes) -> None:
-        """Send a message to a room; returns when the backend accepted it, which is what an ack means.
+        """Send a message to a room, and return when the backend has accepted it, which is what an ack means.
 
-        Called again before an earlier call has returned: messages keep the order of the calls.
+        Calls may overlap; the messages must keep the order of the calls.
         Raises Rejected when the backend did not accept it.
         """
 
     @abstractmethod
     async def join(self, room: str) -> None:
-        """The first local member of the room is about to join; on return its messages will be delivered."""
+        """Start delivering the room, whose first local member is about to join. On return its messages will arrive."""
 
     @abstractmethod
     async def leave(self, room: str) -> None:
-        """The last local member of the room has left."""
+        """Stop delivering the room, whose last local member has left."""
 
     async def history(self, room: str, after_s: float) -> Sequence[bytes]:
-        """What the backend accepted for the room since that moment (seconds since the epoch), in order.
+        """Return the payloads accepted for the room since `after_s` (seconds since the epoch), in order.
 
-        It ends where `deliver` has come when this is called: what is delivered from then on is not in it, so nothing is
-        missing between the two, and nothing is in both. A message near the moment may be in it or not: clocks differ.
-        At most HISTORY_MAX messages, the latest, and of these no more than HISTORY_MAX_BYTES and one message: whoever
-        counts the bytes sees that there may have been more. It is cancelled when nobody waits for it any more. It is
-        called only between `join` and `leave` of the room, and only of an architecture that promises `history`.
-        Raises Rejected when the backend cannot tell.
+        The result ends exactly where `deliver` stands at the time of the call: later deliveries are not in it, so there
+        is neither a gap nor an overlap. Messages close to `after_s` may be in it or not, because clocks differ.
+        It holds the latest messages: at most HISTORY_MAX, and at most one message more than fits HISTORY_MAX_BYTES,
+        so that a caller who counts the bytes sees that older messages may be missing.
+        The gateway calls it only between `join` and `leave` of the room, and only if the architecture promises
+        `history`; it cancels the call when no member waits for the result. Raises Rejected when the backend cannot
+        answer.
         """
-        raise Rejected(f"{self.name} keeps nothing of what was said")
+        raise Rejected(f"{self.name} keeps no history")
 
     @abstractmethod
     def owner(self, room: str) -> int | None:
-        """The gateway that must serve the room; None if any gateway may. Raises Moving while it changes."""
+        """Return the gateway that must serve the room, or None if any may. Raises Moving while the owner changes."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Flush what was accepted, then disconnect."""
+        """Flush the messages that were accepted, then disconnect."""

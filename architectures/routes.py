@@ -1,7 +1,7 @@
-"""The route of one message, from its sender to the members of its room: what an architecture says of itself.
+"""The route of one message through an architecture, from its sender to the members of its room.
 
-Diagrams, the chat page, the cost model and the advice all follow from it, and a test holds it against what the brokers
-counted. The functions at the end are the routes that several architectures share.
+The diagrams, the chat page, the cost model and the advice are derived from the routes, and a test compares the routes
+with the counters of the brokers. The functions at the end are routes that several architectures share.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from architectures.clients.kafka_partitions import partition_of
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where a message can be: `column` counts from left to right, `row` from top to bottom."""
+    """A place on the route. `column` counts from left to right, `row` from top to bottom."""
 
     column: int
     row: float
@@ -23,7 +23,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """One transfer of a message. `wasted`: no member behind its end is in the room."""
+    """One transfer of a message. It is `wasted` if no member of the room is behind its end."""
 
     start: Place
     end: Place
@@ -32,35 +32,35 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The transfers that one message causes, by kind: their numbers are the amounts that the cost model counts.
+    """The transfers that one message causes, by kind. The cost model counts them.
 
-    Each number must be linear in the number of gateways and in the number of those with members of the room.
+    Each count must be linear in the number of gateways and in the number of gateways with members of the room.
     """
 
     sent: Sequence[Arrow]  # from the sender to the gateway that takes the message
     records: Sequence[Arrow] = ()  # appended to Kafka
     fetches: Sequence[Arrow] = ()  # records that gateways or relays read from Kafka
     commands: Sequence[Arrow] = ()  # published to Redis or NATS
-    copies: Sequence[Arrow] = ()  # that reach a gateway to be delivered there, wanted or not
+    copies: Sequence[Arrow] = ()  # copies that reach a gateway, whether or not it has members of the room
     heard: Sequence[Arrow] = ()  # from gateways to members
-    unreached: Sequence[Place] = ()  # members of the room that hear nothing
-    idle: Sequence[Place] = ()  # what is there as well
+    unreached: Sequence[Place] = ()  # members of the room that do not get the message
+    idle: Sequence[Place] = ()  # places that the diagram shows although no arrow may touch them
 
     def arrows(self) -> Iterator[Arrow]:
-        """All of them, each once: the record that a gateway fetches may be the copy that it delivers."""
+        """Yield every arrow once, also where the record that a gateway fetches is the copy that it delivers."""
         yield from dict.fromkeys((*self.sent, *self.records, *self.fetches, *self.commands, *self.copies, *self.heard))
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Who sends where, and whose members listen. Gateways and partitions are numbered from 0."""
+    """The situation that a route is drawn for: the sender and the listeners of one room, with numbers from 0."""
 
     gateways: int
     partitions: int
     room: str
-    sender: int  # the gateway that the sender is connected to, where any gateway may be
-    listening: Sequence[int]  # the gateways that members of the room are connected to, where any may be
-    owner: int | None = None  # the gateway that serves the room, where one must; None: as if each had its partition
+    sender: int  # the sender's gateway, if the architecture lets members connect to any gateway
+    listening: Sequence[int]  # the gateways with members of the room, likewise
+    owner: int | None = None  # the gateway that owns the room; None: partitions are owned in turn
 
     @property
     def every_gateway(self) -> range:
@@ -72,7 +72,7 @@ class Scene:
 
     @property
     def partition(self) -> int:
-        """The room's."""
+        """The partition of the room."""
         return partition_of(self.room, self.partitions)
 
     @property
@@ -99,7 +99,7 @@ def members(number: int, column: int) -> Place:
 def through_kafka(
     scene: Scene, taken_by: int, written: Sequence[int], read: Sequence[tuple[int, int]], listening: Sequence[int]
 ) -> Route:
-    """`written`: to which partitions; `read`: from which of them by which gateway; `listening`: whose members wait."""
+    """The message goes to the partitions `written`; `read` holds pairs of a partition and the gateway reading it."""
     arrives = {reader for _partition_read, reader in read}
     fetches = [Arrow(partition(p), gateway(g, 3), wasted=g not in listening) for p, g in read]
     return Route(
@@ -114,7 +114,7 @@ def through_kafka(
 
 
 def through_channel(scene: Scene, channel: str) -> Route:
-    """One thing in the middle, which sends a copy to each gateway that has members of the room."""
+    """A channel or subject in the middle sends a copy to each gateway that has members of the room."""
     middle = Place(2, scene.middle, channel)
     return Route(
         sent=[Arrow(sender(scene), gateway(scene.sender, 1))],
@@ -126,7 +126,7 @@ def through_channel(scene: Scene, channel: str) -> Route:
 
 
 def between_gateways(scene: Scene) -> Route:
-    """No backend: the sender's gateway writes to each gateway that has members of the room."""
+    """Without a backend, the sender's gateway writes to each gateway that has members of the room."""
     return Route(
         sent=[Arrow(sender(scene), gateway(scene.sender, 1))],
         copies=[Arrow(gateway(scene.sender, 1), gateway(number, 2)) for number in scene.listening],
@@ -136,6 +136,6 @@ def between_gateways(scene: Scene) -> Route:
 
 
 def within_one_gateway(scene: Scene) -> Route:
-    """No backend: the only gateway hands the message to its own members."""
+    """Without a backend, the only gateway delivers the message to its own members."""
     only = Place(1, scene.middle, "the gateway")
     return Route(sent=[Arrow(sender(scene), only)], heard=[Arrow(only, Place(2, scene.middle, "members"))])

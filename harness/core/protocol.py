@@ -1,4 +1,4 @@
-"""The frames between a member and a gateway: JSON text, one object a frame (see docs/contract.md)."""
+"""The frames between a member and a gateway: JSON text, one object per frame (see docs/contract.md)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 ROOM_CHARS_MAX = 200
-TEXT_CHARS_MAX = 1_000_000  # the message size limit of the gateway is what really bounds a text
+TEXT_CHARS_MAX = 1_000_000  # the gateway's limit on the size of a frame is lower
 
 Room = Annotated[str, msgspec.Meta(min_length=1, max_length=ROOM_CHARS_MAX)]
 # Ids stay exact in every JSON reader, JavaScript's 53-bit numbers included.
@@ -17,64 +17,64 @@ Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Join(msgspec.Struct, tag_field="t", tag="join", frozen=True, omit_defaults=True):
-    """Asks to come into a room."""
+    """The member asks to join a room."""
 
     room: Room
-    after: Nanoseconds | None = None  # asks also for what was said there since that moment, in ns since the epoch
+    after: Nanoseconds | None = None  # ask for the messages since that moment too, in ns since the epoch
 
 
 class Leave(msgspec.Struct, tag_field="t", tag="leave", frozen=True):
-    """Leaves a room; there is no answer."""
+    """The member leaves a room; there is no answer."""
 
     room: Room
 
 
 class Say(msgspec.Struct, tag_field="t", tag="say", frozen=True, omit_defaults=True):
-    """Says something in a room that the member is in; the answer is an `ack` or an `error`."""
+    """The member sends a message to a room that it is in; the answer is an `ack` or an `error`."""
 
     room: Room
-    id: MessageId  # the member's own choice; it comes back in the answer and in every `chat`
+    id: MessageId  # chosen by the member; it is repeated in the answer and in every `chat`
     text: Annotated[str, msgspec.Meta(max_length=TEXT_CHARS_MAX)]
-    sent: Nanoseconds | None = None  # when it was meant to be sent, in ns since the epoch; handed on as it is
+    sent: Nanoseconds | None = None  # the intended moment of sending, in ns since the epoch; passed on unchanged
 
 
 class Joined(msgspec.Struct, tag_field="t", tag="joined", frozen=True, omit_defaults=True):
-    """The member is in the room, and hears what is said there from now on."""
+    """The member is in the room and receives its messages from now on."""
 
     room: str
-    missed: int | None = None  # so many frames of what was said since `after` follow first; null: nothing is kept
-    incomplete: bool = False  # not all of what was said since could be had
+    missed: int | None = None  # how many `chat` frames of history since `after` follow; null: no history is kept
+    incomplete: bool = False  # whether some of the history since `after` is missing
 
 
 class Redirect(msgspec.Struct, tag_field="t", tag="redirect", frozen=True):
     """Another gateway serves the room: connect there, and join again."""
 
     room: str
-    url: str  # of that gateway
+    url: str  # the address of that gateway
 
 
 class Ack(msgspec.Struct, tag_field="t", tag="ack", frozen=True):
     """The backend has accepted the message."""
 
-    id: int  # of the message
+    id: int  # the id of the message
 
 
 class Chat(msgspec.Struct, tag_field="t", tag="chat", frozen=True, rename={"sender": "from"}):
-    """Something was said in a room that the member is in."""
+    """A message from a room that the member is in."""
 
     room: str
-    sender: str  # the gateway's name for whoever said it
-    id: int  # as its sender chose it
-    sent: int | None  # as its sender gave it
+    sender: str  # the name that the gateway gave to the sender
+    id: int  # the sender's `id`, unchanged
+    sent: int | None  # the sender's `sent`, unchanged
     text: str
 
 
 class Error(msgspec.Struct, tag_field="t", tag="error", frozen=True, omit_defaults=True):
-    """What the member asked for was not done."""
+    """The gateway refused what the member asked for."""
 
-    code: str  # for programs
-    reason: str  # for people
-    id: int | None = None  # of the message that was refused, if it is about one
+    code: str  # the reason for programs
+    reason: str  # the reason for people
+    id: int | None = None  # the id of the refused message, if the error is about one
 
 
 ClientFrame = Join | Leave | Say

@@ -16,18 +16,36 @@ if TYPE_CHECKING:
 
 
 @command()
-@click.option("--rooms", type=COUNT, required=True, metavar="N", help="How many rooms there are.")
-@click.option("--members-per-room", type=NUMBER, required=True, metavar="N", help="On average.")
-@click.option("--rate", "rate_per_s", type=NUMBER, required=True, metavar="N", help="Messages per second of all rooms.")
+@click.option("--rooms", type=COUNT, required=True, metavar="N", help="Number of rooms.")
 @click.option(
-    "--payload", "payload_bytes", type=SIZE, default=100, show_default=True, metavar="SIZE", help="Of a text."
+    "--members-per-room", type=NUMBER, required=True, metavar="N", help="Average number of members in a room."
 )
-@click.option("--durable", is_flag=True, help="An acked message must survive the restart of the backend.")
-@click.option("--replay", is_flag=True, help="What was said must be there to be read later.")
 @click.option(
-    "--costs", type=FOLDER, metavar="DIR", help="Of `chatbench costs`.  [default: measured runs that chatbench ships]"
+    "--rate", "rate_per_s", type=NUMBER, required=True, metavar="N", help="Messages per second, summed over all rooms."
 )
-@click.option("--claims", type=FOLDER, metavar="DIR", help="Of `chatbench claims`.  [default: as --costs]")
+@click.option(
+    "--payload",
+    "payload_bytes",
+    type=SIZE,
+    default=100,
+    show_default=True,
+    metavar="SIZE",
+    help="Size of a message's text.",
+)
+@click.option("--durable", is_flag=True, help="Require that acked messages survive a restart of the backend.")
+@click.option("--replay", is_flag=True, help="Require that members can read earlier messages later.")
+@click.option(
+    "--costs",
+    type=FOLDER,
+    metavar="DIR",
+    help="Folder written by `chatbench costs`.  [default: measured runs that chatbench ships]",
+)
+@click.option(
+    "--claims",
+    type=FOLDER,
+    metavar="DIR",
+    help="Folder written by `chatbench claims`.  [default: measured runs that chatbench ships]",
+)
 @json_option("the answer as JSON")
 def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any) -> None:
     """Say which architecture suits a chat of these sizes, what each would cost, and what would change the answer.
@@ -38,7 +56,7 @@ def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any
       chatbench advise --rooms 200k --members-per-room 5 --rate 20k --durable
       chatbench advise --rooms 1k --members-per-room 200 --rate 2k --replay --json
 
-    It goes by measured runs: those of the reference, which chatbench ships, or yours.
+    The answer is computed from measured runs: the reference runs that chatbench ships, or your own.
     """
     from harness.experiments.costs import advice
     from harness.experiments.costs.study import read_knowledge

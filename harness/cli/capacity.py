@@ -26,19 +26,37 @@ from harness.core.errors import ExitCode
 @shape_options
 @arch_options
 @click.option(
-    "--slo", "p99_s", type=DURATION, default="200ms", show_default=True, help="p99 of delivery must stay below."
+    "--slo",
+    "p99_s",
+    type=DURATION,
+    default="200ms",
+    show_default=True,
+    help="Upper limit for the p99 of delivery latency.",
 )
-@click.option("--from", "start_per_s", type=NUMBER, default=50, show_default=True, metavar="N", help="First rate.")
+@click.option(
+    "--from",
+    "start_per_s",
+    type=NUMBER,
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Rate to start at, in messages per second.",
+)
 @click.option(
     "--precision",
     type=NUMBER,
     metavar="SHARE",
     default=0.1,
     show_default=True,
-    help="How close held and broke must lie, as a share.",
+    help="Stop when the highest rate that held and the lowest that broke are this close, as a share.",
 )
 @click.option(
-    "--repeats", type=COUNT, default=3, show_default=True, metavar="N", help="Runs that must hold at the end."
+    "--repeats",
+    type=COUNT,
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Runs at the final rate that must all meet the objective.",
 )
 @external_options
 @host_options
@@ -52,8 +70,9 @@ def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, a
       chatbench capacity --arch redis
       chatbench capacity --arch plan2 --scenario many_rooms --gateways 4 --slo 100ms
 
-    The rate is doubled until the objective breaks, then narrowed down, then run again. Where only the driver was in the
-    way of more, it is "at least" that. Exit codes: as for run; 4 if the driver was not valid at any rate.
+    The rate is doubled until the objective breaks, then narrowed down, and the result is confirmed by repeated runs.
+    If the driver and not the system was the limit, the result is reported as "at least" that rate. Exit codes are
+    those of `chatbench run`; 4 means that the driver was not valid at any rate.
     """
     from harness.core.registry import load_candidate
     from harness.core.settings import RunSettings

@@ -25,17 +25,17 @@ from harness.cli.types import PORT
 @arch_options
 @external_options
 @config_option
-@click.option("--port", type=PORT, metavar="N", help="Of the page.  [default: a free one]")
-@click.option("--open", "open_browser", is_flag=True, help="Open it in your browser.")
+@click.option("--port", type=PORT, metavar="N", help="Port that the page is served on.  [default: a free port]")
+@click.option("--open", "open_browser", is_flag=True, help="Open the page in your browser.")
 def chat(port: int | None, open_browser: bool, **given: Any) -> None:
-    """Start services and gateways, and chat: a page with two members at two gateways, and the way of each message.
+    """Start services and gateways, and serve a page on which two members chat and each message's route is shown.
 
     \b
     Examples:
       chatbench chat --arch plan1
       chatbench chat --arch naive --open
 
-    With naive one sees the fragments of the design note with one's own eyes.
+    With `--arch naive` the page shows the fragmented rooms that the design note describes.
     """
     from harness.core.registry import load_architecture
     from harness.core.settings import RunSettings
@@ -44,7 +44,7 @@ def chat(port: int | None, open_browser: bool, **given: Any) -> None:
 
     def say(line: str) -> None:
         first = msgspec.json.decode(line)["gateways"][0].replace("ws://", "http://")
-        click.echo(f"chat: {first}/chat\nCtrl-C ends it here.")
+        click.echo(f"chat: {first}/chat\nPress Ctrl-C here to stop.")
         if open_browser:
             click.launch(f"{first}/chat")
 

@@ -18,13 +18,31 @@ from harness.cli.study import refuse_beside_from, runs_of, study_options
 
 
 @command()
-@click.option("--claim", "claims", multiple=True, metavar="ID", help="Several are taken.  [default: all, C1 to C9]")
 @click.option(
-    "--rounds", type=COUNT, default=3, show_default=True, metavar="N", help="Of what compares latency or CPU."
+    "--claim",
+    "claims",
+    multiple=True,
+    metavar="ID",
+    help="Claim to test; repeat it for several.  [default: all, C1 to C9]",
 )
-@click.option("--duration", "duration_s", type=DURATION, default="10s", show_default=True, help="Of each measurement.")
 @click.option(
-    "--warmup", "warmup_s", type=DURATION, default="5s", show_default=True, help="Load before that, discarded."
+    "--rounds",
+    type=COUNT,
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Rounds of the experiments that compare latency or CPU time.",
+)
+@click.option(
+    "--duration", "duration_s", type=DURATION, default="10s", show_default=True, help="Length of each measurement."
+)
+@click.option(
+    "--warmup",
+    "warmup_s",
+    type=DURATION,
+    default="5s",
+    show_default=True,
+    help="Load before each measurement; its figures are discarded.",
 )
 @study_options
 @json_option("findings.json")
@@ -39,7 +57,7 @@ def claims(out: str, resume: Path | None, measured: Path | None, as_json: bool, 
       chatbench claims --from results/reference/claims --out results/claims_again
       chatbench claims --from results/reference/claims --claim C6 --out results/claim_6
 
-    Some 30 minutes if not said otherwise.
+    With the defaults this takes about 30 minutes.
     """
     from harness.core.settings import make_out_dir
     from harness.experiments.claims import study
@@ -50,7 +68,7 @@ def claims(out: str, resume: Path | None, measured: Path | None, as_json: bool, 
     if measured is not None:
         refuse_beside_from("--claim")
     elif resume is None and wanted.rounds > 1 and not study.rounds_count(wanted):
-        conflicts.refuse(["rounds"], f"{', '.join(wanted.claims)} takes one round, whatever is asked for")
+        conflicts.refuse(["rounds"], f"{', '.join(wanted.claims)} always takes one round")
     records = measured or runs_of(study, wanted, out, resume)
     findings = study.judge(records, wanted.claims if measured else ())
     page = write_findings(findings, make_out_dir(out) if measured else records)

@@ -28,7 +28,14 @@ from harness.core.errors import ExitCode
 
 @command()
 @ARCHITECTURES
-@click.option("--rounds", type=COUNT, default=3, show_default=True, metavar="N", help="How often each is run.")
+@click.option(
+    "--rounds",
+    type=COUNT,
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Number of times that each architecture is run.",
+)
 @shape_options
 @ARCH_SET
 @FAULT
@@ -39,7 +46,7 @@ from harness.core.errors import ExitCode
     multiple=True,
     default=(20.0,),
     metavar="N",
-    help=f"{RATE_HELP} Several are taken.  [default: 20]",
+    help=f"{RATE_HELP} Repeat it for several rates.  [default: 20]",
 )
 @external_options
 @load_options
@@ -62,7 +69,7 @@ def compare(
       chatbench compare --rate 20 --rate 100 --rate 500 --duration 10s
       chatbench compare --resume results/20261123T150000Z-compare-big_room
 
-    Exit codes: as for `chatbench run`.
+    Exit codes are those of `chatbench run`.
     """
     from harness.core.settings import RunSettings
     from harness.experiments import comparison as campaigns

@@ -11,7 +11,7 @@ from harness.cli.help import command
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print what makes a shell complete commands, options, architectures and scenarios.
+    """Print a script that makes a shell complete commands, options, architectures and scenarios.
 
     \b
     Examples:

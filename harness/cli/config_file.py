@@ -1,4 +1,4 @@
-"""`--config FILE.toml`: every option of a command, without its dashes, as a key. The command line wins.
+"""`--config FILE.toml`: options of a command as TOML keys, without their dashes. The command line takes precedence.
 
 arch = ["plan1", "redis"]
 rate = "1k"
@@ -18,7 +18,7 @@ import msgspec
 
 from harness.core.errors import UsageError
 
-FROM_FILE = "harness.cli.config_file"  # in the context of a command
+FROM_FILE = "harness.cli.config_file"  # key in `context.meta` of a command
 
 
 def config_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -30,7 +30,7 @@ def config_option(command: Callable[..., None]) -> Callable[..., None]:
         is_eager=True,
         expose_value=False,
         callback=_load,
-        help='Options from a TOML file: `rate = 100`, `duration = "1m"`; the command line wins.',
+        help="TOML file to read options from, such as `rate = 100`. The command line takes precedence.",
     )(command)
 
 
@@ -41,8 +41,11 @@ def _load(context: click.Context, _parameter: click.Parameter, file: Path | None
         given = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as problem:
         raise UsageError(f"--config {str(file)!r} cannot be read ({problem.strerror}); name a TOML file") from problem
-    except (ValueError, RecursionError) as problem:  # no TOML, no UTF-8, a number of 5,000 digits, 1,000 lists in lists
-        raise UsageError(f"--config {str(file)!r} is no TOML: {problem}") from problem
+    except (
+        ValueError,
+        RecursionError,
+    ) as problem:  # invalid TOML or UTF-8, a number of 5,000 digits, 1,000 lists in lists
+        raise UsageError(f"--config {str(file)!r} is not valid TOML: {problem}") from problem
     parameters = {_key(parameter): parameter for parameter in context.command.params if _key(parameter) != "config"}
     for key in given:
         if key.replace("_", "-") not in parameters:
@@ -65,13 +68,13 @@ def _load(context: click.Context, _parameter: click.Parameter, file: Path | None
 
 
 def from_file(context: click.Context) -> frozenset[str]:
-    """The names of what its user gave in a file."""
+    """Names of the parameters that were given in the --config file."""
     names: frozenset[str] = context.meta.get(FROM_FILE, frozenset())
     return names
 
 
 def _as_given(parameter: click.Parameter, value: object) -> str | bool | list[str]:
-    """As the command line would have it, where all is text; TypeError says what it must be."""
+    """The value as the command line would pass it, which is text. TypeError says which types are allowed."""
     if isinstance(parameter, click.Option) and parameter.is_flag:
         if isinstance(value, bool):
             return value
@@ -89,5 +92,5 @@ def _as_text(value: object, kinds: str) -> str:
 
 
 def _key(parameter: click.Parameter) -> str:
-    """The option as it is written, without its dashes."""
+    """The option's name without its dashes."""
     return max(parameter.opts, key=len).lstrip("-")

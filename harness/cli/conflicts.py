@@ -1,4 +1,4 @@
-"""An option that would count for nothing beside what else was asked for is refused, before anything starts."""
+"""Options that would have no effect beside the others are refused before anything starts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ SAID_OF = {
 
 
 def given(names: Collection[str] | None = None) -> list[str]:
-    """The options of the command at hand that its user gave, of these names (None: of any), as they are written.
+    """The options that the user gave to the current command, with their dashes.
 
-    On the command line or in a file: an environment is made for many commands, and a default for nobody.
+    With `names`, only options of these parameter names are returned. Options count if they were given on the command
+    line or in a --config file. Environment variables do not count, because one environment serves many commands.
     """
     context = click.get_current_context()
     return [
@@ -33,13 +34,13 @@ def given(names: Collection[str] | None = None) -> list[str]:
 
 
 def refuse(names: Collection[str] | None, why: str, *, but: Sequence[str] = ()) -> None:
-    """Raises UsageError, beginning with `why`, if the user gave any of these options (None: any at all) `but` some."""
+    """Raise UsageError, beginning with `why`, if any of `names` (None: any option) was given, except those in `but`."""
     if asked := [option for option in given(names) if option not in but]:
         raise UsageError(f"{why}; leave {', '.join(asked)} out")
 
 
 def refuse_unused_backends(architectures: Sequence[str]) -> None:
-    """Raises UsageError if the user said something of a backend that none of these architectures has."""
+    """Raise UsageError if the user configured a backend that none of these architectures uses."""
     from harness.core.registry import load_candidate
 
     requires = [load_candidate(name).requires for name in architectures]

@@ -1,4 +1,4 @@
-"""Where commands print: results on stdout, progress on stderr."""
+"""Consoles that commands print to: results go to stdout, progress goes to stderr."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def json_option(what: str) -> Callable[[Command], Command]:
-    """`--json`: the command prints `what` with print_json and nothing else on stdout."""
+    """The option `--json`: the command prints `what` with print_json and nothing else on stdout."""
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what} alone on stdout.")
 
 
 def print_json(answer: Any) -> None:
-    """The answer, made of msgspec's structs; docs/data.md has the keys of each."""
+    """Print an answer made of msgspec structs as indented JSON; docs/data.md describes the keys."""
     import msgspec
 
     click.echo(msgspec.json.format(msgspec.json.encode(answer)))
 
 
 def console() -> Console:
-    """For results: as wide as the window, as COLUMNS says, or 80 characters."""
+    """A console for results. Its width is COLUMNS if set, else that of the window, else 80 characters."""
     return _plain()
 
 
 def _plain(*, stderr: bool = False) -> Console:
-    """It prints text as it is: a folder may be called [v1] or :rocket:. What is to be bold is a rich Text."""
+    """A console that prints text literally: a folder may be called [v1] or :rocket:. For bold, pass a rich Text."""
     from rich.console import Console
 
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def say(out: Console, *lines: str | Text) -> None:
-    """Each in one line, however long: people copy paths."""
+    """Print each line unwrapped, so that paths can be copied."""
     for line in lines:
         out.print(line, soft_wrap=True)
 
 
 def tell(out: Console, *sentences: str | Text) -> None:
-    """Each folded between words."""
+    """Print each sentence, wrapped between words."""
     for sentence in sentences:
         out.print(sentence, overflow="fold")
 
@@ -59,7 +59,7 @@ def run_progress() -> RunProgress:
 
 
 def campaign_progress(runs: int) -> CampaignProgress:
-    """Of so many runs."""
+    """The progress display for a number of runs."""
     from harness.core.progress import CampaignProgress
 
     return CampaignProgress(_plain(stderr=True), runs)

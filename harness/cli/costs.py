@@ -17,12 +17,28 @@ from harness.cli.study import refuse_beside_from, runs_of, study_options
 
 
 @command()
-@click.option("--rounds", type=COUNT, default=1, show_default=True, metavar="N", help="How often each is run.")
-@click.option("--duration", "duration_s", type=DURATION, default="8s", show_default=True, help="Of each measurement.")
 @click.option(
-    "--warmup", "warmup_s", type=DURATION, default="2s", show_default=True, help="Load before each, discarded."
+    "--rounds", type=COUNT, default=1, show_default=True, metavar="N", help="Number of times that each workload is run."
 )
-@click.option("--jvm-warmup", "jvm_warmup_s", type=DURATION, default="45s", show_default=True, help="Once, before all.")
+@click.option(
+    "--duration", "duration_s", type=DURATION, default="8s", show_default=True, help="Length of each measurement."
+)
+@click.option(
+    "--warmup",
+    "warmup_s",
+    type=DURATION,
+    default="2s",
+    show_default=True,
+    help="Load before each measurement; its figures are discarded.",
+)
+@click.option(
+    "--jvm-warmup",
+    "jvm_warmup_s",
+    type=DURATION,
+    default="45s",
+    show_default=True,
+    help="Load on the brokers once before all measurements, so that the JVM is warm.",
+)
 @study_options
 @json_option("unit_costs.json")
 def costs(out: str, resume: Path | None, measured: Path | None, as_json: bool, **effort: Any) -> None:
@@ -33,7 +49,7 @@ def costs(out: str, resume: Path | None, measured: Path | None, as_json: bool, *
       chatbench costs
       chatbench costs --from results/reference/costs --out results/costs_again
 
-    Some 30 minutes if not said otherwise. `chatbench advise` answers from what it found.
+    With the defaults this takes about 30 minutes. `chatbench advise --costs DIR` uses the results.
     """
     from harness.core.settings import make_out_dir
     from harness.experiments.costs import study

@@ -9,7 +9,7 @@ from harness.cli.help import command
 @command()
 @json_option("what was found as JSON")
 def doctor(as_json: bool) -> None:
-    """Say what is there, what would be downloaded, and what is too small."""
+    """Check this machine: what is installed, what would be downloaded, and which limits are too low."""
     from rich.text import Text
 
     from harness.cli.machine_check import examine

@@ -32,16 +32,18 @@ FAULTS_LOAD = {
     "faults",
     multiple=True,
     metavar="WHAT[@WHEN]",
-    help="Several are taken.  [default: all that there are]",
+    help="Fault to inject; repeat it for several.  [default: all faults]",
 )
-@click.option("--rounds", type=COUNT, default=1, show_default=True, metavar="N", help="How often each is run.")
+@click.option(
+    "--rounds", type=COUNT, default=1, show_default=True, metavar="N", help="Number of times that each cell is run."
+)
 @shape_options
 @ARCH_SET
 @RATE
 @load_options
 @json_option("faults.json")
 def faults(architectures: tuple[str, ...], faults: tuple[str, ...], rounds: int, as_json: bool, **given: Any) -> None:
-    """Run every architecture under every fault, and say what it promised and what was seen.
+    """Run every architecture under every fault, and compare what it promised with what was observed.
 
     \b
     Examples:
@@ -49,9 +51,9 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], rounds: int,
       chatbench faults --arch redis --arch kafka-redis --fault restart:redis --fault pause:redis:3s
       chatbench faults --arch plan2 --fault kill:broker --rounds 6
 
-    If not said otherwise: 50 messages a second in 10 rooms, three brokers, 20 s a cell and 40 s where something is
-    killed; some 20 minutes in all. One run of a fault may be lucky: of several rounds the table shows the least and the
-    most. Exit code 5: a promise was broken.
+    By default each cell sends 50 messages per second to 10 rooms with three brokers, for 20 s, or for 40 s if
+    something is killed; the whole matrix takes about 20 minutes. A single run may be lucky: with several rounds the
+    table shows the lowest and the highest value. Exit code 5 means that a promise was broken.
     """
     from harness.core.settings import RunSettings
     from harness.experiments import fault_matrix

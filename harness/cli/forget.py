@@ -16,7 +16,7 @@ from harness.cli.options import FLEET, kafka_options
 @kafka_options
 @config_option
 def forget(fleet: str, **given: Any) -> None:
-    """Remove what a fleet of gateways has made in Kafka: its topics and groups, and nobody else's.
+    """Remove the topics and consumer groups that a fleet of gateways created in Kafka, and no others.
 
     \b
     Example:

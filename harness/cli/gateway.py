@@ -16,9 +16,17 @@ from harness.cli.types import COUNT
 
 @command()
 @ARCH
-@click.option("--listen", default="127.0.0.1:9001", show_default=True, metavar="HOST:PORT", help="Where members come.")
 @click.option(
-    "--advertise", metavar="URL", help="How others reach it, as ws://HOST:PORT.  [default: found out from --listen]"
+    "--listen",
+    default="127.0.0.1:9001",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Address that members connect to.",
+)
+@click.option(
+    "--advertise",
+    metavar="URL",
+    help="URL at which others reach this gateway, as ws://HOST:PORT.  [default: derived from --listen]",
 )
 @FLEET
 @click.option(
@@ -26,18 +34,26 @@ from harness.cli.types import COUNT
     type=COUNT,
     envvar="CHATBENCH_GATEWAYS",
     metavar="N",
-    help="Of the whole fleet.  [default: 2; direct: 1]",
+    help="Number of gateways in the fleet.  [default: 2; direct: 1]",
 )
-@click.option("--place", type=COUNT, metavar="I", help="Its place in it.  [default: a free one]")
+@click.option(
+    "--place", type=COUNT, metavar="I", help="Place of this gateway in the fleet, from 0.  [default: a free place]"
+)
 @click.option(
     "--peers",
     metavar="URL,...",
-    help="All gateways by place, this one too, where no membership is to be kept for them.",
+    help="URLs of all gateways in order of their places, including this one. The fleet then keeps no membership.",
 )
 @PARTITIONS
 @TICK_OPTION
 @arch_options
-@click.option("--origin", "origins", multiple=True, metavar="URL", help="Pages that may connect, beside this host's.")
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="Origin of web pages that may connect, in addition to this host's own; repeat it for several.",
+)
 @external_options
 @config_option
 def gateway(
@@ -52,9 +68,9 @@ def gateway(
 ) -> None:
     """Serve members as one gateway of a fleet, on this host, until interrupted.
 
-    Start one for each place, on any hosts. They keep their membership in the Kafka, Redis or NATS that they share, and
-    agree there who has which place. `chatbench run --gateways-at URL` drives them. A gateway that other hosts can
-    reach needs a token in CHATBENCH_TOKEN, and whoever drives it needs the same.
+    Start one gateway for each place, on any hosts. The gateways keep their membership in the Kafka, Redis or NATS that
+    they share, and use it to agree on their places. `chatbench run --gateways-at URL` drives them. A gateway that other
+    hosts can reach needs a token in CHATBENCH_TOKEN, and the host that drives it needs the same token.
 
     \b
     Examples:
@@ -63,7 +79,7 @@ def gateway(
       chatbench gateway --arch plan2 --kafka-bootstrap 192.168.1.5:9092 \\
         --peers ws://192.168.1.20:9001,ws://192.168.1.21:9001 --place 0 --listen 192.168.1.20:9001
 
-    What it makes in Kafka stays there for the next time; `chatbench forget` removes it.
+    Topics and groups that it creates in Kafka are kept for the next start; `chatbench forget` removes them.
     """
     from harness.core.addresses import gateway_url, host_port
     from harness.core.registry import load_architecture
@@ -72,7 +88,7 @@ def gateway(
     from harness.serve.stack import exposure_of
 
     if peers is not None:
-        conflicts.refuse(["advertise"], "--peers says how others reach it, at its --place")
+        conflicts.refuse(["advertise"], "--peers already gives this gateway's URL, at its --place")
     host, port = host_port("--listen", listen)
     standalone = StandaloneGateway(
         fleet=fleet,
@@ -83,7 +99,7 @@ def gateway(
         peers=() if peers is None else tuple(gateway_url("--peers", url) for url in peers.split(",")),
     )
     architecture = load_architecture(given["arch"])
-    # One environment for all gateways may name more than this architecture needs.
+    # An environment shared by all gateways may name backends that this architecture does not need.
     source = click.get_current_context().get_parameter_source
     for name, needed in (
         ("kafka_bootstrap", architecture.requires.kafka),

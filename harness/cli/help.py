@@ -1,4 +1,4 @@
-"""How `--help` looks: commands and options under headings, each said in full."""
+"""The layout of `--help`: commands and options are grouped under headings, and no text is shortened."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 import click
 
-OF_ITS_OWN = "Of this command"
-# Where options that several commands share stand; those of one command alone come first.
+OF_ITS_OWN = "Options of this command"
+# The headings for options that several commands share. Options of one command alone come before them.
 SECTIONS: Mapping[str, Sequence[str]] = {
     "Architecture": ("arch", "gateways", "brokers", "partitions", "tick", "dedup", "arch-set"),
     "Load": (
         *("scenario", "set", "members", "rooms", "rate", "payload", "payload-sizes"),
         *("duration", "warmup", "processes", "seed", "fault"),
     ),
-    "Kafka, Redis and NATS that run already": ("kafka-bootstrap", "kafka-properties", "redis-url", "nats-url"),
+    "External Kafka, Redis and NATS": ("kafka-bootstrap", "kafka-properties", "redis-url", "nats-url"),
     "Parts on other hosts": ("gateways-at", "expect-workers", "master-bind", "metrics", "origin"),
     "Input and output": ("config", "resume", "out", "json", "open", "help"),
 }
-FEW = 9  # options that need no headings
+FEW = 9  # so many options need no headings
 
 
 class Command(click.Command):
@@ -47,7 +47,7 @@ class Group(click.Group):
 
 
 def command(**given: Any) -> Callable[[Callable[..., Any]], Command]:
-    """As click.command."""
+    """The decorator click.command, for commands of this layout."""
     return click.command(cls=Command, **given)
 
 

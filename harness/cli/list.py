@@ -46,6 +46,6 @@ def list_command(as_json: bool) -> None:
 
 
 def _options(defaults: Mapping[str, object]) -> str:
-    """One a line."""
+    """The options with their defaults, one per line."""
     texts = (f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in defaults.items())
     return "\n".join(texts) or "-"

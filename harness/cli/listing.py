@@ -1,4 +1,4 @@
-"""What `chatbench list` answers: architectures, peers and scenarios, with their options."""
+"""The answer of `chatbench list`: architectures, peers and scenarios, with their options."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ BACKENDS = ("kafka", "redis", "redis_cluster", "nats")
 
 
 class ListedArchitecture(msgspec.Struct, frozen=True, kw_only=True):
-    """A name for --arch."""
+    """An architecture or peer that --arch accepts."""
 
     name: str
-    is_peer: bool  # a gateway of somebody else's
-    role: str  # as architectures.interface.Role: "candidate" for what is compared unless others are named
-    needs: list[str]  # of BACKENDS
+    is_peer: bool  # a gateway of another project
+    role: str  # as in architectures.interface.Role; a "candidate" is compared by default
+    needs: list[str]  # a subset of BACKENDS
     summary: str
-    options: dict[str, Any]  # of --arch-set, with their defaults
+    options: dict[str, Any]  # options for --arch-set, with their defaults
 
 
 class ListedScenario(msgspec.Struct, frozen=True, kw_only=True):
-    """A name for --scenario."""
+    """A scenario that --scenario accepts."""
 
     name: str
     summary: str
-    options: dict[str, Any]  # of --set, with their defaults
+    options: dict[str, Any]  # options for --set, with their defaults
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def listing() -> Listing:
-    """Candidates first, and peers last."""
+    """All architectures and scenarios; candidates come first and peers last."""
     names = (*(name for role in Role for name in registry.named(role)), *registry.peer_names())
     return Listing(
         architectures=[_architecture(name, registry.load_candidate(name)) for name in names],

@@ -1,4 +1,4 @@
-"""`chatbench doctor`: what is there, what would be downloaded, what is too small."""
+"""The checks of `chatbench doctor`: what is installed, what would be downloaded, and which limits are too low."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from harness.services.redis.server import find_server
 from harness.services.workdir import FREE_BYTES_MIN
 from peers.interface import Peer
 
-BROKER_BYTES = 700 * 2**20  # 435 MiB resident were seen with the heap of 512 MiB; a long run needs more
+BROKER_BYTES = 700 * 2**20  # 435 MiB resident were measured with a heap of 512 MiB; a long run needs more
 GATEWAY_AND_DRIVER_BYTES = 600 * 2**20
 
 
 class MachineCheck(msgspec.Struct, frozen=True):
-    """What was looked at, and whether that will do. `advice` is for where it will not."""
+    """One check of this machine and its result. `advice` is shown if the check failed."""
 
     what: str
     ok: bool
@@ -40,7 +40,7 @@ class MachineCheck(msgspec.Struct, frozen=True):
 
 
 def examine() -> list[MachineCheck]:
-    """Look at everything a run needs; changes nothing and downloads nothing."""
+    """Check everything that a run needs, without changing or downloading anything."""
     services: list[Callable[[], MachineCheck]] = [_python, _java, _jars, _redis, _nats]
     peers: list[Callable[[], MachineCheck]] = [partial(_peer, name) for name in peer_names()]
     machine: list[Callable[[], MachineCheck]] = [_open_files, _memory, _disk, _cores, _orphans]

@@ -1,4 +1,4 @@
-"""The command line: errors as one sentence, and all commands; each command is a module beside this one."""
+"""The command line: it registers all commands, each a module beside this one, and prints errors as one sentence."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from harness.core.streams import make_standard_streams_safe, not_written
 
 
 class Commands(Group):
-    """Prints our errors as one sentence, and exits with the codes of the contract."""
+    """The group of all commands. It prints errors as one sentence and exits with the documented exit codes."""
 
     def __call__(self, *_arguments: Any, **_more: Any) -> NoReturn:
-        """As a program; a test calls `main`, whose streams are its own."""
+        """Run as a program. Tests call `main` instead, because they replace the streams."""
         make_standard_streams_safe()
         library_logs.keep_off_the_terminal()
         try:
@@ -59,7 +59,7 @@ class Commands(Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> NoReturn:
-        """As click's, but what it refuses is told as we tell it."""
+        """Run like click's `main`, but print usage errors in chatbench's style."""
         try:
             sys.exit(super().main(args, prog_name or "chatbench", complete_var, standalone_mode=False, **extra))
         except click.exceptions.NoArgsIsHelpError as help_instead:
@@ -74,9 +74,9 @@ class Commands(Group):
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise  # click's own ways to end
+            raise  # click handles these itself
         except Interrupted as where:
-            _end(f"interrupted; what was measured until then is in {where}", ExitCode.INTERRUPTED)
+            _end(f"interrupted; the measurements so far are in {where}", ExitCode.INTERRUPTED)
         except KeyboardInterrupt:
             sys.exit(ExitCode.INTERRUPTED)
         except Exception as problem:  # noqa: BLE001 - the outermost
@@ -85,13 +85,13 @@ class Commands(Group):
             if isinstance(problem, ChatbenchError):
                 _end(str(problem), problem.exit_code)
             if isinstance(problem, OSError) and problem.errno in DISK_ERRORS:
-                what_to_do = "free some space" if problem.errno in FULL_DISK else "see to it, or use another"
+                what_to_do = "free some space" if problem.errno in FULL_DISK else "repair it, or use another disk"
                 _end(f"the disk cannot be written to ({problem}); {what_to_do}", ExitCode.SERVICE_FAILED)
             _end(unexpected(problem), ExitCode.UNEXPECTED)
 
 
 def _in_our_words(problem: click.UsageError) -> str:
-    """Whose fault it is, what was wrong, and where to look."""
+    """Click's usage error as one sentence: the option, what was wrong, and which help to read."""
     if isinstance(problem, click.BadParameter) and not isinstance(problem, click.MissingParameter):
         option = problem.param if isinstance(problem.param, click.Option) else None
         told = f"{max(option.opts, key=len)}: {problem.message}" if option else problem.message
@@ -103,7 +103,7 @@ def _in_our_words(problem: click.UsageError) -> str:
 
 
 def _end(sentence: str, code: ExitCode) -> NoReturn:
-    """In one line, also where a value that was given has several."""
+    """Print the sentence on one line, with line breaks in quoted values escaped, and exit."""
     shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in sentence)
     click.echo(f"chatbench: {shown}", err=True)
     sys.exit(code)
@@ -136,10 +136,10 @@ def main(debug: bool) -> None:
 main.sections = {
     "Measure": (run, compare, capacity, report),
     "Decide": (advise, claims, costs),
-    "LiveMetrics": (chat, ui, up),
+    "Live": (chat, ui, up),
     "Trust": (selftest, faults),
     "Hosts": (gateway, worker, forget),
-    "What there is": (list_command, doctor, completion),
+    "Environment": (list_command, doctor, completion),
 }
 for commands in main.sections.values():
     for each in commands:

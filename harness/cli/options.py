@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def complete_scenario(_context: click.Context, _parameter: click.Parameter, begu
 
 
 def together(*given: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Several options at once, shown in this order."""
+    """A decorator that adds several options, shown in this order."""
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
         for option in reversed(given):
@@ -41,7 +41,7 @@ ARCH = click.option(
     envvar="CHATBENCH_ARCH",
     metavar="NAME",
     shell_complete=complete_architecture,
-    help="Architecture; `chatbench list` names them.",
+    help="Architecture to run; `chatbench list` shows all of them.",
 )
 
 
@@ -58,9 +58,11 @@ ARCHITECTURES = click.option(
     default=_candidates,
     metavar="NAME",
     shell_complete=complete_architecture,
-    help="Give it as often as you like.  [default: every candidate that `chatbench list` names]",
+    help="Architecture to run; repeat it for several.  [default: every candidate that `chatbench list` shows]",
 )
-PARTITIONS = click.option("--partitions", type=COUNT, metavar="N", help="Kafka partitions.  [default: one per gateway]")
+PARTITIONS = click.option(
+    "--partitions", type=COUNT, metavar="N", help="Number of Kafka partitions.  [default: one per gateway]"
+)
 TICK_OPTION = click.option(
     "--tick",
     "tick_s",
@@ -68,12 +70,14 @@ TICK_OPTION = click.option(
     default=ADAPTIVE,
     show_default=True,
     metavar="HOW LONG",
-    help="What a gateway gathers in a busy room before it writes to the members: 0 for nothing, 20ms, or adaptive, "
-    "from 2 to 50 ms as the gateway's CPU fills.",
+    help="How long a gateway collects the messages of a busy room before it writes them to the members: 0 (do not "
+    "collect), a time such as 20ms, or adaptive, which is 2 to 50 ms depending on the gateway's CPU load.",
 )
 shape_options = together(
-    click.option("--gateways", type=COUNT, metavar="N", help="Gateway processes.  [default: 2; direct: 1]"),
-    click.option("--brokers", type=COUNT, default=1, show_default=True, metavar="N", help="Kafka brokers, 1 or 3."),
+    click.option("--gateways", type=COUNT, metavar="N", help="Number of gateway processes.  [default: 2; direct: 1]"),
+    click.option(
+        "--brokers", type=COUNT, default=1, show_default=True, metavar="N", help="Number of Kafka brokers, 1 or 3."
+    ),
     PARTITIONS,
     TICK_OPTION,
 )
@@ -82,13 +86,14 @@ kafka_options = together(
         "--kafka-bootstrap",
         envvar="CHATBENCH_KAFKA_BOOTSTRAP",
         metavar="HOST:PORT,...",
-        help="Brokers that run already, instead of own ones.",
+        help="Running Kafka brokers to connect to, instead of starting any.",
     ),
     click.option(
         "--kafka-properties",
         envvar="CHATBENCH_KAFKA_PROPERTIES",
         metavar="FILE",
-        help="How they are reached: key=value lines as librdkafka has them (security.protocol, sasl.*, ssl.*).",
+        help="File of librdkafka properties for connecting to the brokers, one key=value per line "
+        "(security.protocol, sasl.*, ssl.*).",
     ),
 )
 external_options = together(
@@ -97,14 +102,14 @@ external_options = together(
         "--redis-url",
         envvar="CHATBENCH_REDIS_URL",
         metavar="URL",
-        help="A Redis that runs already: redis(s)://HOST, redis+sentinel://HOST,.../NAME, redis+cluster://HOST,...; "
-        "its password is taken from CHATBENCH_REDIS_PASSWORD, that of sentinels from CHATBENCH_SENTINEL_PASSWORD.",
+        help="Use this running Redis: redis(s)://HOST, redis+sentinel://HOST,.../NAME or redis+cluster://HOST,... "
+        "Its password is read from CHATBENCH_REDIS_PASSWORD, that of the sentinels from CHATBENCH_SENTINEL_PASSWORD.",
     ),
     click.option(
         "--nats-url",
         envvar="CHATBENCH_NATS_URL",
         metavar="URL",
-        help="A NATS that runs already: nats://HOST:PORT or tls://HOST:PORT; its password is taken from "
+        help="Use this running NATS: nats://HOST:PORT or tls://HOST:PORT. Its password is read from "
         "CHATBENCH_NATS_PASSWORD, or a token from CHATBENCH_NATS_TOKEN.",
     ),
 )
@@ -119,7 +124,8 @@ host_options = together(
         "--gateways-at",
         metavar="URL,...",
         callback=_addresses,
-        help="Gateways that stand already (`chatbench gateway`), as ws://HOST:PORT; one of them names the others.",
+        help="Use these running gateways (`chatbench gateway`), as ws://HOST:PORT. The URL of one is enough: it names "
+        "the others.",
     ),
     click.option(
         "--expect-workers",
@@ -127,19 +133,19 @@ host_options = together(
         default=0,
         show_default=True,
         metavar="N",
-        help="Locust workers that you start yourself (`chatbench worker`), here or elsewhere.",
+        help="Number of Locust workers that you start yourself with `chatbench worker`, on this or another host.",
     ),
     click.option(
         "--master-bind",
         default="127.0.0.1:5557",
         show_default=True,
         metavar="HOST:PORT",
-        help="Where these join Locust's master.",
+        help="Address of Locust's master, which these workers connect to.",
     ),
     click.option(
         "--metrics",
         metavar="HOST:PORT",
-        help="Serve the run's progress there as OpenMetrics, at /metrics, as gateways do theirs.",
+        help="Serve the metrics of the run in progress at this address, as OpenMetrics at /metrics.",
     ),
 )
 ARCH_SET = click.option(
@@ -147,13 +153,13 @@ ARCH_SET = click.option(
     "arch_options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="An option of the architecture's own; `chatbench list` names them.",
+    help="Set an option of the architecture; `chatbench list` shows them.",
 )
-_DEDUP = click.option("--dedup", is_flag=True, help="Short for --arch-set dedup=1.")
+_DEDUP = click.option("--dedup", is_flag=True, help="Short form of --arch-set dedup=1.")
 
 
 def arch_options(command: Callable[..., None]) -> Callable[..., None]:
-    """--arch-set, and its short form for the option that is given most."""
+    """Add --arch-set, and --dedup as the short form of its most frequent use."""
 
     @functools.wraps(command)
     def with_dedup(*, dedup: bool, arch_options: tuple[str, ...], **given: Any) -> None:
@@ -167,20 +173,22 @@ FAULT = click.option(
     "faults",
     multiple=True,
     metavar="WHAT[@WHEN]",
-    help="Break something meanwhile: kill:gateway@10s, kill:broker, restart:redis, pause:redis:5s, pause:gateway, "
+    help="Fault to inject during the run: kill:gateway@10s, kill:broker, restart:redis, pause:redis:5s, pause:gateway, "
     "cut:gateway-broker:5s, reset:gateway-redis, slow:members, ...",
 )
 SEED = click.option(
-    "--seed", type=COUNT, default=1, show_default=True, metavar="N", help="Of the load's random choices."
+    "--seed", type=COUNT, default=1, show_default=True, metavar="N", help="Seed for the random choices of the load."
 )
-OUT = click.option("--out", default="results", show_default=True, metavar="DIR", help="Where records are written.")
+OUT = click.option(
+    "--out", default="results", show_default=True, metavar="DIR", help="Folder that records are written to."
+)
 DURATION_OPTION = click.option(
     "--duration",
     "duration_s",
     type=DURATION,
     default="30s",
     show_default=True,
-    help="How long to measure: 30s, 2m.",
+    help="Length of the measurement, such as 30s or 2m.",
 )
 _LOAD = (
     click.option(
@@ -189,10 +197,17 @@ _LOAD = (
         show_default=True,
         metavar="NAME|PATH",
         shell_complete=complete_scenario,
-        help="A locustfile.",
+        help="Scenario: one that `chatbench list` shows, or the path of a locustfile.",
     ),
-    click.option("--members", type=COUNT, default=100, show_default=True, metavar="N", help="Of all rooms together."),
-    click.option("--rooms", type=COUNT, metavar="N", help="Rooms.  [default: the scenario's own]"),
+    click.option(
+        "--members",
+        type=COUNT,
+        default=100,
+        show_default=True,
+        metavar="N",
+        help="Number of members, summed over all rooms.",
+    ),
+    click.option("--rooms", type=COUNT, metavar="N", help="Number of rooms.  [default: chosen by the scenario]"),
     click.option(
         "--payload",
         "payload_bytes",
@@ -200,21 +215,21 @@ _LOAD = (
         default=100,
         show_default=True,
         metavar="SIZE",
-        help="Of a message's text: 100, 4KiB.",
+        help="Size of a message's text, such as 100 or 4KiB.",
     ),
     click.option(
         "--payload-sizes",
         default="fixed",
         show_default=True,
         metavar="HOW",
-        help="How sizes spread around it: fixed, exponential, lognormal.",
+        help="Distribution of the sizes around --payload: fixed, exponential or lognormal.",
     ),
     click.option(
         "--set",
         "options",
         multiple=True,
         metavar="NAME=VALUE",
-        help="An option of the scenario's own; `chatbench list` names them.",
+        help="Set an option of the scenario; `chatbench list` shows them.",
     ),
     click.option(
         "--processes",
@@ -222,11 +237,16 @@ _LOAD = (
         default=1,
         show_default=True,
         metavar="N",
-        help="Locust processes, each with members of its own.",
+        help="Number of Locust processes that share the members.",
     ),
     DURATION_OPTION,
     click.option(
-        "--warmup", "warmup_s", type=DURATION, default="10s", show_default=True, help="Load before that, discarded."
+        "--warmup",
+        "warmup_s",
+        type=DURATION,
+        default="10s",
+        show_default=True,
+        help="Load before the measurement; its figures are discarded.",
     ),
     SEED,
     OUT,
@@ -234,10 +254,14 @@ _LOAD = (
 )
 load_options = together(*_LOAD)
 endless_load_options = together(*(option for option in _LOAD if option is not DURATION_OPTION))
-RATE_HELP = "Messages per second of all members together: 20, 1k."
+RATE_HELP = "Messages per second, summed over all members, such as 20 or 1k."
 RATE = click.option("--rate", "rate_per_s", type=NUMBER, default=20, show_default=True, metavar="N", help=RATE_HELP)
 
 
 FLEET = click.option(
-    "--fleet", default="chat", show_default=True, metavar="NAME", help="Gateways of one name find each other."
+    "--fleet",
+    default="chat",
+    show_default=True,
+    metavar="NAME",
+    help="Name of the fleet; gateways with the same name find each other.",
 )

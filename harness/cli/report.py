@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 @command()
 @click.argument("folders", nargs=-1, required=True, type=FOLDER, metavar="DIR...")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write.  [default: the first DIR]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder that the report is written to.  [default: the first DIR]",
+)
 @json_option("verdicts and figures as JSON")
 def report(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
-    """Make the report again, from records alone: tables, charts, frames and report.html.
+    """Make the report again from the records: tables, charts, frames and report.html.
 
     \b
     Examples:
@@ -35,7 +40,7 @@ def report(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 
 
 def make_report(folders: Sequence[Path], folder: Path) -> Report:
-    """Write it, from the records in these folders."""
+    """Write the report of the records in these folders."""
     from harness.report.html import write_report
 
     try:
@@ -47,7 +52,7 @@ def make_report(folders: Sequence[Path], folder: Path) -> Report:
 
 
 def show_report(made: Report, *, as_json: bool) -> None:
-    """Its verdicts and tables, or all of it as JSON."""
+    """Print the report's verdicts and tables, or all of it as JSON."""
     from harness.report.ranking import choice_lines, ranking
 
     for told in made.left_out:

@@ -1,4 +1,4 @@
-"""`--resume`: a command of many runs goes on as it was asked for."""
+"""`--resume`: continue an interrupted command of many runs with its original options."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ RESUME = click.option(
     "--resume",
     type=FOLDER,
     metavar="DIR",
-    help="Go on with an interrupted one; everything else is as it was asked for then.",
+    help="Continue an interrupted command in this folder, with its original options.",
 )
 
 
 def refuse_beside_resume() -> None:
-    """Raises UsageError if the command at hand was given anything else."""
-    conflicts.refuse(None, "--resume goes on as it was asked for then", but=["--resume", "--json"])
+    """Raise UsageError if the current command was given other options beside --resume."""
+    conflicts.refuse(None, "--resume continues with the original options", but=["--resume", "--json"])

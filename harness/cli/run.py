@@ -33,7 +33,7 @@ from harness.core.errors import ExitCode
 @load_options
 @json_option("summary.json")
 def run(as_json: bool, **given: Any) -> None:
-    """Run one architecture for real, check every delivery, and record what it cost.
+    """Run one architecture on real backends, check every delivery, and record what it cost.
 
     \b
     Examples:
@@ -45,9 +45,9 @@ def run(as_json: bool, **given: Any) -> None:
       chatbench run --arch plan1 --gateways-at ws://192.168.1.20:9001 --expect-workers 2 --master-bind 192.168.1.5:5557
       chatbench run --arch plan1 --brokers 3 --fault pause:broker:3s@5s --fault kill:gateway@15s
 
-    Exit codes: 0 ran, 2 usage, 3 a service failed, 4 the driver was not valid, 130 interrupted.
+    Exit codes: 0 success, 2 wrong usage, 3 a service failed, 4 the driver was not valid, 130 interrupted.
     """
-    # Imported here, as in all commands, so that `chatbench --help` need not wait for what only a run needs.
+    # Commands import here, so that `chatbench --help` does not load what only a run needs.
     from harness.core.registry import load_candidate
     from harness.core.settings import RunSettings
     from harness.runs.run import run_once
@@ -56,7 +56,7 @@ def run(as_json: bool, **given: Any) -> None:
     architecture = load_candidate(settings.arch)
     with run_progress() as progress:
         outcome = run_once(settings, architecture, progress)
-    # What was measured is told before anything is made of it, which may fail.
+    # The result is printed before the report is made, because making it may fail.
     out = console()
     if as_json:
         print_json(outcome.summary)

@@ -21,7 +21,8 @@ def selftest(out: str, as_json: bool) -> None:
       chatbench selftest
       chatbench selftest --json
 
-    Takes less than two minutes. Exit codes: 0 all held, 5 a figure was wrong, 4 the machine was too busy to tell.
+    The self-test takes less than two minutes. Exit codes: 0 every check passed, 5 a figure was wrong, 4 the machine was
+    too busy to decide.
     """
     from harness.experiments.selftest import run_selftest
 

@@ -1,4 +1,4 @@
-"""What `chatbench claims` and `chatbench costs` share: a study of many runs, which can be resumed."""
+"""Options and steps that `chatbench claims` and `chatbench costs` share; both are studies that can be resumed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ StudyPlan = TypeVar("StudyPlan")
 
 
 class Study(Protocol[StudyPlan]):
-    """The modules claims.study and costs.study."""
+    """The interface of the modules claims.study and costs.study."""
 
     def begin(self, effort: StudyPlan, out: str) -> Path: ...
     def resume(self, folder: Path) -> StudyPlan: ...
@@ -33,12 +33,18 @@ study_options = together(
     SEED,
     OUT,
     RESUME,
-    click.option("--from", "measured", type=FOLDER, metavar="DIR", help="Tell from that one; run nothing."),
+    click.option(
+        "--from",
+        "measured",
+        type=FOLDER,
+        metavar="DIR",
+        help="Evaluate the records in this folder instead of running anything.",
+    ),
 )
 
 
 def runs_of(study: Study[StudyPlan], asked: StudyPlan, out: str, resume: Path | None) -> Path:
-    """The folder of a study all of whose runs are there, because those that were missing were run."""
+    """Run the study's missing runs, and return its folder."""
     if resume is None:
         wanted, folder = asked, study.begin(asked, out)
     else:
@@ -51,5 +57,5 @@ def runs_of(study: Study[StudyPlan], asked: StudyPlan, out: str, resume: Path | 
 
 def refuse_beside_from(*but: str) -> None:
     conflicts.refuse(
-        None, "--from tells from what was measured and runs nothing", but=["--from", "--out", "--json", *but]
+        None, "--from evaluates existing records and runs nothing", but=["--from", "--out", "--json", *but]
     )

@@ -1,4 +1,4 @@
-"""The types of options: durations, counts, sizes, folders, each refused with an example of what would be right."""
+"""Types of options: durations, counts, sizes and folders. An error shows an example of a valid value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Duration(click.ParamType[float]):
         try:
             return parse_duration(str(value))
         except ValueError:
-            self.fail(f"{value!r} is no duration; write it like 30s, 2m or 500ms", param, ctx)
+            self.fail(f"{value!r} is not a duration; write it like 30s, 2m or 500ms", param, ctx)
 
 
 class TickInterval(click.ParamType["float | None"]):
@@ -36,11 +36,11 @@ class TickInterval(click.ParamType["float | None"]):
         try:
             return parse_duration(str(value))
         except ValueError:
-            self.fail(f"{value!r} is no tick; write it like 20ms or 0, or {ADAPTIVE}", param, ctx)
+            self.fail(f"{value!r} is not a tick; write it like 20ms or 0, or {ADAPTIVE}", param, ctx)
 
 
 class Number(click.ParamType[float]):
-    """A number, thousands as k: 20, 0.5, 1k, 2.5k, 1m."""
+    """A number, in which k stands for thousands and m for millions: 20, 0.5, 1k, 2.5k, 1m."""
 
     name = "number"
 
@@ -48,7 +48,7 @@ class Number(click.ParamType[float]):
         try:
             return parse_amount(str(value), COUNTS)
         except (ValueError, KeyError):
-            self.fail(f"{value!r} is no number; write it like 20, 0.5 or 1k", param, ctx)
+            self.fail(f"{value!r} is not a number; write it like 20, 0.5 or 1k", param, ctx)
 
 
 class Whole(click.ParamType[int]):
@@ -63,14 +63,14 @@ class Whole(click.ParamType[int]):
         try:
             amount = parse_amount(str(value), self._units)
         except (ValueError, KeyError):
-            self.fail(f"{value!r} is no {self.name}; write it like {self._like}", param, ctx)
+            self.fail(f"{value!r} is not a {self.name}; write it like {self._like}", param, ctx)
         if amount != int(amount):
-            self.fail(f"{value!r} is no whole {self.name}; write it like {self._like}", param, ctx)
+            self.fail(f"{value!r} is not a whole {self.name}; write it like {self._like}", param, ctx)
         return int(amount)
 
 
 class Folder(click.Path):
-    """A folder that is there."""
+    """A folder that exists."""
 
     def __init__(self) -> None:
         super().__init__(file_okay=False, path_type=Path)
@@ -79,7 +79,7 @@ class Folder(click.Path):
         if not os.path.exists(value):
             self.fail(f"there is no folder {str(value)!r}", param, ctx)
         if not os.path.isdir(value):
-            self.fail(f"{str(value)!r} is no folder", param, ctx)
+            self.fail(f"{str(value)!r} is not a folder", param, ctx)
         return Path(value)
 
 

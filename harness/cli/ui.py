@@ -28,31 +28,33 @@ from harness.cli.types import PORT
 @external_options
 @endless_load_options
 @host_options
-@click.option("--port", type=PORT, default=8089, show_default=True, metavar="N", help="Of the web UI.")
+@click.option("--port", type=PORT, default=8089, show_default=True, metavar="N", help="Port of the web UI.")
 @click.option(
     "--bind",
     default="127.0.0.1",
     show_default=True,
     metavar="ADDRESS",
-    help="Where the web UI listens. It asks nobody who he is: elsewhere than here only in a network of your own.",
+    help="Address that the web UI listens on. The web UI has no authentication: bind it to another address only on a "
+    "private network.",
 )
 @click.option(
     "--origin",
     "origins",
     multiple=True,
     metavar="URL",
-    help="By which browsers and Prometheus may call it, beside this host's addresses, as in https://bench.example.",
+    help="Origin at which browsers and Prometheus may reach the web UI, in addition to this host's addresses, such as "
+    "https://bench.example.",
 )
-@click.option("--open", "open_browser", is_flag=True, help="Open it in your browser.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the web UI in your browser.")
 def ui(port: int, bind: str, origins: tuple[str, ...], open_browser: bool, **given: Any) -> None:
-    """Start services and gateways, and Locust's web UI to run tests in, each with a record of its own.
+    """Start services and gateways, and Locust's web UI to run tests in; each test gets its own record.
 
     \b
     Examples:
       chatbench ui --arch plan2
       chatbench ui --arch redis --scenario spike --rate 200 --open
 
-    What is given here are the fields' first values. A test lasts until it is stopped there.
+    The options set the initial values of the fields. A test lasts until it is stopped in the web UI.
     """
     from harness.core.registry import load_candidate
     from harness.core.settings import RunSettings

@@ -21,18 +21,27 @@ from harness.cli.options import (
 @ARCH
 @shape_options
 @arch_options
-@click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where gateways listen.")
-@click.option("--origin", "origins", multiple=True, metavar="URL", help="Pages that may connect, beside this host's.")
+@click.option(
+    "--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address that the gateways listen on."
+)
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="Origin of web pages that may connect, in addition to this host's own; repeat it for several.",
+)
 @external_options
 @config_option
 def up(bind: str, origins: tuple[str, ...], **given: Any) -> None:
     """Start services and gateways, print the gateways' addresses as JSON, and stay until interrupted.
 
-    With CHATBENCH_TOKEN set, gateways serve only who shows it (`Authorization: Bearer ...`, or `?token=...`), as
-    members of a scenario do where it is set as well. It is needed where others can reach them.
+    If CHATBENCH_TOKEN is set, gateways serve only clients that send it (`Authorization: Bearer ...` or `?token=...`).
+    The members of a scenario send it if it is set in their environment too. It is required if other hosts can reach
+    the gateways.
 
-    Meanwhile `chatbench run` takes these services instead of starting its own, if they are what it needs: one run at a
-    time, and none with faults.
+    While the services are up, `chatbench run` uses them instead of starting its own if they match its options. It
+    allows one run at a time, and no faults.
 
     \b
     Examples:

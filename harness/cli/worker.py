@@ -8,13 +8,19 @@ from harness.cli.help import command
 
 
 @command()
-@click.option("--master", required=True, metavar="HOST:PORT", help="The --master-bind of the run.")
-@click.option("--scenario", "scenarios", multiple=True, metavar="NAME|PATH", help="Beside those of chatbench.")
+@click.option("--master", required=True, metavar="HOST:PORT", help="Address given to the run as --master-bind.")
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    metavar="NAME|PATH",
+    help="Additional scenario, beside those that chatbench ships; repeat it for several.",
+)
 def worker(master: str, scenarios: tuple[str, ...]) -> None:
     """Hold members for runs on another host, one run after the other, until interrupted.
 
-    The clocks of both hosts are compared, and how wrong a latency can be for it is in the record. Locust's master asks
-    nobody who he is: use it in a network of your own.
+    The clocks of both hosts are compared, and the record says how large the resulting error of a latency can be.
+    Locust's master has no authentication: use it only on a private network.
 
     \b
     Examples:

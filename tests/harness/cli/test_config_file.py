@@ -62,7 +62,7 @@ def test_the_command_line_wins_and_the_rest_keeps_its_default(tmp_path: Path) ->
     ("text", "says"),
     [
         ("durations = 3", "did you mean 'duration'"),
-        ("= 3", "is no TOML"),
+        ("= 3", "is not valid TOML"),
         ('config = "x"', "there is no option 'config'"),
         ("dedup = 3", "dedup is 3, but it must be true or false"),
         ('dedup = "yes"', 'dedup is "yes", but it must be true or false'),
@@ -71,9 +71,9 @@ def test_the_command_line_wins_and_the_rest_keeps_its_default(tmp_path: Path) ->
         ("duration = 2026-11-26", "but it must be text or a number"),
         ("duration = [1, 2]", r"duration is \[1,2\], but it must be text or a number"),
         ("arch = [[1]]", "but it must be text, a number, or a list of these"),
-        (f"as-many = {'9' * 5000}", "is no TOML"),
-        (f"arch = {'[' * 5000}{']' * 5000}", "is no TOML"),
-        ('arch = "\0"', "is no TOML"),
+        (f"as-many = {'9' * 5000}", "is not valid TOML"),
+        (f"arch = {'[' * 5000}{']' * 5000}", "is not valid TOML"),
+        ('arch = "\0"', "is not valid TOML"),
     ],
 )
 def test_what_cannot_be_is_one_clear_sentence(tmp_path: Path, text: str, says: str) -> None:

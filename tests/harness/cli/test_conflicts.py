@@ -25,11 +25,11 @@ def chatbench(*arguments: str | Path) -> Result:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("claims", "--from", CLAIMS, "--rounds", "5"), "--from tells from what was measured and runs nothing; "),
+        (("claims", "--from", CLAIMS, "--rounds", "5"), "--from evaluates existing records and runs nothing; "),
         (("claims", "--from", CLAIMS, "--duration", "1s", "--seed", "2"), "leave --duration, --seed out"),
         (("claims", "--from", CLAIMS, "--resume", CLAIMS), "leave --resume out"),
         (("claims", "--resume", CLAIMS, "--claim", "C1"), "leave --claim out"),
-        (("claims", "--claim", "C1", "--rounds", "5"), "C1 takes one round, whatever is asked for; leave --rounds out"),
+        (("claims", "--claim", "C1", "--rounds", "5"), "C1 always takes one round; leave --rounds out"),
         (("costs", "--from", COSTS, "--warmup", "1s"), "leave --warmup out"),
         (("costs", "--from", COSTS, "--jvm-warmup", "1s", "--rounds", "2"), "leave --rounds, --jvm-warmup out"),
         (("costs", "--resume", COSTS, "--rounds", "2"), "leave --rounds out"),

@@ -22,7 +22,7 @@ def test_every_command_stands_under_a_heading_with_its_whole_summary() -> None:
         summary = " ".join((command.help or "").split("\n\n")[0].split())
         assert f"{name} {summary}" in shown
         assert sum(command in commands for commands in main.sections.values()) == 1
-    for heading in ("Measure:", "Decide:", "LiveMetrics:", "Trust:", "Hosts:"):
+    for heading in ("Measure:", "Decide:", "Live:", "Trust:", "Hosts:"):
         assert heading in shown
 
 
@@ -38,7 +38,7 @@ def test_every_option_is_shown_once(name: str) -> None:
 def test_many_options_stand_under_headings(name: str) -> None:
     shown = help_of(name)
     assert "Architecture:\n  --arch" in shown
-    assert "Kafka, Redis and NATS that run already:" in shown or name == "faults"
+    assert "External Kafka, Redis and NATS:" in shown or name == "faults"
 
 
 @pytest.mark.parametrize("name", main.commands)

@@ -113,8 +113,8 @@ def test_doctor_says_what_would_be_downloaded(tmp_path: Path, monkeypatch: pytes
         (["run", "--arch", "redis", "--partitions", "2"], "uses no Kafka; leave it out"),
         (["run", "--arch", "naive", "--dedup"], "has no option 'dedup'"),
         (["run", "--arch", "direct", "--brokers", "3"], "direct uses no Kafka"),
-        (["run", "--arch", "plan1", "--members", "1e500"], "--members: '1e500' is no number"),
-        (["run", "--arch", "plan1", "--payload", "1e400"], "--payload: '1e400' is no size"),
+        (["run", "--arch", "plan1", "--members", "1e500"], "--members: '1e500' is not a number"),
+        (["run", "--arch", "plan1", "--payload", "1e400"], "--payload: '1e400' is not a size"),
         (["run", "--arch", "plan1", "--tick", "1h"], "--tick is 1h, but it must be between 0s and 1s"),
         (["run", "--arch", "plan1", "--seed", "1" * 30], "--seed is 1.11e+29, but it must be between 0 and"),
         (
@@ -126,7 +126,7 @@ def test_doctor_says_what_would_be_downloaded(tmp_path: Path, monkeypatch: pytes
             "between 0 and 10, not -400",
         ),
         (["run", "--arch", "plan1", "--scenario", "zipf_rooms", "--set", "exponet=1"], "did you mean 'exponent'"),
-        (["advise", "--rooms", "1e999", "--members-per-room", "2", "--rate", "1"], "--rooms: '1e999' is no number"),
+        (["advise", "--rooms", "1e999", "--members-per-room", "2", "--rate", "1"], "--rooms: '1e999' is not a number"),
         (["ui", "--arch", "plan1", "--port", "99999"], "--port is 99999, but it must be between 1 and 65535"),
         (["ui", "--arch", "plan1", "--bind", "192.0.2.1"], "192.0.2.1 is no address of this host"),
         (["chat", "--arch", "plan1", "--port", "0"], "--port is 0, but it must be between 1 and 65535"),
@@ -217,7 +217,7 @@ def test_no_color_is_respected_on_a_terminal() -> None:
     [
         (["/nowhere"], "there is no folder '/nowhere'"),
         (["/dev"], "there is no record of a run in /dev"),
-        (["/dev/null"], "'/dev/null' is no folder"),
+        (["/dev/null"], "'/dev/null' is not a folder"),
         ([".", "--out", "/proc/x"], "cannot be written"),
     ],
 )

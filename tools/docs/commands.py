@@ -38,7 +38,8 @@ def _sections() -> Iterator[str]:
 
 def _help(command: click.Command) -> str:
     """As wide as a page shows it, whatever terminal this runs in."""
-    context = click.Context(command, info_name=command.name, parent=click.Context(main, info_name="chatbench"))
+    above = click.Context(main, info_name="chatbench")
+    context = click.Context(command, info_name=command.name, parent=above, **command.context_settings)
     context.terminal_width = context.max_content_width = 100
     return command.get_help(context)
 

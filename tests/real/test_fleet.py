@@ -23,7 +23,7 @@ ANOTHER_HOST = f"""
 import time
 here_ns = time.time_ns
 time.time_ns = lambda: here_ns() + {AHEAD_MS * 1_000_000}
-from harness.load import clock
+from harness.ipc import coordinator_clock as clock
 clock.identity = lambda: "another"
 """
 

@@ -13,7 +13,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 CONFORMANCE = "tests/conformance/"
 REAL = [Path(__file__).parent / folder for folder in ("real", "conformance")]
 # Their files take a minute and more: begun first, so that at the end no process of tests waits for another's.
-LONGEST = ("test_conformance.py", "test_readme.py", "test_faults.py", "test_selftest.py")
+LONGEST = ("test_architectures.py", "test_wheel.py", "test_readme.py", "test_faults.py", "test_selftest.py")
 
 RESULTS_BEFORE = pytest.StashKey[set[str]]()
 

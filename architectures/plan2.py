@@ -6,7 +6,7 @@
 A room's messages are all in one partition, and one gateway owns that partition, so each message is written once and
 read once. The price: a room's members must all be on that gateway. The note leaves open how they get there. Here,
 any gateway answers a join for a foreign room with a redirect, from a table that follows the consumer group (see
-ownership.py). One huge room is one partition on one gateway, whatever there is beside it.
+clients/kafka_ownership.py). One huge room is one partition on one gateway, whatever there is beside it.
 
 While partitions move a room is never split. The gateway that lets go refuses what is said from then on, delivers
 everything that was acked before, sends the room's members away, and only then leaves the partition to the next one,

@@ -1,6 +1,6 @@
 """Text that goes into another program's format, escaped for it: a name is the user's, and may hold anything.
 
-HTML is escaped by jinja2, labels of metrics by prometheus-client; terminals (commands/output.py) and charts
+HTML is escaped by jinja2, labels of metrics by prometheus-client; terminals (cli/console.py) and charts
 (report/style.py) are told to take text as it is.
 """
 

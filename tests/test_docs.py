@@ -62,6 +62,21 @@ def test_commands_api_and_contract_are_shown_as_they_are() -> None:
         assert text == made, f"make it anew: python -m tools.docs.{name} > docs/{name}.md"
 
 
+@pytest.mark.parametrize("document", ["api.md", "data.md"])
+def test_the_programs_that_are_shown_run(document: str) -> None:
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8")
+    programs = [
+        code for code in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL) if "print(" in code
+    ]
+    assert programs
+    for code in programs:
+        answer = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert answer.returncode == 0, answer.stderr
+        assert "plan1" in answer.stdout
+
+
 def test_the_page_of_the_record_names_every_file_of_one() -> None:
     text = (ROOT / "docs" / "record.md").read_text(encoding="utf-8")
     files = ("summary.json", "timeseries.csv", "latency.hgrm", "latency.hdr", "locust_stats.csv", "manifest.json")

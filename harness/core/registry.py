@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import inspect
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import resources
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -26,12 +27,18 @@ SCENARIOS_DIR = Path(str(resources.files("scenarios")))
 Kind = TypeVar("Kind", bound=Candidate)
 
 
+@cache
+def _entries(group: str) -> Mapping[str, EntryPoint]:
+    """What is installed, by name; of two of one name the first. Finding them reads the files of every package."""
+    return {entry.name: entry for entry in reversed(entry_points(group=group))}
+
+
 def architecture_names() -> list[str]:
-    return sorted(entry.name for entry in entry_points(group=ARCHITECTURES))
+    return sorted(_entries(ARCHITECTURES))
 
 
 def peer_names() -> list[str]:
-    return sorted(entry.name for entry in entry_points(group=PEERS))
+    return sorted(_entries(PEERS))
 
 
 def named(role: Role) -> list[str]:
@@ -66,9 +73,8 @@ def _known(name: str) -> type[Candidate] | None:
 def load_candidate(name: str) -> type[Candidate]:
     """The architecture or peer of that name; raises UsageError, with the nearest name, if there is none."""
     for group in (ARCHITECTURES, PEERS):
-        for entry in entry_points(group=group):
-            if entry.name == name:
-                return _load(entry, Architecture if group == ARCHITECTURES else Peer)
+        if (entry := _entries(group).get(name)) is not None:
+            return _load(entry, Architecture if group == ARCHITECTURES else Peer)
     raise UsageError(_unknown("architecture", name, [*architecture_names(), *peer_names()]))
 
 

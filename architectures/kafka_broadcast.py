@@ -44,7 +44,6 @@ from architectures.interface import (
     Services,
     Topology,
 )
-from architectures.routes import Route, Scene, through_kafka
 
 
 class KafkaBroadcast(Architecture):
@@ -66,11 +65,6 @@ class KafkaBroadcast(Architecture):
     options: ClassVar[Mapping[str, Option]] = KAFKA_OPTIONS
     role: ClassVar[Role] = Role.CANDIDATE
     colour: ClassVar[str] = "#5254A3"
-
-    @classmethod
-    def route(cls, scene: Scene) -> Route:
-        read = [(scene.partition, number) for number in scene.every_gateway]
-        return through_kafka(scene, scene.sender, [scene.partition], read, scene.listening)
 
     @classmethod
     def check(cls, topology: Topology) -> None:

@@ -1,7 +1,7 @@
 """The route of one message through an architecture, from its sender to the members of its room.
 
-The diagrams, the chat page, the cost model and the advice are derived from the routes, and a test compares the routes
-with the counters of the brokers. The functions at the end are routes that several architectures share.
+The diagrams, the chat page, the cost model and the advice are derived from the routes. The functions at the end are
+routes that several architectures share.
 """
 
 from __future__ import annotations

@@ -67,9 +67,7 @@ def restart_kafka(backends: Backends) -> None:
     assert kafka is not None
     for child in kafka.children:
         child.kill()
-    for index in range(len(kafka.children)):
-        kafka.start_again(index)
-    kafka.wait_ready()
+    backends.finish()
 
 
 class ArchitectureConformance:

@@ -32,7 +32,7 @@ def backends_of(settings: RunSettings, architecture: type[Candidate], logs: Path
     """Backends lent by a `chatbench up` where there are any, else new ones. A run with faults never borrows."""
     requires = required(settings, architecture)
     external = external_services(settings)
-    if external == NOBODYS and not settings.faults and (requires.kafka or requires.any_redis or requires.nats):
+    if external == NOBODYS and not settings.faults and requires.any_backend:
         lent = borrow(requires, settings.brokers)
         if lent is not None:
             return lent

@@ -32,9 +32,9 @@ def with_plugin(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     return installed(EXAMPLE, tmp_path_factory.mktemp("site"))
 
 
-def python(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def python(environment: Mapping[str, str], *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=200, check=False)
 
 
 def test_it_is_listed(with_plugin: Mapping[str, str]) -> None:
@@ -70,10 +70,8 @@ class TestMesh(ArchitectureConformance):
 def conformance(environment: Mapping[str, str], code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """As whoever has installed chatbench and not its checkout runs it."""
     (folder / "test_mine.py").write_text(code)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), "test_mine.py"]
-    return subprocess.run(
-        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=200, check=False
-    )
+    options = ("-q", "-p", "no:cacheprovider", "--rootdir", str(folder))
+    return python(environment, "-m", "pytest", *options, "test_mine.py", cwd=folder)
 
 
 def test_it_passes_the_conformance_suite(with_plugin: Mapping[str, str], tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from architectures.interface import Architecture, Delivery, Services, Topology
 from harness.core.errors import ServiceFailed, UsageError
 from harness.core.outermost import run_child
 from harness.core.registry import load_architecture
+from harness.core.settings import new_run_id
 from harness.services.backends import Backends
 from harness.services.processes import reason_in, spawn
 
@@ -40,7 +40,7 @@ class Readable(msgspec.Struct, frozen=True, kw_only=True):
 def read_after_restart(architecture: type[Architecture], backends: Backends, logs: Path) -> Readable:
     """Say something in one gateway's room, kill and start again what the architecture stands on, and read."""
     services = backends.services_for(architecture.requires)
-    topology = Topology(run_id=f"chatbench-{secrets.token_hex(4)}", gateways=1, options=architecture.options)
+    topology = Topology(run_id=new_run_id(), gateways=1, options=architecture.options)
     architecture.provision(services, topology)
     said = [f"{topology.run_id} {number}".encode() for number in range(MESSAGES)]
     _say_and_end(Speech(arch=architecture.name, services=services, topology=topology, said=said), logs)

@@ -1,1 +1,1 @@
-"""The process that holds the sockets of members: asyncio alone, no gevent."""
+"""The process that holds the members' sockets. It runs on asyncio alone, without gevent."""

@@ -1,7 +1,7 @@
-"""What members say and hear: messages sent, frames decoded, deliveries noted, and answers to what was said.
+"""What members say and hear: sends messages, decodes frames, records deliveries, and matches answers to messages.
 
-All members of a room get the same bytes. So bytes are decoded once and looked up afterwards: what a member hears then
-costs one lookup and one note.
+All members of a room receive the same bytes, so the bytes are decoded once and looked up afterwards. A delivery then
+costs one dictionary lookup and one appended timestamp.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KNOWN_CHUNKS_MAX = 4096
 
 
 class Deliveries:
-    """Counts what members say and hear, for the phase or the probe that is under way."""
+    """Counts what members say and hear, for the current phase or the current probe."""
 
     def __init__(self) -> None:
         self.known: dict[bytes, tuple[Chunk, ...]] = {}  # keyed by all the bytes of one read
@@ -31,7 +31,7 @@ class Deliveries:
         self.probe: RunningProbe | None = None
 
     def end_phase(self) -> Phase | None:
-        """Stop counting; returns the phase that was counted."""
+        """Stop counting, and return the phase that was counted."""
         phase, self.phase = self.phase, None
         self.known.clear()
         return phase
@@ -39,10 +39,10 @@ class Deliveries:
     # --- what members say
 
     def say(self, member: MemberSocket | None, speak: msg.Speak) -> None:
-        """Send the message over the member's socket; None, or a closed socket, means that it is not in the room."""
+        """Send the message over the member's socket. None, or a closed socket, means that it is not in the room."""
         phase = self.phase
         if phase is None:
-            return  # does not happen: EndPhase follows the last Speak on the same channel
+            return  # cannot happen: EndPhase follows the last Speak on the same channel
         if member is None or not member.connection.is_open:
             phase.refused["not_in_the_room"] += 1
             phase.not_taken_ns.append(speak.intended_ns)
@@ -57,7 +57,7 @@ class Deliveries:
         member.send(wire.Say(speak.room, speak.message_id, speak.text, speak.intended_ns))
 
     def no_answer_will_come(self, member: MemberSocket) -> None:
-        """The member's connection is gone. What the gateway has of its messages may still reach others for a while."""
+        """The member's connection is gone. Messages that the gateway already has may still reach others for a while."""
         for identity in list(member.waiting):
             message = self._answer_came(member, identity)
             if message is not None:
@@ -66,7 +66,7 @@ class Deliveries:
     # --- what members hear
 
     def heard(self, member: MemberSocket, chunk: Chunk, now_ns: int) -> None:
-        """The member got these messages."""
+        """Record that the member received these messages."""
         phase = self.phase
         if phase is None:
             return
@@ -102,9 +102,9 @@ class Deliveries:
                 phase.untimed += 1
 
     def _heard_of_the_past(self, phase: Phase, stay: Stay, messages: tuple[Message, ...], now_ns: int) -> None:
-        """Note messages that the member missed, and perhaps new ones after them.
+        """Record messages that the member missed while away, and any new ones after them.
 
-        A missed message gets no latency: it is late because the member was away, not because of the gateway.
+        A missed message has no latency: it is late because the member was away, not because of the gateway.
         """
         past, present = messages[: stay.missing], messages[stay.missing :]
         stay.hear(past)
@@ -115,14 +115,14 @@ class Deliveries:
             self._heard_one_by_one(phase, stay, present, stay.hear(present), now_ns)
 
     def left(self, member: MemberSocket, room: str) -> None:
-        """The member is not in the room any more, so the probe does not wait for it there."""
+        """The member has left the room, so the probe no longer waits for it there."""
         if self.probe is not None:
             self.probe.left(member, room)
 
     # --- frames
 
     def decode(self, member: MemberSocket, frames: list[bytes], texts: list[bytes], now_ns: int) -> None:
-        """Decode text frames that came in one read of unknown bytes: often this member is the first to get them."""
+        """Decode text frames of one read whose bytes are new, usually because this member is the first to get them."""
         heard: list[Chunk] = []
         for frame, text in zip(frames, texts, strict=True):
             chunks = self.known.get(frame) or self._decode_one(member, frame, text, now_ns)
@@ -135,7 +135,7 @@ class Deliveries:
             self._learn(b"".join(frames), tuple(joined))
 
     def _decode_one(self, member: MemberSocket, frame: bytes, text: bytes, now_ns: int) -> tuple[Chunk, ...]:
-        """The frame as a chunk of its own; empty if it is no message of this phase, and has been dealt with."""
+        """Return the frame as a chunk of its own, or handle it and return () if it is not a message of this phase."""
         decoded = wire.decode_gateway_frame(text)
         if not isinstance(decoded, wire.Chat):
             self._answered(member, decoded, now_ns)
@@ -205,7 +205,7 @@ class Deliveries:
 
 
 def caught_up(phase: Phase, stay: Stay, count: int, now_ns: int) -> None:
-    """Note that `count` more of the messages that the member missed have come."""
+    """Record that `count` more of the messages that the member missed have arrived."""
     stay.missing -= count
     if stay.missing == 0 and stay.resumed:
         phase.caught_up.record_ns([now_ns - stay.asked_ns])

@@ -1,7 +1,7 @@
 """The audience: one process that holds the sockets of all members of one Locust process.
 
-It runs on asyncio, apart from Locust and its gevent. It obeys the driver's orders and reports what members said and
-heard.
+It runs on asyncio, separate from Locust and gevent. It carries out the driver's orders and reports what members said
+and heard.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Writer(Protocol):
 
 
 class Audience:
-    """All members of one Locust process: obeys orders, and reports each phase."""
+    """All members of one Locust process: carries out orders and reports each phase."""
 
     def __init__(self, writer: Writer, connect: Connect = connection_to) -> None:
         self._writer = writer
@@ -63,14 +63,14 @@ class Audience:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (problem := task.exception()) is not None:
-            # A fault of the audience itself: end, so that the driver and the run fail and say why.
+            # A bug in the audience: exit, so that the driver and the run fail and give the reason.
             asyncio.get_running_loop().call_exception_handler({"message": "audience failed", "exception": problem})
             sys.exit(f"{type(problem).__name__}: {problem}")
 
     # --- what the driver asks for
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
-        """Obey the driver's orders until it closes the channel."""
+        """Carry out the driver's orders until it closes the channel."""
         incoming: msg.Unpacker[msg.ToAudience] = msg.Unpacker(msg.ToAudience)
         while data := await reader.read(1 << 18):
             incoming.feed(data)
@@ -79,7 +79,7 @@ class Audience:
         self._membership.stopping = True
 
     def obey(self, order: msg.ToAudience) -> None:
-        """Act on one order at once, or begin to where that takes time."""
+        """Carry out one order, in a background task if it takes time."""
         match order:
             case msg.Speak():
                 member = self._membership.where(sender_of(order.message_id), order.room)
@@ -111,10 +111,10 @@ class Audience:
     # --- phases
 
     async def _tell_progress(self) -> None:
-        """Tell the driver how much has been heard, until the coordinator closes the phase."""
+        """Report how much has been heard, until the coordinator closes the phase."""
         while (phase := self._deliveries.phase) is not None:
             self._tell(phase.progress())
-            del phase  # a phase that is closed meanwhile is freed at once
+            del phase  # so that a phase closed during the sleep is freed at once
             await asyncio.sleep(PROGRESS_S)
 
     def _collect(self) -> None:
@@ -130,14 +130,14 @@ class Audience:
         phase.flush()
         self._tell(phase.close_second(phase.second + 1))
         report = phase.report(self._membership.away)
-        # Free the phase before the next one can begin, which is soon after the report: a long one takes half a second.
+        # Free the phase before the report, because the next phase begins soon after it: a long one takes half a second.
         del phase
         self._membership.end_phase()
         collect_seldom()
         self._tell(report)
 
     async def flush_regularly(self) -> None:
-        """Move raw latencies into histograms in batches, and tell the driver of each second."""
+        """Move raw latencies into histograms in batches, and report each second to the driver."""
         while True:
             await asyncio.sleep(FLUSH_S)
             self._flush()
@@ -152,7 +152,7 @@ class Audience:
             self._tell(phase.close_second(second))
 
     async def watch_loop_lag(self) -> None:
-        """Measure how late the event loop is, with a timer that waits for nothing else, and whether the clock steps."""
+        """Measure the event loop's lag with a timer that does nothing else, and whether the clock steps."""
         clock = ClockWatch()
         while True:
             due = time.monotonic_ns() + LAG_PROBE_NS
@@ -172,15 +172,15 @@ class Audience:
                     probe.say_round()
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(probe.complete.wait(), PROBE_ROUND_S)
-                # Wait for the answers, so that no test message ends up in the brokers' counts of the load.
+                # Wait for the answers, so that no test message is counted by the brokers as part of the load.
                 await probe.all_answered.wait()
         self._deliveries.probe = None
-        collect_seldom()  # the members are there, and no phase has begun
+        collect_seldom()  # all members have joined, and no phase has begun
         self._tell(msg.Probed(problem=probe.problem()))
 
 
 async def run_audience(connected: socket.socket) -> None:
-    """Serve the driver at the other end of the socket until it closes it."""
+    """Serve the driver at the other end of the socket until the driver closes it."""
     collect_seldom()
     reader, writer = await asyncio.open_connection(sock=connected)
     audience = Audience(writer)
@@ -196,8 +196,8 @@ async def run_audience(connected: socket.socket) -> None:
 
 
 def main() -> None:
-    """`python -m harness.audience.engine FD`: the driver's end is the socket with that descriptor."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides when it ends
+    """Run `python -m harness.audience.engine FD`, where FD is the descriptor of the socket to the driver."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides when this process ends
     uvloop.run(run_audience(socket.socket(fileno=int(sys.argv[1]))))
 
 

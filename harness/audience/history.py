@@ -1,8 +1,8 @@
-"""What one audience said and heard in a phase: only what happened, and when. What it means is the ledger's question.
+"""What one audience said and heard in a phase, and when. The ledger judges it after the phase.
 
-Members of a room on the same gateway hear the same messages in the same order. So they share that order: a chain of
-steps, one for each delivery, on which a member only moves forward. Who hears something else branches off. To note a
-delivery is then one comparison, and nothing is judged while the load runs.
+Members of a room on the same gateway usually hear the same messages in the same order, so they share that order: a
+chain of steps, one for each delivery, along which each member moves forward. A member that hears something else
+branches off. Recording a delivery then costs one comparison, and nothing is judged while the load runs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from harness.ledger.reports import RoomReport, StayReport
 
 
 class Message:
-    """One message, as far as this audience said or heard it."""
+    """One message that a member of this audience said or heard."""
 
     __slots__ = ("acked_ns", "first_ns", "identity", "index", "intended_ns", "last_ns", "over_ns", "sent_ns", "waits")
 
@@ -23,10 +23,10 @@ class Message:
         self.intended_ns = intended_ns
         self.sent_ns: int | None = None  # None: a member of another audience said it
         self.acked_ns: int | None = None
-        self.first_ns: int | None = None  # first delivery to anybody here
+        self.first_ns: int | None = None  # first delivery to any member of this audience
         self.last_ns: int | None = None
-        self.waits = False  # said here, and an answer may still come
-        self.over_ns: int | None = None  # since when nobody who has not got it will, as it was refused
+        self.waits = False  # said here, and its ack or refusal may still come
+        self.over_ns: int | None = None  # it was refused or its sender disconnected: not expected after this moment
 
 
 class Step:
@@ -38,23 +38,24 @@ class Step:
         self.message = message
         self.before = before
         self.number: int = 0 if before is None else before.number + 1
-        self.again = again  # the same message was delivered on this way before
+        self.again = again  # an earlier step of the same path delivered the same message
         self.following: Step | None = None
-        self.others: dict[Message, Step] | None = None  # where members have parted ways
-        # What somebody heard at once from here on, and where it led: the next member need not go stepwise.
+        self.others: dict[Message, Step] | None = None  # branches other than `following`, by message
+        # The messages that a member heard in one read from here, and the step they led to: the next member that hears
+        # the same jumps there instead of following each step.
         self.leap: tuple[Message, ...] = ()
         self.leapt_to: Step | None = None
 
 
 class Stream:
-    """What a room's members on one gateway have heard, in every order in which some of them heard it."""
+    """The tree of all orders in which a room's members on one gateway have heard its messages."""
 
     def __init__(self) -> None:
         self._head = Step(None, None, again=False)
         self._latest: dict[Message, Step] = {}
 
     def before(self, message: Message) -> Step:
-        """Where somebody stands who hears this message first of all."""
+        """Return the step that precedes this message, for a member whose first message it is."""
         known = self._latest.get(message)
         if known is None:
             return self._head
@@ -62,10 +63,10 @@ class Stream:
         return known.before
 
     def branch(self, step: Step, message: Message) -> Step:
-        """The step to this message, which is not the one most often taken from there."""
+        """Return the step from `step` to this message, made if needed, where `following` leads to another message."""
         if step.others is not None and (known := step.others.get(message)) is not None:
             return known
-        new = Step(message, step, again=self._on_the_way_to(step, message))
+        new = Step(message, step, again=self._is_on_path(step, message))
         if step.following is None:
             step.following = new
         else:
@@ -76,7 +77,8 @@ class Stream:
             self._head = new
         return new
 
-    def _on_the_way_to(self, step: Step, message: Message) -> bool:
+    def _is_on_path(self, step: Step, message: Message) -> bool:
+        """Whether the message was delivered at this step or before it on the same path."""
         known = self._latest.get(message)
         if known is None:
             return False
@@ -97,24 +99,24 @@ class Stay:
     def __init__(self, stream: Stream, joined_ns: int, *, timed: bool) -> None:
         self.stream = stream
         self.joined_ns = joined_ns
-        self.timed = timed  # False: it reads slowly on purpose, so when it hears says nothing about the gateway
+        self.timed = timed  # False: the member reads slowly on purpose, so its latency says nothing about the gateway
         self.left_ns: int | None = None
-        # Since when it reads too slowly, so that it may have not read yet what it has not heard; and until when.
+        # From when to when the member read too slowly: a message not heard then may only be unread.
         self.behind_ns: int | None = None if timed else joined_ns
         self.read_on_ns: int | None = None
-        self.broken = False  # it did not leave: its connection broke
-        self.cut_off = False  # and that because the gateway found that it reads too slowly
-        self.before: Stay | None = None  # the member's last one in this room
-        self.asked = False  # for what it missed since then
-        self.resumed = False  # and is told
-        self.asked_ns = joined_ns  # when it asked to be let in again
-        self.missing = 0  # how much of that is still to come
-        self.told = 0  # and how much has: the first that it heard
-        self._entrance: Step | None = None  # the step before the first
+        self.broken = False  # the member did not leave: its connection broke
+        self.cut_off = False  # its connection broke because the gateway cut it off as a slow reader
+        self.before: Stay | None = None  # the member's previous stay in this room
+        self.asked = False  # the member asked for the messages it had missed since its previous stay
+        self.resumed = False  # the gateway agreed to send them
+        self.asked_ns = joined_ns  # when the member asked to join again
+        self.missing = 0  # how many missed messages are still to come
+        self.told = 0  # how many missed messages have come; they are the first that the stay heard
+        self._entrance: Step | None = None  # the step before the first one that the stay heard
         self._last: Step | None = None
 
     def hear(self, messages: tuple[Message, ...]) -> Sequence[Message]:
-        """Note deliveries in this order; returns those that were delivered to this member before."""
+        """Record deliveries in this order, and return those that were delivered to this member before."""
         start = self._last
         if start is None:
             start = self._entrance = self.stream.before(messages[0])
@@ -136,20 +138,20 @@ class Stay:
         return again
 
     def read_nothing(self, now_ns: int) -> None:
-        """From now on, until it reads on."""
+        """Record that the member reads nothing from now until `read_on_ns` is set."""
         self.timed = False
         if self.behind_ns is None or self.read_on_ns is not None:
             self.behind_ns, self.read_on_ns = now_ns, None
 
     @property
     def heard_until_ns(self) -> int:
-        """When what it heard last was said; without any, when it came."""
+        """When the last message it heard was said, or when it joined if it has heard none."""
         if self._last is None or self._last.message is None:
             return self.joined_ns
         return self._last.message.intended_ns
 
-    def way(self) -> tuple[Step, Step] | None:
-        """(the step before the first, the last step), or None if it heard nothing."""
+    def path(self) -> tuple[Step, Step] | None:
+        """Return (the step before the first, the last step), or None if it heard nothing."""
         return None if self._entrance is None or self._last is None else (self._entrance, self._last)
 
 
@@ -178,14 +180,14 @@ class RoomHistory:
 
     def report(self) -> RoomReport:
         messages = self.messages.values()
-        numbers: dict[tuple[Step, Step] | None, int] = {}  # members who heard the same share a trail
+        numbers: dict[tuple[Step, Step] | None, int] = {}  # stays that heard the same share a trail
         places = {stay: place for place, stay in enumerate(self.stays)}
         streams = {stream: number for number, stream in enumerate(self._streams.values())}
         stays = [
             StayReport(
                 joined_ns=stay.joined_ns,
                 left_ns=stay.left_ns,
-                trail=numbers.setdefault(stay.way(), len(numbers)),
+                trail=numbers.setdefault(stay.path(), len(numbers)),
                 stream=streams[stay.stream],
                 before=None if stay.before is None else places[stay.before],
                 behind_ns=stay.behind_ns,
@@ -205,18 +207,18 @@ class RoomHistory:
             acked_ns=[message.acked_ns for message in messages],
             first_ns=[message.first_ns for message in messages],
             last_ns=[message.last_ns for message in messages],
-            trails=[_trail(way) for way in numbers],
+            trails=[_trail(path) for path in numbers],
             stays=stays,
             over_ns=[message.over_ns for message in messages],
             waiting=[message.index for message in messages if message.waits],
         )
 
 
-def _trail(way: tuple[Step, Step] | None) -> list[int]:
-    """The messages heard from the one step to the other, by index."""
-    if way is None:
+def _trail(path: tuple[Step, Step] | None) -> list[int]:
+    """Return the indices of the messages heard after the first step up to the last, in order."""
+    if path is None:
         return []
-    entrance, step = way
+    entrance, step = path
     indices = []
     while step is not entrance:
         assert step.message is not None
@@ -228,7 +230,7 @@ def _trail(way: tuple[Step, Step] | None) -> list[int]:
 
 
 class History:
-    """All that one audience said and heard in one phase of a run."""
+    """Everything that one audience said and heard in one phase of a run."""
 
     def __init__(self) -> None:
         self._rooms: dict[str, RoomHistory] = {}
@@ -241,17 +243,17 @@ class History:
         return room
 
     def enter(self, room: str, gateway: str, now_ns: int, *, timed: bool = True) -> Stay:
-        """A member has been told by that gateway that it is in the room."""
+        """Begin a member's stay: that gateway has confirmed that the member is in the room."""
         return self.room(room).enter(gateway, now_ns, timed=timed)
 
     def say(self, identity: int, room: str, intended_ns: int, sent_ns: int) -> Message:
-        """A member is about to send; call it before the socket does, so that no delivery can come first."""
+        """Record a message that a member is about to send. Call it before the socket sends: no delivery comes first."""
         message = self.said[identity] = self.room(room).message(identity, intended_ns)
         message.sent_ns = sent_ns
         return message
 
     def ack(self, message: Message, now_ns: int) -> bool:
-        """Note an ack; returns whether it was the first of this message."""
+        """Record an ack, and return whether it was the first for this message."""
         if message.acked_ns is not None:
             return False
         message.acked_ns = now_ns

@@ -1,4 +1,4 @@
-"""One member's connection to one gateway, and its way into a room: at first, or back after a break."""
+"""One member's connection to one gateway, and the state of a join: the first one, or one after a break."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BACKOFF_MAX_S = 3.0
 
 
 class Connect(Protocol):
-    """Makes a connection that is not open yet; `connect` of what it returns opens it."""
+    """Makes a connection that is not open yet; the connection's own `connect` opens it."""
 
     def __call__(
         self,
@@ -28,7 +28,7 @@ class Connect(Protocol):
 
 
 class DeliveryListener(Protocol):
-    """What is told of everything that members' sockets hear."""
+    """Receives everything that members' sockets hear."""
 
     @property
     def known(self) -> Mapping[bytes, tuple[Any, ...]]:
@@ -42,7 +42,7 @@ class DeliveryListener(Protocol):
 
 
 class MembershipListener(Protocol):
-    """What is told of answers about rooms, and of connections that end."""
+    """Receives the answers to joins, and learns of connections that end."""
 
     def answered(self, member: MemberSocket, frame: wire.Joined | wire.Redirect | wire.Error, now_ns: int) -> None: ...
 
@@ -71,10 +71,10 @@ class MemberSocket:
         self.membership = membership
         self.number = number
         self.url = url
-        self.read_bytes_per_s = read_bytes_per_s  # None: as fast as it comes
-        self.stays: dict[str, Stay | None] = {}  # by room it is in; None while no phase is counted
-        self.asked: set[str] = set()  # rooms it has asked for, and has no answer about yet
-        self.waiting: dict[int, Message] = {}  # what it said in this phase, until that is answered
+        self.read_bytes_per_s = read_bytes_per_s  # None: as fast as data arrives
+        self.stays: dict[str, Stay | None] = {}  # by room the member is in; None while no phase is counted
+        self.asked: set[str] = set()  # rooms whose join has no answer yet
+        self.waiting: dict[int, Message] = {}  # messages of this phase without an ack or refusal, by id
         self.connection = connect(url, self.knows, self.hear, self.closed)
 
     @property
@@ -82,7 +82,7 @@ class MemberSocket:
         return self.stays
 
     def knows(self, data: bytes) -> bool:
-        """Deal with these bytes if they have been seen before; returns whether they have."""
+        """Record the deliveries in these bytes if they were decoded before, and return whether they were."""
         deliveries = self.deliveries
         chunks = deliveries.known.get(data)
         if chunks is None:
@@ -102,7 +102,7 @@ class MemberSocket:
         self.connection.send(wire.encode(frame))
 
     def end_stay(self, room: str, now_ns: int, *, broken: bool = False, cut_off: bool = False) -> None:
-        """The member is not in the room any more, and is owed nothing from now on."""
+        """End the member's stay: the room's messages are not expected at this member from now on."""
         self.deliveries.left(self, room)
         stay = self.stays.pop(room, None)
         if stay is not None:
@@ -110,7 +110,7 @@ class MemberSocket:
 
 
 class Joining:
-    """A member on the way into a room, which may lead past several gateways."""
+    """A member that is joining a room; redirects may take it to several gateways."""
 
     __slots__ = ("asked_ns", "attempts", "away", "before", "connect_ms", "read_bytes_per_s", "redirects")
 
@@ -124,15 +124,15 @@ class Joining:
     ) -> None:
         self.asked_ns = asked_ns
         self.read_bytes_per_s = read_bytes_per_s
-        self.before = before  # its last stay there, if it asks for what was said since
-        self.away = away  # it was in the room, and tries to come back until it succeeds
+        self.before = before  # its previous stay, if it asks for the messages it missed since then
+        self.away = away  # it lost its place in the room, and tries again until it is back
         self.attempts = 0
         self.connect_ms: float | None = None  # how long the member's first connection took
         self.redirects = 0
 
 
 def backoff_s(attempt: int, random: Random) -> float:
-    """How long to wait before an attempt, which is counted from 1: at random, up to a limit that doubles each time.
+    """Return how many seconds to wait before an attempt (counted from 1): random, up to a limit that doubles each time.
 
     Source: Brooker, Exponential Backoff and Jitter, 2015 ("full jitter").
     """

@@ -1,4 +1,4 @@
-"""How members come into rooms, stay there and come back: connections, joining, redirects, backoff and stays."""
+"""How members join rooms, stay in them and come back: connections, joins, redirects, backoff and stays."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ CONNECTING_MAX = 200
 CONNECT_TIMEOUT_S = 20.0
 REDIRECTS_MAX = 30
 REDIRECT_PAUSE_S = 0.05
-# Linux has 28,232 client ports for each address; the rest is for second connections of members, and for other programs.
+# Linux has 28,232 client ports for each address; the rest is left for members' second connections and other programs.
 MEMBERS_PER_ADDRESS = 20_000
 READ_ON_S = 0.05
-# A member that asks for what it missed asks for this much more: senders and backends do not share a clock, and
-# messages overtake each other.
+# A member that asks for missed messages asks for this much more: senders and backends do not share a clock, and
+# messages can overtake each other.
 OVERLAP_NS = 1_000_000_000
 
 
 class Membership:
-    """Knows which member is connected to which gateway, in which room it is, and which rooms it is on its way to.
+    """Knows which gateways each member is connected to, which rooms it is in, and which rooms it is joining.
 
-    A member has one connection to each gateway that serves one of its rooms: mostly one in all, several under an
+    A member has one connection to each gateway that serves one of its rooms: usually one in all, but several with an
     architecture that redirects. `tell` sends a message to the driver, and `spawn` runs work in the background.
     """
 
@@ -51,12 +51,12 @@ class Membership:
         self._spawn = spawn
         self._connect = connect
         self.urls: list[str] = []  # of all gateways
-        self.stopping = False  # connections that end from now on are not reported
+        self.stopping = False  # True: connections that end are not reported
         self._sockets: dict[tuple[int, str], MemberSocket] = {}  # by member and gateway
-        self._whereabouts: dict[tuple[int, str], MemberSocket] = {}  # by member and room: where it is joined
+        self._joined_at: dict[tuple[int, str], MemberSocket] = {}  # by member and room: the connection it joined over
         self._joining: dict[tuple[int, str], Joining] = {}  # by member and room
         self._last_stays: dict[tuple[int, str], Stay] = {}  # by member and room, in this phase
-        self._resuming: set[tuple[int, str]] = set()  # (member, room) where it asks, on return, for what it missed
+        self._resuming: set[tuple[int, str]] = set()  # (member, room) pairs that ask for missed messages on return
         self._arrived: set[int] = set()  # members whose first connection was counted
         self._connecting = asyncio.Semaphore(CONNECTING_MAX)
         self._random = Random(0)  # only for backoffs
@@ -69,17 +69,17 @@ class Membership:
 
     @property
     def away(self) -> int:
-        """How many members are on their way back into a room that they did not want to leave, counted by room."""
+        """How many (member, room) pairs are without a place that they lost and are trying to get back."""
         return sum(joining.away for joining in self._joining.values())
 
     def where(self, number: int, room: str) -> MemberSocket | None:
-        """The connection over which the member is in the room; None if it is not."""
-        return self._whereabouts.get((number, room))
+        """Return the connection over which the member is in the room, or None if it is not in it."""
+        return self._joined_at.get((number, room))
 
     # --- phases
 
     def begin_phase(self) -> None:
-        """Give everybody who is in a room now a stay in the phase that has just begun."""
+        """Begin a stay in the new phase for every member in every room it is in."""
         self._last_stays.clear()
         for joining in self._joining.values():
             joining.before = None
@@ -89,7 +89,7 @@ class Membership:
                 member.stays[room] = self._begin_stay(member, room, now_ns)
 
     def end_phase(self) -> None:
-        """Forget the stays of the phase, and what was said in it; everybody remains in its rooms."""
+        """Forget the phase's stays and unanswered messages; members remain in their rooms."""
         for member in self._sockets.values():
             member.stays = dict.fromkeys(member.stays)
             member.waiting.clear()
@@ -103,23 +103,23 @@ class Membership:
         self._last_stays[member.number, room] = stay
         return stay
 
-    # --- coming in
+    # --- joining
 
     async def enter(self, order: msg.Enter) -> None:
-        """Connect the member if need be, and ask for the room; the gateway's answer comes later."""
-        whose = (order.member, order.room)
-        before = self._asks_since(*whose)
+        """Connect the member if necessary and send the join; the gateway's answer comes later."""
+        key = (order.member, order.room)
+        before = self._asks_since(*key)
         if order.resumes:
-            self._resuming.add(whose)
-        self._joining[whose] = Joining(time_ns(), order.read_bytes_per_s, before=before)
-        await self._ask(order.member, order.url, order.room)
+            self._resuming.add(key)
+        self._joining[key] = Joining(time_ns(), order.read_bytes_per_s, before=before)
+        await self._request_join(order.member, order.url, order.room)
 
-    async def _ask(self, number: int, url: str, room: str) -> None:
-        """Ask that gateway to let the member into the room, over a connection made for it if there is none."""
+    async def _request_join(self, number: int, url: str, room: str) -> None:
+        """Send the member's join to that gateway, over a new connection if the member has none to it."""
         try:
             member = await self._connected(number, url, self._joining[number, room])
-        except Exception as problem:  # noqa: BLE001 - whatever kept the member out is told to the driver
-            self._kept_out(number, room, f"{type(problem).__name__}: {problem}")
+        except Exception as problem:  # noqa: BLE001 - every reason why the member cannot connect is reported
+            self._join_failed(number, room, f"{type(problem).__name__}: {problem}")
             return
         member.asked.add(room)
         member.send(wire.Join(room, self._missed_since_ns(self._joining.get((number, room)))))
@@ -147,11 +147,11 @@ class Membership:
             return member
 
     def answered(self, member: MemberSocket, frame: wire.Joined | wire.Redirect | wire.Error, now_ns: int) -> None:
-        """A gateway has answered the member's request to join a room."""
+        """Handle a gateway's answer to the member's request to join a room."""
         if isinstance(frame, wire.Error):
-            self._turned_away(member, f"{frame.code}: {frame.reason}")
+            self._refused(member, f"{frame.code}: {frame.reason}")
         elif self._sockets.get((member.number, member.url)) is not member:
-            return  # it has hung up meanwhile, and may have asked for the room elsewhere
+            return  # the member has hung up in the meantime, and may have sent its join to another gateway
         elif isinstance(frame, wire.Joined):
             self._joined(member, frame.room, frame.missed, now_ns)
         else:
@@ -160,13 +160,13 @@ class Membership:
     def _joined(self, member: MemberSocket, room: str, missed: int | None, now_ns: int) -> None:
         member.asked.discard(room)
         joining = self._joining.pop((member.number, room), None)
-        if joining is None:  # it has left again meanwhile
+        if joining is None:  # the member has left in the meantime
             if room not in member.stays:
                 member.send(wire.Leave(room))
             return
         phase = self._deliveries.phase
-        if room not in member.stays:  # joining twice is staying once
-            self._whereabouts[member.number, room] = member
+        if room not in member.stays:  # a second join of the same room begins no second stay
+            self._joined_at[member.number, room] = member
             stay = member.stays[room] = self._begin_stay(member, room, now_ns)
             if phase is not None and stay is not None:
                 _resume(phase, stay, joining, missed, now_ns)
@@ -175,27 +175,27 @@ class Membership:
         join_ms = (now_ns - joining.asked_ns) / 1e6
         self._tell(msg.Entered(member=member.number, room=room, connect_ms=joining.connect_ms, join_ms=join_ms))
 
-    def _turned_away(self, member: MemberSocket, reason: str) -> None:
-        """Such an answer names no room: it is about one of those asked for, and asking twice does no harm."""
+    def _refused(self, member: MemberSocket, reason: str) -> None:
+        """An error frame names no room: treat every pending join as refused, since a repeated join does no harm."""
         asked, member.asked = member.asked, set()
         for room in asked:
-            self._kept_out(member.number, room, reason)
+            self._join_failed(member.number, room, reason)
         if not asked:
             self._tell(msg.MemberFailed(member=member.number, reason=reason))
 
     def _redirected(self, member: MemberSocket, room: str, url: str, now_ns: int) -> None:
-        """Ask the gateway that serves the room. Until it answers, the member is not in the room and is owed nothing."""
+        """Join at the gateway that serves the room. Nothing is expected at the member until that gateway answers."""
         member.asked.discard(room)
-        if self._whereabouts.pop((member.number, room), None) is not None:  # it was in, and the room has moved
-            self._joining[member.number, room] = self._on_its_way_back(member, room, now_ns)
+        if self._joined_at.pop((member.number, room), None) is not None:  # it was in the room, and the room has moved
+            self._joining[member.number, room] = self._rejoining(member, room, now_ns)
             member.end_stay(room, now_ns)
         joining = self._joining.get((member.number, room))
-        if joining is None:  # it has left meanwhile
+        if joining is None:  # the member has left in the meantime
             return
         joining.redirects += 1
         if joining.redirects > REDIRECTS_MAX:
             reason = f"{room} was redirected {joining.redirects} times, at last from {member.url} to {url}"
-            self._kept_out(member.number, room, reason)
+            self._join_failed(member.number, room, reason)
             return
         self._spawn(self._follow(member, url, room, joining.redirects))
 
@@ -203,7 +203,7 @@ class Membership:
         # Usually the second gateway is the right one. More redirects mean that rooms are moving: give them time.
         await asyncio.sleep(REDIRECT_PAUSE_S * max(0, redirects - 2))
         if (member.number, room) in self._joining:
-            await self._ask(member.number, url, room)
+            await self._request_join(member.number, url, room)
         if not member.stays and not member.asked:
             self._sockets.pop((member.number, member.url), None)
             self._deliveries.no_answer_will_come(member)
@@ -211,84 +211,84 @@ class Membership:
 
     # --- coming back
 
-    def _kept_out(self, number: int, room: str, reason: str) -> None:
-        """The member did not get in. One that was in before tries again, as a good client does."""
+    def _join_failed(self, number: int, room: str, reason: str) -> None:
+        """Let a member that lost its place try again, as a good client does; report any other as failed."""
         joining = self._joining.get((number, room))
         if joining is not None and joining.away:
-            self._spawn(self._come_back(number, room, joining))
+            self._spawn(self._retry(number, room, joining))
         else:
             self._tell(msg.MemberFailed(member=number, reason=reason))
 
-    async def _come_back(self, number: int, room: str, joining: Joining) -> None:
+    async def _retry(self, number: int, room: str, joining: Joining) -> None:
         joining.attempts += 1
         joining.redirects = 0
         await asyncio.sleep(backoff_s(joining.attempts, self._random))
-        if self._joining.get((number, room)) is joining:  # else it has left, or hung up, meanwhile
-            await self._ask(number, self.urls[(number + joining.attempts) % len(self.urls)], room)
+        if self._joining.get((number, room)) is joining:  # else the member has left or hung up in the meantime
+            await self._request_join(number, self.urls[(number + joining.attempts) % len(self.urls)], room)
 
-    def _on_its_way_back(self, member: MemberSocket, room: str, now_ns: int) -> Joining:
+    def _rejoining(self, member: MemberSocket, room: str, now_ns: int) -> Joining:
         return Joining(now_ns, member.read_bytes_per_s, away=True, before=self._asks_since(member.number, room))
 
     def _asks_since(self, number: int, room: str) -> Stay | None:
-        """The stay since which the member will ask for what it missed; None for a member that does not ask."""
+        """Return the stay after which the member missed messages that it will ask for; None if it does not ask."""
         return self._last_stays.get((number, room)) if (number, room) in self._resuming else None
 
     def disconnected(self, member: MemberSocket, why: str, code: int | None) -> None:
-        """The member's connection has ended though it did not hang up."""
-        where = (member.number, member.url)
-        if self.stopping or self._sockets.get(where) is not member:  # it has hung up
+        """Handle the end of a connection that the member did not close itself."""
+        key = (member.number, member.url)
+        if self.stopping or self._sockets.get(key) is not member:  # the member has hung up
             return
-        del self._sockets[where]
+        del self._sockets[key]
         if code == CloseCode.POLICY_VIOLATION and FLOOD_REASON in why:
             problem = f"the gateway at {member.url} did not take all that one member sent ({why})"
             self._tell(msg.Flooded(problem=f"{problem}; use more --members, or a lower --rate"))
         self._deliveries.no_answer_will_come(member)
         self._arrived.discard(member.number)
         for room in member.stays:
-            self._joining[member.number, room] = self._on_its_way_back(member, room, time_ns())
+            self._joining[member.number, room] = self._rejoining(member, room, time_ns())
         rooms = [*member.stays, *member.asked]
         self._break_stays(member, cut_off=code == CloseCode.TRY_AGAIN_LATER)
         if self._deliveries.phase is not None:
             self._deliveries.phase.disconnects += 1
         for room in rooms:
-            self._kept_out(member.number, room, why)
+            self._join_failed(member.number, room, why)
 
     def _break_stays(self, member: MemberSocket, *, cut_off: bool) -> None:
         now_ns = time_ns()
         for room in list(member.stays):
             member.end_stay(room, now_ns, broken=True, cut_off=cut_off)
-            del self._whereabouts[member.number, room]
+            del self._joined_at[member.number, room]
 
     # --- leaving
 
     def exit(self, order: msg.Exit) -> None:
-        """Take the member out of one room; its connections remain."""
+        """Take the member out of one room. Its connections remain."""
         self._joining.pop((order.member, order.room), None)
         self._resuming.discard((order.member, order.room))
-        member = self._whereabouts.pop((order.member, order.room), None)
+        member = self._joined_at.pop((order.member, order.room), None)
         if member is not None:
             member.end_stay(order.room, time_ns())
             member.send(wire.Leave(order.room))
 
     def hang_up(self, number: int) -> None:
-        """Close all connections of the member; its rooms owe it nothing from now on."""
+        """Close all connections of the member. No message is expected at it from now on."""
         for key in [key for key in self._joining if key[0] == number]:
             del self._joining[key]
         now_ns = time_ns()
         for key in [key for key in self._sockets if key[0] == number]:
             member = self._sockets.pop(key)
             for room, stay in member.stays.items():
-                del self._whereabouts[number, room]
+                del self._joined_at[number, room]
                 if stay is not None:
                     stay.left_ns = now_ns
-            self._spawn(self._let_go(member, now_ns))
+            self._spawn(self._close_later(member, now_ns))
         self._arrived.discard(number)
 
-    async def _let_go(self, member: MemberSocket, left_ns: int) -> None:
-        """Close the connection once the member has read what was on its way before it decided to go."""
+    async def _close_later(self, member: MemberSocket, left_ns: int) -> None:
+        """Close the connection once the member has read what was in flight before it left."""
         await asyncio.sleep(READ_ON_S)
         self._deliveries.no_answer_will_come(member)
-        for _ in range(2):  # after a stall, timers come before what waits in the sockets
+        for _ in range(2):  # after a stall, the event loop runs timers before it reads the sockets
             await asyncio.sleep(0)
         for room in list(member.stays):
             member.end_stay(room, left_ns)
@@ -297,7 +297,7 @@ class Membership:
     # --- reading slowly
 
     async def slow_down(self, order: msg.SlowDown) -> None:
-        """Let one in so many members read nothing for a while."""
+        """Make one in `order.one_in` members read nothing for `order.lasts_s` seconds."""
         slow = [member for member in self._sockets.values() if member.number % order.one_in == 0]
         stays = [(member, stay) for member in slow for stay in member.stays.values() if stay is not None]
         for _, stay in stays:
@@ -308,12 +308,12 @@ class Membership:
         for member in slow:
             member.connection.read_again()
         for member, stay in stays:
-            if stay.left_ns is None and member.read_bytes_per_s is None:  # else it goes on as slowly as before
+            if stay.left_ns is None and member.read_bytes_per_s is None:  # else it continues as slowly as before
                 stay.read_on_ns = time_ns()
 
 
 def _resume(phase: Phase, stay: Stay, joining: Joining, missed: int | None, now_ns: int) -> None:
-    """Note what the gateway will send of what the member missed."""
+    """Record how many missed messages the gateway will send to the member."""
     stay.missing = missed or 0  # also for a member that asked in an earlier phase
     if joining.before is not None:
         stay.asked, stay.asked_ns, stay.resumed = True, joining.asked_ns, missed is not None
@@ -321,7 +321,7 @@ def _resume(phase: Phase, stay: Stay, joining: Joining, missed: int | None, now_
 
 
 def local_host(url: str, number: int) -> str | None:
-    """The address to connect from: one address of this host has too few ports for very many members."""
+    """Return the address to connect from, or None for the default: one address has too few ports for all members."""
     if number < MEMBERS_PER_ADDRESS or urlsplit(url).hostname != "127.0.0.1":
         return None
     return f"127.0.0.{2 + number // MEMBERS_PER_ADDRESS}"

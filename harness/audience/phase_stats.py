@@ -1,4 +1,4 @@
-"""The statistics of one phase of a run, in one audience: made fresh when it begins, never reset."""
+"""The statistics of one phase of a run in one audience. They are created when the phase begins and never reset."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from harness.measure.histogram import Latencies
 
 
 class Chunk:
-    """What some bytes say in one room, and when each member got them: many get the same bytes."""
+    """The messages of one room in a sequence of bytes, and when each member received those bytes."""
 
     __slots__ = ("heard_ns", "messages", "room")
 
     def __init__(self, room: str, messages: tuple[Message, ...]) -> None:
         self.room = room
         self.messages = messages
-        self.heard_ns: list[int] = []  # not yet moved into the histograms
+        self.heard_ns: list[int] = []  # receipts not yet moved into the histograms
 
 
 class KindOfMessage:
-    """How long the messages of one kind took, where there are several."""
+    """The latencies of one kind of message, where a scenario has several."""
 
     def __init__(self) -> None:
         self.latency, self.ack = Latencies(), Latencies()
@@ -35,7 +35,7 @@ class KindOfMessage:
 
 
 class Phase:
-    """What is counted between BeginPhase and EndPhase."""
+    """Everything that is counted between BeginPhase and EndPhase."""
 
     def __init__(self, begin: msg.BeginPhase) -> None:
         self.name = begin.name
@@ -50,18 +50,18 @@ class Phase:
         self.join = Latencies()
         self.joins_redirected = 0
         self.caught_up = Latencies()
-        self.replayed = 0  # what came of the past of a room, to who had been away
+        self.replayed = 0  # missed messages delivered to members that had been away
         self.clock_stepped_ns = 0
-        self.not_taken_ns: list[int] = []  # when somebody was to speak who was not in the room
+        self.not_taken_ns: list[int] = []  # intended times of messages whose member was not in the room
         self.refused: Counter[str] = Counter()
         self.strays = 0
         self.disconnects = 0
-        self.heard = 0  # first deliveries, until the last flush
-        self.repeated = 0  # deliveries to members who had that message already
-        self.untimed = 0  # first deliveries to members who read slowly on purpose
+        self.heard = 0  # first deliveries, up to the last flush
+        self.repeated = 0  # deliveries to members that already had the message
+        self.untimed = 0  # first deliveries to members that read slowly on purpose
         self.unanswered = 0  # said, but neither acked nor refused yet
         self._open_second(0)
-        # Raw nanoseconds since the last flush: an append costs less than a histogram's update.
+        # Raw values since the last flush, in ns: an append costs less than a histogram's update.
         self.fresh: list[Chunk] = []
         self.new_latency_ns: list[int] = []
         self.new_ack_ns: list[int] = []
@@ -75,7 +75,7 @@ class Phase:
         self.second_ack = Latencies()
 
     def flush(self) -> None:
-        """Move what is raw into the histograms, as a batch."""
+        """Move the raw values into the histograms, as one batch."""
         latencies = self._fresh_latencies_ns()
         self.heard += len(latencies)
         acks, lateness, lags = self.new_ack_ns, self.new_lateness_ns, self.new_lag_ns
@@ -101,7 +101,7 @@ class Phase:
         return np.concatenate(batches)
 
     def time_delivery(self, message: Message, now_ns: int) -> None:
-        """To one member, apart from those who heard the same bytes."""
+        """Record the latency of a delivery to one member that is not timed with its whole chunk."""
         self.new_latency_ns.append(now_ns - message.intended_ns)
         if (kind := self._kind(message)) is not None:
             kind.latency.record_ns([now_ns - message.intended_ns])
@@ -112,11 +112,11 @@ class Phase:
             kind.ack.record_ns([now_ns - message.intended_ns])
 
     def _kind(self, message: Message) -> KindOfMessage | None:
-        """None where there is only one, and of what somebody else said in the room."""
+        """Return the message's kind; None if there is only one kind, or if the message is from outside the load."""
         return self.by_kind.get(kind_of(message.identity)) if self.by_kind else None
 
     def note_in(self, took_ns: int, *, away: bool, redirected: bool) -> None:
-        """A member is in its room: again, after it had lost its place there, or because it asked for it."""
+        """Record that a member is in a room: back after it had lost its place (`away`), or by a join of its own."""
         if away:
             self.away.record_ns([took_ns])
         else:
@@ -130,7 +130,7 @@ class Phase:
         )
 
     def close_second(self, next_second: int) -> msg.AudienceSecond:
-        """What the second that was open had; it joins the phase."""
+        """Add the open second to the phase, open another, and return the counts of the one that was closed."""
         self.latency.add(self.second_latency)
         self.ack.add(self.second_ack)
         tick = msg.AudienceSecond(
@@ -145,7 +145,7 @@ class Phase:
         return tick
 
     def report(self, away_at_end: int = 0) -> msg.PhaseReport:
-        """Everything that was counted; call flush and close_second before."""
+        """Return everything that was counted. Call flush and close_second first."""
         return msg.PhaseReport(
             phase=self.name,
             rooms=self.history.report(),
@@ -169,7 +169,7 @@ class Phase:
 
 
 def note_heard(message: Message, first_ns: int, last_ns: int) -> None:
-    """Somebody has heard it at these moments."""
+    """Widen the message's first and last delivery to include these moments."""
     if message.first_ns is None or first_ns < message.first_ns:
         message.first_ns = first_ns
     if message.last_ns is None or last_ns > message.last_ns:

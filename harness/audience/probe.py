@@ -1,4 +1,4 @@
-"""The probe before the load: test messages until every member hears every gateway it must."""
+"""The probe before the load: test messages, until every member has heard every gateway that it must hear."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol
 from harness.core import protocol as wire
 from harness.ipc.coordinator_clock import time_ns
 
-# Test messages have ids of their own, above every id of the load, and belong to no ledger.
+# Test messages have ids above every id of the load, and no ledger counts them.
 PROBE_BASE = 1 << 52
 
 
@@ -28,7 +28,7 @@ class Prober(Protocol):
 
 
 class RunningProbe:
-    """Test messages from every gateway in every room, until everybody who is still there has heard what they must."""
+    """Sends test messages from every gateway in every room, until all members still there have heard what they must."""
 
     def __init__(self, members: Iterable[Prober], *, fragments: bool) -> None:
         self.complete = asyncio.Event()
@@ -41,7 +41,7 @@ class RunningProbe:
         urls: dict[str, list[str]] = defaultdict(list)
         for room, url in self._inside:
             urls[room].append(url)
-        # (member, room, url not heard yet). Where only fragments are promised, hearing anything in the room is enough.
+        # (member, room, url not heard yet). If only fragments are promised, any message heard in the room is enough.
         self._missing = {
             (member.number, room, heard)
             for (room, _), inside in self._inside.items()
@@ -50,7 +50,7 @@ class RunningProbe:
         }
         self._said: dict[int, tuple[str, str]] = {}
         self._unanswered: dict[int, Prober] = {}
-        # Each audience of a run probes for itself, and hears the test messages of the others.
+        # Each audience of a run sends its own probe and also hears those of the others, so the ids must not collide.
         self._first_id = PROBE_BASE + (secrets.randbits(31) << 20)
 
     def say_round(self) -> None:
@@ -66,19 +66,19 @@ class RunningProbe:
         self._check()
 
     def answered(self, identity: int) -> None:
-        """A test message was acked or refused."""
+        """Record that a test message was acked or refused."""
         self._unanswered.pop(identity, None)
         self._check()
 
     def left(self, member: Prober, room: str) -> None:
-        """Nobody waits for what this member hears there, or for answers to what it said."""
+        """Stop waiting for what this member hears in the room, and for answers to its test messages."""
         inside = self._inside.get((room, member.url), [])
         if member not in inside:
             return
         inside.remove(member)
         self._unanswered = {identity: each for identity, each in self._unanswered.items() if each is not member}
         self._missing = {each for each in self._missing if each[:2] != (member.number, room)}
-        if not inside:  # nobody is left to speak there
+        if not inside:  # no member is left to speak through this gateway
             del self._inside[room, member.url]
             self._missing = {each for each in self._missing if each[1:] != (room, member.url)}
         self._check()

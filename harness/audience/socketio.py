@@ -1,7 +1,7 @@
-"""A connection to a gateway that speaks Socket.IO: chatbench's frames, each as an event named `frame`.
+"""A connection to a gateway that speaks Socket.IO. Each of chatbench's frames is an event named `frame`.
 
-Source: the Engine.IO protocol, revision 4, and the Socket.IO protocol, revision 5: packets are text, begin with their
-type, and a WebSocket frame carries one. Binary events and acknowledgements are not used here.
+Source: the Engine.IO protocol, revision 4, and the Socket.IO protocol, revision 5. Packets are text and begin with
+their type, and each WebSocket frame carries one. Binary events and acknowledgements are not used here.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from harness.audience.websocket import Connection
 
 SCHEME = "socket.io"
 PATH = "/socket.io/?EIO=4&transport=websocket"
-OPEN, PING, PONG = b"0", b"2", b"3"  # of Engine.IO
-CONNECT, CONNECT_ERROR, EVENT = b"40", b"44", b"42"  # of Socket.IO, within Engine.IO's messages
+OPEN, PING, PONG = b"0", b"2", b"3"  # Engine.IO packet types
+CONNECT, CONNECT_ERROR, EVENT = b"40", b"44", b"42"  # Engine.IO's message type, then the Socket.IO packet type
 FRAME = EVENT + b'["frame",'
 
 
 class SocketIoConnection(Connection):
-    """As Connection, with the address as socket.io://HOST:PORT."""
+    """A Connection whose address is socket.io://HOST:PORT."""
 
     __slots__ = ()
 
@@ -35,7 +35,7 @@ class SocketIoConnection(Connection):
         super().send(FRAME + text + b"]")
 
     def _websocket_open(self) -> None:
-        """Not yet a connection: first Engine.IO says OPEN, then both say CONNECT."""
+        """Do nothing yet: the connection is ready after Engine.IO's OPEN and a CONNECT in both directions."""
 
     def _take(self, frames: list[bytes], texts: list[bytes]) -> None:
         ours = [text.startswith(FRAME) for text in texts]
@@ -67,6 +67,6 @@ def connection_to(
     hear: Callable[[list[bytes], list[bytes]], None],
     closed: Callable[[str, int | None], None],
 ) -> Connection:
-    """What speaks as the address's scheme says."""
+    """Return a connection, not open yet, that speaks the protocol of the URL's scheme."""
     kind = SocketIoConnection if url.startswith(f"{SCHEME}:") else Connection
     return kind(url, knows, hear, closed)

@@ -1,7 +1,7 @@
-"""One WebSocket connection to a gateway, made for hearing the same bytes as many others do.
+"""One WebSocket connection to a gateway, optimized for many connections that receive the same bytes.
 
-The handshake, what is sent, and control frames are the websockets library's. Chat frames are not parsed one by one:
-whoever listens is first asked whether it knows the bytes just as they came, because all members of a room get the same.
+The websockets library does the handshake, sending, and control frames. Chat frames are not parsed one by one: the
+listener is first asked whether it knows the bytes exactly as they came, because all members of a room get the same.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ TEXT = 0x81  # a whole text frame: FIN and opcode 1
 CONTROL = range(0x88, 0x8B)  # close, ping, pong
 SLOW_READ_S = 0.1
 SLOW_WINDOW_BYTES = 4096
-ADDRESS_TIMEOUT_S = 8.0  # a name may have several addresses, of which the first does not answer
+ADDRESS_TIMEOUT_S = 8.0  # for each address, since a name may have several and the first may not answer
 HEAD_END = b"\r\n\r\n"
 
 
 class BadFrame(Exception):
-    """The gateway sent what no gateway of chatbench's wire sends."""
+    """The gateway sent a frame that chatbench's wire format does not allow."""
 
 
 def split_frames(data: bytes) -> tuple[list[tuple[int, int, int]], int]:
-    """The complete frames in these bytes, as (start, start of the payload, end), and where the incomplete rest begins.
+    """Return the complete frames as (start, start of the payload, end), and where the incomplete rest begins.
 
-    Raises BadFrame for what a gateway may not send: a masked frame, or one beyond FRAME_MAX_BYTES.
+    Raises BadFrame for a masked frame, or for one beyond FRAME_MAX_BYTES.
     """
     frames = []
     start, size = 0, len(data)
@@ -56,7 +56,7 @@ def split_frames(data: bytes) -> tuple[list[tuple[int, int, int]], int]:
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection. Make it with `connect`."""
+    """A client's connection. Open it with `connect`."""
 
     __slots__ = (
         "_between_frames",
@@ -77,24 +77,24 @@ class Connection(asyncio.Protocol):
         hear: Callable[[list[bytes], list[bytes]], None],
         closed: Callable[[str, int | None], None],
     ) -> None:
-        self._knows = knows  # asked with all that was read; True: it was complete frames, and has been dealt with
-        self._hear = hear  # told of text frames that came together and were not known: whole frames, their payloads
-        self._closed = closed  # told once, when an open connection ends: why, and the gateway's close code
+        self._knows = knows  # called with the bytes of each read; True: they were complete frames and were handled
+        self._hear = hear  # called with unknown text frames of one read: (whole frames, their payloads)
+        self._closed = closed  # called once when an open connection ends: (reason, the gateway's close code)
         self._protocol = ClientProtocol(parse_uri(url))
         self._transport: asyncio.Transport | None = None
-        self._rest = b""  # of the handshake, then of an incomplete frame
+        self._rest = b""  # an incomplete handshake answer, later an incomplete frame
         self._between_frames = False
-        self._opened: asyncio.Future[None] | None = None  # while `connect` waits
-        self._slow_reading: asyncio.Task[None] | None = None  # a loop keeps no task alive by itself
+        self._opened: asyncio.Future[None] | None = None  # set only while `connect` waits
+        self._slow_reading: asyncio.Task[None] | None = None  # referenced here because the loop does not keep tasks
 
     # --- opening and closing
 
     async def connect(
         self, timeout_s: float, local_host: str | None = None, read_bytes_per_s: float | None = None
     ) -> None:
-        """Returns when the WebSocket is open; raises OSError, TimeoutError or InvalidHandshake.
+        """Return when the WebSocket is open; raises OSError, TimeoutError or InvalidHandshake.
 
-        `read_bytes_per_s` makes it a slow reader, whose kernel does not read ahead for it either.
+        With `read_bytes_per_s` it becomes a slow reader, and its kernel buffer is too small to read ahead.
         """
         loop = asyncio.get_running_loop()
         self._opened = loop.create_future()
@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
             self._slow_reading = asyncio.create_task(self._read_slowly(reader, read_bytes_per_s))
 
     def close(self) -> None:
-        """Say goodbye and hang up. `closed` is not told."""
+        """Send a close frame and close the transport, without calling `closed`."""
         self._closed = _nobody
         if self._transport is not None and not self._transport.is_closing():
             if self._protocol.state is State.OPEN:
@@ -126,7 +126,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def read_nothing(self) -> None:
-        """Until read_again. Who reads slowly on purpose goes on doing that."""
+        """Stop reading until read_again. A connection that reads slowly on purpose continues to do so."""
         if self._transport is not None and self.is_open and self._slow_reading is None:
             self._transport.pause_reading()
 
@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
         return self._protocol.state is State.OPEN and self._transport is not None and not self._transport.is_closing()
 
     def send(self, text: bytes) -> None:
-        """Send one text frame; nothing on a connection that is closing, of whose end `closed` is about to be told."""
+        """Send one text frame. On a connection that is closing nothing is sent, and `closed` is called soon."""
         if self.is_open:
             self._protocol.send_text(text)
             self._write()
@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
     # --- what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without deriving from it
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's class has its methods but not its base
         request = self._protocol.connect()
         if token := token_of_environment():
             request.headers["Authorization"] = f"Bearer {token}"
@@ -172,11 +172,11 @@ class Connection(asyncio.Protocol):
             return
         if self._protocol.handshake_exc is not None or self._protocol.state is State.CONNECTING:
             return
-        told = self._protocol.close_rcvd
-        if told is None:
+        close = self._protocol.close_rcvd
+        if close is None:
             self._closed("the gateway dropped the connection", None)
         else:
-            self._closed(f"closed with {told.code}: {told.reason}", told.code)
+            self._closed(f"closed with {close.code}: {close.reason}", close.code)
 
     # --- reading
 
@@ -207,11 +207,11 @@ class Connection(asyncio.Protocol):
             self._take(whole, texts)
 
     def _take(self, frames: list[bytes], texts: list[bytes]) -> None:
-        """Text frames that came together: whole, and what is in them."""
+        """Handle the text frames of one read: the whole frames, and their payloads."""
         self._hear(frames, texts)
 
     def _shake_hands(self, data: bytes) -> bytes:
-        """Returns what came after the handshake's answer."""
+        """Read the handshake's answer once it is complete, and return the bytes after it."""
         end = data.find(HEAD_END)
         if end < 0:
             self._rest = data
@@ -225,14 +225,14 @@ class Connection(asyncio.Protocol):
         self._protocol.receive_data(data[end:])
         self._protocol.receive_eof()
         assert self._transport is not None
-        self._transport.abort()  # connection_lost says what was wrong with the answer
+        self._transport.abort()  # connection_lost reports what was wrong with the answer
         return b""
 
     def _websocket_open(self) -> None:
         self._ready()
 
     def _ready(self) -> None:
-        """`connect` may return."""
+        """Let `connect` return."""
         if self._opened is not None and not self._opened.done():
             self._opened.set_result(None)
 
@@ -252,7 +252,7 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     async def _read_slowly(self, reader: socket.socket, bytes_per_s: float) -> None:
-        """Instead of the transport, which would take all there is at once."""
+        """Read in place of the transport, which would read all available data at once."""
         take = max(1, round(bytes_per_s * SLOW_READ_S))
         with reader:
             while self._transport is not None and not self._transport.is_closing():
@@ -272,23 +272,23 @@ class Connection(asyncio.Protocol):
 async def connected_socket(
     host: str, port: int, local_host: str | None = None, window_bytes: int | None = None
 ) -> socket.socket:
-    """Connected to the first address of that name where somebody listens; raises OSError.
+    """Return a socket connected to the first address of `host` that accepts; raises OSError.
 
-    With `window_bytes` the kernel keeps about so little of what is not read yet.
+    With `window_bytes`, the kernel buffers only about that many unread bytes.
     """
     loop = asyncio.get_running_loop()
     problems: list[OSError] = []
     for family, kind, number, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         try:
             one = socket.socket(family, kind, number)
-        except OSError as problem:  # the kernel has none of that family, as where IPv6 is switched off
+        except OSError as problem:  # the kernel lacks this address family, for example if IPv6 is disabled
             problems.append(problem)
             continue
         try:
             one.setblocking(False)
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if window_bytes is not None:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window_bytes)  # before it connects
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window_bytes)  # only counts before connecting
             if local_host is not None:
                 one.bind((local_host, 0))
             async with asyncio.timeout(ADDRESS_TIMEOUT_S):

@@ -1,1 +1,1 @@
-"""Who must get what, and what became of it: pure functions without I/O."""
+"""The ledger: which deliveries were expected, and which of them came. All functions are pure."""

@@ -1,4 +1,4 @@
-"""How evenly a phase came out: over the members of a room, and over the rooms."""
+"""How evenly the deliveries of a phase are spread over members and over rooms."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.ledger.judge import Integers, RoomFates
 
 
 class HeardShare(msgspec.Struct, frozen=True):
-    """What part of the messages owed to a member it got: of the member who got least, of the median one, of the most.
+    """The share (0 to 1) of its expected deliveries that a member got: the lowest, the median and the highest member.
 
-    None: nothing was owed to anybody.
+    None means that no delivery was expected.
     """
 
     least: float | None = None
@@ -22,9 +22,10 @@ class HeardShare(msgspec.Struct, frozen=True):
 
 
 class HotRoom(msgspec.Struct, frozen=True):
-    """The room with the most deliveries beside all others. Latency is from sending to a message's last recipient.
+    """The room with the most deliveries, compared with all other rooms.
 
-    None: nothing was delivered there, or there are no others.
+    Latency runs from sending a message to its last recipient. None means that nothing was delivered there, or that
+    there are no other rooms.
     """
 
     delivery_share: float | None = None  # of all deliveries
@@ -60,7 +61,7 @@ def hot_room(fates: Sequence[RoomFates]) -> HotRoom:
 
 
 def _whole_ms(fates: Sequence[RoomFates]) -> tuple[float | None, float | None]:
-    """p50 and p99 of the time until a message had reached everybody it reached at all."""
+    """Return p50 and p99 of the time from sending a message to its last recipient, in milliseconds."""
     took_ns: list[Integers] = [(room.last_ns - room.sent_ns)[room.last_ns >= 0] for room in fates]
     all_ns = np.concatenate(took_ns) if took_ns else np.array([], dtype=np.int64)
     if len(all_ns) == 0:

@@ -1,4 +1,4 @@
-"""What a fault did to the deliveries after it, and for how long."""
+"""How long deliveries were disturbed after a fault, and how many messages were served in spite of it."""
 
 from __future__ import annotations
 
@@ -10,31 +10,40 @@ import numpy.typing as npt
 
 from harness.ledger.judge import NEVER_NS, Integers, RoomFates
 
-# Normal is: nothing is lost any more, and of what is said within any so long nearly everything reaches its last
-# recipient within twice the 99th percentile of before the fault (or 50 ms more), and not much less is said than before.
+# The load is normal again when nothing is lost any more, and when in every window of this length nearly all messages
+# reach their last recipient within twice the 99th percentile from before the fault (or within 50 ms more than it), and
+# at least half as many messages are sent as before.
 WINDOW_NS = 2_000_000_000
 ABNORMAL_SHARE_MAX = 0.05
 SLOWER_MAX = 2.0
-SLOWER_NS_MAX = 50_000_000  # later than usual by less than a driver itself may be is no disturbance
+SLOWER_NS_MAX = 50_000_000  # the driver itself may be this late
 SAID_SHARE_MIN = 0.5
-MESSAGES_BEFORE_MIN = 20  # fewer say nothing about what is normal
+MESSAGES_BEFORE_MIN = 20  # too few messages do not show what is normal
 
 
 class Recovery(msgspec.Struct, frozen=True):
-    """Both times from the moment of the fault. None: not within the measurement, or not `comparable`."""
+    """How a phase recovered from one fault. Both times are counted from the moment of the fault.
 
-    first_delivery_ms: float | None  # until every room in which something was said since has heard something of it
-    normal_ms: float | None  # until latency was as before; 0: it never was otherwise
-    never_normal: bool = False  # enough was said to tell that no two seconds after it were as before
-    comparable: bool = True  # enough was said before it to tell what is usual
-    # Of what was to be said from then on: acked, and heard by all whom it was owed to. None: nothing was to be said.
+    None means that it did not happen within the measurement, or that the phase is not `comparable`.
+    """
+
+    first_delivery_ms: float | None  # until every room had a delivery of a message sent after the fault
+    normal_ms: float | None  # until latency was as before; 0: it was never disturbed
+    never_normal: bool = False  # enough messages were sent to tell that no two seconds after the fault were normal
+    comparable: bool = True  # enough messages were sent before the fault to tell what is normal
+    # The share of the messages scheduled after the fault that were acked and reached everybody they had to reach.
+    # None: no message was scheduled.
     availability: float | None = None
 
 
 def recovery(
     fates: Sequence[RoomFates], not_taken_ns: Sequence[int], fault_ns: int, spoken_ns: tuple[int, int]
 ) -> Recovery:
-    """`not_taken_ns`: when somebody was to speak who was away. `spoken_ns`: from when to when members spoke."""
+    """Judge how the rooms recovered from the fault at `fault_ns`. All times are in ns since the epoch.
+
+    `not_taken_ns` holds the scheduled times of messages whose senders were disconnected. `spoken_ns` is the period in
+    which members sent messages.
+    """
     first_ns = _first_delivery_ns(fates, fault_ns)
     scheduled = [*fates, _never_said(not_taken_ns)]
     usual_ns = _usual_ns(scheduled, fault_ns)
@@ -58,7 +67,7 @@ def _first_delivery_ns(fates: Sequence[RoomFates], fault_ns: int) -> int | None:
 
 
 def _never_said(not_taken_ns: Sequence[int]) -> RoomFates:
-    """As if it had been said, and had reached nobody."""
+    """Represent messages that could not be sent as messages that reached nobody."""
     count = len(not_taken_ns)
     at_ns = np.array(not_taken_ns, dtype=np.int64)
     never, nobody = np.zeros(count, dtype=np.int64), np.full(count, -1)
@@ -72,10 +81,10 @@ def _availability(fates: Sequence[RoomFates], fault_ns: int) -> float | None:
 
 
 def _usual_ns(fates: Sequence[RoomFates], fault_ns: int) -> float | None:
-    """Who takes no longer to reach its last recipient is as before; None: too little was said before to tell."""
+    """The longest normal time from sending to the last recipient; None if too few messages were sent before."""
     took_ns = []
     for room in fates:
-        # What was under way when it broke is no example of what was usual.
+        # A message that was in flight at the fault does not show the normal latency.
         is_usual = (room.sent_ns < fault_ns) & (room.last_ns >= 0) & (room.lost == 0) & (room.last_ns < fault_ns)
         took_ns.append((room.last_ns - room.sent_ns)[is_usual])
     usual = np.concatenate(took_ns)
@@ -88,9 +97,9 @@ def _usual_ns(fates: Sequence[RoomFates], fault_ns: int) -> float | None:
 def _normal_ns(
     fates: Sequence[RoomFates], usual_ns: float, fault_ns: int, start_ns: int, end_ns: int
 ) -> tuple[int | None, bool]:
-    """The moment since the fault and the last loss from which every whole window is normal, to the end.
+    """Return the moment after the fault and the last loss since which every whole window is normal.
 
-    And whether there was not even one that is.
+    The second value says whether no window at all was normal.
     """
     sent_ns = np.concatenate([room.sent_ns for room in fates])
     order = np.argsort(sent_ns, kind="stable")
@@ -114,7 +123,7 @@ def _normal_ns(
 
 
 def _counted(marked: npt.NDArray[np.bool_], begin: Integers, end: Integers) -> Integers:
-    """How many are marked in each [begin, end)."""
+    """Count the marked elements in each range [begin, end)."""
     until = np.concatenate([[0], np.cumsum(marked)])
     counts: Integers = until[end] - until[begin]
     return counts

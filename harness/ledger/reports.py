@@ -1,4 +1,4 @@
-"""What an audience reports of a room: who was there, and what was said and heard; the ledger judges from these."""
+"""An audience's report on each room: the stays of its members, and the messages that they sent and heard."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import msgspec
 KIND_BITS = 5
 SEQUENCE_BITS = 30 + KIND_BITS
 KINDS_MAX = 1 << KIND_BITS
-# What is in a gateway or a connection that breaks just then was said and has settled elsewhere at most so long before:
-# a gateway writes within its tick, at most 50 ms, and the rest is for a busy machine. What settled earlier had time.
+# A message that is still in a gateway or a connection when it breaks has settled for the other members at most this
+# long before: a gateway writes within its tick, at most 50 ms, and the rest allows for a busy machine.
 UNDER_WAY_NS = 1_000_000_000
 
 
 def message_id(sender: int, sequence: int, kind: int = 0) -> int:
-    """The id on the wire: of the sender's member number, the running number of what it said, and what kind it is."""
+    """Return the id on the wire, made of the sender's member number, its running number and the kind of message."""
     return sender << SEQUENCE_BITS | sequence << KIND_BITS | kind
 
 
@@ -27,32 +27,35 @@ def kind_of(identity: int) -> int:
 
 
 class StayReport(msgspec.Struct, frozen=True, array_like=True):
-    """As Stay."""
+    """One member in one room, from join to leave. Times are in ns since the epoch; harness.audience.history.Stay."""
 
     joined_ns: int
-    left_ns: int | None
-    trail: int  # its number in RoomReport.trails
-    stream: int  # all stays in the room by way of the same gateway have the same number
-    before: int | None  # by its number in RoomReport.stays
-    behind_ns: int | None
-    read_on_ns: int | None
-    broken: bool
-    cut_off: bool
-    asked: bool
-    resumed: bool
-    told: int
+    left_ns: int | None  # None: the member is still in the room
+    trail: int  # index in RoomReport.trails
+    stream: int  # the same number for all stays in the room on the same gateway
+    before: int | None  # index in RoomReport.stays of the member's previous stay in the room
+    behind_ns: int | None  # since when the member reads too slowly, so that it may have unread messages
+    read_on_ns: int | None  # until when
+    broken: bool  # the connection broke; the member did not leave
+    cut_off: bool  # the gateway closed the connection because the member read too slowly
+    asked: bool  # on joining, the member asked for what it had missed since `before`
+    resumed: bool  # the gateway sent it
+    told: int  # how many messages at the beginning of the trail are such history
 
 
 class RoomReport(msgspec.Struct, frozen=True, array_like=True):
-    """All that one audience knows of a room. Lists are by message: the same place is the same message."""
+    """Everything that one audience knows about a room. Lists are by message, with the same index for the same message.
+
+    Times are in ns since the epoch.
+    """
 
     room: str
     identities: list[int]
-    sent_ns: list[int | None]  # None: said elsewhere
+    sent_ns: list[int | None]  # None: sent by a member of another audience
     acked_ns: list[int | None]
-    first_ns: list[int | None]  # first and last delivery here
+    first_ns: list[int | None]  # first and last delivery to a member of this audience
     last_ns: list[int | None]
-    trails: list[list[int]]  # messages by their place in these lists, in the order in which some members heard them
+    trails: list[list[int]]  # indices of messages, in the order in which some members heard them
     stays: list[StayReport]
-    over_ns: list[int | None]  # since when nothing more comes of what was refused
-    waiting: list[int] = []  # messages by their place that are neither acked nor refused, and may still be
+    over_ns: list[int | None]  # when the gateway refused the message, after which no delivery of it is expected
+    waiting: list[int] = []  # indices of messages that are neither acked nor refused, but may still be

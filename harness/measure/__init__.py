@@ -1,1 +1,1 @@
-"""What is measured: latency histograms, CPU time per component, the brokers' own counters."""
+"""Measuring: latency histograms, CPU time and memory per component, clocks, and whether the driver kept up."""

@@ -1,17 +1,17 @@
-"""Whether the wall clock was stepped while it was measured by: it then parts from the monotonic one."""
+"""Whether the wall clock was stepped during a measurement, found by comparing it with the monotonic clock."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-READ_MAX_NS = 100_000  # clocks that were read further apart say nothing about each other
+READ_MAX_NS = 100_000  # the two clocks cannot be compared if more time passes between reading them
 STEP_MIN_NS = 1_000_000
 SLEW_MAX = 0.001  # twice as fast as Linux lets a clock be corrected gradually
 
 
 class ClockWatch:
-    """Look often: what is corrected gradually between two looks passes, what is more is a step."""
+    """Finds steps of the wall clock. Call `stepped_ns` often: gradual corrections (slew) do not count as steps."""
 
     def __init__(
         self, wall_ns: Callable[[], int] = time.time_ns, monotonic_ns: Callable[[], int] = time.monotonic_ns
@@ -21,7 +21,7 @@ class ClockWatch:
         self._last: tuple[int, int] | None = None
 
     def stepped_ns(self) -> int:
-        """How far the clock was stepped, forwards or backwards, since the last look; 0: it was not."""
+        """Return how far the clock was stepped since the last call, in ns, in either direction; 0 if it was not."""
         before_ns, wall_ns, after_ns = self._monotonic_ns(), self._wall_ns(), self._monotonic_ns()
         if after_ns - before_ns > READ_MAX_NS:
             return 0

@@ -1,4 +1,4 @@
-"""Latencies as HDR histograms: microseconds in, milliseconds out, three significant digits."""
+"""Latencies in HDR histograms: recorded in microseconds, reported in milliseconds, with three significant digits."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import numpy.typing as npt
 from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLengthException
 from hdrh.histogram import HdrHistogram
 
-LATENCY_MAX_US = 600_000_000  # ten minutes; longer ones count as this long
+LATENCY_MAX_US = 600_000_000  # ten minutes; longer latencies are recorded as ten minutes
 SIGNIFICANT_DIGITS = 3
-# What three digits are to an HDR histogram: it keeps the 11 highest bits of a value.
-KEPT_BITS = 11
-# What the library raises for bytes that are something else, or cut.
-UNREADABLE = (
+# For three significant digits, an HDR histogram keeps the 11 highest bits of a value.
+SIGNIFICANT_BITS = 11
+# The library raises these for bytes that are truncated, or not a histogram.
+DECODE_ERRORS = (
     *(HdrCookieException, HdrLengthException, HdrHistogramSettingsException, zlib.error),
     *(ValueError, TypeError, IndexError, OverflowError, AttributeError, ZeroDivisionError, MemoryError),
 )
-HALF = 1 << (KEPT_BITS - 1)
-STEPS = (LATENCY_MAX_US.bit_length() - KEPT_BITS + 2) * HALF
+SUBBUCKETS_HALF = 1 << (SIGNIFICANT_BITS - 1)
+STEPS = (LATENCY_MAX_US.bit_length() - SIGNIFICANT_BITS + 2) * SUBBUCKETS_HALF
 
 
 class LatencyMs(msgspec.Struct, frozen=True):
-    """Percentiles in milliseconds; a key of summary.json (contract). None: not measured."""
+    """Percentiles in milliseconds, as they are in summary.json (contract). None means not measured."""
 
     p50: float | None = None
     p90: float | None = None
@@ -38,38 +38,38 @@ class LatencyMs(msgspec.Struct, frozen=True):
 
 
 class Latencies:
-    """A histogram that takes whole batches. Merge histograms with `add`; percentiles are never averaged.
+    """A histogram of latencies that records whole batches. Merge histograms with `add`; never average percentiles.
 
-    Counts are kept in one array, in the steps of an HDR histogram; the library's own histogram is made of them when it
-    is asked for something, which is rarely.
+    The counts are in one array, with the buckets of an HDR histogram. The library's own histogram is made from it only
+    when it is needed, which is rare.
     """
 
     def __init__(self) -> None:
         self._counts = np.zeros(STEPS, dtype=np.int64)
-        self.below_zero = 0  # latencies a stepped clock made negative; they count as 1 us, and the run says so
+        self.below_zero = 0  # latencies that were negative because a clock was stepped; they are recorded as 1 us
 
     @property
     def count(self) -> int:
         return int(self._counts.sum())
 
     def record_ns(self, latencies_ns: npt.ArrayLike) -> None:
-        """Record a batch, in nanoseconds."""
+        """Record a batch: a one-dimensional array of latencies in ns. Negative ones also count in `below_zero`."""
         in_us = np.asarray(latencies_ns, dtype=np.int64) // 1000
         self.below_zero += int((in_us < 0).sum())
         self._record_us(in_us.clip(1, LATENCY_MAX_US))
 
     def _record_us(self, in_us: npt.NDArray[np.int64], counts: npt.ArrayLike = 1) -> None:
-        spare_bits = np.maximum(np.log2(in_us).astype(np.int64) - KEPT_BITS + 1, 0)
-        np.add.at(self._counts, spare_bits * HALF + (in_us >> spare_bits), counts)
+        spare_bits = np.maximum(np.log2(in_us).astype(np.int64) - SIGNIFICANT_BITS + 1, 0)
+        np.add.at(self._counts, spare_bits * SUBBUCKETS_HALF + (in_us >> spare_bits), counts)
 
     def recorded_ms(self) -> dict[float, int]:
-        """Milliseconds, as far as they are told apart -> count."""
+        """Return the count of each recorded latency; the keys are in ms, rounded to the histogram's precision."""
         return {value_us / 1000: count for value_us, count in self._recorded_us()}
 
     def _recorded_us(self) -> Iterator[tuple[int, int]]:
         (steps,) = self._counts.nonzero()
-        spare_bits = np.maximum(steps // HALF - 1, 0)
-        values = (steps - spare_bits * HALF) << spare_bits
+        spare_bits = np.maximum(steps // SUBBUCKETS_HALF - 1, 0)
+        values = (steps - spare_bits * SUBBUCKETS_HALF) << spare_bits
         return zip(values.tolist(), self._counts[steps].tolist(), strict=True)
 
     def add(self, other: Latencies) -> None:
@@ -83,7 +83,10 @@ class Latencies:
         return histogram
 
     def percentile_ms(self, percentile: float) -> float | None:
-        """The latency that `percentile` (0 to 100) of the recorded ones do not exceed; None if there are none."""
+        """Return the latency in ms that `percentile` percent (0 to 100) of the recorded latencies do not exceed.
+
+        None means that nothing was recorded.
+        """
         if self.count == 0:
             return None
         return self._percentiles_ms(percentile)[0]
@@ -95,16 +98,17 @@ class Latencies:
         return LatencyMs(p50=p50, p90=p90, p99=p99, p999=p999, max=highest)
 
     def _percentiles_ms(self, *percentiles: float) -> list[float]:
-        """As HdrHistogram.get_value_at_percentile has them.
+        """Return the same values as HdrHistogram.get_value_at_percentile, in ms.
 
-        That takes 13 ms for these five, which the process that speaks has to wait for every second; this 0.1 ms.
+        The library takes 13 ms for five percentiles, and would delay the process that sends every second. This takes
+        0.1 ms.
         """
         up_to = self._counts.cumsum()
         targets = [max(1, int(percentile * int(up_to[-1]) / 100 + 0.5)) for percentile in percentiles]
         return [_highest_us(int(step)) / 1000 for step in up_to.searchsorted(targets)]
 
     def distribution(self) -> Iterator[tuple[float, float]]:
-        """(latency in ms, share of all that were at most that long), one step for each value that was recorded."""
+        """Yield (latency in ms, share of all latencies that are at most that), once for each recorded value."""
         so_far = 0
         histogram, count = self._hdr(), self.count
         for step in histogram.get_recorded_iterator():
@@ -112,7 +116,7 @@ class Latencies:
             yield step.value_iterated_to / 1000, so_far / count
 
     def pack(self) -> bytes:
-        """All of it, for another process of chatbench; costs less than `encode`."""
+        """Serialize the histogram for another process of chatbench; this is cheaper than `encode`."""
         (steps,) = self._counts.nonzero()
         return np.concatenate([[self.below_zero], steps, self._counts[steps]]).astype(np.int64).tobytes()
 
@@ -126,12 +130,12 @@ class Latencies:
         return latencies
 
     def encode(self) -> bytes:
-        """HdrHistogram's own compressed form, readable by its other implementations."""
+        """Serialize to HdrHistogram's compressed format, which its implementations in other languages can read."""
         return bytes(self._hdr().encode())
 
     @classmethod
     def decode(cls, encoded: bytes) -> Latencies:
-        """As encode has made it, or another implementation. Raises ValueError for anything else."""
+        """Read a histogram in HdrHistogram's compressed format; raises ValueError for anything else."""
         latencies = cls()
         try:
             steps = [
@@ -139,25 +143,25 @@ class Latencies:
                 for step in HdrHistogram.decode(encoded).get_recorded_iterator()
             ]
             values, counts = np.array(steps, dtype=np.int64).reshape(-1, 2).T
-        except UNREADABLE as problem:
-            raise ValueError(f"it is no HDR histogram: {str(problem) or type(problem).__name__}") from problem
+        except DECODE_ERRORS as problem:
+            raise ValueError(f"it is not an HDR histogram: {str(problem) or type(problem).__name__}") from problem
         if (counts < 0).any():
-            raise ValueError("it is no HDR histogram: it counts less than nothing")
+            raise ValueError("it is not an HDR histogram: it has negative counts")
         latencies._record_us(values.clip(1, LATENCY_MAX_US), counts)
         return latencies
 
     def write_hgrm(self, path: Path) -> None:
-        """The percentile distribution in milliseconds, in the text form that HDR plotters read."""
+        """Write the percentile distribution in milliseconds, in the text format (.hgrm) that HDR plotters read."""
         out = io.BytesIO()
         histogram = self._hdr()
         histogram.output_percentile_distribution(out, 1000.0)
-        # The library scales every figure to milliseconds but this one.
+        # The library scales every figure to milliseconds except this one.
         deviation_ms = histogram.get_stddev() / 1000
         text = re.sub(r"(StdDeviation +=).*]", rf"\1 {deviation_ms:12.3f}]", out.getvalue().decode())
         path.write_text(text, encoding="utf-8")
 
 
 def _highest_us(step: int) -> int:
-    """The highest value that counts in this step."""
-    spare_bits = max(step // HALF - 1, 0)
-    return ((step - spare_bits * HALF + 1) << spare_bits) - 1
+    """Return the highest value that is counted in this bucket, in microseconds."""
+    spare_bits = max(step // SUBBUCKETS_HALF - 1, 0)
+    return ((step - spare_bits * SUBBUCKETS_HALF + 1) << spare_bits) - 1

@@ -12,19 +12,19 @@ from typing import NamedTuple
 import psutil
 
 NANOSECOND_S = 1e-9
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")  # in which psutil reads CPU time, 10 ms as a rule
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")  # the unit of psutil's CPU times, usually 10 ms
 
 
 def process_clock(pid: int) -> int:
-    """The kernel's clock of all CPU time of a process, of threads that have ended too, in nanoseconds.
+    """Return the id of the clock that counts a process's CPU time in ns, including threads that have ended.
 
-    As clock_getcpuclockid(3) makes it; Python has that for threads alone.
+    The id is what clock_getcpuclockid(3) returns; Python offers that function only for threads.
     """
     return ~pid << 3 | 2
 
 
 def has_clock(pid: int) -> bool:
-    """Whether that clock can be read here: some sandboxes and other systems have none for foreign processes."""
+    """Whether this clock can be read here. Some sandboxes and systems do not allow it for other processes."""
     try:
         return sys.platform == "linux" and time.clock_gettime_ns(process_clock(pid)) > 0
     except OSError:
@@ -32,13 +32,13 @@ def has_clock(pid: int) -> bool:
 
 
 def cpu_s_of(process: psutil.Process, *, by_clock: bool) -> float:
-    """CPU seconds used so far; raises psutil.NoSuchProcess."""
+    """Return the CPU time of the process so far, in seconds; raises psutil.NoSuchProcess."""
     if not by_clock:
         times = process.cpu_times()
         return float(times.user + times.system)
     try:
         return time.clock_gettime_ns(process_clock(process.pid)) / 1e9
-    except OSError as problem:  # EINVAL: there is no such process, any more
+    except OSError as problem:  # EINVAL: the process does not exist any more
         raise psutil.NoSuchProcess(process.pid) from problem
 
 
@@ -47,19 +47,20 @@ class Processes:
 
     def __init__(self, pids: Mapping[str, Sequence[int]]) -> None:
         self._processes = {name: [psutil.Process(pid) for pid in ids] for name, ids in pids.items() if ids}
-        # One way of reading for all of them and from the first to the last moment: the two are not quite the same.
-        self._by_clock = all(has_clock(each.pid) for every in self._processes.values() for each in every)
+        # All processes are always read in the same way, because the two ways give slightly different figures.
+        self._by_clock = all(has_clock(process.pid) for processes in self._processes.values() for process in processes)
 
     @property
     def resolution_s(self) -> dict[str, float]:
-        """What less than cannot be told apart from nothing, by component."""
+        """The smallest CPU time that can be told from zero, in seconds, by component."""
         step_s = NANOSECOND_S if self._by_clock else TICK_S
         return {name: step_s * len(processes) for name, processes in self._processes.items()}
 
     def cpu_s(self) -> dict[str, float]:
-        """CPU seconds used so far, by component; one without processes, or with one that has ended, is left out.
+        """Return the CPU time used so far, in seconds, by component.
 
-        The CPU time of a process ends with it, so no figure of its component would be true.
+        A component is left out if it has no processes, or if one of them has ended: the kernel forgets the CPU time of
+        a process that has ended, so the sum would be too low.
         """
         used = {}
         for name, processes in self._processes.items():
@@ -68,7 +69,7 @@ class Processes:
         return used
 
     def rss_bytes(self) -> dict[str, int]:
-        """Resident memory now, by component, as cpu_s."""
+        """Return the resident memory now, in bytes, by component; components are left out as in `cpu_s`."""
         resident = {}
         for name, processes in self._processes.items():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -77,14 +78,14 @@ class Processes:
 
 
 class CpuUsed(NamedTuple):
-    """CPU seconds, where they are known: as Processes.cpu_s."""
+    """CPU time in seconds. Components and gateways whose CPU time is not known are left out."""
 
     by_component: dict[str, float]
-    by_gateway: dict[str, float]  # of each gateway, by its process
+    by_gateway: dict[str, float]  # by the process id of the gateway
 
 
 class Meter:
-    """CPU time and memory of what a run started, from now on: what is started again later is another process."""
+    """Measures CPU time and memory of the processes that a run has started; it does not see later restarts."""
 
     def __init__(self, services: Mapping[str, Sequence[int]]) -> None:
         self._services = Processes(services)
@@ -92,13 +93,13 @@ class Meter:
 
     @property
     def resolution_s(self) -> dict[str, float]:
-        """As Processes.resolution_s."""
+        """The smallest CPU time that can be told from zero, in seconds, by component."""
         return self._services.resolution_s
 
     def cpu(self) -> CpuUsed:
-        """Until now."""
+        """Return the CPU time used so far, in seconds."""
         return CpuUsed(self._services.cpu_s(), self._gateways.cpu_s())
 
     def rss_bytes(self) -> dict[str, int]:
-        """As Processes.rss_bytes."""
+        """Return the resident memory now, in bytes, by component."""
         return self._services.rss_bytes()

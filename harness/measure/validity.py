@@ -1,4 +1,4 @@
-"""Whether the driver was fast enough for its latency figures to be about the system and not about itself."""
+"""Whether the driver was fast enough for its latencies to describe the system and not the driver itself."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ import msgspec
 
 from harness.measure.histogram import Latencies
 
-# A latency contains the driver's own lateness, which is in the record beside it (send_lateness_ms). A message to a
+# A latency includes the driver's own lateness, which the record shows beside it (send_lateness_ms). A message to a
 # thousand members keeps the audience busy for some 15 ms; two such bursts in a row are load, three are a bottleneck.
 SEND_LATENESS_P99_MAX_MS = 50.0
 LOOP_LAG_P99_MAX_MS = 50.0
-# The 99th percentile of latency is about one message in a hundred. If one in two hundred was late by the driver's own
-# doing, by more than half of that percentile, then it tells of the driver: a stall of 190 ms in 20 s makes 55 ms of 5.
+# The 99th percentile of latency depends on one message in a hundred. If the driver made one in two hundred late by more
+# than half of that percentile, the percentile describes the driver: a stall of 190 ms in 20 s turns 5 ms into 55 ms.
 LATE_PERCENTILE = 99.5
 LATE_SHARE_OF_P99_MAX = 0.5
-CPU_SHARE_MAX = 0.9  # of one core, per process: above it queues build up in the driver
+CPU_SHARE_MAX = 0.9  # of one core, per process; above this, queues build up in the driver
 NOT_SENT_SHARE_MAX = 0.001
 CLOCK_ERROR_SHARE_MAX = 0.5  # of the median latency
 
 
 def lag_over_time(lag_ns: int, looked_every_ns: int) -> range:
-    """What every look during a lag would have found, had it not been late itself: a long stall is many, not one."""
+    """Return the lags, in ns, that every check during a lag would have found if the check itself had not been late.
+
+    A long stall thus counts for as long as it lasts, and not once.
+    """
     return range(lag_ns, -1, -looked_every_ns)
 
 
 class DriverVerdict(msgspec.Struct, frozen=True):
-    """Key `driver` of summary.json (contract)."""
+    """Whether the driver kept up: key `driver` of summary.json (contract)."""
 
-    valid: bool | None  # None: not known, the run ended before it could be told
-    why: str | None  # None when valid
+    valid: bool | None  # None: unknown, because the run ended too early
+    why: str | None  # None if valid
 
 
 def judge_driver(
@@ -49,9 +52,10 @@ def judge_driver(
     latency_p99_ms: float | None = None,
     members_changed: str | None = None,
 ) -> DriverVerdict:
-    """`cpu_share` is CPU time over wall time of each driver process, by its name for the user.
+    """Judge the driver by the limits above.
 
-    `loop_lag` is over time, as lag_over_time has it, of the process that hears whose lag was worst.
+    `cpu_share` holds the CPU time of each driver process as a share of wall time, by the name shown to the user.
+    `loop_lag` holds the lag over time (see `lag_over_time`) of the audience process with the worst lag.
     """
     problems = []
     late_ms = send_lateness.percentile_ms(99) or 0.0
@@ -60,7 +64,7 @@ def judge_driver(
     lag_ms = loop_lag.percentile_ms(99) or 0.0
     if lag_ms > LOOP_LAG_P99_MAX_MS:
         problems.append(
-            f"a process that hears lagged {lag_ms:.0f} ms or more for 1 % of the time (limit {LOOP_LAG_P99_MAX_MS:g})"
+            f"an audience process lagged {lag_ms:.0f} ms or more for 1 % of the time (limit {LOOP_LAG_P99_MAX_MS:g})"
         )
     if not problems:
         problems += _later_than_measured(send_lateness, loop_lag, latency_p99_ms)
@@ -73,31 +77,31 @@ def judge_driver(
         problems.append(f"{not_sent} of {sent + not_sent} scheduled messages could not be sent")
     if not drained:
         problems.append(
-            "deliveries were still arriving, or owed by what stood still, when the wait for them ended: "
-            "what is missing may be late and not lost"
+            "deliveries were still arriving, or expected from a room that stood still, when the wait for them ended: "
+            "missing messages may be late and not lost"
         )
     if workers_lost:
-        problems.append(f"{workers_lost} of its Locust workers ended during the run: their members count for nothing")
+        problems.append(f"{workers_lost} Locust workers ended during the run: their members are not counted")
     if members_changed is not None:
         problems.append(members_changed)
     if latency_p50_ms is not None and latency_error_ms > CLOCK_ERROR_SHARE_MAX * latency_p50_ms:
         problems.append(
-            f"the clocks of its hosts are known to {latency_error_ms:.1f} ms only, more than half of the median latency"
+            f"the hosts' clocks are known only to {latency_error_ms:.1f} ms, more than half of the median latency"
         )
     if clock_stepped_ns:
         problems.append(f"the clock was stepped by {clock_stepped_ns / 1e6:,.0f} ms during the run")
     elif below_zero:
-        problems.append("something arrived before it was sent: the clock was stepped back during the run")
+        problems.append("a message arrived before it was sent: the clock was stepped back during the run")
     return DriverVerdict(valid=not problems, why="; ".join(problems) or None)
 
 
 def _later_than_measured(send_lateness: Latencies, loop_lag: Latencies, p99_ms: float | None) -> Iterator[str]:
-    """Where the driver's own lateness may be what the 99th percentile of latency is made of."""
+    """Yield a problem if the 99th percentile of latency may be due to the driver's own lateness."""
     limit_ms = max(LOOP_LAG_P99_MAX_MS, LATE_SHARE_OF_P99_MAX * (p99_ms or 0.0))
-    whole = "" if p99_ms is None else f", of a p99 of {p99_ms:,.0f} ms"
+    of_p99 = "" if p99_ms is None else f", of a p99 of {p99_ms:,.0f} ms"
     late_ms, lag_ms = (each.percentile_ms(LATE_PERCENTILE) or 0.0 for each in (send_lateness, loop_lag))
     if late_ms > limit_ms:
-        yield f"0.5 % of messages were sent {late_ms:,.0f} ms late or more (limit {limit_ms:,.0f}{whole})"
+        yield f"0.5 % of messages were sent {late_ms:,.0f} ms late or more (limit {limit_ms:,.0f}{of_p99})"
     if lag_ms > limit_ms:
-        limit = f"limit {limit_ms:,.0f}{whole}"
-        yield f"a process that hears lagged {lag_ms:,.0f} ms or more for 0.5 % of the time ({limit})"
+        limit = f"limit {limit_ms:,.0f}{of_p99}"
+        yield f"an audience process lagged {lag_ms:,.0f} ms or more for 0.5 % of the time ({limit})"

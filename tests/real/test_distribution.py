@@ -68,7 +68,7 @@ def test_a_process_that_hears_and_stood_still_makes_the_driver_not_valid(tmp_pat
         audience.resume()
         summary = json.loads(process.communicate(timeout=RUN_TIMEOUT_S)[0])
     assert process.returncode == 4
-    assert "a process that hears lagged" in summary["driver"]["why"]
+    assert "an audience process lagged" in summary["driver"]["why"]
     assert summary["delivered"] == summary["expected"]
 
 

@@ -93,7 +93,7 @@ def test_a_histogram_that_is_none_is_told_with_its_file(tmp_path: Path, content:
     file.write_bytes(content)
     told: list[str] = []
     assert read_histogram(file, leaving_out(told)) is None
-    assert told[0].startswith(f"left out: {file} cannot be read (it is no HDR histogram")
+    assert told[0].startswith(f"left out: {file} cannot be read (it is not an HDR histogram")
     with pytest.raises(UsageError, match="move the record away or mend it"):
         read_histogram(file, refuse)
 

@@ -1,1 +1,1 @@
-"""What every room uses: settings, the registry, faults, units, errors."""
+"""What the rest of the harness builds on: settings, the registry, faults, units, errors."""

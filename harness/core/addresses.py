@@ -1,6 +1,6 @@
-"""Addresses on the command line: each kind is parsed here, once, and what is none is refused in one sentence.
+"""Addresses on the command line: every kind is parsed here, and a bad one is refused in one sentence.
 
-None of them holds a secret, since records show the command line: secrets come from the environment.
+Addresses must not contain secrets, because records show the command line: secrets come from the environment.
 """
 
 from __future__ import annotations
@@ -20,89 +20,89 @@ REDIS_PASSWORD = "CHATBENCH_REDIS_PASSWORD"  # noqa: S105 - the name of a variab
 SENTINEL_PASSWORD = "CHATBENCH_SENTINEL_PASSWORD"  # noqa: S105 - as above
 NATS_PASSWORD = "CHATBENCH_NATS_PASSWORD"  # noqa: S105 - as above
 NATS_TOKEN = "CHATBENCH_NATS_TOKEN"  # noqa: S105 - as above
-# What to do about a secret after the ? of a URL, where that is not to set the password's variable.
-INSTEAD = {
+# Advice for a secret in the query of a URL, for parameters that the password's variable does not replace.
+SECRET_ADVICE = {
     "username": "write it before the host, as USER@HOST",
     "user": "write it before the host, as USER@HOST",
     "sentinel_password": f"leave it out and set {SENTINEL_PASSWORD}",
     "token": f"leave it out and set {NATS_TOKEN}",
-    "ssl_password": "use a key that has none",
+    "ssl_password": "use a key without a password",
 }
-USUAL_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 Parsed = TypeVar("Parsed")
 
 
-def host_port(option: str, given: str) -> HostPort:
-    """HOST:PORT, where a host that is an IPv6 address is in brackets; raises UsageError."""
-    return _parsed(option, given, HostPort.parse, "it must be HOST:PORT, as in 192.168.1.20:9001")
+def host_port(option: str, value: str) -> HostPort:
+    """Parse HOST:PORT, with an IPv6 address in brackets; raises UsageError."""
+    return _parse(option, value, HostPort.parse, "it must be HOST:PORT, as in 192.168.1.20:9001")
 
 
-def kafka_hosts(given: str) -> tuple[HostPort, ...]:
-    """Of --kafka-bootstrap; raises UsageError."""
-    example = "it must be HOST:PORT,..., while the protocol stands in --kafka-properties"
-    return _parsed("--kafka-bootstrap", given, lambda text: parse_hosts(text, KAFKA_PORT), example)
+def kafka_hosts(value: str) -> tuple[HostPort, ...]:
+    """Parse the value of --kafka-bootstrap; raises UsageError."""
+    example = "it must be HOST:PORT,...; the protocol is set in --kafka-properties"
+    return _parse("--kafka-bootstrap", value, lambda text: parse_hosts(text, KAFKA_PORT), example)
 
 
-def redis_address(given: str) -> RedisAddress:
-    """Of --redis-url; raises UsageError."""
-    _check_no_secret("--redis-url", given, REDIS_PASSWORD)
-    return _parsed("--redis-url", given, RedisAddress.parse)
+def redis_address(value: str) -> RedisAddress:
+    """Parse the value of --redis-url; raises UsageError."""
+    _check_no_secret("--redis-url", value, REDIS_PASSWORD)
+    return _parse("--redis-url", value, RedisAddress.parse)
 
 
-def nats_address(given: str) -> NatsAddress:
-    """Of --nats-url; a name in it is a user's. Raises UsageError."""
-    _check_no_secret("--nats-url", given, NATS_PASSWORD)
-    return _parsed("--nats-url", given, NatsAddress.parse)
+def nats_address(value: str) -> NatsAddress:
+    """Parse the value of --nats-url, in which a name before the @ is a user name; raises UsageError."""
+    _check_no_secret("--nats-url", value, NATS_PASSWORD)
+    return _parse("--nats-url", value, NatsAddress.parse)
 
 
-def gateway_url(option: str, given: str) -> str:
-    """Of a gateway, as it is always written; raises UsageError."""
-    return _parsed(option, given, _gateway, "a gateway's address is like ws://192.168.1.20:9001")
+def gateway_url(option: str, value: str) -> str:
+    """Parse a gateway's URL and return it in its normal form, ws://HOST:PORT; raises UsageError."""
+    return _parse(option, value, _parse_gateway, "it must be a gateway's address, such as ws://192.168.1.20:9001")
 
 
-def _gateway(text: str) -> str:
-    url = Url.parse(text, "it is no URL")
+def _parse_gateway(text: str) -> str:
+    url = Url.parse(text, "it is not a URL")
     if url.scheme != "ws":
         raise BadAddress("it does not begin with ws://")
-    return f"ws://{HostPort.parse(_hosts_alone(url))}"
+    return f"ws://{HostPort.parse(_hosts_only(url))}"
 
 
-def web_origin(option: str, given: str) -> str:
-    """Of a web page, as browsers tell it; raises UsageError."""
-    example = "it must be what a page comes from, as in https://chat.example.com or http://192.168.1.20:8080"
-    return _parsed(option, given, _origin, example)
+def web_origin(option: str, value: str) -> str:
+    """Parse the origin of a web page and return it as browsers send it in `Origin`; raises UsageError."""
+    example = "it must be a web page's origin, such as https://chat.example.com or http://192.168.1.20:8080"
+    return _parse(option, value, _parse_origin, example)
 
 
-def _origin(text: str) -> str:
-    url = Url.parse(text, "it is no URL")
-    usual_port = USUAL_PORTS.get(url.scheme)
+def _parse_origin(text: str) -> str:
+    url = Url.parse(text, "it is not a URL")
+    usual_port = DEFAULT_PORTS.get(url.scheme)
     if usual_port is None:
         raise BadAddress("it does not begin with http:// or https://")
-    at = HostPort.parse(_hosts_alone(url).lower(), usual_port)
+    at = HostPort.parse(_hosts_only(url).lower(), usual_port)
     return f"{url.scheme}://{at if at.port != usual_port else str(at).rpartition(':')[0]}"
 
 
-def _hosts_alone(url: Url) -> str:
+def _hosts_only(url: Url) -> str:
     if url.login != NOBODY or url.path not in {"", "/"} or url.query:
-        raise BadAddress("more than a host and its port stands there")
+        raise BadAddress("it has more than a host and its port")
     return url.hosts
 
 
-def _parsed(option: str, given: str, parse: Callable[[str], Parsed], must_be: str | None = None) -> Parsed:
+def _parse(option: str, value: str, parse: Callable[[str], Parsed], must_be: str | None = None) -> Parsed:
     try:
-        return parse(given)
+        return parse(value)
     except BadAddress as problem:
         why = problem if must_be is None else f"{must_be} ({problem})"
-        raise UsageError(f"{option} is {shown(given)!r}, but {why}") from problem
+        raise UsageError(f"{option} is {shown(value)!r}, but {why}") from problem
 
 
-def _check_no_secret(option: str, given: str, variable: str) -> None:
-    """Also of what is no address for another reason, which would be shown as well."""
-    login, at, _hosts = given.rpartition("@")
+def _check_no_secret(option: str, value: str, variable: str) -> None:
+    """Refuse secrets before anything else, because every error about the address shows it."""
+    login, at, _hosts = value.rpartition("@")
     if at and ":" in re.sub("^[^:/]*://", "", login):
-        raise UsageError(f"{option} has a password in it, which records would show; leave it out and set {variable}")
-    for said in given.partition("?")[2].split("&"):
-        name = unquote_plus(said.partition("=")[0])
+        raise UsageError(f"{option} contains a password, which records would show; leave it out and set {variable}")
+    for parameter in value.partition("?")[2].split("&"):
+        name = unquote_plus(parameter.partition("=")[0])
         if SECRET.search(name):
-            instead = INSTEAD.get(name, f"leave it out and set {variable}")
-            raise UsageError(f"{option} says {name!r} after its ?, which records would show; {instead}")
+            advice = SECRET_ADVICE.get(name, f"leave it out and set {variable}")
+            raise UsageError(f"{option} sets {name!r} after its ?, which records would show; {advice}")

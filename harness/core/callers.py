@@ -1,8 +1,8 @@
-"""Who may call a server of ours from a browser: pages of which origin, and by which names of the server.
+"""Which browser requests a server accepts: the allowed values of the headers Origin and Host.
 
-Any page can make its reader's browser call a server on the reader's own machine. The browser then tells the page's
-origin; unless the page has its own name lead to this machine (DNS rebinding), and then that name stands in Host.
-An address cannot be made to lead elsewhere, so a Host that is one is always right.
+Any web page can make its reader's browser call a server on the reader's own machine. The browser then sends the page's
+origin in Origin. A page can avoid that by resolving its own host name to this machine (DNS rebinding), but then that
+name is in Host. An IP address cannot be rebound, so a Host that is an IP address is always allowed.
 """
 
 from __future__ import annotations
@@ -13,27 +13,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-WRONG_NAME = "this server does not go by that name; call it by its address, or as localhost"
+WRONG_NAME = "this server is not known by that host name; use its IP address or localhost"
 
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    names: frozenset[str]  # by which the server may be called, beside localhost and addresses
-    origins: frozenset[str]  # whose pages may call it, beside its own and those of this host
+    """The host names and origins that a server accepts."""
+
+    names: frozenset[str]  # host names of the server, besides localhost and IP addresses
+    origins: frozenset[str]  # origins whose pages may call the server, besides its own and those of this host
 
     @classmethod
     def of(cls, names: Iterable[str], origins: Iterable[str] = ()) -> Callers:
-        """This machine's name is one of the names, and so is the host of each origin: a proxy may pass that on."""
+        """Add to `names` this machine's name and the host of each origin, which a proxy may pass on as Host."""
         origins = frozenset(origins)
         every = {*names, socket.gethostname(), *(_name(_netloc(origin)) or "" for origin in origins)}
         return cls(frozenset(name.lower() for name in every if name), origins)
 
-    def call_it_right(self, hosts: Iterable[str]) -> bool:
-        """Whether each Host is one of this server's; none is, too, since every browser tells one."""
+    def hosts_allowed(self, hosts: Iterable[str]) -> bool:
+        """Whether every Host header names this server. No header is allowed too, because every browser sends one."""
         return all(self._is_own(_name(host)) for host in hosts)
 
-    def may_call(self, origins: Iterable[str], hosts: Iterable[str]) -> bool:
-        """Only browsers tell an origin; a page that came from this very server tells what it called it as Host."""
+    def origins_allowed(self, origins: Iterable[str], hosts: Iterable[str]) -> bool:
+        """Whether pages of these origins may call; the server's own pages have the same name in Origin and in Host."""
         own = {host.lower() for host in hosts if self._is_own(_name(host))}
         return all(origin in self.origins or _is_of_this_host(origin) or _netloc(origin) in own for origin in origins)
 
@@ -42,7 +44,7 @@ class Callers:
 
 
 def _name(host: str) -> str | None:
-    """Without the port; None: no host at all."""
+    """Return the host without its port; None if there is no host."""
     try:
         return (urlsplit(f"//{host}").hostname or "").removesuffix(".") or None
     except ValueError:

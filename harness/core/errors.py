@@ -1,4 +1,4 @@
-"""Errors meant for the user: one sentence that says what was wrong, the value, and what to do next."""
+"""Errors for the user: each is one sentence that says what was wrong, the value, and what to do next."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ DISK_ERRORS = (*FULL_DISK, errno.EROFS, errno.EIO)
 
 
 class ExitCode(IntEnum):
-    """What `chatbench` exits with (contract)."""
+    """The exit codes of `chatbench` (contract)."""
 
     OK = 0
     USAGE = 2
     SERVICE_FAILED = 3
     DRIVER_NOT_VALID = 4
     CHECK_FAILED = 5  # a promise was broken, or a calibration did not hold
-    UNEXPECTED = 70  # EX_SOFTWARE: a fault of chatbench's own
+    UNEXPECTED = 70  # EX_SOFTWARE: a bug in chatbench
     INTERRUPTED = 130
 
 
@@ -30,31 +30,31 @@ class ChatbenchError(Exception):
 
 
 class UsageError(ChatbenchError):
-    """What was asked for cannot be done as asked."""
+    """The command line or the configuration asks for something that cannot be done."""
 
     exit_code = ExitCode.USAGE
 
 
 class LoadTooFast(UsageError):
-    """The gateways take less from one member."""
+    """The load sends more frames per member than the gateways accept."""
 
 
 class ServiceFailed(ChatbenchError):
-    """A process or a phase that the run needs failed."""
+    """A process or a phase that the run needs has failed."""
 
 
 class ChildBroke(ServiceFailed):
-    """A process of chatbench's own met what nobody expected."""
+    """A process of chatbench has ended with an unexpected error."""
 
     exit_code = ExitCode.UNEXPECTED
 
 
 class Interrupted(BaseException):
-    """A signal asked for the end; not an Exception, so that no handler on the way swallows it."""
+    """A signal has ended the run. It is not an Exception, so that no `except Exception` swallows it."""
 
 
 def where(problem: BaseException) -> str:
-    """The exception in one line, with the line of the user's own code it came from."""
+    """Return the exception in one line, with the line of code that raised it."""
     text = " ".join(f"{type(problem).__name__}: {problem}".split())
     if isinstance(problem, SyntaxError):
         return text

@@ -1,14 +1,13 @@
-"""What can be broken during a measurement.
+"""The faults that can be injected during a measurement.
 
-    kill:gateway      its process is killed, and stays dead           kill:broker (of three), kill:redis, kill:nats
-    restart:redis     killed, and started again after the duration    restart:gateway, restart:broker, restart:nats
-    pause:redis:5s    stopped for so long (SIGSTOP)                   pause:gateway, pause:broker, pause:nats
-    cut:gateway-broker:5s   nothing passes between the two; connections stay open      cut:gateway-redis, -nats
-    reset:gateway-redis     its connections there are closed, and it may connect anew       reset:gateway-broker, -nats
+    kill:gateway      its process is killed and stays dead             kill:broker (of three), kill:redis, kill:nats
+    restart:redis     killed, and started again after the duration     restart:gateway, restart:broker, restart:nats
+    pause:redis:5s    stopped for this long (SIGSTOP)                  pause:gateway, pause:broker, pause:nats
+    cut:gateway-broker:5s   no data passes between the two; connections stay open      cut:gateway-redis, -nats
+    reset:gateway-redis     the gateway's connections are closed; it may reconnect     reset:gateway-broker, -nats
     slow:members:5s   one in ten members reads nothing
 
-Where there are several gateways or brokers, it is the first that is broken, and whose connections are closed; a cut
-is between all and all.
+If there are several gateways or brokers, the fault breaks the first one. A cut separates all gateways from all brokers.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ TARGETS = {
 }
 LASTS_S = {"kill": None, "restart": 0.0, "pause": 5.0, "cut": 5.0, "reset": 0.0, "slow": 5.0}
 LASTS_MAX_S = 600.0
-# What follows when it is over: at most so long until the load was normal again in the matrix of docs/faults.md, and two
-# seconds to see that it is. So much of the measurement must be left; and what is still owed is waited for as long.
+# The longest time until the load was normal again in the matrix of docs/faults.md, plus two seconds to see that it is.
+# So much of the measurement must be left after a fault, and pending deliveries are waited for as long.
 FOLLOWS_S = 3.0
 TIMEOUTS_FOLLOW_S = {"kill:gateway": 12.0, "restart:gateway": 12.0, "kill:broker": 20.0, "restart:broker": 12.0}
 SPEC = re.compile(r"(?P<action>[a-z]+):(?P<target>[a-z-]+)(:(?P<lasts>[^@:]+))?(@(?P<at>.+))?")
@@ -42,24 +41,26 @@ KNOWN = ", ".join(f"{action}:{target}" for action, targets in TARGETS.items() fo
 
 
 class Fault(msgspec.Struct, frozen=True):
+    """A fault that was asked for with --fault."""
+
     action: str
     target: str
-    lasts_s: float | None  # None: for good
+    lasts_s: float | None  # None: permanent
     at_s: float  # since the measurement began
 
     @property
     def kind(self) -> str:
-        """What it is, whenever and however long: as Promises.survives names it."""
+        """The fault without its times, as ACTION:TARGET; Promises.survives lists such kinds."""
         return f"{self.action}:{self.target}"
 
     @property
     def over_s(self) -> float:
-        """When nothing more is done to its target; what is killed stays so."""
+        """When the fault is over, in seconds since the measurement began; a kill is over at once."""
         return self.at_s if self.lasts_s is None else self.at_s + self.lasts_s
 
     @property
     def follows_s(self) -> float:
-        """How long its consequences may last after that."""
+        """How long its consequences may last after it is over, in seconds."""
         return TIMEOUTS_FOLLOW_S.get(self.kind, FOLLOWS_S)
 
     def __str__(self) -> str:
@@ -68,16 +69,16 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 def parse_fault(spec: str, duration_s: float) -> Fault:
-    """ACTION:TARGET[:DURATION][@TIME]; without a time it comes when a third of the measurement is over.
+    """Parse ACTION:TARGET[:DURATION][@TIME]; raises UsageError.
 
-    Raises UsageError.
+    Without a time, the fault begins when a third of the measurement is over.
     """
     found = SPEC.fullmatch(spec)
     if found is None or found["target"] not in TARGETS.get(found["action"], ()):
         raise UsageError(f"--fault is {spec!r}, but it must be one of {KNOWN}, as in pause:redis:5s@10s")
     action = found["action"]
     if action == "kill" and found["lasts"]:
-        raise UsageError(f"--fault is {spec!r}, but what is killed stays so; use restart:{found['target']}")
+        raise UsageError(f"--fault is {spec!r}, but a killed process stays dead; use restart:{found['target']}")
     if action == "reset" and found["lasts"]:
         raise UsageError(
             f"--fault is {spec!r}, but a reset is over at once; use cut:{found['target']}:{found['lasts']}"
@@ -85,13 +86,13 @@ def parse_fault(spec: str, duration_s: float) -> Fault:
     lasts_s = _duration(spec, found["lasts"]) if found["lasts"] else LASTS_S[action]
     if lasts_s == 0 and action not in {"restart", "reset"}:
         raise UsageError(
-            f"--fault is {spec!r}, but what lasts 0 s breaks nothing; write it as in {action}:{found['target']}:5s"
+            f"--fault is {spec!r}, but a fault of 0 s breaks nothing; write it as in {action}:{found['target']}:5s"
         )
     at_s = _duration(spec, found["at"]) if found["at"] else duration_s / 3
     if (lasts_s or 0) > LASTS_MAX_S or at_s + (lasts_s or 0) >= duration_s:
         raise UsageError(
-            f"--fault {spec} would not be over when the measurement is, after {duration_s:g} s; "
-            "let it come earlier or last shorter, or use a longer --duration"
+            f"--fault {spec} would not be over when the measurement ends, after {duration_s:g} s; "
+            "let it begin earlier or end sooner, or use a longer --duration"
         )
     fault = Fault(action, found["target"], lasts_s, at_s)
     _leave_time(spec, fault, duration_s)
@@ -99,32 +100,32 @@ def parse_fault(spec: str, duration_s: float) -> Fault:
 
 
 def _leave_time(spec: str, fault: Fault, duration_s: float) -> None:
-    """What follows a fault is to be seen, and not taken for a loss because the measurement has ended meanwhile."""
+    """Raise UsageError if the measurement would end before the load has recovered, which would look like a loss."""
     left_s = duration_s - fault.over_s
     if left_s >= fault.follows_s:
         return
     latest_s = duration_s - fault.follows_s - (fault.lasts_s or 0)
-    earlier = f"let it come by {latest_s:.3g} s, or use" if latest_s > 0 else "use"
+    earlier = f"let it begin by {latest_s:.3g} s, or use" if latest_s > 0 else "use"
     raise UsageError(
-        f"--fault {spec} leaves {left_s:.3g} s of the measurement to see what follows, which can take "
+        f"--fault {spec} leaves {left_s:.3g} s of the measurement for the recovery, which can take "
         f"{fault.follows_s:g} s; {earlier} --duration {math.ceil(fault.over_s + fault.follows_s)}s"
     )
 
 
 def check_apart(faults: Iterable[Fault]) -> None:
-    """Raise UsageError for two that would break the same target at once: neither would be what it says."""
+    """Raise UsageError if two faults would break the same target at the same time."""
     before: dict[str, Fault] = {}
     for fault in sorted(faults, key=lambda each: each.at_s):
         earlier = before.get(fault.target)
         if earlier is not None and earlier.lasts_s is None:
             raise UsageError(
-                f"--fault {fault} would break what {earlier} has killed for good; let it come before that, "
-                f"or use restart:{fault.target} in its place"
+                f"--fault {fault} would break what {earlier} has killed for good; let it begin before that, "
+                f"or use restart:{fault.target} instead"
             )
         if earlier is not None and fault.at_s <= earlier.over_s:
             raise UsageError(
-                f"--fault {fault} would come before {earlier} is over, and both break the same {fault.target}; "
-                f"let it come after {earlier.over_s:g} s"
+                f"--fault {fault} would begin before {earlier} is over, and both break the same {fault.target}; "
+                f"let it begin after {earlier.over_s:g} s"
             )
         before[fault.target] = fault
 
@@ -137,20 +138,20 @@ def _duration(spec: str, text: str) -> float:
         return seconds
     except ValueError as problem:
         raise UsageError(
-            f"--fault is {spec!r}, but {text!r} is no duration; write it as in pause:redis:5s@10s"
+            f"--fault is {spec!r}, but {text!r} is not a duration; write it as in pause:redis:5s@10s"
         ) from problem
 
 
 def check_fault(fault: Fault, architecture: type[Candidate], gateways: int, brokers: int) -> None:
-    """Raise UsageError where there is nothing to break so, or nobody would be left."""
+    """Raise UsageError if the architecture has no such target, or if the only gateway or broker would be killed."""
     requires = architecture.requires
     for part, required in (("broker", requires.kafka), ("redis", requires.any_redis), ("nats", requires.nats)):
         if part in fault.target and not required:
             raise UsageError(f"--fault {fault.kind}: {architecture.name} has no {part}; leave it out")
     if fault.kind == "kill:broker" and brokers == 1:
-        raise UsageError("--fault kill:broker leaves no broker of one; use --brokers 3, or restart:broker")
+        raise UsageError("--fault kill:broker would kill the only broker; use --brokers 3, or restart:broker")
     if fault.kind == "kill:gateway" and gateways == 1:
-        raise UsageError("--fault kill:gateway leaves no gateway of one; use --gateways 2, or restart:gateway")
+        raise UsageError("--fault kill:gateway would kill the only gateway; use --gateways 2, or restart:gateway")
 
 
 def needs_proxies(faults: Iterable[Fault]) -> bool:
@@ -158,8 +159,8 @@ def needs_proxies(faults: Iterable[Fault]) -> bool:
 
 
 class Happened(msgspec.Struct, frozen=True):
-    """A fault that came, in seconds since the measurement began."""
+    """A fault that was injected. Times are in seconds since the measurement began."""
 
     fault: Fault
     began_s: float
-    ended_s: float | None  # None: it was for good
+    ended_s: float | None  # None: it was permanent

@@ -1,17 +1,17 @@
-"""When Python's cyclic garbage collector may run, in processes whose pauses would be measured."""
+"""Settings of Python's cyclic garbage collector for processes whose pauses would affect the measurement."""
 
 from __future__ import annotations
 
 import gc
 
-# What a message leaves behind is freed without it. A full collection walks all that a process holds, 0.3 s for the
-# history of 40,000 messages, and by default there is one each time a quarter has been added.
+# Reference counting already frees what a message leaves behind. A full collection visits every object of the process,
+# which takes 0.3 s for the history of 40,000 messages; by default it runs whenever their number has grown by a quarter.
 COLLECT_AFTER = 50_000
-FULL_COLLECTION_AFTER = (50, 1_000)  # how many of the ones before
+FULL_COLLECTION_AFTER = (50, 1_000)  # each in collections of the younger generation
 
 
 def collect_seldom() -> None:
-    """Collect now, leave what is alive now alone from now on, and look at the rest rarely."""
+    """Collect now, exclude the objects that survive from later collections, and collect rarely from now on."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()

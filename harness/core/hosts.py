@@ -1,4 +1,4 @@
-"""What of a run was started by others, and so perhaps on other hosts: what may be said of its figures follows."""
+"""Which parts of a run others have started, perhaps on other hosts, and what its figures are therefore good for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RANKS = "this ranks the architectures under this load"
 
 
 def started_by_others(settings: RunSettings) -> list[str]:
-    """These parts, and where they are, as far as the settings tell; none: the run started everything, on one host."""
+    """Name the parts that the run did not start, with their addresses; empty if it started everything, on one host."""
     backends = (("Kafka", settings.kafka_bootstrap), ("Redis", settings.redis_url), ("NATS", settings.nats_url))
     return [
         *([f"the gateways at {', '.join(settings.gateways_at)} and what they use"] if settings.gateways_at else []),
@@ -26,7 +26,7 @@ def started_by_others(settings: RunSettings) -> list[str]:
 
 
 def method_of(settings: RunSettings) -> dict[str, str]:
-    """What a record says of its clocks and its hosts."""
+    """Return what a record says about clocks and hosts."""
     others = "; ".join(started_by_others(settings))
     return {
         "latency": MANY_CLOCKS if settings.expect_workers else ONE_CLOCK,
@@ -35,13 +35,13 @@ def method_of(settings: RunSettings) -> dict[str, str]:
 
 
 def how_far_it_goes(runs: Sequence[RunSettings], machines: int) -> str:
-    """What figures of these runs are good for, made on so many machines."""
+    """Return, for people, what the figures of these runs are good for, given the number of machines they ran on."""
     others = "; ".join(dict.fromkeys(part for settings in runs for part in started_by_others(settings)))
     if others:
         return (
-            f"Started by others, perhaps on other machines: {others}. What the network takes is part of the figures: "
+            f"Started by others, perhaps on other machines: {others}. The figures include the network: "
             f"{RANKS}, in this set-up."
         )
     if machines > 1:
-        return f"These runs were made on {machines} machines, so a difference may be one between machines."
+        return f"These runs were made on {machines} machines, so a difference may be due to the machines."
     return f"All processes shared one machine: {RANKS}; it does not say how fast they can be."

@@ -1,7 +1,7 @@
-"""What libraries have to say, to a file in the logs of the run and never to the terminal.
+"""Warnings of libraries go to a file in the logs of the run, and never to the terminal.
 
-librdkafka, redis-py, nats-py, asyncio, matplotlib and Python's warnings all speak through `logging`, whose last resort
-is stderr. What the process of a command hears of them is collected here; what it starts has logs of its own.
+librdkafka, redis-py, nats-py, asyncio, matplotlib and Python's warnings all use `logging`, which by default prints to
+stderr. The messages of the command's own process are collected here; its child processes have their own logs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _LibraryLogs(logging.Handler):
     def write(self) -> None:
         if self.file is None or not self.waiting:
             return
-        with contextlib.suppress(OSError):  # the disk is full, or the folder has gone with its command
+        with contextlib.suppress(OSError):  # the disk is full, or the folder was removed
             with self.file.open("a", encoding="utf-8", errors="backslashreplace") as log:
                 log.writelines(self.waiting)
             self.waiting.clear()
@@ -40,13 +40,13 @@ _logs = _LibraryLogs()
 
 
 def keep_off_the_terminal() -> None:
-    """From now on. Lines wait until `write_to` says where they go."""
+    """Collect the messages of all libraries from now on. Lines wait until `write_to` names a folder."""
     logging.captureWarnings(True)
     logging.getLogger().addHandler(_logs)
 
 
 def write_to(folder: Path) -> None:
-    """The logs of the run that begins."""
+    """Write the waiting and all later lines to the log in this folder, the logs of the run that begins."""
     _logs.acquire()
     try:
         _logs.file = folder / FILE
@@ -56,5 +56,5 @@ def write_to(folder: Path) -> None:
 
 
 def waiting() -> list[str]:
-    """Lines that no run's logs have."""
+    """Return the lines that were not written to any run's logs."""
     return list(_logs.waiting)

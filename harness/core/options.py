@@ -1,4 +1,4 @@
-"""NAME=VALUE: options that a scenario or an architecture has of its own."""
+"""The options that a scenario or an architecture defines, given as NAME=VALUE."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from harness.core.units import number_text
 
 
 class BadOption(Exception):
-    """There is no such option, or it cannot be that; the text goes on a sentence that begins with whose it is."""
+    """The option does not exist, or its value is not allowed. The text follows the name of its owner in a sentence."""
 
 
 def parse_options(flag: str, given: Iterable[str]) -> dict[str, str]:
-    """Raises UsageError for what is not NAME=VALUE."""
+    """Parse NAME=VALUE options; raises UsageError. `flag` is the command-line option that they were given with."""
     options = {}
     for option in given:
         name, equals, value = option.partition("=")
         if not is_plain(option):
-            raise UsageError(f"{flag} is {option!r}, which has a character that cannot be written down; leave it out")
+            raise UsageError(f"{flag} is {option!r}, which has a character that a record cannot hold; leave it out")
         if not (name and equals):
             raise UsageError(f"{flag} is {option!r}, but it must be NAME=VALUE, as in {flag} exponent=1.2")
         options[name] = value
@@ -35,7 +35,10 @@ def choose_options(
     given: Mapping[str, str],
     ranges: Mapping[str, tuple[float, float]] = MappingProxyType({}),
 ) -> dict[str, Option]:
-    """The options with what was given for them, the numbers in their ranges; raises BadOption."""
+    """Return the defaults, replaced by the given values; raises BadOption.
+
+    A given value has the type of its default, and a number must be in its range.
+    """
     chosen = dict(defaults)
     for name, value in given.items():
         if name not in defaults:
@@ -64,6 +67,6 @@ def _number(name: str, value: str) -> float:
 
 def _known(name: str, names: list[str]) -> str:
     if not names:
-        return "it has none of its own"
+        return "it has no options"
     near = difflib.get_close_matches(name, names, n=1)
     return (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(names)}"

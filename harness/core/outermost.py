@@ -1,4 +1,4 @@
-"""The outermost handler of every program here: what nobody expected is one sentence, a log, and a way to report it."""
+"""The outermost handler of every program: an unexpected error becomes one sentence, a log, and how to report it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from importlib.metadata import version
 from harness.core import library_logs
 from harness.core.errors import ExitCode, where
 
-REPORT_IT = "this is a fault of chatbench's own, so please report it, with that log, where you got chatbench from"
+REPORT_IT = "this is a bug in chatbench, so please report it, with that log, where you got chatbench from"
 LOG_PREFIX = "chatbench-error-"
 CREDENTIALS = re.compile(r"(?<=://)[^/\s'\"]*@")
 
 
 def unexpected(problem: BaseException) -> str:
-    """The sentence for the user, when the traceback is in a log."""
-    told = CREDENTIALS.sub("...@", where(problem))[:300]
+    """Write the traceback to a log, and return the sentence for the user."""
+    summary = CREDENTIALS.sub("...@", where(problem))[:300]
     try:
         log = _write_log(problem)
     except OSError as full:
-        return f"{told}, which nobody expected, and no log could be written ({full}); --debug shows the traceback"
-    return f"{told}, which nobody expected; its log is {log}; {REPORT_IT}"
+        return f"unexpected {summary}; no log could be written ({full}); --debug shows the traceback"
+    return f"unexpected {summary}; its log is {log}; {REPORT_IT}"
 
 
 def _write_log(problem: BaseException) -> str:
-    told = [
+    lines = [
         f"chatbench {version('chatbench')}, Python {platform.python_version()}, {platform.platform()}\n",
         f"command: {sys.argv}\n\n",
         *traceback.format_exception(problem),
@@ -38,17 +38,17 @@ def _write_log(problem: BaseException) -> str:
     with tempfile.NamedTemporaryFile(
         "w", prefix=LOG_PREFIX, suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
     ) as log:
-        log.writelines(CREDENTIALS.sub("...@", line) for line in told)
+        log.writelines(CREDENTIALS.sub("...@", line) for line in lines)
     return log.name
 
 
 def is_mistake(problem: BaseException) -> bool:
-    """Whether a program is at fault: what clients of a backend raise has a class of its own, or is an OSError."""
+    """Whether the exception is a bug: what a backend's client raises has its own class, or is an OSError."""
     return type(problem).__module__ == "builtins" and not isinstance(problem, OSError)
 
 
 def run_child(main: Callable[[], None]) -> None:
-    """The main of a child, whose stderr is its log: the last line of it is what its parent tells the user."""
+    """Run the main function of a child process. Its stderr is its log, and the parent shows the log's last line."""
     try:
         main()
     except Exception as problem:  # noqa: BLE001 - the outermost

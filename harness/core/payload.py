@@ -1,4 +1,4 @@
-"""How the sizes of messages are spread around the size that was asked for."""
+"""The distributions of message sizes around the size that was asked for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from random import Random
 
-SIZE_MAX_BYTES = 64 * 1024  # a gateway takes twice that
-BABBLE_BYTES = 128 * 1024  # of which every text is a slice
+SIZE_MAX_BYTES = 64 * 1024  # a gateway accepts twice that
+BABBLE_BYTES = 128 * 1024  # every message text is a slice of a text of this size
 SIGMA = 1.0
 
 Draw = Callable[[Random, int], float]
@@ -22,7 +22,7 @@ def _exponential(random: Random, mean_bytes: int) -> float:
 
 
 def _lognormal(random: Random, mean_bytes: int) -> float:
-    """Many short and a few long ones; exp(mu + sigma^2 / 2) is the mean."""
+    """Draw mostly short and a few long sizes; the mean of a log-normal distribution is exp(mu + sigma^2 / 2)."""
     return random.lognormvariate(math.log(mean_bytes) - SIGMA**2 / 2, SIGMA)
 
 
@@ -30,5 +30,5 @@ SPREADS: dict[str, Draw] = {"fixed": _fixed, "exponential": _exponential, "logno
 
 
 def draw_bytes(spread: str, random: Random, mean_bytes: int) -> int:
-    """The size of one message, from 1 to SIZE_MAX_BYTES."""
+    """Draw the size of one message, from 1 to SIZE_MAX_BYTES bytes."""
     return max(1, min(round(SPREADS[spread](random, mean_bytes)), SIZE_MAX_BYTES))

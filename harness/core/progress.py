@@ -1,4 +1,4 @@
-"""What one sees while runs go on: a live line on a terminal, a plain line per step elsewhere. Always on stderr."""
+"""Progress of runs on stderr: a live line on a terminal, otherwise a plain line for each step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLAIN_EVERY_S = 10.0
 
 
 class Progress(Protocol):
-    """What a run tells: `step` begins something new, `update` says how far it is."""
+    """How a run reports its progress: `step` begins a new step, and `update` says how far the step is."""
 
     def step(self, name: str, detail: str = "", total: float | None = None) -> None: ...
 
@@ -22,7 +22,7 @@ class Progress(Protocol):
 
 
 class _OnConsole:
-    """A context manager that shows a live line while it is entered, if there is a terminal to show it on."""
+    """A context manager that shows a live line while it is entered, if the console is a terminal."""
 
     def __init__(self, live: Live, console: Console) -> None:
         self._live = live if console.is_terminal else None
@@ -41,7 +41,7 @@ class _OnConsole:
 
 
 class RunProgress(_OnConsole):
-    """The steps of one run, a bar for each."""
+    """The progress of one run, with a bar for each step."""
 
     def __init__(self, console: Console) -> None:
         columns = (
@@ -53,12 +53,12 @@ class RunProgress(_OnConsole):
         live = Live(*columns, console=console, transient=True)
         super().__init__(live, console)
         self._task = live.add_task("start", total=None, detail="")
-        self._said_at = 0.0
+        self._printed_s = 0.0
 
     def step(self, name: str, detail: str = "", total: float | None = None) -> None:
         if self._live is None:
             self._console.print(f"{name}: {detail}" if detail else name)
-            self._said_at = time.monotonic()
+            self._printed_s = time.monotonic()
             return
         self._live.remove_task(self._task)
         self._task = self._live.add_task(name, total=total, detail=detail)
@@ -66,13 +66,13 @@ class RunProgress(_OnConsole):
     def update(self, completed: float, detail: str) -> None:
         if self._live is not None:
             self._live.update(self._task, completed=completed, detail=detail)
-        elif time.monotonic() - self._said_at > PLAIN_EVERY_S:
-            self._said_at = time.monotonic()
+        elif time.monotonic() - self._printed_s > PLAIN_EVERY_S:
+            self._printed_s = time.monotonic()
             self._console.print(f"  {detail}")
 
 
 class CampaignProgress(_OnConsole):
-    """One bar over all runs of a campaign; the steps of the run in progress stand beside it."""
+    """The progress of a campaign: one bar over all runs, and beside it the step of the current run."""
 
     def __init__(self, console: Console, runs: int) -> None:
         columns = (
@@ -90,7 +90,7 @@ class CampaignProgress(_OnConsole):
         self._step = ""
 
     def run(self, done: int, name: str) -> None:
-        """A new run begins, after so many are done."""
+        """Begin the run `name`, after `done` runs have ended."""
         self._run = name
         if self._live is None:
             self._console.print(f"run {done + 1} of {self._runs}: {name}")

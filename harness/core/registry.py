@@ -1,4 +1,4 @@
-"""What can be named on the command line: architectures (by entry point) and scenarios (by file)."""
+"""Looks up what can be named on the command line: architectures and peers by entry point, scenarios by file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ Kind = TypeVar("Kind", bound=Candidate)
 
 @cache
 def _entries(group: str) -> Mapping[str, EntryPoint]:
-    """What is installed, by name; of two of one name the first. Finding them reads the files of every package."""
+    """Return the installed entry points by name; the first wins if two have the same name.
+
+    The result is cached, because finding entry points reads the files of every package.
+    """
     return {entry.name: entry for entry in reversed(entry_points(group=group))}
 
 
@@ -42,23 +45,23 @@ def peer_names() -> list[str]:
 
 
 def named(role: Role) -> list[str]:
-    """The architectures that have this role. Raises UsageError if one that is installed cannot be imported."""
+    """Return the architectures with this role; raises UsageError if an installed one cannot be imported."""
     return [name for name in architecture_names() if load_architecture(name).role is role]
 
 
 def candidates() -> list[str]:
-    """What is compared unless others are named: every way to do it for real."""
+    """Return the architectures that are compared by default: those that could be used in production."""
     return named(Role.CANDIDATE)
 
 
 def baseline_of(names: Iterable[str]) -> str:
-    """The one that the others are shown as so many times of: one that calls itself a baseline, or else the first."""
+    """Return the architecture that the others are compared with: one marked as a baseline, or else the first."""
     given = sorted(names)
     return next((name for name in given if (kind := _known(name)) is not None and kind.baseline), given[0])
 
 
 def colour_of(name: str) -> str | None:
-    """Its line in charts; None for one that has none, or is not installed here, as its record may be."""
+    """Return its colour in charts; None if it has none, or is not installed where its record is read."""
     kind = _known(name)
     return None if kind is None else kind.colour
 
@@ -71,7 +74,7 @@ def _known(name: str) -> type[Candidate] | None:
 
 
 def load_candidate(name: str) -> type[Candidate]:
-    """The architecture or peer of that name; raises UsageError, with the nearest name, if there is none."""
+    """Return the architecture or peer of that name; raises UsageError, which suggests the nearest name."""
     for group in (ARCHITECTURES, PEERS):
         if (entry := _entries(group).get(name)) is not None:
             return _load(entry, Architecture if group == ARCHITECTURES else Peer)
@@ -79,13 +82,12 @@ def load_candidate(name: str) -> type[Candidate]:
 
 
 def load_architecture(name: str) -> type[Architecture]:
-    """As load_candidate, for what only chatbench's own gateway can do."""
+    """Return the architecture of that name, for commands that cannot use peers; raises UsageError."""
     candidate = load_candidate(name)
     if issubclass(candidate, Architecture):
         return candidate
     raise UsageError(
-        f"{name} is a gateway of its own, which can only be measured; "
-        "use it with `chatbench run` or `chatbench compare`"
+        f"{name} brings its own gateway, which can only be measured; use it with `chatbench run` or `chatbench compare`"
     )
 
 
@@ -95,10 +97,10 @@ def _load(entry: EntryPoint, kind: type[Kind]) -> type[Kind]:
     except Exception as problem:
         raise UsageError(
             f"the architecture {entry.name!r} ({entry.value}) cannot be imported: {problem}; "
-            "mend or uninstall the package that brings it"
+            "repair or uninstall the package that provides it"
         ) from problem
     if not (isinstance(loaded, type) and issubclass(loaded, kind)):
-        raise UsageError(f"the architecture {entry.name!r} ({entry.value}) is no subclass of {kind.__name__}")
+        raise UsageError(f"the architecture {entry.name!r} ({entry.value}) is not a subclass of {kind.__name__}")
     return loaded
 
 
@@ -107,20 +109,20 @@ def scenario_files() -> dict[str, Path]:
 
 
 def source_digests(members: Iterable[type]) -> dict[str, str]:
-    """Of each of a scenario's classes, by its name: SHA-256 of the file that it is from."""
+    """Return, for each class of a scenario by its name, the SHA-256 of the file that defines it."""
     files = {member.__name__: Path(inspect.getfile(member)) for member in members}
     return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
 
 
 def find_scenario(name_or_path: str) -> Path:
-    """The locustfile of that name, or at that path; raises UsageError if there is none."""
+    """Return the path of the locustfile with that name or path; raises UsageError if there is none."""
     known = scenario_files()
     if name_or_path in known:
         return known[name_or_path]
     path = Path(name_or_path)
     if not is_plain(str(path.absolute())):
         raise UsageError(
-            f"there is a character in {name_or_path!r} that cannot be written down; rename that file or folder"
+            f"there is a character in {name_or_path!r} that a record cannot hold; rename that file or folder"
         )
     if path.suffix == ".py":
         if path.is_file():
@@ -130,13 +132,13 @@ def find_scenario(name_or_path: str) -> Path:
 
 
 def scenario_summary(path: Path) -> str:
-    """The first line of the locustfile's docstring, read without running the file."""
+    """Return the first line of the locustfile's docstring, without running the file."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return docstring.partition("\n")[0]
 
 
 def scenario_options(path: Path) -> dict[str, Any]:
-    """The scenario's own options and their defaults, read without running the file; only plain ones can be read so."""
+    """Return the scenario's options and their defaults, without running the file; only literal ones can be read."""
     options: dict[str, Any] = {}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == "options" for to in node.targets):
@@ -146,7 +148,7 @@ def scenario_options(path: Path) -> dict[str, Any]:
 
 
 def check_scenario_options(path: Path, given: Mapping[str, str]) -> None:
-    """Raise UsageError for what can be seen to be wrong without running the file; the rest is told when it is run."""
+    """Raise UsageError for mistakes that can be found without running the file; the run itself finds the others."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError):
@@ -161,12 +163,12 @@ def check_scenario_options(path: Path, given: Mapping[str, str]) -> None:
 
 
 def _class_attribute(tree: ast.Module, name: str) -> dict[str, Any] | None:
-    """What the members of a scenario have of it together; None where only running the file could tell."""
+    """Merge the attribute over all classes of a scenario; None if its value is known only when the file runs."""
     defined = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == MEMBERS]
     known = {each.name for each in defined} | {alias.name for node in imports for alias in node.names}
     if any(not isinstance(base, ast.Name) or base.id not in known for each in defined for base in each.bases):
-        return None  # derived from what another file has
+        return None  # a class inherits from another file
     attribute: dict[str, Any] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == name for to in node.targets):

@@ -1,4 +1,4 @@
-"""The settings of a run: typed, validated, and the same for the command line, the driver and the record."""
+"""The settings of a run, typed and validated: one struct for the command line, the driver and the record."""
 
 from __future__ import annotations
 
@@ -31,43 +31,44 @@ PARTITIONS_MAX = 1_000
 TICK_MAX_S = 1.0
 RATE_MAX_PER_S = 1_000_000.0
 DURATION_MAX_S = 24 * 3600.0
-SEED_MAX = 2**53  # what every reader of the record's JSON knows as a whole number
+SEED_MAX = 2**53  # larger integers are not exact in every JSON reader
 ROUNDS_MAX = 1_000
 PORT_MAX = 65_535
 BROKER_COUNTS = (1, 3)
-MASTER_BIND = "127.0.0.1:5557"  # unless they are told another address
-# Per process: logs, pipes, the brokers' connections, Python's own, and the second socket of members being redirected.
+MASTER_BIND = "127.0.0.1:5557"
+# Open files per process, besides one socket per member: logs, pipes, connections to brokers, Python's own files, and
+# the second sockets of members that are being redirected.
 FILES_BESIDE_SOCKETS = 400
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `chatbench run` was asked to do."""
+    """The settings of one run, as `chatbench run` takes them from the command line."""
 
     arch: str
     scenario: str = "big_room"
     members: int = 100
-    rooms: int | None = None  # None: the scenario's own number
+    rooms: int | None = None  # None: the scenario's default
     rate_per_s: float = 20.0  # messages of all members together
-    payload_bytes: int = 100
-    payload_sizes: str = "fixed"
+    payload_bytes: int = 100  # mean size of a message's text
+    payload_sizes: str = "fixed"  # a distribution of harness.core.payload
     options: tuple[str, ...] = ()  # of the scenario, each as NAME=VALUE
-    arch_options: tuple[str, ...] = ()  # of the architecture, as options
+    arch_options: tuple[str, ...] = ()  # of the architecture, each as NAME=VALUE
     processes: int = 1  # Locust processes that hold members
     duration_s: float = 30.0
     warmup_s: float = 10.0
-    gateways: int | None = None  # None: two, or fewer where the architecture takes fewer
+    gateways: int | None = None  # None: two, or fewer if the architecture allows only fewer
     brokers: int = 1
-    partitions: int | None = None
-    tick_s: float | None = None  # of the gateways' writing; None: adapts to their load
-    faults: tuple[str, ...] = ()  # as harness.core.faults writes them
-    kafka_bootstrap: str | None = None  # somebody else's brokers; None: brokers of this run's own
-    kafka_properties: str | None = None  # the file that says how they are reached
-    redis_url: str | None = None  # as kafka_bootstrap; without a password
-    nats_url: str | None = None  # as redis_url
-    gateways_at: tuple[str, ...] = ()  # URLs of gateways that stand already; none: gateways of this run's own
-    expect_workers: int = 0  # Locust workers that others start; 0: `processes` of this run's own
-    master_bind: str = MASTER_BIND  # where they find its Locust master
-    metrics: str | None = None  # HOST:PORT where a run in progress can be watched
+    partitions: int | None = None  # None: one per gateway
+    tick_s: float | None = None  # between a gateway's writes to a busy room; None: adapts to the load
+    faults: tuple[str, ...] = ()  # in the form that harness.core.faults parses
+    kafka_bootstrap: str | None = None  # addresses of external brokers; None: the run starts its own
+    kafka_properties: str | None = None  # the file with the client settings for external brokers
+    redis_url: str | None = None  # of an external Redis, without a password; None: the run starts its own
+    nats_url: str | None = None  # of an external NATS, without a password; None: the run starts its own
+    gateways_at: tuple[str, ...] = ()  # URLs of gateways that run already; empty: the run starts its own
+    expect_workers: int = 0  # number of Locust workers that others start; 0: the run starts `processes` workers
+    master_bind: str = MASTER_BIND  # HOST:PORT at which these workers reach the Locust master
+    metrics: str | None = None  # HOST:PORT that serves live metrics of the run
     seed: int = 1
     out: str = "results"
 
@@ -78,7 +79,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def validate(settings: RunSettings, architecture: type[Candidate]) -> None:
-    """Raise UsageError for the first setting that cannot be."""
+    """Raise UsageError for the first setting that is not possible."""
     validate_load(settings)
     own_token()
     if issubclass(architecture, Peer):
@@ -113,9 +114,9 @@ def _validate_peer(settings: RunSettings, peer: type[Peer]) -> None:
     if (why := peer.missing()) is not None:
         raise UsageError(why)
     if settings.tick_s is not None:
-        raise UsageError(f"--tick is of chatbench's own gateways, and {peer.name} is another; leave it out")
+        raise UsageError(f"--tick is for chatbench's own gateway, but {peer.name} brings another; leave it out")
     if settings.gateways_at:
-        raise UsageError(f"--gateways-at names chatbench's own gateways, and {peer.name} is another; leave it out")
+        raise UsageError(f"--gateways-at is for chatbench's own gateway, but {peer.name} brings another; leave it out")
     if settings.redis_url is not None and redis_address(settings.redis_url).kind is not Kind.SERVER:
         raise UsageError(
             f"--redis-url is {settings.redis_url!r}, but {peer.name} is set up for one server; use redis://HOST:PORT"
@@ -123,16 +124,16 @@ def _validate_peer(settings: RunSettings, peer: type[Peer]) -> None:
 
 
 class External(NamedTuple):
-    """A backend that may be somebody else's."""
+    """A backend that the run may use instead of starting its own."""
 
     name: str
     option: str
-    given: str | None  # where it is, if it is
+    given: str | None  # its address; None: the run starts its own
     required: bool  # by the architecture
 
 
 def external_backends(settings: RunSettings, architecture: type[Candidate]) -> list[External]:
-    """All that there are."""
+    """Return every backend that can be external, whether or not the settings name one."""
     requires = architecture.requires
     return [
         External("Kafka", "--kafka-bootstrap", settings.kafka_bootstrap, requires.kafka),
@@ -152,7 +153,7 @@ def _validate_external(settings: RunSettings, architecture: type[Candidate]) -> 
         if given is not None and not required:
             raise UsageError(f"{option} is {given!r}, but {settings.arch} uses no {name}; leave it out")
     if settings.kafka_properties is not None and settings.kafka_bootstrap is None:
-        raise UsageError("--kafka-properties says how brokers are reached; say which with --kafka-bootstrap")
+        raise UsageError("--kafka-properties says how brokers are reached; name them with --kafka-bootstrap")
     if redis is not None:
         _validate_redis(redis, architecture)
     if all(backend.given is None for backend in backends):
@@ -160,8 +161,8 @@ def _validate_external(settings: RunSettings, architecture: type[Candidate]) -> 
     for fault in parse_faults(settings):
         if fault.target not in {"gateway", "members"}:
             raise UsageError(
-                f"--fault {fault.kind} would break what is not this run's own; leave --kafka-bootstrap, "
-                "--redis-url and --nats-url out, or break gateways and members only"
+                f"--fault {fault.kind} would break a backend that the run did not start; leave --kafka-bootstrap, "
+                "--redis-url and --nats-url out, or break only gateways and members"
             )
 
 
@@ -195,11 +196,13 @@ def _validate_remote(settings: RunSettings) -> None:
     }
     for option, is_given in given.items():
         if is_given:
-            raise UsageError(f"{option} is for gateways of a run's own, and --gateways-at names others; leave it out")
+            raise UsageError(
+                f"{option} is for gateways that the run starts, but --gateways-at names others; leave it out"
+            )
 
 
 def validate_load(settings: RunSettings) -> None:
-    """The part of `validate` that is about the load."""
+    """Raise UsageError for the first setting of the load that is not possible."""
     in_range("--members", settings.members, 2, MEMBERS_MAX)
     if settings.rooms is not None:
         in_range("--rooms", settings.rooms, 1, settings.members)
@@ -211,12 +214,12 @@ def validate_load(settings: RunSettings) -> None:
     in_range("--expect-workers", settings.expect_workers, 0, PROCESSES_MAX)
     if settings.expect_workers and settings.processes != 1:
         raise UsageError(
-            f"--processes is {settings.processes}, but with --expect-workers all members are theirs; leave it out"
+            f"--processes is {settings.processes}, but with --expect-workers the workers hold all members; leave it out"
         )
     host_port("--master-bind", settings.master_bind)
     if not settings.expect_workers and settings.master_bind != MASTER_BIND:
         raise UsageError(
-            f"--master-bind is {settings.master_bind!r}, but nobody is to join there; say how many: --expect-workers"
+            f"--master-bind is {settings.master_bind!r}, but no workers are expected there; say how many: --expect-workers"
         )
     if settings.metrics is not None:
         host_port("--metrics", settings.metrics)
@@ -229,7 +232,7 @@ def validate_load(settings: RunSettings) -> None:
 
 
 def own_token() -> str | None:
-    """The token of the environment, if there is one; raises UsageError for what no HTTP header could carry."""
+    """Return the token from the environment, if it is set; raises UsageError if an HTTP header cannot carry it."""
     try:
         return token_of_environment()
     except BadToken as problem:
@@ -237,19 +240,19 @@ def own_token() -> str | None:
 
 
 def parse_faults(settings: RunSettings) -> list[Fault]:
-    """The faults that were asked for; raises UsageError."""
+    """Parse the faults of the settings; raises UsageError."""
     faults = [parse_fault(spec, settings.duration_s) for spec in settings.faults]
     check_apart(faults)
     return faults
 
 
 def new_run_id() -> str:
-    """The prefix of all that one run makes at its backends."""
+    """Return a new prefix for the names of everything that a run creates at its backends."""
     return f"chatbench-{secrets.token_hex(4)}"
 
 
 def topology(settings: RunSettings, architecture: type[Candidate], run_id: str = "") -> Topology:
-    """The shape that the settings ask for; what only looks at the shape needs no id. Raises UsageError."""
+    """Return the topology of the settings; raises UsageError. `run_id` is needed only to connect to the backends."""
     return Topology(
         run_id=run_id,
         gateways=settings.gateway_count(architecture),
@@ -260,7 +263,7 @@ def topology(settings: RunSettings, architecture: type[Candidate], run_id: str =
 
 
 def architecture_options(settings: RunSettings, architecture: type[Candidate]) -> dict[str, Option]:
-    """All of the architecture's options, chosen or default; raises UsageError."""
+    """Return all options of the architecture, with the given values or the defaults; raises UsageError."""
     try:
         return choose_options(architecture.options, parse_options("--arch-set", settings.arch_options))
     except BadOption as problem:
@@ -268,15 +271,15 @@ def architecture_options(settings: RunSettings, architecture: type[Candidate]) -
 
 
 def make_out_dir(out: str) -> Path:
-    """The folder records are written to; raises UsageError if it cannot be written."""
+    """Create the folder for records if need be, and return it; raises UsageError if it cannot be written."""
     path = Path(out)
     if not is_plain(str(path.absolute())):
-        raise UsageError(f"--out is {out!r}, which has a character that cannot be written down; name another folder")
+        raise UsageError(f"--out is {out!r}, which has a character that a record cannot hold; name another folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError("permission denied")
-        # root passes every permission check, but not a read-only file system: only a write tells.
+        # os.access is always true for root, so only a write shows whether the file system is read-only.
         probe = path / f".chatbench-{os.getpid()}"
         probe.touch()
         probe.unlink()
@@ -288,13 +291,13 @@ def make_out_dir(out: str) -> Path:
 
 
 def raise_open_file_limit() -> None:
-    """Up to the hard limit. Children inherit it: the audience and the gateways hold a socket a member."""
+    """Raise it to the hard limit. Child processes inherit it, and the audience and gateways hold a socket a member."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def open_files_needed(members: int) -> int:
-    """The most files one process of a run holds: the driver's audience has a socket a member."""
+    """Return how many files the audience process, which has one socket per member, holds open at most."""
     return members + FILES_BESIDE_SOCKETS
 
 
@@ -309,6 +312,6 @@ def _enough_open_files(members: int) -> None:
 
 
 def in_range(option: str, value: float, least: float, most: float, shown: Callable[[float], str] = number_text) -> None:
-    """Raise UsageError, in people's units, if it is not."""
+    """Raise UsageError if the value is out of range; `shown` formats the numbers in the message."""
     if not least <= value <= most:  # also true for NaN
         raise UsageError(f"{option} is {shown(value)}, but it must be between {shown(least)} and {shown(most)}")

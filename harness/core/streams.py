@@ -1,7 +1,7 @@
-"""stdout and stderr as they must be for a program whose results are not to be lost to printing them.
+"""Makes stdout and stderr safe, so that printing never raises and loses the results of a run.
 
-Whoever reads may close the pipe (`chatbench list | head -1`), the terminal may not know a character, a stream may be
-closed from the start, or lead to a full disk. None of this raises where something is printed.
+The reader may close the pipe (`chatbench list | head -1`), the terminal may lack a character, a stream may be closed
+from the start, and a disk may be full.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-QUIET = {errno.EPIPE, errno.EIO}  # nobody reads any more, or the terminal is gone
+QUIET = {errno.EPIPE, errno.EIO}  # the reader has closed the pipe, or the terminal is gone
 PLAIN = {"·": "-", "…": "..."}
 PLAIN_ERRORS = "chatbench.plain"
 
 
 class _Sink(io.FileIO):
-    """Takes all that is written; what it could not pass on is in `problem`, if somebody should hear of it."""
+    """Accepts every write. `problem` holds the first error, unless the reader is gone."""
 
     problem: OSError | None = None
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
-            while (written := self._write_some(data)) is None:  # somebody made it non-blocking, and it is full
+            while (written := self._write_some(data)) is None:  # another process made it non-blocking, and it is full
                 select.select([], [self], [])
         except OSError as problem:
             if problem.errno not in QUIET:
@@ -42,7 +42,7 @@ class _Sink(io.FileIO):
 
 
 def _plain(problem: UnicodeError) -> tuple[str | bytes, int]:
-    """For an encoding that lacks a character: like it, or its code."""
+    """Replace characters that the encoding lacks by similar ones, or by their code."""
     assert isinstance(problem, UnicodeEncodeError)
     lacking = problem.object[problem.start : problem.end]
     if all(character in PLAIN for character in lacking):
@@ -51,9 +51,9 @@ def _plain(problem: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def make_standard_streams_safe() -> None:
-    """Call it once, before anything is printed."""
+    """Replace stdout and stderr by safe streams. Call it once, before anything is printed."""
     codecs.register_error(PLAIN_ERRORS, _plain)
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # else the next file that is opened gets a closed one's
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # else the next opened file gets 0, 1 or 2
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
     sys.stdout, sys.stderr = _safe(sys.stdout, 1), _safe(sys.stderr, 2)
@@ -70,7 +70,7 @@ def _safe(stream: TextIO | None, descriptor: int) -> TextIO:
 
 
 def not_written() -> str | None:
-    """What could not be written to stdout, though somebody waits for it."""
+    """Return why stdout could not be written, for the user; None if everything was written or the reader is gone."""
     sys.stdout.flush()
     sink = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     problem = sink.problem if isinstance(sink, _Sink) else None

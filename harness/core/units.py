@@ -1,4 +1,4 @@
-"""Figures and quantities as people write and read them: 30s, 1k, 4KiB."""
+"""Formats and parses quantities the way people write them: 30s, 1k, 4KiB."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import re
 
 
 def figure_text(value: float) -> str:
-    """Three digits, and never less than the whole number; no exponent for what is large."""
+    """Format with three significant digits, or as a whole number if it is large; never with an exponent for those."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def cost_text(value: float, resolution: float = 0.0) -> str:
-    """One digit after the point; of less than a tenth two digits, and of less than can be told, how much that is."""
+    """Format with one decimal; below 0.1 with two significant digits, and below the resolution as `< resolution`."""
     if value < resolution:
         return f"< {cost_text(resolution)}"
     return f"{value:,.1f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def number_text(value: float) -> str:
-    """The number as it was asked for, in full; no exponent but for what nobody means."""
+    """Format a number in full, as the user wrote it; only numbers above 1e17 have an exponent."""
     return f"{value:,.10g}" if abs(value) < 1e10 else f"{value:,.0f}" if abs(value) < 1e17 else f"{value:.3g}"
 
 
 def duration_text(seconds: float) -> str:
-    """As it would be written on a command line: 20ms, 30s, 2m, 1h."""
+    """Format a duration as it would be written on a command line: 20ms, 30s, 2m, 1h."""
     if abs(seconds) < 1:
         return f"{number_text(1000 * seconds)}ms" if seconds else "0s"
     for unit, in_s in (("h", 3600), ("m", 60)):
@@ -34,7 +34,7 @@ def duration_text(seconds: float) -> str:
 
 
 def size_text(size_bytes: float) -> str:
-    """As it would be written on a command line, nearly: 100 bytes, 4KiB, 95.4MiB."""
+    """Format a size nearly as it would be written on a command line: 100 bytes, 4KiB, 95.4MiB."""
     for unit, in_bytes in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if abs(size_bytes) >= in_bytes:
             return f"{number_text(round(size_bytes / in_bytes, 1))}{unit}"
@@ -48,7 +48,7 @@ WRITTEN = re.compile(r"\s*(-?[0-9][0-9_.]*(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.
 
 
 def parse_amount(text: str, units: dict[str, float] | dict[str, int]) -> float:
-    """Raises ValueError or KeyError if it is no number with one of the units."""
+    """Parse a number with a unit; raises ValueError if it is not a number, and KeyError for an unknown unit."""
     written = WRITTEN.fullmatch(text)
     if written is None:
         raise ValueError(text)
@@ -59,7 +59,7 @@ def parse_amount(text: str, units: dict[str, float] | dict[str, int]) -> float:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds; raises ValueError."""
+    """Parse a duration into seconds; raises ValueError."""
     try:
         return parse_amount(text, SECONDS)
     except KeyError as unit:

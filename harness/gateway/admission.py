@@ -65,9 +65,9 @@ class Door:
         """The cause, and what to tell. Without this, any page could talk to a gateway on its reader's machine."""
         hosts = request.headers.get_all("Host")
         # A page whose name was made to lead here knows no token.
-        if self._exposure.token is None and not self._callers.call_it_right(hosts):
+        if self._exposure.token is None and not self._callers.hosts_allowed(hosts):
             return "host", WRONG_NAME
-        if not self._callers.may_call(request.headers.get_all("Origin"), hosts):
+        if not self._callers.origins_allowed(request.headers.get_all("Origin"), hosts):
             return "origin", "pages of this origin may not connect"
         return None
 

@@ -193,9 +193,9 @@ class WebDriver:
     def _check_caller(self) -> Response | None:
         """Of every request, since Locust asks nobody who he is, and lets pages of everywhere read its answers."""
         hosts, origins = request.headers.getlist("Host"), request.headers.getlist("Origin")
-        if not self._callers.call_it_right(hosts):
+        if not self._callers.hosts_allowed(hosts):
             return Response(f"{WRONG_NAME}, or start chatbench ui with --origin\n", 403, mimetype="text/plain")
-        if not self._callers.may_call(origins, hosts):
+        if not self._callers.origins_allowed(origins, hosts):
             return Response(f"{FOREIGN_PAGE}\n", 403, mimetype="text/plain")
         return None
 

@@ -81,7 +81,7 @@ def judge_driver(
             "missing messages may be late and not lost"
         )
     if workers_lost:
-        problems.append(f"{workers_lost} Locust workers ended during the run: their members are not counted")
+        problems.append(f"{workers_lost} of the Locust workers ended during the run: their members are not counted")
     if members_changed is not None:
         problems.append(members_changed)
     if latency_p50_ms is not None and latency_error_ms > CLOCK_ERROR_SHARE_MAX * latency_p50_ms:

@@ -101,7 +101,7 @@ def _for(callers: Callers, application: WSGIApplication) -> WSGIApplication:
 
     def checked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         hosts, origins = ([environ[name]] if name in environ else [] for name in ("HTTP_HOST", "HTTP_ORIGIN"))
-        if callers.call_it_right(hosts) and callers.may_call(origins, hosts):
+        if callers.hosts_allowed(hosts) and callers.origins_allowed(origins, hosts):
             return application(environ, start_response)
         status = HTTPStatus.FORBIDDEN
         start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain")])

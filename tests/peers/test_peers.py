@@ -57,8 +57,8 @@ def test_a_layer_that_channels_does_not_have_is_one_clear_sentence() -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        (RunSettings(arch="channels", tick_s=0.02), "--tick is of chatbench's own gateways, and channels is another"),
-        (RunSettings(arch="channels", gateways_at=("ws://127.0.0.1:1",)), "--gateways-at names chatbench's own"),
+        (RunSettings(arch="channels", tick_s=0.02), "--tick is for chatbench's own gateway, but channels brings"),
+        (RunSettings(arch="channels", gateways_at=("ws://127.0.0.1:1",)), "--gateways-at is for chatbench's own"),
         (RunSettings(arch="channels", redis_url="redis+sentinel://one/main"), "is set up for one server"),
         (RunSettings(arch="channels", kafka_bootstrap="one:9092"), "channels uses no Kafka"),
         (RunSettings(arch="channels", faults=("kill:broker@1s",)), "channels has no"),

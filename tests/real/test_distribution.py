@@ -93,7 +93,7 @@ def test_a_worker_that_dies_is_reported_and_its_members_count_for_nothing(tmp_pa
         summary = json.loads(process.stdout.read())
     assert process.returncode == 4
     assert summary["driver"]["valid"] is False
-    assert "1 of its Locust workers ended" in summary["driver"]["why"]
+    assert "1 of the Locust workers ended" in summary["driver"]["why"]
     # The others heard everything that the others said.
     assert summary["expected"] > 0
     assert (summary["lost"], summary["duplicated"], summary["reordered"]) == (0, 0, 0)

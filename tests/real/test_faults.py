@@ -159,10 +159,13 @@ def test_the_matrix_sets_promises_beside_what_was_seen(tmp_path: Path) -> None:
         (["--arch", "plan1", "--fault", "kil:broker"], "must be one of kill:gateway"),
         (["--arch", "plan1", "--fault", "pause:gateway:40s"], "would not be over"),
         (["--arch", "plan1", "--fault", "kill:gateway", "--duration", "12s"], "use --duration 16s"),
-        (["--arch", "redis", "--fault", "restart:redis:3s@4s", "--fault", "restart:redis@5s"], "let it come after 7 s"),
+        (
+            ["--arch", "redis", "--fault", "restart:redis:3s@4s", "--fault", "restart:redis@5s"],
+            "let it begin after 7 s",
+        ),
         (["--arch", "plan1", "--arch-set", "acks=2"], "must be one of all, 1, 0"),
         (["--arch", "plan1", "--arch-set", "ack=1"], "did you mean 'acks'?"),
-        (["--arch", "redis", "--arch-set", "acks=1"], "it has none of its own"),
+        (["--arch", "redis", "--arch-set", "acks=1"], "it has no options"),
     ],
 )
 def test_what_cannot_be_broken_is_told_before_anything_starts(tmp_path: Path, arguments: list[str], says: str) -> None:

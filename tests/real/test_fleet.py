@@ -142,7 +142,7 @@ def test_a_worker_on_a_host_whose_clock_is_ahead_measures_the_same_latencies(
         (("run", "--arch", "direct", "--gateways-at", "ws://127.0.0.1:9"), "no gateway of chatbench"),
         (
             ("run", "--arch", "direct", "--gateways-at", "ws://127.0.0.1:9", "--gateways", "1"),
-            "--gateways is for gateways of a run's own, and --gateways-at names others; leave it out",
+            "--gateways is for gateways that the run starts, but --gateways-at names others; leave it out",
         ),
         (("run", "--arch", "direct", "--expect-workers", "2", "--processes", "2"), "--processes is 2, but with"),
     ],

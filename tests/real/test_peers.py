@@ -61,4 +61,4 @@ def test_members_of_a_gateway_that_is_restarted_come_back(tmp_path: Path) -> Non
 def test_what_only_chatbenchs_own_gateway_can_do_is_refused_in_one_sentence(command: str) -> None:
     answer = chatbench(command, "--arch", "python-socketio")
     assert answer.returncode == 2
-    assert "python-socketio is a gateway of its own, which can only be measured" in answer.stderr
+    assert "python-socketio brings its own gateway, which can only be measured" in answer.stderr

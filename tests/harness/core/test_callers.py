@@ -35,8 +35,8 @@ CALLERS = Callers.of(("bench-3",), ("https://chat.example", "http://[2001:db8::5
     ],
 )
 def test_a_name_that_anybody_can_make_lead_here_is_not_the_servers(host: str, right: bool) -> None:
-    assert CALLERS.call_it_right([host]) is right
-    assert CALLERS.call_it_right([host, "evil.example"]) is False
+    assert CALLERS.hosts_allowed([host]) is right
+    assert CALLERS.hosts_allowed([host, "evil.example"]) is False
 
 
 @pytest.mark.parametrize(
@@ -55,16 +55,16 @@ def test_a_name_that_anybody_can_make_lead_here_is_not_the_servers(host: str, ri
     ],
 )
 def test_only_pages_of_here_and_those_named_may_call(origin: str, host: str, may: bool) -> None:
-    assert CALLERS.may_call([origin], [host]) is may
-    assert CALLERS.may_call([origin, "http://evil.example"], [host]) is False
+    assert CALLERS.origins_allowed([origin], [host]) is may
+    assert CALLERS.origins_allowed([origin, "http://evil.example"], [host]) is False
 
 
 def test_who_is_no_browser_tells_neither() -> None:
-    assert CALLERS.call_it_right([])
-    assert CALLERS.may_call([], ["localhost"])
+    assert CALLERS.hosts_allowed([])
+    assert CALLERS.origins_allowed([], ["localhost"])
 
 
 @given(st.text())
 def test_whatever_is_told_is_answered(told: str) -> None:
-    CALLERS.call_it_right([told])
-    CALLERS.may_call([told], [told])
+    CALLERS.hosts_allowed([told])
+    CALLERS.origins_allowed([told], [told])

@@ -200,10 +200,10 @@ def test_progress_shows_a_name_as_it_is(name: str, terminal: bool) -> None:
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\udcffb"])
 def test_what_no_output_can_hold_is_refused_at_once(name: str, tmp_path: Path) -> None:
     assert not is_plain(name)
-    with pytest.raises(UsageError, match="cannot be written down"):
+    with pytest.raises(UsageError, match="a record cannot hold"):
         find_scenario(str(tmp_path / f"{name}.py"))
-    with pytest.raises(UsageError, match="cannot be written down"):
+    with pytest.raises(UsageError, match="a record cannot hold"):
         config.make_out_dir(str(tmp_path / name))
-    with pytest.raises(UsageError, match="cannot be written down"):
+    with pytest.raises(UsageError, match="a record cannot hold"):
         parse_options("--set", [f"name={name}"])
     assert list(tmp_path.iterdir()) == []

@@ -21,7 +21,7 @@ def test_a_name_like_no_other_gets_the_list() -> None:
 
 def test_what_only_chatbenchs_own_gateway_can_do_is_not_for_peers() -> None:
     assert registry.load_candidate("socketio").name == "socketio"
-    with pytest.raises(UsageError, match=r"socketio is a gateway of its own, .* use it with `chatbench run`"):
+    with pytest.raises(UsageError, match=r"socketio brings its own gateway, .* use it with `chatbench run`"):
         registry.load_architecture("socketio")
 
 

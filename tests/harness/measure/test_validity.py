@@ -40,7 +40,7 @@ def test_a_driver_in_time_is_valid() -> None:
         ({"cpu_share": {"audience": 0.97}}, "audience used 97% of a core"),
         ({"not_sent": 50}, "50 of 10050 scheduled messages could not be sent"),
         ({"drained": False}, "still arriving"),
-        ({"workers_lost": 1}, "1 Locust workers ended"),
+        ({"workers_lost": 1}, "1 of the Locust workers ended"),
         ({"below_zero": 1}, "clock was stepped back"),
         ({"clock_stepped_ns": 3_000_000_000, "below_zero": 9}, "clock was stepped by 3,000 ms"),
     ],

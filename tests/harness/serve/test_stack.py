@@ -44,7 +44,7 @@ def test_what_cannot_be_says_what_would_be_right(
     "origin", ["foo", "https://chat.example.com/page", "ws://h", "https://h:x", "null", "*", "https://me@h"]
 )
 def test_what_no_page_comes_from_is_no_origin(origin: str) -> None:
-    with pytest.raises(UsageError, match="must be what a page comes from"):
+    with pytest.raises(UsageError, match="must be a web page's origin"):
         exposure_of("--bind", "127.0.0.1", (origin,))
 
 

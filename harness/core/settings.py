@@ -219,7 +219,7 @@ def validate_load(settings: RunSettings) -> None:
     host_port("--master-bind", settings.master_bind)
     if not settings.expect_workers and settings.master_bind != MASTER_BIND:
         raise UsageError(
-            f"--master-bind is {settings.master_bind!r}, but no workers are expected there; say how many: --expect-workers"
+            f"--master-bind is {settings.master_bind!r}, but no workers are expected; say how many: --expect-workers"
         )
     if settings.metrics is not None:
         host_port("--metrics", settings.metrics)

@@ -99,7 +99,7 @@ def test_an_address_of_redis_that_cannot_be_is_one_clear_sentence(url: str, says
         (RunSettings(arch="plan1", redis_url="redis://one"), "plan1 uses no Redis"),
         (RunSettings(arch="redis", nats_url="nats://one"), "redis uses no NATS"),
         (RunSettings(arch="redis-sharded", redis_url="redis://one"), "needs a cluster; name its nodes"),
-        (RunSettings(arch="plan1", kafka_properties="f"), "say which with --kafka-bootstrap"),
+        (RunSettings(arch="plan1", kafka_properties="f"), "name them with --kafka-bootstrap"),
         (
             RunSettings(arch="plan1", kafka_bootstrap=SOMEBODYS, faults=("restart:broker",)),
             "a backend that the run did not start",

@@ -13,7 +13,7 @@ CHATS = {
     "Many groups: 200,000 rooms of 5, 20,000 msg/s": Wish(rooms=200_000, members_per_room=5, rate_per_s=20_000),
 }
 NEEDS: dict[str, dict[str, bool]] = {
-    "nothing more": {},
-    "an ack outlives the backend": {"durable": True},
-    "what was said can be read later": {"replay": True},
+    "no special need": {},
+    "acked messages survive a restart of the backend": {"durable": True},
+    "messages can be read later": {"replay": True},
 }

@@ -1,4 +1,4 @@
-"""The claims in the language of the note they are from, for README.ko.md."""
+"""The claims in Korean, the language of the design note, for docs/cookbook.ko.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documents quote of results/reference: between markers, so that it is made anew when that is.
+"""The documents quote results/reference between markers. This program makes the quotes again.
 
     <!-- quote: comparison big_room -->
     ...
@@ -58,7 +58,7 @@ GIBI = 2**30
 
 
 def quoted(text: str) -> str:
-    """The document with all its quotes as the reference has them today; raises KeyError for one of another kind."""
+    """The document with every quote replaced by today's figures; raises KeyError for an unknown kind of quote."""
     return MARKED.sub(lambda found: f"{found[1]}\n{_made(found[2])}\n\n{found[3]}", text)
 
 
@@ -68,7 +68,7 @@ def _made(asked: str) -> str:
 
 
 def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A table, its first column a text and the others figures."""
+    """A table whose first column is text, and whose other columns are figures."""
     yield f"| {' | '.join(head)} |"
     yield f"| --- |{' ---: |' * (len(head) - 1)}"
     for row in body:
@@ -76,7 +76,7 @@ def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> Iterator[st
 
 
 def _printed(*what: Table | Fitted | Text) -> Iterator[str]:
-    """As on a terminal, without its colours."""
+    """The text as a terminal shows it, without colours."""
     file = io.StringIO()
     console = Console(file=file, width=WIDE, color_system=None, force_terminal=False, markup=False)
     for each in what:
@@ -92,7 +92,7 @@ def _frames(part: str) -> Frames:
 
 
 def _compared(part: str, rate: str | None = None) -> Comparison:
-    """The comparison in that part; at that rate, where it is at several."""
+    """The comparison in that part of the reference; `rate` selects one, if it has several."""
     workloads = list(split_by(_frames(part), WORKLOAD))
     if rate is not None:
         workloads = [each for each in workloads if each.runs["rate_per_s"].iloc[0] == float(rate)]
@@ -101,7 +101,7 @@ def _compared(part: str, rate: str | None = None) -> Comparison:
 
 
 def _run(part: str, arch: str) -> Iterator[str]:
-    """The table of that architecture's first run in that part."""
+    """The table of that architecture's first run in that part of the reference."""
     first = next(each for each in record_folders(REFERENCE / part) if read_manifest(each).settings.arch == arch)
     return _printed(summary_table(read_summary(first)))
 
@@ -122,7 +122,7 @@ def _verdict(part: str) -> Iterator[str]:
 
 
 def _replay(storms: str, calm: str) -> Iterator[str]:
-    """What coming back took, by architecture: `calm` is the same load, with nobody leaving."""
+    """What a return cost each architecture; `calm` is the same load without storms."""
     keys, compared = ["arch", "round"], _compared(storms)
     runs = _frames(storms).runs.merge(_frames(calm).runs, on=keys, suffixes=("", "_calm"), validate="one_to_one")
     spent_us, spent_us_calm = runs[CPU] * runs["delivered"], runs[f"{CPU}_calm"] * runs["delivered_calm"]
@@ -134,9 +134,9 @@ def _replay(storms: str, calm: str) -> Iterator[str]:
         low, middle, high = (f"{rounds['more_ms'].quantile(share):.1f}" for share in (0, 0.5, 1))
         body.append([str(arch), *caught_up, *costs, f"{middle} ({low} to {high})"])
     head = (
-        *("", "having what was missed, p50, ms", "p99, ms"),
-        *("CPU per delivery when nobody leaves, us", "with storms, us"),
-        "more CPU for each return, ms: median of the rounds (least to most)",
+        *("", "time until caught up, p50, ms", "p99, ms"),
+        *("CPU per delivery without storms, us", "with storms, us"),
+        "extra CPU for each return, ms: median of the rounds (lowest to highest)",
     )
     return _markdown(head, body)
 
@@ -148,7 +148,7 @@ def _figure(compared: Comparison, arch: str, column: str) -> str:
 
 
 def _disk(part: str) -> Iterator[str]:
-    """Bytes on Kafka's disk by rate, of plan1 and plan2 on as many partitions."""
+    """Bytes on Kafka's disk at each rate, for plan1 and plan2 with the same number of partitions."""
     means = (
         _frames(part)
         .runs.groupby(["rate_per_s", "arch"])[["kafka_disk_bytes_per_message", "kafka_records_per_message"]]
@@ -161,7 +161,11 @@ def _disk(part: str) -> Iterator[str]:
         record = bytes_one / float(one["kafka_records_per_message"])
         figures = (f"{bytes_one:,.0f}", f"{record:,.0f}", f"{bytes_other:,.0f}", f"{bytes_one / bytes_other:.2f}")
         body.append([f"{rate:,.0f}", *figures])
-    head = ("messages/s", "plan1, bytes a message", "a record", "plan2, bytes a message = a record", "plan1 / plan2")
+    head = (
+        "messages/s",
+        *("plan1, bytes per message", "plan1, bytes per record", "plan2, bytes per message and record"),
+        "plan1 / plan2",
+    )
     return _markdown(head, body)
 
 
@@ -203,7 +207,7 @@ def _knowledge() -> Knowledge:
 
 
 def _advise(*arguments: str) -> Iterator[str]:
-    """What `chatbench advise` answers to these options."""
+    """The answer of `chatbench advise` to these options."""
     given = advice.advise(_wish(arguments), _knowledge())
     return _printed(*advice_lines(given), advice_table(given), Text(LATENCY_NOTE))
 
@@ -216,7 +220,7 @@ def _wish(arguments: Sequence[str]) -> Wish:
 
 
 def _choices() -> Iterator[str]:
-    """For chats of some sizes and for some needs, what is advised."""
+    """The advice for each chat and each need."""
     body = []
     for name, wish in CHATS.items():
         answers = [advice.advise(msgspec.structs.replace(wish, **needed), _knowledge()) for needed in NEEDS.values()]
@@ -239,14 +243,14 @@ def _held_out() -> Iterator[str]:
 
 
 def _unit_costs() -> Iterator[str]:
-    yield "| part | of one | costs |"
+    yield "| part | unit | cost |"
     yield "| --- | --- | --- |"
     for part, thing, costs in unit_cost_rows(_knowledge().model):
         yield f"| {part} | {thing} | {costs.replace(', ', '<br>')} |"
 
 
 def _machine(part: str = ".") -> Iterator[str]:
-    """Where that part of the reference was made, and by what."""
+    """The machine and the versions that made that part of the reference."""
     manifest = read_manifest(record_folders(REFERENCE / part)[0])
     host, versions = manifest.host, manifest.versions
     yield f"- {host['cores']} cores of {host['cpu']}, {host['memory_bytes'] / GIBI:.0f} GiB, {host['system']}"
@@ -254,7 +258,7 @@ def _machine(part: str = ".") -> Iterator[str]:
 
 
 def _made_of(part: str) -> Iterator[str]:
-    """What the peers in that part were made of, beyond what all had in common."""
+    """The versions of each peer's packages, without those that all runs share."""
     manifests = [read_manifest(folder) for folder in record_folders(REFERENCE / part)]
     common = set.intersection(*(set(manifest.versions) for manifest in manifests))
     for arch, versions in sorted({each.settings.arch: each.versions for each in manifests}.items()):

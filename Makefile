@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: .venv run check test tools reference lock
+.PHONY: .venv run check docs test tools reference lock
 
 .venv: .venv/ready
 
@@ -21,6 +21,12 @@ check: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@site=$$(mktemp -d) && trap 'rm -r "$$site"' EXIT && $(MKDOCS) --quiet --site-dir "$$site" && echo "The documentation: no problem found"
+
+# The documentation as a site in site/, to be read without a server or a network. A link that leads nowhere ends it.
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+docs: .venv
+	$(MKDOCS)
 
 # Two at a time: a test mostly waits, for a broker to start or a load to end. A file's tests share what they started.
 test: .venv tools

@@ -1,4 +1,4 @@
-"""The gateway process of a run: `python -m harness.gateway`, settings as JSON on standard input."""
+"""The gateway process of a run: `python -m harness.gateway` reads its settings as JSON from standard input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main() -> None:
     collect_seldom()
     try:
         uvloop.run(run_gateway(settings))
-    except GoneForGood as problem:  # its text is for the user as it is
+    except GoneForGood as problem:  # its text is written for the user
         sys.exit(str(problem))
 
 

@@ -1,4 +1,4 @@
-"""How long what is said in a room may wait for what follows, so that one write carries both."""
+"""The adaptive tick: how long a message may wait for later ones of its room, so that one write carries them all."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import time
 
 from harness.gateway.rooms import Rooms
 
-# Chosen by `python -m benchmarks.fanout`; its figures are in docs/performance.md.
+# Chosen with `python -m benchmarks.fanout`; the figures are in docs/performance.md.
 TICK_MIN_S = 0.002
 TICK_MAX_S = 0.050
-# Of a core, which share the gateway's loop takes.
+# Shares of a core that the gateway's event loop uses.
 EASY = 0.5
 FULL = 0.7
 AIM = (EASY + FULL) / 2
@@ -20,10 +20,10 @@ CHECK_S = 0.1
 
 
 def next_tick_s(tick_s: float, busy: float) -> float:
-    """The tick that follows on this one, after the loop was busy for that share of the time.
+    """Return the next tick in seconds, after the event loop was busy for the share `busy` of the time.
 
-    Writes are most of what a busy gateway does, and there is one a tick: so the tick grows in proportion to what is too
-    much. Between EASY and FULL it stays as it is.
+    A busy gateway spends most of its time on writes, and there is one write per tick. So the tick grows in proportion
+    to the overload. Between EASY and FULL it does not change.
     """
     if busy > FULL:
         return min(TICK_MAX_S, tick_s * min(busy / AIM, 2.0))
@@ -33,7 +33,7 @@ def next_tick_s(tick_s: float, busy: float) -> float:
 
 
 async def adapt(rooms: Rooms) -> None:
-    """Set the rooms' tick anew every CHECK_S. Runs until cancelled."""
+    """Adapt the rooms' tick every CHECK_S. Runs until cancelled."""
     rooms.tick_s = TICK_MIN_S
     with ThreadTime() as thread_time:
         began_s, busy_s = time.monotonic(), thread_time.busy_s()
@@ -45,9 +45,10 @@ async def adapt(rooms: Rooms) -> None:
 
 
 class ThreadTime:
-    """The time for which the thread that made it ran, or, on Linux, would have run if a core had been free.
+    """The CPU time of the current thread; on Linux, also the time for which it was ready but had to wait for a core.
 
-    A gateway that waits for a core is as full as one that uses it, and slower ticks leave the core to others as well.
+    A gateway that waits for a core is as overloaded as one that uses it, and a longer tick also frees the core for
+    other processes.
     """
 
     def __enter__(self) -> ThreadTime:
@@ -59,6 +60,7 @@ class ThreadTime:
             os.close(self._file)
 
     def busy_s(self) -> float:
+        """Return the time so far, in seconds."""
         if self._file is None:
             return time.thread_time()
         # "ran, waited, time slices", the first two in ns (the kernel's Documentation/scheduler/sched-stats.rst).

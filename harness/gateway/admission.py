@@ -1,4 +1,4 @@
-"""Who may connect to a gateway, asked before the WebSocket is opened."""
+"""Decides who may connect to a gateway, before the WebSocket is opened."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ HEALTH = "/health"
 Query = Mapping[str, list[str]]
 
 
-class Door:
-    """Answers those who may not come in, and those who only ask for counters; the others get no answer here."""
+class Admission:
+    """Answers HTTP requests for pages and counters, and refuses connections that are not allowed."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class Door:
         *,
         names: Iterable[str] = (),
     ) -> None:
-        """`answers`: what those get who ask for a path: its content type, and its text for what the query says.
+        """`answers` maps a path to its content type and to the function that makes its text from the query.
 
-        `names`: by which others are told to find this gateway.
+        `names` holds the host names by which other programs reach this gateway.
         """
         self._exposure = exposure
         self._callers = Callers.of((exposure.bind, *names), exposure.origins)
@@ -46,29 +46,34 @@ class Door:
         self._answers = answers
 
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        """None: the WebSocket may be opened."""
-        if request.path == HEALTH:  # those who only watch whether it lives have no token, and learn nothing else
+        """Return the HTTP response; None means that the WebSocket may be opened."""
+        if request.path == HEALTH:  # health checks have no token
             return connection.respond(HTTPStatus.OK, "ok\n")
         if not self._shows_token(request):
-            return self._refuse(connection, HTTPStatus.UNAUTHORIZED, "token", "show the token of this gateway")
-        if (foreign := self._what_is_foreign(request)) is not None:
-            return self._refuse(connection, HTTPStatus.FORBIDDEN, *foreign)
+            return self._refuse(connection, HTTPStatus.UNAUTHORIZED, "token", "the token of this gateway is required")
+        if (refusal := self._foreign_header(request)) is not None:
+            return self._refuse(connection, HTTPStatus.FORBIDDEN, *refusal)
         path, _, query = request.path.partition("?")
-        if (asked := self._answers.get(path)) is not None:
-            content_type, text = asked
+        if (found := self._answers.get(path)) is not None:
+            content_type, text = found
             return _with_type(connection.respond(HTTPStatus.OK, text(parse_qs(query))), content_type)
         if self._members() >= self._members_max:
-            return self._refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE, "full", "come again later")
+            return self._refuse(
+                connection, HTTPStatus.SERVICE_UNAVAILABLE, "full", "this gateway is full; try again later"
+            )
         return None
 
-    def _what_is_foreign(self, request: Request) -> tuple[str, str] | None:
-        """The cause, and what to tell. Without this, any page could talk to a gateway on its reader's machine."""
+    def _foreign_header(self, request: Request) -> tuple[str, str] | None:
+        """Return the cause and the message of a refusal by Host or Origin; None if both are allowed.
+
+        Without this check, any web page could talk to a gateway on its reader's machine.
+        """
         hosts = request.headers.get_all("Host")
-        # A page whose name was made to lead here knows no token.
+        # With a token the Host does not matter: a page that has rebound its name does not know the token.
         if self._exposure.token is None and not self._callers.hosts_allowed(hosts):
             return "host", WRONG_NAME
         if not self._callers.origins_allowed(request.headers.get_all("Origin"), hosts):
-            return "origin", "pages of this origin may not connect"
+            return "origin", "pages of this origin are not allowed to connect"
         return None
 
     def _refuse(self, connection: ServerConnection, status: HTTPStatus, cause: str, advice: str) -> Response:
@@ -76,26 +81,26 @@ class Door:
         return connection.respond(status, f"{advice}\n")
 
     def _shows_token(self, request: Request) -> bool:
-        """In a header, or, since a browser cannot set one here, as ?token= in the address."""
+        """Whether the token is in a header or in ?token=, since a browser cannot set headers for a WebSocket."""
         token = self._exposure.token
         if token is None:
             return True
         shown = [header.removeprefix("Bearer ") for header in request.headers.get_all("Authorization")]
         shown += parse_qs(request.path.partition("?")[2]).get("token", [])
-        # In constant time: how long the answer takes must not tell how much of a guess was right.
-        return any([hmac.compare_digest(each.encode(), token.encode()) for each in shown])  # noqa: C419 - each of them
+        # Compared in constant time, so that the response time does not reveal how much of a guess was right.
+        return any([hmac.compare_digest(candidate.encode(), token.encode()) for candidate in shown])  # noqa: C419 - compares all of them
 
 
 def _with_type(response: Response, content_type: str) -> Response:
-    del response.headers["Content-Type"]  # or there would be two
+    del response.headers["Content-Type"]  # assignment would add a second one
     response.headers["Content-Type"] = content_type
     return response
 
 
 def listening_socket(bind: str, port: int, limits: Limits) -> socket.socket:
-    """Bound, and set so that the kernel finds out about peers that vanished: connections inherit it, at no cost.
+    """Return a bound socket whose connections inherit TCP keepalive, so that the kernel detects vanished peers.
 
-    A keepalive of WebSocket pings would find them too, but as load of its own beside the load that is measured.
+    WebSocket pings would detect them too, but would add to the load that is measured.
     """
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""A log that nobody outside can fill: what members do to a gateway may make it write, but only so much."""
+"""A rate-limited log, so that members cannot fill a gateway's disk by causing warnings."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from harness.gateway.token_bucket import TokenBucket
 
 RECORDS_PER_S = 2.0  # in the long run
 RECORDS_BURST = 50
-RECORD_MAX_CHARS = 8 * 1024  # a traceback has less
+RECORD_MAX_CHARS = 8 * 1024  # longer than a usual traceback
 
 
 class BoundedHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic only for the type checker
-    """Writes to standard error; tells how many records it has left out with the next that it writes."""
+    """Writes to standard error. After it has left out records, the next one says how many."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -39,5 +39,5 @@ class BoundedHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generi
 
 
 def log_to_stderr() -> None:
-    """Warnings and worse of all libraries, and nowhere else from now on."""
+    """Send warnings and errors of all libraries to standard error only, from now on."""
     logging.basicConfig(level=logging.WARNING, handlers=[BoundedHandler()], force=True)

@@ -1,4 +1,4 @@
-"""A page to chat with, and to see the way of each message: `chatbench chat`."""
+"""The web page of `chatbench chat`, on which people chat and see the route of each message."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def chat_page() -> str:
 
 
 def route(architecture: type[Architecture], topology: Topology, query: Query) -> str:
-    """The route of a message for ?room=&sender=&listening=, as JSON. What is no gateway of this topology is left out.
+    """Return the route of a message for ?room=&sender=&listening=, as JSON. Unknown gateways are ignored.
 
-    Where rooms have owners, whoever listens is at the owner by now.
+    If rooms have owners, all listeners are at the owner, because gateways redirect them there.
     """
     room = query.get("room", ["room"])[0][:ROOM_CHARS_MAX]
     sender = _gateways(query.get("sender", [""])[0], topology) or [0]
     listening = _gateways(query.get("listening", [""])[0], topology) or [0]
     partitions = topology.gateways if topology.partitions is None else topology.partitions
-    shown = architecture.route(Scene(topology.gateways, partitions, room, sender[0], listening, owner=listening[0]))
-    told = {
-        "arrows": list(shown.arrows()),
-        "heard": shown.heard,
-        "idle": shown.idle,
-        "unreached": shown.unreached,
+    drawn = architecture.route(Scene(topology.gateways, partitions, room, sender[0], listening, owner=listening[0]))
+    diagram = {
+        "arrows": list(drawn.arrows()),
+        "heard": drawn.heard,
+        "idle": drawn.idle,
+        "unreached": drawn.unreached,
     }
-    return msgspec.json.encode(told).decode()
+    return msgspec.json.encode(diagram).decode()
 
 
 def _gateways(text: str, topology: Topology) -> list[int]:

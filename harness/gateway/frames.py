@@ -1,4 +1,4 @@
-"""What a gateway writes: WebSocket frames, made once however many members get them."""
+"""The WebSocket frames that a gateway writes: each is made once, however many members get it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from websockets.protocol import State
 
 
 def framed(payload: bytes) -> bytes:
-    """The whole text frame of a payload. A server's frames carry no mask, so every member gets the same bytes."""
+    """Return the text frame of a payload. A server's frames are not masked, so every member gets the same bytes."""
     return Frame(Opcode.TEXT, payload).serialize(mask=False)
 
 
 def write(members: Iterable[ServerConnection], frames: bytes) -> int:
-    """Write whole frames to those of them whose connection is open; returns how many are there to get them."""
-    # After a close frame nothing may follow.
+    """Write whole frames to the members whose connections are open, and return how many took them."""
+    # Nothing may follow a close frame.
     return write_to([member.transport for member in members if member.protocol.state is State.OPEN], frames)
 
 
 def write_to(transports: Iterable[Writable], frames: bytes) -> int:
-    """Write the same bytes to all, without waiting for anybody; returns how many took them.
+    """Write the same bytes to all transports without waiting, and return how many took them.
 
-    What bounds a slow member's buffer is session.cut_off_slow. `send` of the connection would make a frame for each
-    member, `broadcast` for each member and message; both are a write for each message.
+    session.cut_off_slow bounds the buffers of slow members. The library's `send` would make a frame for each member,
+    and its `broadcast` one for each member and message; both need a write for each message.
     """
     taken = 0
     for transport in transports:
         try:
             transport.write(frames)
-        except (RuntimeError, OSError):  # closed already, or closing: its session is about to hear of it
+        except (RuntimeError, OSError):  # closed or closing; its session is about to notice
             continue
         taken += 1
     return taken
@@ -46,25 +46,25 @@ class Writable(Protocol):
 
 @dataclass(slots=True)
 class HeldBytes:
-    """What is held for all members of a gateway together."""
+    """The bytes that are held for all members of a gateway together, and their limit."""
 
     max_bytes: int
     bytes: int = 0
 
 
 class HeldFrames:
-    """In the place of a transport, for as long as something else has to be written to it first."""
+    """Stands in for a transport and holds its frames, while history has to be written to the transport first."""
 
     def __init__(self, max_bytes: int, together: HeldBytes) -> None:
         self.frames: list[bytes] = []
-        self.passed = False  # more came than may be held: it is no use any more, and nothing of it is kept
+        self.passed = False  # the limit was passed; all held frames were dropped
         self._max_bytes = max_bytes
         self._bytes = 0
         self._together = together
 
     def write(self, data: bytes, /) -> None:
         if self.passed:
-            raise RuntimeError("more is held than a member may have unread")
+            raise RuntimeError("the held frames passed the limit")
         self._bytes += len(data)
         self._together.bytes += len(data)
         self.frames.append(data)
@@ -73,14 +73,14 @@ class HeldFrames:
             self.end()
 
     def end(self) -> None:
-        """Nothing is held any more. Has to be called, once or more often."""
+        """Drop the held frames. It must be called at least once, to free their share of the common limit."""
         self._together.bytes -= self._bytes
         self._bytes = 0
         self.frames.clear()
 
 
 class Closing:
-    """In the place of a transport on which a close frame is the last thing said."""
+    """Stands in for a transport on which nothing may follow the close frame."""
 
     def write(self, _data: bytes, /) -> None:
         raise RuntimeError("the connection is closing")

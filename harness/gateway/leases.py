@@ -1,7 +1,7 @@
-"""What gateways of a fleet agree on their places by: a lease of each, in something that all of them share.
+"""Leases: each gateway of a fleet holds a lease on its place, in a store that all of them share.
 
-A lease is had by one, until it ends by itself LEASE_S after it was last renewed. Who has it never needs to argue:
-whoever wants a place that is leased does not get it.
+A lease has one holder and expires LEASE_S after its last renewal. A place whose lease has not expired cannot be
+acquired by another gateway.
 """
 
 from __future__ import annotations
@@ -15,43 +15,43 @@ LEASE_S = 4.0
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who has a place, as it says itself."""
+    """A gateway that holds a place, as it describes itself."""
 
-    token: str  # of the gateway's process
+    token: str  # identifies the gateway's process
     url: str
-    shape: str  # what all gateways of a fleet must be alike in, for people
-    serving: bool  # members may come
+    shape: str  # the settings that must be equal for all gateways of a fleet, as text for people
+    serving: bool  # whether members may connect
 
 
 class StoreAway(Exception):
-    """What the leases are kept in does not answer; it may come back."""
+    """The store of the leases does not answer; it may come back."""
 
 
 class LeaseStore(Protocol):
-    """Keeps one lease for each place. Every method raises StoreAway, or GoneForGood."""
+    """Keeps one lease for each place. Every method raises StoreAway or GoneForGood."""
 
     async def acquire(self, place: int, holder: Holder) -> bool:
-        """Returns whether that holder has the place now, which nobody had."""
+        """Take a free place; returns False if the place is not free."""
 
     async def renew(self, place: int, holder: Holder) -> bool:
-        """Have the place for longer, with what the holder says of itself now; False: it is not that holder's."""
+        """Extend the lease and update the holder's description; returns False if the place is not this holder's."""
 
     async def release(self, place: int, holder: Holder) -> None:
-        """If it is that holder's, it is nobody's from now on."""
+        """Free the place if it is this holder's."""
 
     async def holders(self) -> Mapping[int, Holder]:
-        """Who has which place."""
+        """Return the holders by place."""
 
 
 def encoded(holder: Holder) -> bytes:
     return msgspec.json.encode(holder)
 
 
-def decoded(told: bytes | None) -> Holder | None:
-    """None for what is no holder: others may write there too."""
-    if told is None:
+def decoded(value: bytes | None) -> Holder | None:
+    """Decode a holder; returns None for anything else, since other programs may write to the store too."""
+    if value is None:
         return None
     try:
-        return msgspec.json.decode(told, type=Holder)
+        return msgspec.json.decode(value, type=Holder)
     except msgspec.DecodeError:
         return None

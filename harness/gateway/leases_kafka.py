@@ -1,9 +1,9 @@
-"""Leases in Kafka: a topic that all read in one order, and by the broker's time.
+"""Leases in Kafka: a topic with one partition, which every gateway reads in the same order, with the broker's time.
 
-Whoever wants a place, or wants to keep it, writes so. Every reader of the topic comes to the same table of holders:
-the first claim of a place that nobody has is the one that counts, and a lease ends LEASE_S after its last record, by
-the time at which the broker took the records that follow. A claim or a renewal has failed if it does not count in the
-table of whoever wrote it, when that has read it back.
+A gateway that wants to take or keep a place writes a record. All readers of the topic derive the same table of holders
+from it: the first claim of a free place counts, and a lease expires LEASE_S after its last record, measured by the
+broker's timestamps of the following records. Each gateway reads back what it has written: its claim or renewal has
+failed if it does not count in its own table.
 """
 
 from __future__ import annotations
@@ -33,55 +33,60 @@ from harness.gateway.leases import LEASE_S, Holder, StoreAway
 READ_BACK_MAX_S = 10.0
 TOPIC_SETTINGS = {
     "message.timestamp.type": "LogAppendTime",
-    # What is older than a lease is worth nothing; a segment is dropped as a whole.
+    # Records older than a lease are not needed; Kafka deletes whole segments.
     "retention.ms": "60000",
     "segment.ms": "60000",
 }
 
 
-class Word(msgspec.Struct, frozen=True):
+class LeaseRecord(msgspec.Struct, frozen=True):
     """One record of the topic."""
 
     kind: Literal["claim", "renewal", "release"]
     place: int
-    number: int  # of this holder's words
+    number: int  # a running number of this holder's records
     holder: Holder
 
 
 class _Lease(msgspec.Struct):
     holder: Holder
-    until_ms: int
-    by_claim: bool  # nobody has renewed it yet
+    until_ms: int  # by the broker's time
+    by_claim: bool  # it has not been renewed yet
 
 
 class LeaseTable:
-    """Who has which place, as it follows from the records so far: the same for all who read them.
+    """The holder of each place, derived from the records so far; it is the same for all readers.
 
-    A reader may begin in the middle, where a claim that failed looks as if it had not. Until every holder must have
-    been heard of, a renewal, which is only written by whoever has seen its claim count, is believed against a claim.
+    A reader may begin in the middle of the topic, where a failed claim looks like a successful one. So during the first
+    lease period, after which every holder must have written a record, a renewal overrides a claim: only a gateway whose
+    claim has counted writes renewals.
     """
 
     def __init__(self, lease_s: float = LEASE_S) -> None:
         self._lease_ms = round(lease_s * 1000)
         self._leases: dict[int, _Lease] = {}
-        self._knows_all_ms: int | None = None
+        self._complete_from_ms: int | None = None
 
-    def read(self, word: Word, taken_ms: int) -> bool:
-        """Returns whether that word counts: the place is that holder's from now on, or, by a release, nobody's."""
-        if self._knows_all_ms is None:
-            self._knows_all_ms = taken_ms + self._lease_ms
-        lease = self._leases.get(word.place)
-        if lease is not None and lease.until_ms <= taken_ms:
+    def read(self, record: LeaseRecord, appended_ms: int) -> bool:
+        """Apply a record, appended at `appended_ms` by the broker's time; returns whether it counts.
+
+        A claim or renewal that counts gives the place to its holder, and a release that counts frees it.
+        """
+        if self._complete_from_ms is None:
+            self._complete_from_ms = appended_ms + self._lease_ms
+        lease = self._leases.get(record.place)
+        if lease is not None and lease.until_ms <= appended_ms:
             lease = None
-        is_own = lease is not None and lease.holder.token == word.holder.token
-        if word.kind == "release":
+        is_own = lease is not None and lease.holder.token == record.holder.token
+        if record.kind == "release":
             if is_own:
-                del self._leases[word.place]
+                del self._leases[record.place]
             return is_own
-        may_be_unheard_of = word.kind == "renewal" and taken_ms < self._knows_all_ms
-        counts = is_own or lease is None or (may_be_unheard_of and lease.by_claim)
+        may_be_older_holder = record.kind == "renewal" and appended_ms < self._complete_from_ms
+        counts = is_own or lease is None or (may_be_older_holder and lease.by_claim)
         if counts:
-            self._leases[word.place] = _Lease(word.holder, taken_ms + self._lease_ms, by_claim=word.kind == "claim")
+            until_ms = appended_ms + self._lease_ms
+            self._leases[record.place] = _Lease(record.holder, until_ms, by_claim=record.kind == "claim")
         return counts
 
     def holders(self, now_ms: int) -> dict[int, Holder]:
@@ -89,29 +94,29 @@ class LeaseTable:
 
 
 class KafkaLeases:
-    """`kafka_leases` makes one."""
+    """A LeaseStore in a Kafka topic; `kafka_leases` makes one."""
 
     def __init__(self, write: Callable[[bytes], Awaitable[None]], lease_s: float) -> None:
         self._write = write
         self._table = LeaseTable(lease_s)
         self._numbers = itertools.count()
         self._waiting: dict[tuple[str, int], asyncio.Future[bool]] = {}
-        self._taken_ms = 0  # by the broker, the last record that was read
-        self._read_s = time.monotonic()  # and when that was
+        self._appended_ms = 0  # the broker's timestamp of the last record that was read
+        self._read_s = time.monotonic()  # when that record was read
         self._failure: str | None = None
         self.read_up_to = 0
 
     def on_records(self, records: Sequence[Message]) -> None:
         for record in records:
-            _kind, taken_ms = record.timestamp()
-            self._taken_ms, self._read_s = max(taken_ms, self._taken_ms), time.monotonic()
+            _kind, appended_ms = record.timestamp()
+            self._appended_ms, self._read_s = max(appended_ms, self._appended_ms), time.monotonic()
             self.read_up_to = place_of(record)[1] + 1
             try:
-                word = msgspec.json.decode(record.value() or b"", type=Word)
+                lease_record = msgspec.json.decode(record.value() or b"", type=LeaseRecord)
             except msgspec.DecodeError:
-                continue  # others may write there too
-            counts = self._table.read(word, self._taken_ms)
-            answer = self._waiting.pop((word.holder.token, word.number), None)
+                continue  # other programs may write to the topic too
+            counts = self._table.read(lease_record, self._appended_ms)
+            answer = self._waiting.pop((lease_record.holder.token, lease_record.number), None)
             if answer is not None and not answer.done():
                 answer.set_result(counts)
 
@@ -119,28 +124,30 @@ class KafkaLeases:
         self._failure = f"the topic of leases cannot be read any more: {problem}"
 
     async def acquire(self, place: int, holder: Holder) -> bool:
-        return await self._said("claim", place, holder)
+        return await self._write_and_read_back("claim", place, holder)
 
     async def renew(self, place: int, holder: Holder) -> bool:
-        return await self._said("renewal", place, holder)
+        return await self._write_and_read_back("renewal", place, holder)
 
     async def release(self, place: int, holder: Holder) -> None:
-        await self._said("release", place, holder)
+        await self._write_and_read_back("release", place, holder)
 
     async def holders(self) -> Mapping[int, Holder]:
         if self._failure is not None:
             raise GoneForGood(self._failure)
-        # The broker's time goes on, also while nobody writes.
-        return self._table.holders(self._taken_ms + round((time.monotonic() - self._read_s) * 1000))
+        # The broker's time goes on while no record is written, so add the time since the last one.
+        return self._table.holders(self._appended_ms + round((time.monotonic() - self._read_s) * 1000))
 
-    async def _said(self, kind: Literal["claim", "renewal", "release"], place: int, holder: Holder) -> bool:
+    async def _write_and_read_back(
+        self, kind: Literal["claim", "renewal", "release"], place: int, holder: Holder
+    ) -> bool:
         if self._failure is not None:
             raise GoneForGood(self._failure)
         number = next(self._numbers)
         answer = self._waiting[holder.token, number] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(READ_BACK_MAX_S):
-                await self._write(msgspec.json.encode(Word(kind, place, number, holder)))
+                await self._write(msgspec.json.encode(LeaseRecord(kind, place, number, holder)))
                 counts: bool = await answer
                 return counts
         except (Rejected, TimeoutError) as problem:
@@ -153,13 +160,13 @@ class KafkaLeases:
 async def kafka_leases(
     services: Services, topology: Topology, suffix: str, lease_s: float = LEASE_S
 ) -> AsyncIterator[KafkaLeases]:
-    """Leases in a topic of that name, all of which has been read. Raises KafkaException."""
+    """Create the topic if need be, read all of it, and yield its leases. Raises KafkaException."""
     topic = topology.topic(suffix)
     await asyncio.to_thread(create_topic, services, topic, 1, topology, TOPIC_SETTINGS)
-    name = topology.topic(f"{suffix}-reader")  # a group that is never joined: each reads everything
+    name = topology.topic(f"{suffix}-reader")  # no reader joins this group, so each reads everything
 
-    async def write(word: bytes) -> None:
-        await producer.send(topic, (0,), b"", word, None)
+    async def write(payload: bytes) -> None:
+        await producer.send(topic, (0,), b"", payload, None)
 
     leases = KafkaLeases(write, lease_s)
     producer = await AckedProducer.to(services, topic, name, leases.on_failure)
@@ -177,7 +184,7 @@ async def kafka_leases(
 
 
 def _bounds_of(consumer: Consumer, topic: str) -> tuple[int, int]:
-    """Where the topic's one partition begins and ends."""
+    """Return the first offset of the topic's only partition, and the offset after its last record."""
     low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=METADATA_TIMEOUT_S)
     return low, high
 

@@ -1,4 +1,4 @@
-"""Leases in NATS: a key for each place in a bucket whose keys end by themselves. It takes a server with JetStream."""
+"""Leases in NATS: a key for each place, in a bucket whose keys expire. The server must have JetStream."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from harness.gateway.leases import LEASE_S, Holder, StoreAway, decoded, encoded
 
 
 class NoJetStream(Exception):
-    """The server keeps nothing; the text says what to do, for the user."""
+    """The server does not have JetStream; the text says what to do, for the user."""
 
 
 @contextlib.asynccontextmanager
 async def nats_leases(url: str, name: str, places: int, lease_s: float = LEASE_S) -> AsyncIterator[NatsLeases]:
-    """Raises NoJetStream."""
+    """Connect, and yield the leases; raises NoJetStream. The last gateway that leaves deletes the bucket."""
     address = NatsAddress.parse(url)
     client = await nats.connect(
         address.servers,
@@ -38,7 +38,7 @@ async def nats_leases(url: str, name: str, places: int, lease_s: float = LEASE_S
         connect_timeout=ANSWER_MAX_S,
         reconnect_time_wait=COME_BACK_EVERY_S,
         max_reconnect_attempts=-1,
-        error_cb=_passed_over,
+        error_cb=_ignore_problem,
     )
     leases = NatsLeases(client.jetstream(timeout=ANSWER_MAX_S), bucket_of(name), places, lease_s)
     try:
@@ -49,17 +49,17 @@ async def nats_leases(url: str, name: str, places: int, lease_s: float = LEASE_S
         await client.close()
 
 
-async def _passed_over(_problem: Exception) -> None:
-    """Of a connection that the client is mending; what is asked meanwhile fails by itself."""
+async def _ignore_problem(_problem: Exception) -> None:
+    """Ignore problems of a connection that the client is restoring; requests meanwhile fail with their own errors."""
 
 
 def bucket_of(name: str) -> str:
-    """A bucket's name has no dots."""
+    """Return the name of the bucket; it must not contain dots."""
     return name.replace(".", "_")
 
 
 class NatsLeases:
-    """`open` it first."""
+    """A LeaseStore in a bucket of JetStream's key-value store; call `open` first."""
 
     def __init__(self, stream: JetStreamContext, bucket: str, places: int, lease_s: float) -> None:
         self._lease_s = lease_s
@@ -69,7 +69,7 @@ class NatsLeases:
         self._bucket: KeyValue
 
     async def open(self) -> None:
-        """Make the bucket, if it is not there; raises NoJetStream, or StoreAway."""
+        """Create the bucket if it does not exist; raises NoJetStream or StoreAway."""
         try:
             self._bucket = await self._stream.create_key_value(
                 bucket=self._name, ttl=self._lease_s, storage=StorageType.MEMORY
@@ -83,7 +83,7 @@ class NatsLeases:
             raise _away(problem) from problem
 
     async def clear(self) -> None:
-        """Nothing stays at the server when the last of a fleet has left. Whoever comes just then makes it anew."""
+        """Delete the bucket if no gateway holds a place; a gateway that is just arriving creates it again."""
         with contextlib.suppress(StoreAway, Error, OSError):
             if not await self.holders():
                 await self._stream.delete_key_value(self._name)
@@ -94,7 +94,7 @@ class NatsLeases:
         except KeyWrongLastSequenceError:
             return False
         except NoStreamResponseError:
-            await self.open()  # the server has started anew, with nothing it knew
+            await self.open()  # the server was restarted and has lost the bucket
             raise StoreAway("NATS had lost the fleet's leases") from None
         except (Error, OSError) as problem:
             raise _away(problem) from problem
@@ -121,17 +121,19 @@ class NatsLeases:
                 raise _away(problem) from problem
 
     async def _revision(self, place: int, holder: Holder) -> int | None:
-        """Of what that holder has said last; None: the place is not its own."""
+        """Return the revision of the lease if it is this holder's, else None."""
         entry = await self._entry(place)
-        there = None if entry is None else decoded(entry.value)
-        return entry.revision if entry is not None and there is not None and there.token == holder.token else None
+        holder_now = None if entry is None else decoded(entry.value)
+        if entry is None or holder_now is None or holder_now.token != holder.token:
+            return None
+        return entry.revision
 
     async def _entry(self, place: int) -> KeyValue.Entry | None:
         try:
             return await self._bucket.get(str(place))
         except KeyNotFoundError:
             return None
-        except (NotFoundError, NoRespondersError):  # the bucket itself: the server has started anew
+        except (NotFoundError, NoRespondersError):  # the bucket is gone: the server was restarted
             await self.open()
             return None
         except (Error, OSError) as problem:
@@ -139,8 +141,8 @@ class NatsLeases:
 
     async def holders(self) -> Mapping[int, Holder]:
         entries = {place: await self._entry(place) for place in range(self._places)}
-        told = {place: decoded(entry.value) for place, entry in entries.items() if entry is not None}
-        return {place: holder for place, holder in told.items() if holder is not None}
+        by_place = {place: decoded(entry.value) for place, entry in entries.items() if entry is not None}
+        return {place: holder for place, holder in by_place.items() if holder is not None}
 
 
 def _away(problem: BaseException) -> StoreAway:

@@ -1,7 +1,7 @@
-"""A member's WebSocket connection, with a budget of frames: one member must not keep the event loop from the others.
+"""A member's WebSocket connection with a budget of frames, so that one member cannot block the event loop.
 
-A ping costs its sender nothing, and the gateway ten microseconds of its only thread. So every frame counts, control
-frames and fragments too, and a long one counts as several.
+A ping costs its sender almost nothing, but the gateway ten microseconds of its only thread. So every frame counts,
+including control frames and fragments, and a long frame counts as several.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from websockets.protocol import State
 from harness.gateway.settings import FLOOD_REASON, Limits, frames_of
 from harness.gateway.token_bucket import TokenBucket
 
-# What has arrived is parsed in pieces, and the budget is asked after each: one read may hold forty thousand pings.
+# Received data is parsed in pieces, and the budget is checked after each: one read may contain forty thousand pings.
 PIECE_BYTES = 8 * 1024
-REASON_MAX_BYTES = 123  # RFC 6455, section 5.5: a control frame has 125 bytes, and two of them are the code
+REASON_MAX_BYTES = 123  # a control frame has at most 125 bytes, of which two are the code: RFC 6455, section 5.5
 FLOOD = "too_many_frames"
 
 
 class MemberConnection(ServerConnection):
-    """`flooded` once the budget was passed, and the connection was failed with 1008 for that."""
+    """A connection that is closed with 1008 when its member exceeds the budget of frames; then `flooded` is true."""
 
     def __init__(self, *arguments: Any, limits: Limits, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -35,10 +35,10 @@ class MemberConnection(ServerConnection):
 
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), PIECE_BYTES):
-            if self.protocol.eof_sent:  # the connection has failed: nothing that comes now means anything
+            if self.protocol.eof_sent:  # the connection was failed: ignore the rest
                 break
             super().data_received(data[start : start + PIECE_BYTES])
-        # The library waits for the other side to hang up, and a flooder need never do that.
+        # The library waits for the other side to close, which a flooding client may never do.
         if self.protocol.eof_sent and self._end is None:
             self._end = self.loop.call_later(self.close_timeout or 0, self.transport.abort)
 
@@ -61,5 +61,5 @@ class MemberConnection(ServerConnection):
 
 
 def cut_to_bytes(text: str, bytes_max: int) -> str:
-    """As much of the text as has so many bytes in UTF-8, in whole characters."""
+    """Cut the text to at most `bytes_max` bytes of UTF-8, between characters."""
     return text.encode(errors="replace")[:bytes_max].decode(errors="ignore")

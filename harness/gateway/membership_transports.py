@@ -1,4 +1,4 @@
-"""Where a fleet keeps the leases of its gateways' places: in the Kafka, Redis or NATS that they share."""
+"""Chooses where a fleet keeps its leases: in the Kafka, Redis or NATS that its gateways share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEMBERSHIP = "membership"
 
 @contextlib.asynccontextmanager
 async def shared_membership(services: Services, topology: Topology, url: str, shape: str) -> AsyncIterator[Membership]:
-    """A membership with a place for each gateway of the topology: in Kafka if there is one, else in Redis or NATS."""
+    """Yield a membership with a place for each gateway of the topology, kept in Kafka, or else in Redis or NATS."""
     async with _leases(services, topology) as store:
         yield Membership(topology.gateways, url, shape, store)
 
@@ -29,16 +29,16 @@ def _leases(services: Services, topology: Topology) -> contextlib.AbstractAsyncC
         return kafka_leases(services, topology, MEMBERSHIP)
     if services.redis_url is not None:
         return redis_leases(services.redis_url, topology.topic(MEMBERSHIP), topology.gateways)
-    assert services.nats_url is not None, "what needs no backend has one gateway, and no membership"
+    assert services.nats_url is not None, "an architecture without a backend has one gateway and no membership"
     return nats_leases(services.nats_url, topology.topic(MEMBERSHIP), topology.gateways)
 
 
 async def who_is_there(services: Services, topology: Topology) -> set[str]:
-    """URLs of the gateways that have a place in the fleet whose membership is in this Kafka."""
+    """Return the URLs of the gateways that hold a place in the fleet whose membership is in this Kafka."""
     deadline = time.monotonic() + LEASE_S + RENEW_EVERY_S
     async with kafka_leases(services, topology, MEMBERSHIP) as leases:
         while True:
-            there = await leases.holders()  # at first perhaps some that ended a while ago
-            if not there or time.monotonic() > deadline:
-                return {holder.url for holder in there.values()}
+            holders = await leases.holders()  # at first, some of them may have ended already
+            if not holders or time.monotonic() > deadline:
+                return {holder.url for holder in holders.values()}
             await asyncio.sleep(RENEW_EVERY_S)

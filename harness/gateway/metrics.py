@@ -1,4 +1,4 @@
-"""A gateway's counters as OpenMetrics text, for those who watch with Prometheus."""
+"""A gateway's counters as OpenMetrics text, for Prometheus."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from harness.gateway.settings import GatewayStats
 __all__ = ["CONTENT_TYPE_LATEST", "OpenMetrics"]
 COUNTERS = {
     "frames_out": ("deliveries", "Messages handed to a member's connection."),
-    "writes": ("writes", "Writes to members; one takes all that a room has for a member."),
+    "writes": ("writes", "Writes to members' connections; one write carries all that a room has for a member."),
     "bytes_out": ("sent_bytes", "Bytes of these messages, with their frames."),
-    "wasted": ("wasted", "Copies that came for rooms nobody here is in."),
+    "wasted": ("wasted", "Copies that arrived for rooms without members here."),
 }
 
 
 class OpenMetrics(Collector):
-    """`text` is what a scrape gets: the counters as they are, and what the process itself used."""
+    """Exports the gateway's counters and the resources that its process has used; `text` answers a scrape."""
 
     def __init__(self, arch: str, gateway: int, stats: Callable[[], GatewayStats]) -> None:
         self._labels = {"arch": arch, "gateway": str(gateway)}
@@ -40,7 +40,7 @@ class OpenMetrics(Collector):
             gauge.add_metric(values, getattr(stats, field))
             yield gauge
         buffered = GaugeMetricFamily(
-            "chatbench_gateway_buffered_bytes", "What is held, by what it waits for.", labels=[*names, "waits_for"]
+            "chatbench_gateway_buffered_bytes", "Bytes held, by what they wait for.", labels=[*names, "waits_for"]
         )
         for waits_for, size_bytes in stats.buffered_bytes.items():
             buffered.add_metric([*values, waits_for], size_bytes)
@@ -50,7 +50,7 @@ class OpenMetrics(Collector):
             counter.add_metric(values, getattr(stats, field))
             yield counter
         events = CounterMetricFamily(
-            "chatbench_gateway_events", "What happened, and every drop by its cause.", labels=[*names, "event"]
+            "chatbench_gateway_events", "Events, with every drop by its cause.", labels=[*names, "event"]
         )
         for event, count in sorted(stats.counts.items()):
             events.add_metric([*values, event], count)

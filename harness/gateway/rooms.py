@@ -1,4 +1,4 @@
-"""Rooms and their local members, and the fan-out of what is said in a room to all of them."""
+"""The rooms of a gateway, and the fan-out of each message to a room's local members."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from websockets.protocol import State
 from architectures.interface import Delivery
 from harness.gateway.frames import CLOSING, HeldBytes, HeldFrames, Writable, framed, write_to
 
-WAITING_MAX_BYTES = 64 * 1024  # of one room; what is more is written at once
+WAITING_MAX_BYTES = 64 * 1024  # of one room; when this is reached, all of it is written at once
 HELD_MAX_BYTES = 256 * 1024 * 1024
-LOOK_EVERY_BYTES = 16 * 1024 * 1024
+CHECK_EVERY_BYTES = 16 * 1024 * 1024
 
 
 class Room:
@@ -24,9 +24,9 @@ class Room:
     __slots__ = ("members", "waiting", "waiting_bytes", "written_s")
 
     def __init__(self) -> None:
-        # A dict is used as an ordered set: members are served in the order they joined, the same for every
-        # architecture. With each its transport: to look that up in a connection, whose memory is cold by then, was a
-        # tenth of the fan-out.
+        # The dict keeps members in the order they joined, so they are served in the same order by every architecture.
+        # It stores each member's transport, because looking it up in the connection, whose memory is cold by then, took
+        # a tenth of the fan-out.
         self.members: dict[ServerConnection, Writable] = {}
         self.waiting: list[bytes] = []
         self.waiting_bytes = 0
@@ -34,40 +34,40 @@ class Room:
 
 
 class Rooms:
-    """Who of this gateway's members is in which room, and what they are about to get.
+    """The members of each room on this gateway, and the frames that are waiting for them.
 
-    A room that was quiet for a tick is written to at once. In a busy one a message waits for a tick, and goes out in
-    one write per member together with what came meanwhile. `tick_s` may change at any time.
+    A room that was quiet for a tick is written to at once. In a busy room, messages wait for a tick and go out in one
+    write per member. `tick_s` may be changed at any time.
     """
 
     def __init__(
-        self, tick_s: float, held_max_bytes: int = HELD_MAX_BYTES, look_every_bytes: int = LOOK_EVERY_BYTES
+        self, tick_s: float, held_max_bytes: int = HELD_MAX_BYTES, check_every_bytes: int = CHECK_EVERY_BYTES
     ) -> None:
-        """`held_max_bytes`: of all members together, as `hold` for one. `look_every_bytes`: see `much_written`."""
+        """`held_max_bytes` limits what is held for all members together; see `much_written` for `check_every_bytes`."""
         self.tick_s = tick_s
         self.held = HeldBytes(held_max_bytes)
-        self._look_every_bytes = look_every_bytes
+        self._check_every_bytes = check_every_bytes
         self._rooms: dict[str, Room] = {}
-        self._late: dict[Room, None] = {}  # rooms in which something waits for the timer
+        self._waiting_rooms: dict[Room, None] = {}  # rooms whose frames wait for the timer
         self._timer: asyncio.TimerHandle | None = None
         self.frames_out = 0
         self.writes = 0
         self.bytes_out = 0
-        self.much_written = asyncio.Event()  # so much that somebody should look for members who do not read
-        self._looked_at_bytes = 0
+        self.much_written = asyncio.Event()  # set after `check_every_bytes`: look for members that read too slowly
+        self._checked_at_bytes = 0
         self.wasted = 0  # deliveries of rooms without a local member
 
     def add(self, name: str, member: ServerConnection) -> bool:
-        """Returns whether this is the room's first local member."""
+        """Add a member to a room; returns whether it is the room's first local member."""
         room = self._rooms.get(name)
         if room is None:
             room = self._rooms[name] = Room()
-        self._write(room)  # what waits came before the member did
+        self._write(room)  # the waiting frames came before this member joined
         room.members[member] = _transport_of(member)
         return len(room.members) == 1
 
     def hold(self, name: str, member: ServerConnection, max_bytes: int) -> None:
-        """Keep what is delivered from now on to that member of the room, until `release`; forget what was kept."""
+        """Hold the room's frames for this member from now on, until `release`; drop the frames held so far."""
         room = self._rooms.get(name)
         if room is not None and member in room.members:
             self._write(room)
@@ -75,10 +75,10 @@ class Rooms:
             room.members[member] = HeldFrames(max_bytes, self.held)
 
     def release(self, name: str, member: ServerConnection, first: bytes) -> None:
-        """Write `first` to that member, then what was held, then what is delivered; cut it off if that is too much."""
+        """Write `first` and then the held frames to this member, and stop holding; cut it off if they were too many."""
         room = self._rooms.get(name)
         if room is None or not isinstance(held := room.members.get(member), HeldFrames):
-            return  # it left meanwhile, or is about to be sent a close frame
+            return  # the member has left meanwhile, or is about to be closed
         self._write(room)
         room.members[member] = transport = _transport_of(member)
         if held.passed:
@@ -88,11 +88,11 @@ class Rooms:
         held.end()
 
     def discard(self, name: str, member: ServerConnection) -> bool:
-        """Returns whether that was the room's last local member."""
+        """Remove a member from a room; returns whether it was the room's last local member."""
         room = self._rooms.get(name)
         if room is None or member not in room.members:
             return False
-        self._write(room)  # what waits came before the member left
+        self._write(room)  # the waiting frames came before this member left
         _end_hold(room.members.pop(member))
         if room.members:
             return False
@@ -100,7 +100,7 @@ class Rooms:
         return True
 
     def remove(self, name: str) -> list[ServerConnection]:
-        """Empty the room; returns who was in it, and has got everything."""
+        """Remove the room, after writing its waiting frames; returns its members."""
         room = self._rooms.pop(name, None)
         if room is None:
             return []
@@ -110,19 +110,19 @@ class Rooms:
         return list(room.members)
 
     def silence(self, name: str, member: ServerConnection) -> None:
-        """Write nothing more to a member who is about to be sent a close frame, and is still in the room."""
+        """Write nothing more of this room to a member that is about to get a close frame, but is still in the room."""
         room = self._rooms.get(name)
         if room is not None and member in room.members:
             _end_hold(room.members[member])
             room.members[member] = CLOSING
 
-    def looked(self) -> None:
-        """Somebody has seen to it who reads and who does not."""
-        self._looked_at_bytes = self.bytes_out
+    def slow_members_checked(self) -> None:
+        """Reset `much_written`, after the members that read too slowly were found."""
+        self._checked_at_bytes = self.bytes_out
         self.much_written.clear()
 
     def end(self) -> None:
-        """Write what waits, and nothing from now on: everybody is about to be sent a close frame."""
+        """Write the waiting frames, and nothing afterwards: all members are about to get a close frame."""
         self.write_all()
         self._rooms.clear()
 
@@ -130,8 +130,8 @@ class Rooms:
         return len(self._rooms)
 
     def deliver(self, batch: Sequence[Delivery]) -> None:
-        """Write each payload, a finished text, to every local member of its room, at once or within a tick."""
-        spoken: dict[Room, None] = {}
+        """Write each payload, the text of a complete frame, to all local members of its room, within a tick."""
+        updated: dict[Room, None] = {}
         for name, payload in batch:
             room = self._rooms.get(name)
             if room is None:
@@ -140,28 +140,28 @@ class Rooms:
             frame = framed(payload)
             room.waiting.append(frame)
             room.waiting_bytes += len(frame)
-            spoken[room] = None
+            updated[room] = None
         now_s = time.monotonic()
-        for room in spoken:
-            was_quiet = room not in self._late and now_s - room.written_s >= self.tick_s
+        for room in updated:
+            was_quiet = room not in self._waiting_rooms and now_s - room.written_s >= self.tick_s
             if was_quiet or room.waiting_bytes >= WAITING_MAX_BYTES:
                 self._write(room)
             else:
                 self._write_later(room)
 
     def write_all(self) -> None:
-        """Write what waits anywhere."""
-        late, self._late = self._late, {}
-        for room in late:
+        """Write the waiting frames of all rooms."""
+        waiting_rooms, self._waiting_rooms = self._waiting_rooms, {}
+        for room in waiting_rooms:
             self._write(room)
 
     def _write_later(self, room: Room) -> None:
-        self._late[room] = None
+        self._waiting_rooms[room] = None
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self.tick_s, self._on_timer)
 
     def _on_timer(self) -> None:
-        # All rooms, also those that have waited for less than a tick: one timer, however many rooms there are.
+        # One timer serves all rooms, so some of them have waited for less than a tick.
         self._timer = None
         self.write_all()
 
@@ -175,12 +175,12 @@ class Rooms:
         self.frames_out += len(frames) * written
         self.writes += written
         self.bytes_out += len(together) * written
-        if self.bytes_out - self._looked_at_bytes >= self._look_every_bytes:
+        if self.bytes_out - self._checked_at_bytes >= self._check_every_bytes:
             self.much_written.set()
 
 
 def _end_hold(writable: Writable) -> None:
-    """Whoever stood in a room like that does so no longer."""
+    """Drop the frames that are held for a member, if there are any."""
     if isinstance(writable, HeldFrames):
         writable.end()
 

@@ -1,4 +1,4 @@
-"""One gateway, from its opening to its end."""
+"""Runs one gateway: opens the architecture, serves members, and closes everything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from architectures.interface import Architecture, GoneForGood
 from harness.core.registry import load_architecture
 from harness.gateway.adaptive_tick import adapt
-from harness.gateway.admission import Door, listening_socket
+from harness.gateway.admission import Admission, listening_socket
 from harness.gateway.chat_page import chat_page, route
 from harness.gateway.member_connection import MemberConnection
 from harness.gateway.membership import Membership
@@ -29,8 +29,8 @@ from harness.gateway.session import Hub, Session, cut_off_slow
 from harness.gateway.settings import About, GatewaySettings, GatewayStats
 
 CLOSE_MAX_S = 1.0
-UNHANDLED_MAX = 4  # frames of a member that have arrived and wait for the session; each may be as long as is allowed
-BACKLOG = 4096  # a whole audience connects at once
+UNHANDLED_MAX = 4  # received frames of a member that wait for its session; each may have the maximum size
+BACKLOG = 4096  # a whole audience may connect at once
 
 
 async def run_gateway(
@@ -38,8 +38,8 @@ async def run_gateway(
 ) -> None:
     """Serve until SIGTERM or SIGINT, or until the architecture reports that its backend is gone.
 
-    With a membership, in which it has a place already, it learns from there where the others are. `serving` is called
-    when members can come.
+    `membership`, in which this gateway already has a place, gives it the addresses of the others. `serving` is called
+    when members can connect.
     """
     architecture = load_architecture(settings.arch)(settings.services, settings.topology, settings.index)
     hub = Hub(settings, architecture)
@@ -61,7 +61,7 @@ async def run_gateway(
 
     stats = Statistics(hub)
     metrics = OpenMetrics(settings.arch, settings.index, stats.now)
-    door = Door(
+    admission = Admission(
         settings.exposure,
         members_max=settings.limits.members_max,
         members=lambda: len(hub.sessions),
@@ -83,14 +83,14 @@ async def run_gateway(
         async with serve(
             serve_member,
             sock=listening_socket(settings.exposure.bind, settings.port, settings.limits),
-            process_request=door.answer,
+            process_request=admission.answer,
             open_timeout=settings.limits.handshake_max_s,
-            close_timeout=CLOSE_MAX_S,  # a flood before the answer to a close would hold the connection for longer
-            compression=None,  # nothing a chat message gains is worth a deflate per member
+            close_timeout=CLOSE_MAX_S,  # bounds how long a flooding member can delay the close
+            compression=None,  # compressing each message for each member costs more than it saves
             max_size=settings.limits.message_max_bytes,
             max_queue=UNHANDLED_MAX,
             create_connection=partial(MemberConnection, limits=settings.limits),  # type: ignore[arg-type]  # "factory"
-            ping_interval=None,  # the kernel asks: see listening_socket
+            ping_interval=None,  # TCP keepalive finds vanished peers: see listening_socket
             backlog=BACKLOG,
         ):
             serving()
@@ -101,7 +101,7 @@ async def run_gateway(
             await ended
             hub.rooms.end()
     except GoneForGood:
-        gone = True  # what was accepted has nowhere to go: to wait for it would only hide the reason
+        gone = True  # accepted messages cannot be sent any more, so do not wait for them
         raise
     finally:
         for helper in helpers:
@@ -133,7 +133,7 @@ def _about(settings: GatewaySettings, architecture: Architecture, membership: Me
 
 
 class Statistics:
-    """What this gateway has counted, and its process used, until now."""
+    """The counters of this gateway, and the resources that its process has used so far."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub

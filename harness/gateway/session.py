@@ -1,4 +1,4 @@
-"""One member's connection: what its frames mean, and what happens when they mean nothing."""
+"""One member's session: handles the frames of its connection, and closes it when a frame or a limit is violated."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from architectures.interface import HISTORY_MAX, Architecture, Moving, Rejected
 from harness.core import protocol as wire
 from harness.gateway.frames import framed, write
 from harness.gateway.member_connection import FLOOD, REASON_MAX_BYTES, MemberConnection, cut_to_bytes
-from harness.gateway.rooms import LOOK_EVERY_BYTES, Rooms
+from harness.gateway.rooms import CHECK_EVERY_BYTES, Rooms
 from harness.gateway.settings import GatewaySettings, Limits
 from harness.gateway.token_bucket import TokenBucket
 
-# What the WebSocket library itself closes a connection for, before a frame gets here.
+# The causes for which the WebSocket library closes a connection before a frame gets here.
 CLOSED_BY_PROTOCOL: dict[int, str] = {
     CloseCode.PROTOCOL_ERROR: "protocol_error",
     CloseCode.INVALID_DATA: "bad_utf8",
@@ -40,32 +40,33 @@ MOVING_CHECK_S = 0.02
 
 
 class Hub:
-    """What all sessions of a gateway share."""
+    """The state that all sessions of a gateway share."""
 
     def __init__(self, settings: GatewaySettings, architecture: Architecture) -> None:
         self.gateway = settings.index
-        self.peers = dict(enumerate(settings.peers))  # URLs by index, of all gateways that are known
+        self.peers = dict(enumerate(settings.peers))  # URLs, by index, of all known gateways
         self.architecture = architecture
         self.limits = settings.limits
-        together_bytes = self.limits.send_buffers_max_bytes
-        self.rooms = Rooms(settings.tick_s or 0.0, together_bytes, min(LOOK_EVERY_BYTES, together_bytes // 4))
+        all_members_bytes = self.limits.send_buffers_max_bytes
+        self.rooms = Rooms(settings.tick_s or 0.0, all_members_bytes, min(CHECK_EVERY_BYTES, all_members_bytes // 4))
         self.sessions: dict[ServerConnection, Session] = {}
-        self.counts: Counter[str] = Counter()  # what happened, and every drop by its cause
+        self.counts: Counter[str] = Counter()  # events, with every drop by its cause
         self.publishing_bytes = 0  # of messages that the backend has not answered yet
-        self.may_look_back = asyncio.Semaphore(self.limits.history_at_once_max)
+        self.history_slots = asyncio.Semaphore(self.limits.history_at_once_max)
         self._changes = [asyncio.Lock() for _ in range(ROOM_LOCKS)]
 
     async def enter(self, room: str, member: ServerConnection, *, held: bool) -> int:
-        """Add the member if this gateway serves the room; returns the gateway that does. Raises Moving.
+        """Add the member if this gateway serves the room, and return the gateway that does. Raises Moving.
 
-        Returns when the architecture has heard of a room's first local member. With `held` the member gets nothing yet.
+        Returns after the architecture has joined the room for its first local member. With `held`, the member's frames
+        are held until `release`.
         """
         async with self._change_of(room):
-            # Nothing is awaited between this question and `add`: the answer still holds, or `moved` finds the member.
+            # Nothing is awaited between `owner` and `add`, so the answer still holds, or `moved` finds the member.
             owner = self.architecture.owner(room)
             if owner is not None and owner != self.gateway:
                 if owner not in self.peers:
-                    raise Moving(f"gateway {owner} has not said yet where it is")
+                    raise Moving(f"the address of gateway {owner} is not known yet")
                 return owner
             is_first = self.rooms.add(room, member)
             if held:
@@ -75,11 +76,11 @@ class Hub:
             return self.gateway
 
     def hold(self, room: str, member: ServerConnection) -> None:
-        """As Rooms.hold, within a member's limit."""
+        """Hold the room's frames for this member, up to a member's limit; see Rooms.hold."""
         self.rooms.hold(room, member, self.limits.send_buffer_max_bytes)
 
     def buffered_bytes(self) -> dict[str, int]:
-        """What this gateway holds at this moment, by what that waits for."""
+        """Return how many bytes this gateway holds now, by what they wait for."""
         return {
             "backend": self.publishing_bytes,
             "history": self.rooms.held.bytes,
@@ -87,24 +88,24 @@ class Hub:
         }
 
     def moved(self, rooms: Sequence[str]) -> None:
-        """Send the members of these rooms away, to ask again who serves them. No member is in them on return."""
+        """Redirect the members of these rooms, so that they join again at the new owner; empties the rooms."""
         for room in rooms:
             members = self.rooms.remove(room)
             self.counts["moved"] += len(members)
             for member in members:
-                if (session := self.sessions.get(member)) is not None:  # else it is just leaving
+                if (session := self.sessions.get(member)) is not None:  # else the member is just leaving
                     session.forget(room)
             redirect = framed(wire.encode(wire.Redirect(room, self.peers[self.gateway])))
             write(members, redirect)
 
     async def exit(self, room: str, member: ServerConnection) -> None:
-        """Remove the member; the architecture hears when the room's last local member has left."""
+        """Remove the member; the architecture leaves the room with its last local member."""
         async with self._change_of(room):
             if self.rooms.discard(room, member):
                 await self.architecture.leave(room)
 
     def _change_of(self, room: str) -> asyncio.Lock:
-        # A join must not overtake a leave of the same room. A fixed number of locks, whatever names members invent.
+        # A join must not overtake a leave of the same room. The number of locks does not grow with the number of rooms.
         return self._changes[hash(room) % len(self._changes)]
 
 
@@ -118,9 +119,9 @@ class Session:
         self._rooms: set[str] = set()
         self._publishing: set[asyncio.Task[None]] = set()
         self._publishing_bytes = 0
-        self._answered = asyncio.Event()  # by the backend: one more of this member's messages
+        self._answered = asyncio.Event()  # set when the backend has answered one of this member's messages
         self._joins = TokenBucket(hub.limits.joins_per_s, hub.limits.joins_burst)
-        self._questions = TokenBucket(hub.limits.history_per_s, hub.limits.history_burst)
+        self._history_requests = TokenBucket(hub.limits.history_per_s, hub.limits.history_burst)
 
     async def serve(self) -> None:
         hub = self._hub
@@ -135,30 +136,30 @@ class Session:
             elif closed.sent is not None and closed.sent.code in CLOSED_BY_PROTOCOL:
                 hub.counts[f"closed_{CLOSED_BY_PROTOCOL[closed.sent.code]}"] += 1
             elif closed.sent is None and closed.rcvd is None:
-                hub.counts["vanished"] += 1  # reset, or silent for too long
+                hub.counts["vanished"] += 1  # the connection was reset, or the peer was silent for too long
         finally:
             hub.sessions.pop(self._connection, None)
             for room in list(self._rooms):
                 await hub.exit(room, self._connection)
 
     async def _handle(self, frame: str | bytes) -> bool:
-        """Act on one frame; returns False when the connection was closed over it."""
+        """Handle one frame; returns False if it caused the connection to be closed."""
         if isinstance(frame, bytes):
             return await self._close(CloseCode.UNSUPPORTED_DATA, "binary_frame", "frames are JSON text, not binary")
         try:
-            said = wire.decode_client_frame(frame)
+            request = wire.decode_client_frame(frame)
         except (msgspec.DecodeError, RecursionError) as problem:
             # The problem may quote the frame, which may be long.
-            reason = cut_to_bytes(f"not a frame of the wire: {problem}", ERROR_MAX_BYTES)
+            reason = cut_to_bytes(f"not a frame of the protocol: {problem}", ERROR_MAX_BYTES)
             return await self._close(CloseCode.INVALID_DATA, "bad_frame", reason)
-        match said:
+        match request:
             case wire.Say():
-                return await self._say(said)
+                return await self._say(request)
             case wire.Join():
-                # Whoever has gone meanwhile makes no work for the backend.
-                return not self._is_open() or await self._join(said.room, said.after)
+                # A member that has gone meanwhile must not cause work for the backend.
+                return not self._is_open() or await self._join(request.room, request.after)
             case wire.Leave():
-                return await self._leave(said.room)
+                return await self._leave(request.room)
 
     def _is_open(self) -> bool:
         return self._connection.protocol.state is State.OPEN
@@ -194,37 +195,37 @@ class Session:
         return True
 
     async def _catch_up(self, room: str, after_ns: int) -> None:
-        """Let the member in, with what was said in the room since that moment before what is delivered from now on."""
+        """Send `joined` and the room's history since `after_ns`, then the frames that were held meanwhile."""
         hub = self._hub
         missed: Sequence[bytes] = ()
         earliest_s = time.time() - hub.limits.history_max_s
         try:
-            said = await self._while_open(self._look_back(room, max(after_ns / 1e9, earliest_s)))
+            history = await self._while_open(self._read_history(room, max(after_ns / 1e9, earliest_s)))
         except Rejected:
             hub.counts["history_refused"] += 1
             complete = False
         else:
-            if said is None:
+            if history is None:
                 hub.counts["history_abandoned"] += 1
                 return
-            missed = newest(said, hub.limits.history_max_bytes)
-            complete = len(missed) == len(said) < HISTORY_MAX and after_ns / 1e9 >= earliest_s
+            missed = newest(history, hub.limits.history_max_bytes)
+            complete = len(missed) == len(history) < HISTORY_MAX and after_ns / 1e9 >= earliest_s
         hub.counts["replayed"] += len(missed)
         joined = wire.Joined(room, len(missed), incomplete=not complete)
         frames = b"".join(framed(payload) for payload in (wire.encode(joined), *missed))
         hub.rooms.release(room, self._connection, frames)
 
-    async def _look_back(self, room: str, after_s: float) -> Sequence[bytes]:
-        if not self._questions.take_if_there():
-            raise Rejected(f"a member may ask {self._hub.limits.history_per_s:g} times a second what it missed")
-        async with self._hub.may_look_back:
-            # What was held until now is history. Nothing may be awaited in between: what is delivered then would be in
-            # both.
+    async def _read_history(self, room: str, after_s: float) -> Sequence[bytes]:
+        if not self._history_requests.take_if_there():
+            raise Rejected(f"a member may ask for history {self._hub.limits.history_per_s:g} times a second")
+        async with self._hub.history_slots:
+            # The frames held so far are part of the history, so hold from here on. Nothing may be awaited in between,
+            # or a message could be in both.
             self._hub.hold(room, self._connection)
             return await self._hub.architecture.history(room, after_s)
 
     async def _while_open(self, work: Coroutine[Any, Any, Answer]) -> Answer | None:
-        """Its result; None, and the work is cancelled, once the connection has closed."""
+        """Return the result of `work`; if the connection closes first, cancel it and return None."""
         task, closed = asyncio.create_task(work), asyncio.create_task(self._connection.wait_closed())
         try:
             await asyncio.wait((task, closed), return_when=asyncio.FIRST_COMPLETED)
@@ -234,7 +235,7 @@ class Session:
             closed.cancel()
 
     async def _enter(self, room: str, *, held: bool) -> int:
-        """Hub.enter; while the room moves from one gateway to another, wait for it. Raises Moving after a while."""
+        """Call Hub.enter, and wait while the room moves between gateways. Raises Moving after `moving_max_s`."""
         deadline = time.monotonic() + self._hub.limits.moving_max_s
         while True:
             try:
@@ -245,12 +246,12 @@ class Session:
                 await asyncio.sleep(MOVING_CHECK_S)
 
     def silence(self) -> None:
-        """The connection is about to be closed from here: no delivery may follow the close frame."""
+        """Stop all deliveries, because none may follow the close frame that is about to be sent."""
         for room in self._rooms:
             self._hub.rooms.silence(room, self._connection)
 
     def forget(self, room: str) -> None:
-        """The room is served elsewhere from now on; the member is being told."""
+        """Forget a room that another gateway serves from now on; the hub redirects the member."""
         self._rooms.discard(room)
 
     async def _leave(self, room: str) -> bool:
@@ -259,22 +260,23 @@ class Session:
             await self._hub.exit(room, self._connection)
         return True
 
-    async def _say(self, said: wire.Say) -> bool:
-        if said.room not in self._rooms:
+    async def _say(self, request: wire.Say) -> bool:
+        if request.room not in self._rooms:
             self._hub.counts["refused_not_joined"] += 1
-            self._send(wire.Error("not_joined", f"join {said.room!r} before you speak there", said.id))
+            self._send(wire.Error("not_joined", f"join {request.room!r} before sending a message to it", request.id))
             return True
-        chat = wire.encode(wire.Chat(said.room, self._name, said.id, said.sent, said.text))
-        # Reading stops while too much of this member's waits for the backend: that is the backpressure.
+        chat = wire.encode(wire.Chat(request.room, self._name, request.id, request.sent, request.text))
+        # Backpressure: stop reading from this member while too many of its messages wait for the backend.
         while not self._may_publish(len(chat)):
             self._answered.clear()
             await self._answered.wait()
         if self._hub.publishing_bytes + len(chat) > self._hub.limits.publishing_max_bytes:
             self._hub.counts["refused_full"] += 1
-            self._send(wire.Error("full", "too many messages wait for the backend here; send it again later", said.id))
+            reason = "too many messages wait for the backend here; send it again later"
+            self._send(wire.Error("full", reason, request.id))
             return True
         self._count_publishing(len(chat))
-        publishing = asyncio.create_task(self._publish(said.room, said.id, chat))
+        publishing = asyncio.create_task(self._publish(request.room, request.id, chat))
         self._publishing.add(publishing)
         publishing.add_done_callback(partial(self._published, len(chat)))
         return True
@@ -320,11 +322,11 @@ class Session:
 
 
 def newest(payloads: Sequence[bytes], max_bytes: int) -> Sequence[bytes]:
-    """The last of them that have so many bytes together, at most."""
-    for place in range(len(payloads) - 1, -1, -1):
-        max_bytes -= len(payloads[place])
+    """Return the last payloads that have at most `max_bytes` bytes together."""
+    for index in range(len(payloads) - 1, -1, -1):
+        max_bytes -= len(payloads[index])
         if max_bytes < 0:
-            return payloads[place + 1 :]
+            return payloads[index + 1 :]
     return payloads
 
 
@@ -332,11 +334,11 @@ async def cut_off_slow(hub: Hub) -> None:
     """Close members whose unread bytes pass a limit, so that memory stays bounded. Runs until cancelled."""
     closing: dict[ServerConnection, asyncio.Task[None]] = {}
     while True:
-        # After a while, or once so much was written that a bound may have been passed meanwhile.
+        # Check regularly, and also after so many bytes that a limit may have been passed meanwhile.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(hub.limits.slow_check_s):
                 await hub.rooms.much_written.wait()
-        hub.rooms.looked()
+        hub.rooms.slow_members_checked()
         for member in [member for member, task in closing.items() if task.done()]:
             del closing[member]
         unread = {m: m.transport.get_write_buffer_size() for m in hub.sessions if m not in closing}
@@ -347,11 +349,14 @@ async def cut_off_slow(hub: Hub) -> None:
 
 
 def too_slow(unread: Mapping[Member, int], limits: Limits) -> list[Member]:
-    """Who has more unread bytes than one may; and of the rest, as many as all together have too many, worst first."""
+    """Return the members to cut off, with the most unread bytes first.
+
+    They are those whose unread bytes exceed the per-member limit, and more while the total exceeds the common limit.
+    """
     slow: list[Member] = []
     total_bytes = sum(unread.values())
     if total_bytes <= min(limits.send_buffer_max_bytes, limits.send_buffers_max_bytes):
-        return slow  # nearly always: no need to sort thousands
+        return slow  # the usual case, in which thousands of members need not be sorted
     for member, unread_bytes in sorted(unread.items(), key=lambda item: item[1], reverse=True):
         if unread_bytes <= limits.send_buffer_max_bytes and total_bytes <= limits.send_buffers_max_bytes:
             break
@@ -361,7 +366,7 @@ def too_slow(unread: Mapping[Member, int], limits: Limits) -> list[Member]:
 
 
 async def _cut_off(member: ServerConnection) -> None:
-    # The close frame waits behind what the member did not read; after a moment the socket goes in any case.
+    # The close frame waits behind the unread bytes, so the socket is closed after a second in any case.
     try:
         async with asyncio.timeout(1.0):
             await member.close(CloseCode.TRY_AGAIN_LATER, "too slow: unread messages passed the limit")

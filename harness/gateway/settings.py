@@ -1,4 +1,4 @@
-"""What a gateway process is told on its standard input, and what it answers about itself."""
+"""The settings of a gateway process, and what it reports about itself."""
 
 from __future__ import annotations
 
@@ -15,54 +15,54 @@ from harness.core.settings import RATE_MAX_PER_S
 from harness.core.token import TOKEN_CHARS_MIN
 
 LOOPBACK = "127.0.0.1"
-FRAME_BYTES = 4 * 1024  # of a frame that counts as one in a member's budget; what is longer counts as more
+FRAME_BYTES = 4 * 1024  # a frame counts once in a member's budget for each 4 KiB that it has
 FLOOD_REASON = "a member may not send more frames a second than"  # of a close with 1008; the number follows
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds on what one member can make a gateway hold."""
+    """Limits on what members can make a gateway hold and do."""
 
     message_max_bytes: int = 128 * 1024
     rooms_per_member_max: int = 100
     publishing_per_member_max: int = 256  # messages that the backend has not answered yet
-    publishing_per_member_max_bytes: int = 1024 * 1024  # of these; one longer message may be alone
+    publishing_per_member_max_bytes: int = 1024 * 1024  # of these messages; a single longer message is accepted
     publishing_max_bytes: int = 64 * 1024 * 1024  # of all members together
-    frames_per_s: float = 1_000.0  # of one member, in the long run, of every kind; 4 KiB of a longer one count as one
+    frames_per_s: float = 1_000.0  # of one member, in the long run, of every kind; each 4 KiB of a frame count as one
     frames_burst: int = 2_000
     joins_per_s: float = 50.0  # of one member, in the long run
     joins_burst: int = 200
     members_max: int = 100_000
-    send_buffer_max_bytes: int = 8 * 1024 * 1024  # unread, of one member
+    send_buffer_max_bytes: int = 8 * 1024 * 1024  # unread bytes of one member
     send_buffers_max_bytes: int = 256 * 1024 * 1024  # of all members together
     handshake_max_s: float = 10.0
-    silent_max_s: int = 60  # a peer whose kernel does not answer for so long is gone
-    slow_check_s: float = 0.1  # a fast sender fills a member's bound in less than half a second
-    history_max_s: float = 900.0  # how far back one may ask: for Kafka that is so much to read
-    history_max_bytes: int = HISTORY_MAX_BYTES  # of what one member missed; less than it may have unread
-    history_per_s: float = 5.0  # questions for it by one member, in the long run
-    history_burst: int = 100  # whoever comes back to all of its rooms asks once for each
-    history_at_once_max: int = 1_000  # questions of all members that the backend is asked; the others wait
-    moving_max_s: float = 15.0  # how long a join waits for a room that is between two gateways
+    silent_max_s: int = 60  # a peer whose kernel does not answer for this long is gone
+    slow_check_s: float = 0.1  # a fast sender fills a member's buffer in less than half a second
+    history_max_s: float = 900.0  # the oldest history that a member can get; it limits how much Kafka must read
+    history_max_bytes: int = HISTORY_MAX_BYTES  # of the history for one join; less than a member may have unread
+    history_per_s: float = 5.0  # requests for history by one member, in the long run
+    history_burst: int = 100  # a member that comes back to all of its rooms asks once for each
+    history_at_once_max: int = 1_000  # concurrent requests for history of all members; more have to wait
+    moving_max_s: float = 15.0  # how long a join waits for a room that moves between two gateways
 
 
 def frames_of(message_bytes: int) -> int:
-    """As how many frames such a message counts in its sender's budget."""
+    """Return how many frames a message of this size counts as in its sender's budget."""
     return 1 + message_bytes // FRAME_BYTES
 
 
 def limits_for(rate_per_s: float, payload_bytes: int) -> Limits:
-    """The usual limits, but for the frames of a member: in a run one member may say all that is said."""
+    """Return the default limits, but with so many frames a member that one member could send the whole load."""
     usual = Limits()
     frames_per_s = max(usual.frames_per_s, 2 * rate_per_s * frames_of(payload_bytes))
     return msgspec.structs.replace(usual, frames_per_s=frames_per_s, frames_burst=math.ceil(2 * frames_per_s))
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
-    """Who can reach a gateway, and who may."""
+    """Where a gateway listens, and who may connect to it."""
 
     bind: str = LOOPBACK
-    origins: tuple[str, ...] = ()  # web pages that may connect, beside those of this host
-    token: str | None = None  # what every client must show; needed off loopback
+    origins: tuple[str, ...] = ()  # origins of web pages that may connect, besides those of this host
+    token: str | None = None  # every client must show it; required unless `bind` is a loopback address
 
     def __post_init__(self) -> None:
         if self.token is not None and len(self.token) < TOKEN_CHARS_MIN:
@@ -74,24 +74,26 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
         return f"Exposure(bind={self.bind!r}, origins={self.origins!r}, token={'set' if self.token else None})"
 
 
-# Of gateways that start before it is known what they will carry.
+# The limits of gateways that start before their load is known.
 ANY_LOAD = limits_for(RATE_MAX_PER_S, SIZE_MAX_BYTES)
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one gateway process, which reads them as JSON from its standard input."""
+
     arch: str
     services: Services
     topology: Topology
     index: int
     port: int
-    peers: tuple[str, ...]  # URLs of all gateways, by index; of a fleet with a membership: of this one
+    peers: tuple[str, ...]  # URLs of all gateways, by index; only this gateway's URL in a fleet with a membership
     limits: Limits = Limits()
     exposure: Exposure = Exposure()
-    tick_s: float | None = None  # how long a busy room's messages wait for others; None: that adapts to the load
+    tick_s: float | None = None  # how long a busy room's messages wait for each other; None: adapts to the load
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What a gateway says of itself and its fleet, to those who want to drive it from elsewhere."""
+    """What a gateway says about itself and its fleet, for drivers on other hosts."""
 
     version: str  # of chatbench
     arch: str
@@ -99,27 +101,27 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     topology: Topology
     tick_s: float | None
-    urls: dict[int, str]  # of the fleet's gateways that are there, by index
-    frames_per_s: float = Limits().frames_per_s  # that one member may send; older versions do not say
+    urls: dict[int, str]  # URLs of the fleet's gateways that serve members, by index
+    frames_per_s: float = Limits().frames_per_s  # how many one member may send; older versions do not report it
 
 
 class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters since the process began. None: a gateway of somebody else's, which does not count that."""
+    """Counters of a gateway since its process began. None means that the gateway, a peer's, does not count this."""
 
-    process: str  # which one, also after another has taken its place
+    process: str  # identifies the process, so that a restart is noticed
     cpu_s: float
     rss_bytes: int
     members: int
     rooms: int
     frames_out: int | None = None
-    writes: int | None = None  # which carried them: one takes all that a room has for a member
-    bytes_out: int | None = None  # of these frames
+    writes: int | None = None  # writes that carried these frames; one carries all that a room has for a member
+    bytes_out: int | None = None  # bytes of these frames
     wasted: int | None = None  # deliveries of the backend for rooms without a local member
-    buffered_bytes: dict[str, int] = {}  # what it holds at this moment, by what that waits for
+    buffered_bytes: dict[str, int] = {}  # bytes held now, by what they wait for
     counts: dict[str, int]
 
     def since(self, before: GatewayStats) -> GatewayStats:
-        """Members, rooms and memory as they are, counters as they grew."""
+        """Return the growth of the counters since `before`; members, rooms and memory are those of now."""
         grown = Counter(self.counts)
         grown.subtract(before.counts)
         return msgspec.structs.replace(
@@ -134,7 +136,7 @@ class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def total(gateways: Iterable[GatewayStats]) -> GatewayStats:
-    """Of several gateways. A room that is on two counts twice."""
+    """Sum the counters of several gateways. A room with members on two gateways counts twice."""
     stats = list(gateways)
     counts: Counter[str] = Counter()
     buffered: Counter[str] = Counter()
@@ -161,8 +163,8 @@ def _grown(now: int | None, before: int | None) -> int | None:
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
-    every = list(counts)
-    return None if None in every else sum(count for count in every if count is not None)
+    values = list(counts)
+    return None if None in values else sum(count for count in values if count is not None)
 
 
 def gateway_url(port: int, host: str = LOOPBACK, scheme: str = "ws") -> str:

@@ -1,4 +1,4 @@
-"""A token bucket: so much a second in the long run, and a burst of so much at once."""
+"""A token bucket: a rate limit with a long-run rate and a burst."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class TokenBucket:
-    """Begins full."""
+    """Limits to `per_s` tokens a second in the long run, and to `burst` tokens at once. It begins full."""
 
     __slots__ = ("_burst", "_left", "_per_s", "_since_s")
 
@@ -17,13 +17,13 @@ class TokenBucket:
         self._since_s = time.monotonic()
 
     def take(self, cost: float = 1.0) -> bool:
-        """Returns whether there was so much. What is taken beyond that has to be earned first, by waiting."""
+        """Take tokens, and return whether there were enough. The bucket may go into debt, which delays later takes."""
         self._earn()
         self._left -= cost
         return self._left >= 0
 
     def take_if_there(self, cost: float = 1.0) -> bool:
-        """As `take`, but nothing is taken where there is not so much."""
+        """Take tokens only if there are enough, and return whether there were."""
         self._earn()
         if self._left < cost:
             return False

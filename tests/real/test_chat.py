@@ -115,7 +115,7 @@ def test_who_was_away_is_told_what_was_said_where_it_is_kept(arch: str, is_told:
         move(page, "B", "nowhere")
         page.wait_for("/not connected|연결되지 않음/.test(document.querySelectorAll('.state')[1].textContent)")
         say(page, "A", "meanwhile")
-        wait_for_line(page, "B", "^was away when “meanwhile” was said$")
+        wait_for_line(page, "B", "^was away when “meanwhile” was sent$")
         page.wait_for(f"{PATH}.startsWith('heard by 1 of 1, ') && {PATH}.endsWith('; Member B was away')")
         assert "Member B" not in page.run("[...document.querySelectorAll('#way text')].map(box => box.textContent)")
         move(page, "B", "0")
@@ -158,7 +158,7 @@ def test_nothing_that_is_typed_is_lost_in_silence(tmp_path: Path) -> None:
         wait_for_line(page, "A", "^into the voidnot accepted: Redis is full$")
         page.run("window.fetch = () => Promise.reject(new TypeError('gone'))")
         page.run("draw()")
-        page.wait_for(f"{PATH}.includes('does not answer, so the way is not drawn')")
+        page.wait_for(f"{PATH}.includes('does not answer, so the route is not drawn')")
 
 
 @needs_chromium

@@ -20,7 +20,7 @@ from architectures.interface import GoneForGood, Services, Topology
 from harness.core.errors import ServiceFailed
 from harness.gateway import membership as memberships
 from harness.gateway.leases import Holder, LeaseStore, StoreAway
-from harness.gateway.leases_kafka import LeaseTable, Word, kafka_leases
+from harness.gateway.leases_kafka import LeaseRecord, LeaseTable, kafka_leases
 from harness.gateway.leases_nats import NoJetStream, nats_leases
 from harness.gateway.leases_redis import redis_leases
 from harness.gateway.membership import Membership, NoPlace
@@ -241,7 +241,7 @@ def test_no_place_is_taken_twice_by_a_gateway_too_many(
         async with fleet(backend, 1) as those:
             first, second, third = [await those.membership(name) for name in "abc"]
             await first.take_place()
-            with pytest.raises(NoPlace, match="all 1 places are taken, by ws://a; use more --gateways"):
+            with pytest.raises(NoPlace, match="all 1 places are taken, by ws://a; start all gateways with a larger"):
                 await second.take_place()
             with pytest.raises(NoPlace, match="place 0 is held by ws://a"):
                 await third.take_place(0)
@@ -260,7 +260,7 @@ def test_who_is_of_another_shape_does_not_come_in_and_ends_nobody(backend: Calla
             await first.take_place()
             await second.take_place()
             serving = [asyncio.create_task(each.serve()) for each in (first, second)]
-            alike = "at ws://a is plan1, and this one plan2; start it alike"
+            alike = "at ws://a is plan1, but this one is plan2; start it with the same settings"
             with pytest.raises(NoPlace, match=alike):
                 await stranger.take_place()
             await asyncio.sleep(2 * RENEW_EVERY_S)
@@ -312,8 +312,8 @@ def test_a_nats_that_keeps_nothing_is_refused_with_what_to_do(tmp_path: Path) ->
         server.stop()
 
 
-def word(kind: str, place: int, token: str) -> Word:
-    return Word(kind, place, 0, Holder(token, f"ws://{token}", "plan1", serving=False))  # type: ignore[arg-type]
+def word(kind: str, place: int, token: str) -> LeaseRecord:
+    return LeaseRecord(kind, place, 0, Holder(token, f"ws://{token}", "plan1", serving=False))  # type: ignore[arg-type]
 
 
 WORDS = st.lists(

@@ -1,1 +1,1 @@
-"""What the processes of the driver tell each other."""
+"""The messages, settings and clock that the driver's processes share."""

@@ -1,4 +1,4 @@
-"""A blocking end of a message channel; under gevent it blocks only its greenlet."""
+"""One end of a message channel, with blocking calls. Under gevent a call blocks only its own greenlet."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from harness.services.processes import Child, spawn
 def spawn_peer(
     name: str, module: str, log: Path, incoming: Any, *, stdin: bytes = b"", secrets: Sequence[str] = ()
 ) -> tuple[Child, Channel[Any]]:
-    """Start `python -m module FD`, and return it with the end of a channel whose other end is its descriptor FD.
+    """Start `python -m module FD`, where FD is the child's end of a channel; return the child and our end.
 
-    `secrets` as `spawn` has them.
+    `secrets` are environment variables that the child may see, as for `spawn`.
     """
     ours, theirs = socket.socketpair()
     with theirs:
@@ -29,7 +29,7 @@ def spawn_peer(
 
 
 class ChannelClosed(Exception):
-    """The other process has closed its end, most likely because it ended."""
+    """The other process has closed its end, usually because it ended."""
 
 
 class Channel(Generic[Incoming]):
@@ -38,10 +38,10 @@ class Channel(Generic[Incoming]):
     def __init__(self, connected: socket.socket, incoming: Any) -> None:
         self._socket = connected
         self._incoming: Unpacker[Incoming] = Unpacker(incoming)
-        self._sending = threading.Lock()  # many greenlets of one process speak over one socket
+        self._sending = threading.Lock()  # many greenlets of one process send over one socket
 
     def send(self, message: Struct) -> None:
-        """Raises ChannelClosed if the other end is gone."""
+        """Send the message; raises ChannelClosed if the other end is gone."""
         frame = pack(message)
         try:
             with self._sending:
@@ -50,7 +50,7 @@ class Channel(Generic[Incoming]):
             raise ChannelClosed(str(problem)) from problem
 
     def receive(self, timeout_s: float | None = None) -> Incoming | None:
-        """The next message, or None when none came in time; raises ChannelClosed if the other end is gone."""
+        """Return the next message, or None if none comes in time; raises ChannelClosed if the other end is gone."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             message = self._incoming.take()

@@ -1,4 +1,4 @@
-"""Which of a test's members are of which class, as every part of the driver knows it."""
+"""Which members of a test belong to which class. Every process of the driver uses the same plan."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ import msgspec
 
 
 class ClassPlan(msgspec.Struct, frozen=True):
-    """How many members of one class Locust will spawn on each of its processes, by their rank."""
+    """How many members of one class Locust will spawn on each of its processes."""
 
     name: str
-    first: int  # the number of its first member; the others follow, class by class
-    on_workers: list[int]
+    first: int  # the number of the class's first member; its other members have the numbers that follow
+    on_workers: list[int]  # members on each Locust process, by rank
 
     @property
     def members(self) -> int:
         return sum(self.on_workers)
 
     def place(self, rank: int, count: int) -> int:
-        """Where in the class the member stands that this worker spawns after so many others of it.
+        """Return the place in the class, 0 <= place < members, of the member that worker `rank` spawns after `count`.
 
-        0 <= place < members. Workers take turns, as long as they have members left to spawn, so that neighbours are on
-        different ones.
+        Workers take turns as long as they have members left to spawn, so that neighbours are on different workers.
         """
         before = sum(min(of_one, count) for of_one in self.on_workers)
         return before + sum(of_one > count for of_one in self.on_workers[:rank])
 
 
 class MessageKind(msgspec.Struct, frozen=True):
-    """A kind of message: what members of one class say, and what they call it."""
+    """One kind of message that members of one class send."""
 
-    member: str  # the class's name
-    name: str
+    member: str  # the name of the class
+    name: str  # the name that the class gives to this kind

@@ -1,4 +1,4 @@
-"""The coordinator's time, in every process of the driver: what one says is heard by others, perhaps on other hosts."""
+"""The coordinator's time, in every process of the driver: a message may be sent on one host and heard on another."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _ahead_ns = 0
 
 
 def time_ns() -> int:
-    """Nanoseconds since 1970 by the clock of the coordinator's host."""
+    """Return the time in nanoseconds since 1970, by the clock of the coordinator's host."""
     return _host_ns() - _ahead_ns
 
 
 def follow(ahead_ns: int) -> None:
-    """From now on this host's clock is known to be so far ahead of the coordinator's."""
+    """Set how many nanoseconds this host's clock is ahead of the coordinator's."""
     global _ahead_ns  # noqa: PLW0603 - a process has one clock
     _ahead_ns = ahead_ns
 
 
 def identity() -> str:
-    """The same for processes that share a clock: of one host since its start, also in containers on it."""
+    """Return an id that is equal for processes that share a clock: those of one host, in containers too, since boot."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

@@ -1,4 +1,4 @@
-"""What the driver processes are told. Not in their modules, because importing those patches the process with gevent."""
+"""The settings of the driver's processes. They stand apart from those processes' modules, whose import loads gevent."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from harness.core.settings import RunSettings
 
 
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """For Locust's web UI, which begins and ends tests of any of these scenarios."""
+    """The settings of Locust's web UI, which starts and stops tests of any of these scenarios."""
 
     host: str
     port: int
-    scenarios: list[str]  # paths; the one to begin with is DriverSettings.scenario
-    origins: tuple[str, ...] = ()  # web pages that may give orders, beside its own and those of this host
+    scenarios: list[str]  # paths; DriverSettings.scenario is selected first
+    origins: tuple[str, ...] = ()  # origins of web pages that may send requests, besides the UI's own and this host's
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a Locust worker reads from its standard input."""
+    """The settings that a Locust worker reads from its standard input."""
 
     master_host: str
     master_port: int
@@ -29,19 +29,19 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriverSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the driver process reads from its standard input."""
+    """The settings that the driver process reads from its standard input."""
 
     run: RunSettings
     scenario: str  # path of the locustfile that run.scenario names
     logs: str  # folder
-    web: WebSettings | None = None  # None: chatbench begins and ends the one test
+    web: WebSettings | None = None  # None: there is one test, which chatbench starts and ends
 
     @property
     def options(self) -> dict[str, str]:
-        """The scenario's own, by name."""
+        """The scenario's own options, by name."""
         return parse_options("--set", self.run.options)
 
     @property
     def master(self) -> HostPort:
-        """Where Locust workers that others start find their master."""
+        """The address where Locust workers that are started separately find their master."""
         return host_port("--master-bind", self.run.master_bind)

@@ -1,9 +1,9 @@
-"""What chatbench, the Locust processes and the audience processes tell each other.
+"""The messages between chatbench, the Locust processes and the audience processes.
 
     chatbench <-> coordinator (Locust's local or master) <-> pool (local or worker) <-> audience (sockets, uvloop)
 
-Frames are MessagePack with a length before each, over a Unix socket pair that only parent and child hold; between
-Locust processes they travel inside Locust's own messages.
+A frame is a four-byte length and a MessagePack body, sent over a Unix socket pair that only parent and child hold.
+Between Locust processes the messages travel inside Locust's own messages.
 """
 
 from __future__ import annotations
@@ -22,104 +22,110 @@ from harness.ledger.reports import RoomReport
 from harness.measure.clock_offset import HostClock
 
 LENGTH = struct.Struct(">I")
-PATIENCE_S = 2.0  # longer than anything is under way where nothing is broken
-# The types of Locust's messages that carry ours from a coordinator to its pools, and back.
+PATIENCE_S = 2.0  # longer than any delivery takes in a system without a fault
+# The types of the Locust messages that carry ours from a coordinator to its pools, and back.
 ORDER = "chatbench-order"
 NEWS = "chatbench-news"
 Incoming = TypeVar("Incoming")
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Base of all messages: the class name is the tag."""
+    """The base of all messages. The class name is the tag."""
 
 
 # --- pool -> audience
 
 
 class Gateways(Struct, frozen=True):
-    """Where members can connect: those who lose their gateway come back by way of another."""
+    """The gateways that members can connect to. A member that loses its gateway returns through another."""
 
     urls: list[str]
 
 
 class FollowClock(Struct, frozen=True):
-    """The clock of the worker's host is so far ahead of the coordinator's. Also coordinator -> pool."""
+    """By how much the clock of the worker's host is ahead of the coordinator's. Also coordinator -> pool."""
 
     ahead_ns: int
 
 
 class Enter(Struct, frozen=True):
-    """Connect the member to the gateway if it is not yet, and join the room."""
+    """Connect the member to the gateway if it is not connected yet, and join the room."""
 
     member: int
     url: str
     room: str
-    read_bytes_per_s: float | None = None  # None: as fast as it comes
-    resumes: bool = False  # it will come back after a break, and ask for what it missed then
+    read_bytes_per_s: float | None = None  # None: as fast as data arrives
+    resumes: bool = False  # after a break, the member asks for the messages it missed
 
 
 class Exit(Struct, frozen=True):
+    """Take the member out of the room."""
+
     member: int
     room: str
 
 
 class HangUp(Struct, frozen=True):
-    """Close the member's connections, and with them all its stays."""
+    """Close the member's connections, which ends all its stays."""
 
     member: int
 
 
 class SlowDown(Struct, frozen=True):
-    """One in so many members reads nothing for so long. Also chatbench -> coordinator."""
+    """Make one in `one_in` members read nothing for `lasts_s`. Also chatbench -> coordinator."""
 
     one_in: int
     lasts_s: float
 
 
 class Speak(Struct, frozen=True):
+    """Send a message. The id contains the member's number."""
+
     message_id: int
     room: str
-    intended_ns: int
+    intended_ns: int  # when the schedule wanted it sent; latency counts from then
     text: str
 
 
 class Probe(Struct, frozen=True):
-    """Send test messages until every member hears every gateway of its rooms (or, with fragments, any)."""
+    """Send test messages until every member hears every gateway of its rooms (or, with `fragments`, any of them)."""
 
     fragments: bool
     timeout_s: float
 
 
 class BeginPhase(Struct, frozen=True):
-    """Count from now on in fresh statistics. Members speak from start to end."""
+    """Start to count in fresh statistics. Members speak from `start_ns` to `end_ns`."""
 
     name: str
     start_ns: int
     end_ns: int
-    patience_s: float = PATIENCE_S  # when it has ended and nothing has come for so long, nothing more will
-    rate_scale: float = 1.0  # what all members' rates are multiplied by, to make the run's rate together
-    kinds: int = 1  # of messages, to be told apart
+    patience_s: float = PATIENCE_S  # after the end, the wait for deliveries gives up when none has come for so long
+    rate_scale: float = 1.0  # the factor on every member's rate that makes their sum the run's rate
+    kinds: int = 1  # the number of kinds of message that are counted separately
 
 
 class EndPhase(Struct, frozen=True):
-    """Nothing more will be said: tell DrainProgress from now on. Chatbench -> coordinator: end the phase now."""
+    """No more messages will be sent: report DrainProgress from now on. Chatbench -> coordinator: end the phase now."""
 
 
 class Collect(Struct, frozen=True):
-    """Answer with Histories: what is known so far."""
+    """Answer with Histories of everything up to now."""
 
 
 class ClosePhase(Struct, frozen=True):
-    """Nothing more is waited for: answer with the last AudienceSecond and then PhaseReport."""
+    """Stop waiting for deliveries: answer with the last AudienceSecond and then PhaseReport."""
 
 
 # --- audience -> pool
 
 
 class Entered(Struct, frozen=True):
+    """The member is in the room."""
+
     member: int
     room: str
-    connect_ms: float | None  # None: the member was connected already
+    connect_ms: float | None  # None: not the member's first connection
     join_ms: float
 
 
@@ -131,7 +137,7 @@ class MemberFailed(Struct, frozen=True):
 
 
 class Probed(Struct, frozen=True):
-    """problem is None when everybody heard what they must."""
+    """The probe has ended; `problem` is None if all members heard what they must."""
 
     problem: str | None
 
@@ -143,31 +149,33 @@ class AudienceSecond(Struct, frozen=True):
     second: int  # since the phase began
     said: int
     acked: int
-    latency: bytes  # of the deliveries of this second, a packed histogram
+    latency: bytes  # the deliveries of this second, as a packed histogram
     ack: bytes
 
 
 class DrainProgress(Struct, frozen=True):
-    """Whether something still comes: changes as long as it does."""
+    """The counts of what has come so far: they change as long as deliveries or answers still come."""
 
     heard: int
     unanswered: int
 
 
 class Histories(Struct, frozen=True):
+    """What an audience has said and heard so far in the phase."""
+
     rooms: list[RoomReport]
     unanswered: int
 
 
 class KindLatencies(Struct, frozen=True):
-    """Of one kind of message, as PhaseReport has them of all."""
+    """The latencies of one kind of message, as packed histograms."""
 
     latency: bytes
     ack: bytes
 
 
 class PhaseReport(Struct, frozen=True):
-    """Everything an audience knows of a phase."""
+    """Everything that an audience has counted in a phase."""
 
     phase: str
     rooms: list[RoomReport]
@@ -177,35 +185,35 @@ class PhaseReport(Struct, frozen=True):
     loop_lag: bytes
     clock_stepped_ns: int
     refused: dict[str, int]  # error frames, by code
-    strays: int  # chat frames of another phase, or of rooms the member is not in
+    strays: int  # chat frames of another phase, or of rooms that the member is not in
     disconnects: int
-    away: bytes  # a packed histogram: from a member's losing its place in a room to being in again
-    away_at_end: int  # stays that were lost and not taken up again
-    join: bytes  # a packed histogram: from asking for a room to being in, of members who came meanwhile
-    joins_redirected: int  # of these, by way of a gateway that does not serve the room
-    caught_up: bytes  # a packed histogram: from asking for a room again to having what was missed
-    not_taken_ns: list[int]  # when somebody was to speak who was not in the room
+    away: bytes  # a packed histogram: from a member's loss of its place in a room until it is back in
+    away_at_end: int  # places in rooms that were lost and not regained by the end of the phase
+    join: bytes  # a packed histogram: from a join to its answer, for members that joined during the phase
+    joins_redirected: int  # how many of these joins were redirected
+    caught_up: bytes  # a packed histogram: from a join after a break until all missed messages have come
+    not_taken_ns: list[int]  # intended times of messages whose member was not in the room
     unanswered: int
-    by_kind: dict[int, KindLatencies]  # empty where there is one kind only
+    by_kind: dict[int, KindLatencies]  # empty if there is only one kind
 
 
 # --- coordinator -> pool, beside Probe, BeginPhase, Collect and ClosePhase
 
 
 class Load(Struct, frozen=True):
-    """What the members of a test do; a scenario reads it as `self.load`."""
+    """The load of a test. A scenario reads it as `self.load`."""
 
     members: int
     rooms: int
-    rate_per_s: float  # messages of all members together
-    payload_bytes: int
+    rate_per_s: float  # messages per second of all members together
+    payload_bytes: int  # mean size of a message's text
     payload_sizes: str  # how the sizes are spread around payload_bytes
     seed: int
-    options: dict[str, float | str]  # the scenario's own, by name
+    options: dict[str, float | str]  # the scenario's own options, by name
 
     @classmethod
     def of(cls, settings: RunSettings, rooms: int, options: dict[str, float | str]) -> Load:
-        """What a run asks for, with what its scenario made of rooms and options."""
+        """Return the load of a run, with the number of rooms and the options that its scenario chose."""
         return cls(
             members=settings.members,
             rooms=rooms,
@@ -218,12 +226,12 @@ class Load(Struct, frozen=True):
 
 
 class Assemble(Struct, frozen=True):
-    """Forget the last test's members, and be ready for those of the next."""
+    """Forget the members of the last test, and be ready for those of the next."""
 
     load: Load
     classes: list[ClassPlan]
-    urls: list[str]
-    worker: int
+    urls: list[str]  # of all gateways
+    worker: int  # the rank of this pool's process
     workers: int
 
 
@@ -236,7 +244,7 @@ class AskRates(Struct, frozen=True):
 
 
 class CutShort(Struct, frozen=True):
-    """The phase ends at this moment and not when it was said to."""
+    """The phase ends at this moment, before its planned end."""
 
     end_ns: int
 
@@ -245,28 +253,28 @@ class CutShort(Struct, frozen=True):
 
 
 class Used(Struct, frozen=True):
-    """What processes of the driver used in a phase, by what they are called; None: one has ended."""
+    """The CPU time and memory of the driver's processes in a phase, by process name. None: one has ended."""
 
     cpu_s: dict[str, float] | None
     rss_bytes: dict[str, int] | None
 
 
 class Assembled(Struct, frozen=True):
-    """The pool is there, with an audience."""
+    """The pool is ready and has an audience."""
 
     version: str  # of chatbench
-    sources: dict[str, str]  # by class of members, a digest of the file it is from
+    sources: dict[str, str]  # a digest of the file that defines each class of members, by class name
 
 
 class Time(Struct, frozen=True):
-    """What the clock of the worker's host shows, and which clock that is."""
+    """The time by the clock of the worker's host, and the identity of that clock."""
 
     host_ns: int
     clock: str
 
 
 class Arrivals(Struct, frozen=True):
-    """Members in their first room, since the last such message: how long connecting and joining took."""
+    """Connects and joins since the last such message, with how long they took."""
 
     joined: int
     connect_ms: list[float]
@@ -274,25 +282,27 @@ class Arrivals(Struct, frozen=True):
 
 
 class ClassRates(Struct, frozen=True):
-    """What the members of one class that are there would say in a second, together."""
+    """The message rate of the members of one class that have been spawned, at their most active."""
 
     members: int
-    rate_per_s: float
-    busiest_per_s: float  # the one who says most
+    rate_per_s: float  # of all of them together
+    busiest_per_s: float  # of the one with the highest rate
 
 
 class Rates(Struct, frozen=True):
-    classes: dict[str, ClassRates]
+    """The message rates of a pool's members."""
+
+    classes: dict[str, ClassRates]  # by class name
 
 
 class Unsaid(Struct, frozen=True):
-    """The end of the phase has passed; so much of its schedule could not be said, by class."""
+    """The phase has ended; says how many scheduled messages could not be sent."""
 
-    not_sent: dict[str, int]
+    not_sent: dict[str, int]  # by class
     used: Used
-    came: int  # members who were spawned since Rates were asked for
-    went: int  # and who were stopped
-    speaks: bool  # False: no member there has ever called `say`
+    came: int  # members spawned since AskRates
+    went: int  # members stopped since AskRates
+    speaks: bool  # False: no member of this pool has ever called `say`
 
 
 # --- coordinator -> chatbench
@@ -313,18 +323,18 @@ class Second(Struct, frozen=True):
 
 
 class ClassResult(Struct, frozen=True):
-    """What one class of members was to do in a phase."""
+    """The planned load of one class of members in a phase, and how much of it could not be sent."""
 
     name: str
-    members: int  # as many as Locust was to spawn
-    rate_per_s: float | None  # its share of the run's; None: not known, where members come later or go
+    members: int  # the number that Locust was to spawn
+    rate_per_s: float | None  # its share of the run's rate; None: not known, because members come or go during the load
     not_sent: int
 
 
 class KindResult(Struct, frozen=True):
-    """What became of one kind of message. Histograms are packed."""
+    """The result of one kind of message. Histograms are packed."""
 
-    member: str  # the class that says it
+    member: str  # the class that sends it
     name: str
     sent: int
     acked: int
@@ -336,7 +346,7 @@ class KindResult(Struct, frozen=True):
 
 
 class PhaseResult(Struct, frozen=True):
-    """What became of a phase, over all members."""
+    """The result of a phase, over all members."""
 
     phase: str
     verdict: Verdict
@@ -344,61 +354,65 @@ class PhaseResult(Struct, frozen=True):
     ack: bytes
     spread: bytes
     send_lateness: bytes
-    loop_lag: bytes  # of the audience that lagged most, whether anybody there spoke or not
+    loop_lag: bytes  # of the audience that lagged most, whether its members spoke or not
     clock_stepped_ns: int
     refused: dict[str, int]
     strays: int
     disconnects: int
-    away: bytes  # as in PhaseReport, like the next three
+    away: bytes  # this and the next four as in PhaseReport
     away_at_end: int
     join: bytes
     joins_redirected: int
     caught_up: bytes
     heard_share: HeardShare
     hot_room: HotRoom
-    recoveries: list[Recovery]  # from each fault that was told, in that order
+    recoveries: list[Recovery]  # one for each FaultBegan, in that order
     used: Used  # by the driver's processes
     clocks: list[HostClock]  # of workers on other hosts
     drained: bool  # False: deliveries were still arriving when the wait for them ended
     not_sent: int = 0
-    workers_lost: int = 0  # their members count for nothing
+    workers_lost: int = 0  # Locust workers that ended early; their members are not counted
     locust_stats_csv: str = ""
     classes: list[ClassResult] = []
     kinds: list[KindResult] = []
-    members_changed: str | None = None  # who came and went since the probe, where nobody was to
+    members_changed: str | None = None  # a sentence on members that came or went after the probe, without a shape
 
 
 class Ready(Struct, frozen=True):
+    """The driver has loaded the scenario."""
+
     rooms: int
 
 
 class Broken(Struct, frozen=True):
-    """The scenario cannot be run; the user has to mend it."""
+    """The scenario cannot be run; its author has to fix it."""
 
     problem: str
-    too_fast: bool = False  # as LoadTooFast says
+    too_fast: bool = False  # the problem is a LoadTooFast
 
 
 class Failed(Struct, frozen=True):
-    """A part of the driver has ended; no fault of the scenario. Also pool -> coordinator."""
+    """A part of the driver has ended, and the scenario did not cause it. Also pool -> coordinator."""
 
     problem: str
 
 
 class Flooded(Struct, frozen=True):
-    """A gateway has closed a member that sent more than it may. Audience -> pool -> coordinator -> chatbench."""
+    """A gateway has closed a member that sent more than the limit. Audience -> pool -> coordinator -> chatbench."""
 
     problem: str
 
 
 class Spawned(Struct, frozen=True):
+    """How many members have joined so far."""
+
     joined: int
-    complete: bool = False
+    complete: bool = False  # the last message of its kind
     problem: str | None = None  # why not all could join
 
 
 class Ending(Struct, frozen=True):
-    """The scenario's shape, or the user of the web UI, has ended the load before its time."""
+    """The scenario's shape, or the user of the web UI, has ended the load early."""
 
 
 class Started(Struct, frozen=True):
@@ -412,24 +426,24 @@ class Started(Struct, frozen=True):
 
 
 class FaultBegan(Struct, frozen=True):
-    """Say in PhaseResult how the load recovered from it."""
+    """A fault began at this moment: report in PhaseResult how the load recovered from it."""
 
     at_ns: int
 
 
 class Spawn(Struct, frozen=True):
-    """Connect all members, spread over the gateways. With the web UI: as soon as the user starts a test."""
+    """Connect all members, spread over the gateways. With the web UI this happens when the user starts a test."""
 
     urls: list[str]
-    frames_per_s: float  # that the gateways take from one member
+    frames_per_s: float  # the limit on frames that the gateways accept from one member
 
 
 class Recorded(Struct, frozen=True):
-    """What became of the test that was Started."""
+    """The record of the test that was Started."""
 
     folder: str | None  # None: nothing was measured
     problem: str | None
-    summary: bytes  # summary.json, or nothing
+    summary: bytes  # the text of summary.json; empty if nothing was measured
 
 
 ToAudience = (
@@ -473,13 +487,13 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def pack(message: Struct) -> bytes:
-    """The message as one frame."""
+    """Return the message as one frame."""
     body = _encode(message)
     return LENGTH.pack(len(body)) + body
 
 
 class Unpacker(Generic[Incoming]):
-    """Makes messages of bytes as they come."""
+    """Turns a stream of bytes back into messages."""
 
     def __init__(self, incoming: Any) -> None:
         # `incoming` is Incoming itself: a union of message types, which `type[...]` cannot express.
@@ -490,7 +504,7 @@ class Unpacker(Generic[Incoming]):
         self._received += data
 
     def take(self) -> Incoming | None:
-        """The next message that is complete, if there is one."""
+        """Return the next complete message, or None if there is none yet."""
         received = self._received
         if len(received) < LENGTH.size:
             return None

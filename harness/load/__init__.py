@@ -1,1 +1,1 @@
-"""The load: Locust members, the process that holds their sockets, and the ledger of who must get what."""
+"""The load: Locust members, the pools they belong to, and the coordinator of all pools. Importing it loads gevent."""

@@ -1,4 +1,4 @@
-"""The classes of a scenario's members: how many of each there will be, which member is which, and what they say."""
+"""The classes of a scenario's members: the number of members in each, the rooms they need, their kinds of message."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from harness.load.mistakes import ScenarioMistake
 
 
 def plan_classes(classes: Sequence[type[User]], members: int, workers: Sequence[str]) -> list[ClassPlan]:
-    """As Locust's own dispatcher spreads so many members, by weight and fixed_count. Raises ScenarioMistake."""
-    # Locust's types want a number of users a second; all of them at once is one step of its dispatcher.
+    """Return how Locust's own dispatcher spreads the members, by weight and fixed_count. Raises ScenarioMistake."""
+    # The dispatcher takes users per second; with the rate equal to the number, its first step is the final state.
     dispatcher = UsersDispatcher([WorkerNode(id=each) for each in workers], list(classes))
     dispatcher.new_dispatch(members, spawn_rate=members)
     spread = next(dispatcher)
@@ -35,14 +35,14 @@ def plan_classes(classes: Sequence[type[User]], members: int, workers: Sequence[
 
 
 def rooms_for(classes: Sequence[type[Any]], members: int) -> int:
-    """How many rooms so many members make: as many as the class that makes most. Raises ScenarioMistake."""
+    """Return the number of rooms for so many members: the largest of the classes' numbers. Raises ScenarioMistake."""
     most = 1
     for each in classes:
         rooms = each.rooms_for(members)
         if isinstance(rooms, bool) or not isinstance(rooms, int) or not 1 <= rooms <= members:
             raise ScenarioMistake(
-                f"{each.__name__}.rooms_for({members}) gave {rooms!r:.60}, and it must give a whole number, "
-                f"1 to {members}",
+                f"{each.__name__}.rooms_for({members}) returned {rooms!r:.60}, but it must return a whole number "
+                f"from 1 to {members}",
                 each.rooms_for,
             )
         most = max(most, rooms)
@@ -50,7 +50,7 @@ def rooms_for(classes: Sequence[type[Any]], members: int) -> int:
 
 
 def kinds_of(classes: Sequence[type[Any]]) -> list[MessageKind]:
-    """All kinds of a scenario; the place is the number that is in each message's id. Raises ScenarioMistake."""
+    """Return a scenario's kinds; the index is the number that each message's id contains. Raises ScenarioMistake."""
     kinds = [
         MessageKind(each.__name__, name)
         for each in sorted(classes, key=lambda each: each.__name__)
@@ -58,6 +58,6 @@ def kinds_of(classes: Sequence[type[Any]]) -> list[MessageKind]:
     ]
     if len(kinds) > KINDS_MAX:
         raise ScenarioMistake(
-            f"its classes have {len(kinds)} kinds of message in all, and at most {KINDS_MAX} can be told apart"
+            f"its classes have {len(kinds)} kinds of message in all, but at most {KINDS_MAX} can be told apart"
         )
     return kinds

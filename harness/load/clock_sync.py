@@ -1,4 +1,4 @@
-"""The clocks of the Locust workers' hosts, compared with this one's before and after each phase."""
+"""Compares the clocks of the Locust workers' hosts with this host's clock, before and after each phase."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from harness.ipc import coordinator_clock as clock
 from harness.ipc import messages as msg
 from harness.measure.clock_offset import Exchange, HostClock, Offset, bound_throughout_ns, offset_of
 
-EXCHANGES = 20  # the quickest counts: one in twenty meets no queue on its way
+EXCHANGES = 20  # the quickest counts, because one in twenty is likely to meet no queue on its way
 PAUSE_S = 0.005
 ANSWER_TIMEOUT_S = 5.0
 
 
 class WorkerClocks:
-    """Asks each worker what time it is. A worker that shares this clock is told by that, and asked no more."""
+    """Asks each worker for its time. A worker on this host's clock is recognized by its answer and asked only once."""
 
     def __init__(self, ask: Callable[[str], None]) -> None:
-        """`ask` sends msg.AskTime to that worker; its answer is handed to `hear`."""
+        """`ask` sends msg.AskTime to a worker, by its id; the caller passes the answer to `hear`."""
         self._ask = ask
         self._answers: dict[str, AsyncResult] = {}
         self._offsets: dict[str, Offset] = {}
         self._bounds_ns: dict[str, int] = {}
 
     def compare(self, workers: Iterable[str]) -> dict[str, int]:
-        """Blocks until all have answered; returns by how much each is ahead, in ns. Raises TimeoutError.
+        """Block until all have answered, and return by how many ns each clock is ahead. Raises TimeoutError.
 
-        Asked again, it also tells how wrong the last answer had become.
+        A second call also bounds how wrong the first offset had become by then.
         """
         workers = list(workers)
         asking = [gevent.spawn(self._compare, worker) for worker in workers]
@@ -48,23 +48,22 @@ class WorkerClocks:
             asked_ns = time.time_ns()
             self._ask(worker)
             try:
-                told, heard_ns = answer.get(timeout=ANSWER_TIMEOUT_S)
+                reading, heard_ns = answer.get(timeout=ANSWER_TIMEOUT_S)
             except gevent.Timeout as late:
-                raise TimeoutError(
-                    f"a Locust worker did not say what time it is within {ANSWER_TIMEOUT_S:g} s"
-                ) from late
-            if told.clock == clock.identity():
+                raise TimeoutError(f"a Locust worker did not report its time within {ANSWER_TIMEOUT_S:g} s") from late
+            if reading.clock == clock.identity():
                 return Offset()
-            exchanges.append(Exchange(asked_ns, told.host_ns, heard_ns))
+            exchanges.append(Exchange(asked_ns, reading.host_ns, heard_ns))
             gevent.sleep(PAUSE_S)
         return offset_of(exchanges)
 
-    def hear(self, worker: str, told: msg.Time, heard_ns: int) -> None:
+    def hear(self, worker: str, reading: msg.Time, heard_ns: int) -> None:
+        """Take a worker's answer, which arrived at `heard_ns`."""
         if (answer := self._answers.get(worker)) is not None:
-            answer.set((told, heard_ns))
+            answer.set((reading, heard_ns))
 
-    def seen(self, worker: str, rank: int) -> HostClock | None:
-        """What is known of that worker's clock; None: it is this one."""
+    def host_clock(self, worker: str, rank: int) -> HostClock | None:
+        """Return the offset of that worker's clock and its bound; None if the worker uses this host's clock."""
         offset = self._offsets.get(worker, Offset())
         if offset == Offset():
             return None

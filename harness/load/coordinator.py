@@ -1,6 +1,6 @@
-"""All member pools of a test as one: the coordinator gives them orders, hears their answers and asks for one result.
+"""The coordinator of all member pools of a test: it gives them orders and merges their answers into one result.
 
-It runs in Locust's local runner, beside the only pool, or in Locust's master, above the pools of the workers.
+It runs in Locust's local runner, beside the only pool, or in Locust's master, above the workers' pools.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from harness.load.classes import kinds_of, plan_classes
 from harness.load.clock_sync import WorkerClocks
 from harness.load.frame_budget import check_frames
 from harness.load.locust_stats import add_row, clear_rows, stats_csv
-from harness.load.merge import Owed, PhaseFacts, merge, merge_second, owed, total
-from harness.load.mistakes import ScenarioMistake, scenario_of, told
+from harness.load.merge import Outstanding, PhaseFacts, merge, merge_second, outstanding, total
+from harness.load.mistakes import ScenarioMistake, mistake_text, scenario_of
 from harness.load.process_usage import Usage, all_used, numbered
 from harness.measure.clock_offset import HostClock
 
 ANSWER_TIMEOUT_S = 30.0
 PROBE_SLACK_S = 10.0
-# A phase is over when nothing is owed any more and it has been quiet for a moment (a duplicate may follow), or when
-# nothing at all has come for as long as its patience lasts and nothing more can, or when it never gets quiet.
+# The drain of a phase ends when nothing is outstanding and it has been quiet for a moment (a duplicate may follow), or
+# when nothing has come for the phase's patience and nothing more can come, or after DRAIN_MAX_S if it never gets quiet.
 QUIET_S = 0.25
 DRAIN_MAX_S = 10.0  # beyond its patience
 CHECK_S = 0.02
@@ -44,7 +44,7 @@ Answer = TypeVar("Answer", bound=msg.Struct)
 
 
 class Worker:
-    """One Locust process with a pool, as seen from here."""
+    """One Locust process with a pool, as the coordinator sees it."""
 
     def __init__(self, identity: str, rank: int) -> None:
         self.identity = identity
@@ -69,7 +69,7 @@ class Coordinator:
         self, environment: Environment, on_news: Callable[[msg.FromCoordinator | msg.MemberFailed], None]
     ) -> None:
         self._environment = environment
-        self._runner = cast(Any, environment.runner)  # what it sends and takes has no types
+        self._runner = cast(Any, environment.runner)  # Locust does not type what a runner sends and receives
         self._on_news = on_news
         self._decode = msgspec.msgpack.Decoder(msg.FromMemberPool).decode
         self._workers: dict[str, Worker] = {}
@@ -84,9 +84,9 @@ class Coordinator:
         self._frames_per_s = 0.0
         self._classes: list[ClassPlan] = []
         self._kinds: list[MessageKind] = []
-        self._class_rates: dict[str, float] = {}  # of members at their most active; empty: not known
+        self._class_rates: dict[str, float] = {}  # messages per second at their most active; empty: not known
         self._rate_scale = 1.0
-        # What the next test will be, for a shape that is asked for members before the test has begun.
+        # Returns the load of the next test, for a shape whose tick Locust calls before the test has begun.
         self.upcoming: Callable[[], msg.Load] | None = None
         self.joined = 0
         self.failures: list[str] = []
@@ -102,16 +102,16 @@ class Coordinator:
         return self._load
 
     def forget(self) -> None:
-        """The test is over; another may come."""
+        """End the test; another may follow."""
         self._load = None
 
     # --- pools
 
     def assemble(self, load: msg.Load, urls: list[str], frames_per_s: float) -> None:
-        """A pool in each Locust process that is there; the gateways take so many frames from one member.
+        """Make a pool in each connected Locust process. `frames_per_s` is what the gateways accept from one member.
 
-        Raises TimeoutError, and UsageError for a process that differs, for a scenario that cannot be and for a load
-        that is too fast for these gateways.
+        Raises TimeoutError, and UsageError for a process with another version or scenario, for a mistake in the
+        scenario, and for a load that is too fast for these gateways.
         """
         check_frames(load, frames_per_s)
         self._load, self._frames_per_s = load, frames_per_s
@@ -122,7 +122,7 @@ class Coordinator:
             self._kinds = kinds_of(self._environment.user_classes)
             self._classes = plan_classes(self._environment.user_classes, load.members, identities)
         except ScenarioMistake as problem:
-            raise UsageError(told(problem, scenario_of(self._environment))) from problem
+            raise UsageError(mistake_text(problem, scenario_of(self._environment))) from problem
         self._workers = {identity: Worker(identity, rank) for rank, identity in enumerate(identities)}
         for worker in self._workers.values():
             ranks = {"worker": worker.rank, "workers": len(identities)}
@@ -134,7 +134,7 @@ class Coordinator:
         self._compare_clocks()
 
     def _compare_clocks(self) -> None:
-        """Tell the workers how far their clocks are ahead of this one."""
+        """Measure how far the workers' clocks are ahead of this one, and tell each worker."""
         if not isinstance(self._runner, MasterRunner):
             return
         for identity, ahead_ns in self._clocks.compare(self._workers).items():
@@ -144,7 +144,7 @@ class Coordinator:
     def _identities(self) -> list[str]:
         if not isinstance(self._runner, MasterRunner):
             return ["local"]
-        # Locust's dispatcher hands out users in this order too, so that the numbers of members have no gaps.
+        # Locust's dispatcher assigns users in this order too, so that the numbers of members have no gaps.
         return sorted(client.id for client in self._runner.clients.ready)
 
     def _send(self, worker: Worker, order: msg.ToMemberPool) -> None:
@@ -155,7 +155,7 @@ class Coordinator:
             self._send(worker, order)
 
     def _watch_workers(self, workers: dict[str, Worker]) -> None:
-        """Note which workers are gone, by Locust's own heartbeat, as long as their test is under way."""
+        """Drop workers that Locust's own heartbeat reports as gone, as long as their test runs."""
         while isinstance(self._runner, MasterRunner) and workers is self._workers and self._load is not None:
             for identity in list(workers):
                 node = self._runner.clients.get(identity)
@@ -167,19 +167,19 @@ class Coordinator:
             gevent.sleep(CHECK_S)
 
     def _await(self, answer: Callable[[Worker], Answer | None], timeout_s: float) -> list[Answer]:
-        """The answers of all workers that are still there; raises TimeoutError."""
+        """Return the answers of all workers that are still connected; raises TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while any(answer(worker) is None for worker in self._workers.values()):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"a Locust worker gave no answer within {timeout_s:g} s")
+                raise TimeoutError(f"a Locust worker did not answer within {timeout_s:g} s")
             gevent.sleep(CHECK_S)
-        return [given for worker in self._workers.values() if (given := answer(worker)) is not None]
+        return [found for worker in self._workers.values() if (found := answer(worker)) is not None]
 
-    def _hear(self, **given: Any) -> None:
+    def _hear(self, **event: Any) -> None:
         heard_ns = time.time_ns()
-        carrier = given["msg"]
+        carrier = event["msg"]
         worker = self._workers.get(carrier.node_id)
-        if worker is not None:  # else it is of an earlier test, or was thought lost
+        if worker is not None:  # else the message is from an earlier test, or from a worker that was considered lost
             news = self._decode(carrier.data)
             if isinstance(news, msg.Time):
                 self._clocks.hear(worker.identity, news, heard_ns)
@@ -218,9 +218,9 @@ class Coordinator:
     # --- phases
 
     def probe(self, order: msg.Probe) -> str | None:
-        """Blocks until every member hears what it must; returns what is wrong, or None.
+        """Block until every member hears what it must; return None, or what is wrong.
 
-        Raises TimeoutError, and UsageError where nobody would say anything, or somebody more than the gateways take.
+        Raises TimeoutError, and UsageError if no member would say anything, or one more than the gateways accept.
         """
         self._learn_rates()
         for worker in self._workers.values():
@@ -230,30 +230,30 @@ class Coordinator:
         return next((answer.problem for answer in answers if answer.problem is not None), None)
 
     def _learn_rates(self) -> None:
-        """What the members would say together, to be made the run's rate: a class may say less than its part, or more.
+        """Learn the sum of the members' rates, and the factor that makes it the run's rate.
 
-        Where not all are there yet, because a shape lets them come, what its classes say by themselves must do.
+        If a shape adds members later, so that not all have been spawned yet, the members' own rates are used unscaled.
         """
         assert self._load is not None
         for worker in self._workers.values():
             worker.rates = None
         self._order(msg.AskRates())
         answers = self._await(lambda worker: worker.rates, ANSWER_TIMEOUT_S)
-        there = sum(of_class.members for answer in answers for of_class in answer.classes.values())
-        busiest_per_s = max(of_class.busiest_per_s for answer in answers for of_class in answer.classes.values())
-        if there != self._load.members:
+        spawned = sum(each.members for answer in answers for each in answer.classes.values())
+        busiest_per_s = max(each.busiest_per_s for answer in answers for each in answer.classes.values())
+        if spawned != self._load.members:
             check_frames(self._load, self._frames_per_s, busiest_per_s)
             return
         rates: Counter[str] = Counter()
         for answer in answers:
-            rates.update({name: of_class.rate_per_s for name, of_class in answer.classes.items()})
-        together = math.fsum(rates.values())
-        if together == 0:
+            rates.update({name: each.rate_per_s for name, each in answer.classes.items()})
+        sum_per_s = math.fsum(rates.values())
+        if sum_per_s == 0:
             raise UsageError(
-                f"the scenario {scenario_of(self._environment)} says nothing: rate_per_s() gives 0 for each of its "
-                f"{there} members; let some say more"
+                f"the scenario {scenario_of(self._environment)} sends no messages: rate_per_s() returns 0 for each of "
+                f"its {spawned} members; return more for some of them"
             )
-        scale = self._load.rate_per_s / together
+        scale = self._load.rate_per_s / sum_per_s
         self._rate_scale = 1.0 if math.isclose(scale, 1.0, rel_tol=1e-6) else scale
         self._class_rates = {name: rate * self._rate_scale for name, rate in rates.items()}
         check_frames(self._load, self._frames_per_s, busiest_per_s * self._rate_scale)
@@ -282,17 +282,17 @@ class Coordinator:
         self._faults_ns.append(at_ns)
 
     def result(self) -> msg.PhaseResult:
-        """Blocks until the phase has ended and what is in flight has come, or has been waited for long enough.
+        """Block until the phase has ended and its deliveries have drained, then return its result.
 
-        Raises TimeoutError.
+        Raises TimeoutError, and UsageError if no member has called `say`.
         """
         phase = self._phase
         assert phase is not None
         while time.time_ns() < self._end_ns:
-            gevent.sleep(CHECK_S)  # end_now may bring it nearer
+            gevent.sleep(CHECK_S)  # end_now may move the end forward
         used = self._master.end()
         unsaid = self._await(lambda worker: worker.unsaid, ANSWER_TIMEOUT_S)
-        if phase.name == "measure":  # who is silent during the warm-up may speak later
+        if phase.name == "measure":  # members that are silent during the warm-up may speak later
             self._check_speaking(unsaid)
         drained = self._drain(phase.patience_s)
         self._order(msg.ClosePhase())
@@ -305,20 +305,19 @@ class Coordinator:
         del reports
         for worker in self._workers.values():
             worker.begin_phase()
-        collect_seldom()  # what was judged is much, and the next phase is about to begin
+        collect_seldom()  # the judged reports are large, and the next phase is about to begin
         return result
 
     def _check_speaking(self, unsaid: list[msg.Unsaid]) -> None:
         if unsaid and self.joined and not any(each.speaks for each in unsaid):
-            raise UsageError(
-                f"the scenario {scenario_of(self._environment)} says nothing: none of its tasks has called self.say"
-            )
+            scenario = scenario_of(self._environment)
+            raise UsageError(f"the scenario {scenario} sends no messages: none of its tasks has called self.say")
 
     def _drain(self, patience_s: float) -> bool:
-        """Wait until it is quiet; returns whether nothing is owed any more that may still come."""
+        """Wait until it is quiet, and return whether nothing that may still come is outstanding."""
         began = changed = time.monotonic()
         before: list[msg.DrainProgress] = []
-        missing: Owed | None = None
+        missing: Outstanding | None = None
         while time.monotonic() - began < patience_s + DRAIN_MAX_S:
             gevent.sleep(CHECK_S)
             progress = [worker.progress for worker in self._workers.values() if worker.progress is not None]
@@ -326,17 +325,17 @@ class Coordinator:
                 before, changed, missing = progress, time.monotonic(), None
             quiet_s = time.monotonic() - changed
             if quiet_s > QUIET_S and missing is None:
-                missing = self._still_owed()
+                missing = self._outstanding()
             if missing is not None and (not missing.anything or (quiet_s > patience_s and not missing.may_come)):
                 return True
         return False
 
-    def _still_owed(self) -> Owed:
+    def _outstanding(self) -> Outstanding:
         for worker in self._workers.values():
             worker.histories = None
         self._order(msg.Collect())
         answers = self._await(lambda worker: worker.histories, ANSWER_TIMEOUT_S)
-        return owed(answers)
+        return outstanding(answers)
 
     def _facts(self, phase: msg.BeginPhase, drained: bool, master: msg.Used) -> PhaseFacts:
         return PhaseFacts(
@@ -364,13 +363,13 @@ class Coordinator:
         return all_used([*(numbered(used, rank + 1) for rank, used in parts), master])
 
     def _host_clocks(self) -> list[HostClock]:
-        seen = [self._clocks.seen(identity, worker.rank + 1) for identity, worker in self._workers.items()]
-        return [each for each in seen if each is not None]
+        clocks = [self._clocks.host_clock(identity, worker.rank + 1) for identity, worker in self._workers.items()]
+        return [each for each in clocks if each is not None]
 
     # --- seconds
 
     def _close_seconds(self, *, last: bool = False) -> None:
-        """Report every second of which all workers have reported."""
+        """Report every second that all workers have reported; the last time, also seconds that only some reported."""
         while self._workers:
             newest = min(max(worker.ticks, default=-1) for worker in self._workers.values())
             if last:
@@ -391,15 +390,18 @@ class Coordinator:
 
 
 def _check_same(assembled: msg.Assembled, sources: Mapping[str, str]) -> None:
-    """A worker on another host has its own chatbench, and its own copies of the scenarios. Raises UsageError."""
+    """Compare a worker's chatbench and scenarios with ours: another host has its own copies. Raises UsageError."""
     if assembled.version != version("chatbench"):
         raise UsageError(
-            f"a Locust worker has chatbench {assembled.version}, and here it is {version('chatbench')}; "
-            "install the same"
+            f"a Locust worker has chatbench {assembled.version}, but this host has {version('chatbench')}; "
+            "install the same version on both"
         )
     for member, digest in sources.items():
         if assembled.sources.get(member) != digest:
-            raise UsageError(f"a Locust worker has another {member}, or none; give it the same file of that scenario")
+            raise UsageError(
+                f"a Locust worker has a different class {member}, or none; give it the same file of that scenario"
+            )
 
 
+# A shape finds its coordinator here, because Locust gives it only its runner.
 COORDINATORS: WeakKeyDictionary[Environment, Coordinator] = WeakKeyDictionary()

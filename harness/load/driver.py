@@ -1,12 +1,12 @@
-"""The driver process: Locust as a library, under the orders of chatbench.
+"""The driver process: it runs Locust as a library and takes chatbench's orders.
 
-With one process it is Locust's local runner; with more, its master, and the workers are its children.
-Importing locust patches the process with gevent; it must come first, and asyncio stays out of this process.
+With one process it is Locust's local runner. With more it is Locust's master, and the workers are its children.
+Importing locust patches the process with gevent, so that import comes first, and this process does not use asyncio.
 """
 
 from __future__ import annotations
 
-import locust  # noqa: F401  # isort: skip - for its patches
+import locust  # noqa: F401  # isort: skip - imported for its gevent patches
 
 import logging
 import signal
@@ -27,9 +27,9 @@ from harness.ipc import messages as msg
 from harness.ipc.channel import Channel, ChannelClosed
 from harness.ipc.driver_settings import DriverSettings, WorkerSettings
 from harness.load.member_pool import serve_coordinator
-from harness.load.mistakes import scenario_of, told
+from harness.load.mistakes import mistake_text, scenario_of
 from harness.load.scenario import BrokenScenario, Scenario, load_scenarios
-from harness.load.test_controller import Conducted
+from harness.load.test_controller import TestController
 from harness.load.web_ui import WebDriver
 from harness.load.worker import member_environment
 from harness.services.ports import cannot_listen, free_ports
@@ -40,7 +40,7 @@ EXPECTED_TIMEOUT_S = 300.0
 
 
 def start_runner(settings: DriverSettings, scenarios: list[Scenario]) -> Environment:
-    """An Environment for these scenarios, with a runner and, where more than one process is asked for, its workers."""
+    """Return an Environment for these scenarios, with a runner and, for more than one process, its workers."""
     environment = member_environment(scenarios)
     if settings.run.expect_workers:
         await_workers(environment, settings.run.expect_workers, settings.master)
@@ -53,7 +53,7 @@ def start_runner(settings: DriverSettings, scenarios: list[Scenario]) -> Environ
     runner = environment.create_master_runner("127.0.0.1", port)
     workers = []
     for number in range(1, settings.run.processes + 1):
-        given = WorkerSettings(
+        worker_settings = WorkerSettings(
             master_host="127.0.0.1",
             master_port=port,
             scenarios=[str(scenario.path) for scenario in scenarios],
@@ -61,21 +61,20 @@ def start_runner(settings: DriverSettings, scenarios: list[Scenario]) -> Environ
         )
         argv = [sys.executable, "-m", "harness.load.worker"]
         log = Path(settings.logs) / f"worker-{number}.log"
-        workers.append(
-            spawn(f"Locust worker {number}", argv, log, stdin=msgspec.json.encode(given), secrets=[TOKEN_VARIABLE])
-        )
+        stdin = msgspec.json.encode(worker_settings)
+        workers.append(spawn(f"Locust worker {number}", argv, log, stdin=stdin, secrets=[TOKEN_VARIABLE]))
     deadline = time.monotonic() + WORKERS_TIMEOUT_S
     while len(runner.clients.ready) < settings.run.processes:
         for worker in workers:
             worker.check()
         if time.monotonic() > deadline:
-            raise ServiceFailed(f"not all Locust workers were there within {WORKERS_TIMEOUT_S:g} s")
+            raise ServiceFailed(f"not all Locust workers connected within {WORKERS_TIMEOUT_S:g} s")
         gevent.sleep(0.02)
     return environment
 
 
 def await_workers(environment: Environment, count: int, master: HostPort) -> None:
-    """A master, until so many workers have joined it. Raises UsageError or ServiceFailed."""
+    """Start a master and wait until `count` workers have joined it. Raises UsageError or ServiceFailed."""
     if (why := cannot_listen(master.port, master.host)) is not None:
         raise UsageError(f"--master-bind {master}: {why}")
     runner = environment.create_master_runner(master.host, master.port)
@@ -89,7 +88,7 @@ def await_workers(environment: Environment, count: int, master: HostPort) -> Non
 
 
 class Driver:
-    """One test, begun and ended by chatbench."""
+    """One test, which chatbench starts and ends."""
 
     def __init__(
         self,
@@ -103,10 +102,10 @@ class Driver:
         self._load = msg.Load.of(settings.run, rooms, scenario.choose_options(settings.options))
         self._environment = environment
         scenario.choose_in(self._environment)
-        self._test = Conducted(self._environment, channel)
+        self._test = TestController(self._environment, channel)
 
     def obey(self) -> None:
-        """Act on chatbench's messages until it closes the channel."""
+        """Carry out chatbench's orders until it closes the channel."""
         self._channel.send(msg.Ready(rooms=self._load.rooms))
         while (order := self._channel.receive()) is not None:
             if isinstance(order, msg.Spawn):
@@ -129,18 +128,20 @@ class Driver:
         joined = self._test.coordinator.joined
         if shape is None or runner is None:
             return joined >= self._load.members
-        shape.reset_time()  # type: ignore[no-untyped-call]  # Locust's; its time begins with the load
+        shape.reset_time()  # type: ignore[no-untyped-call]  # Locust's; the shape's time starts with the load
         return runner.shape_last_tick is not None and joined >= runner.shape_last_tick[0]
 
 
 def main() -> None:
-    """`python -m harness.load.driver FD`, settings as JSON on standard input."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # chatbench decides when it ends
+    """Run `python -m harness.load.driver FD`, with DriverSettings as JSON on standard input."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # chatbench decides when this process ends
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     channel: Channel[msg.ToCoordinator] = Channel(socket.socket(fileno=int(sys.argv[1])), msg.ToCoordinator)
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=DriverSettings)
     if settings.run.expect_workers:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # when the channel closes, others' workers are still to be told
+        signal.signal(
+            signal.SIGTERM, signal.SIG_IGN
+        )  # after the channel closes, the workers must still be told to quit
     try:
         paths = [settings.scenario] if settings.web is None else settings.web.scenarios
         scenarios = load_scenarios(paths)
@@ -150,8 +151,8 @@ def main() -> None:
                 Driver(environment, scenarios[0], settings, channel).obey()
             else:
                 WebDriver(environment, scenarios, settings, channel).obey()
-        except SystemExit as problem:  # of a member's code, which gevent hands on to here
-            channel.send(msg.Broken(problem=told(problem, scenario_of(environment))))
+        except SystemExit as problem:  # raised by a member's code; gevent passes it to the main greenlet
+            channel.send(msg.Broken(problem=mistake_text(problem, scenario_of(environment))))
         finally:
             if settings.run.expect_workers and environment.runner is not None:
                 environment.runner.quit()
@@ -160,7 +161,7 @@ def main() -> None:
     except ServiceFailed as problem:
         channel.send(msg.Failed(problem=str(problem)))
     except ChannelClosed:
-        pass  # chatbench is done with us, or gone
+        pass  # chatbench has finished or ended
 
 
 if __name__ == "__main__":

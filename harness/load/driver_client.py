@@ -1,4 +1,4 @@
-"""The driver as chatbench sees it: a process at the other end of a channel."""
+"""The driver process, as chatbench sees it: starts it, sends it orders and receives its messages."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ Expected = TypeVar("Expected", bound=msg.Struct)
 
 
 class DriverProcess:
-    """Starts with the object. Its methods raise UsageError for a scenario that is at fault, else ServiceFailed."""
+    """The driver process, which starts with the object.
+
+    The methods raise UsageError for a mistake in the scenario, and ServiceFailed for every other failure.
+    """
 
     def __init__(
         self, settings: DriverSettings, check_others: Callable[[], None], *, secrets: Sequence[str] = ()
     ) -> None:
-        """`check_others` raises when something else that the load needs has ended; `secrets` as `spawn` has them."""
+        """`check_others` raises if another process that the load needs has ended; `secrets` is as for `spawn`."""
         self._logs = Path(settings.logs)
         self._check_others = check_others
         self._channel: Channel[msg.FromCoordinator]
@@ -44,7 +47,7 @@ class DriverProcess:
             self._fail()
 
     def receive(self, timeout_s: float) -> msg.FromCoordinator | None:
-        """The driver's next message, if one comes in time."""
+        """Return the driver's next message, or None if none comes in time."""
         try:
             news = self._channel.receive(timeout_s)
         except ChannelClosed:
@@ -59,7 +62,7 @@ class DriverProcess:
         return news
 
     def expect(self, kind: type[Expected], timeout_s: float, what: str) -> Expected:
-        """The next message of that kind; what comes before it is passed over."""
+        """Return the next message of that kind, and skip others before it. `what` names the wait in errors."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             news = self.receive(0.1)
@@ -73,8 +76,9 @@ class DriverProcess:
         self._child.await_end()
         audience_log = self._logs / "audience.log"
         audience = f" (audience: {reason_in(audience_log)})" if audience_log.exists() else ""
-        told = f"the driver ended: {reason_in(self._child.log)}{audience}; its logs are in {self._logs}"
-        raise self._child.failed(told)
+        raise self._child.failed(
+            f"the driver ended: {reason_in(self._child.log)}{audience}; its logs are in {self._logs}"
+        )
 
     def stop(self) -> None:
         self._channel.close()  # the driver and its audiences end when it closes

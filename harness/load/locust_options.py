@@ -1,4 +1,4 @@
-"""The load as options of Locust: of its command line, and so fields of its web UI."""
+"""The load as options of Locust's command line, which Locust also shows as fields of its web UI."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ from harness.load.member import Member
 
 
 def add_load_options(parser: LocustArgumentParser) -> None:
-    """What every scenario takes."""
-    parser.add_argument("--rate", type=float, default=20.0, help="messages per second of all members together")
-    parser.add_argument("--rooms", type=int, default=0, help="rooms; 0: the scenario's own number")
-    parser.add_argument("--payload", type=int, default=100, help="mean bytes of a message's text")
-    parser.add_argument("--payload-sizes", choices=list(SPREADS), default="fixed", help="how sizes spread around it")
-    parser.add_argument("--seed", type=int, default=1, help="of the load's random choices")
+    """Add the options that every scenario has."""
+    parser.add_argument("--rate", type=float, default=20.0, help="messages per second from all members together")
+    parser.add_argument("--rooms", type=int, default=0, help="number of rooms; 0: the scenario's own number")
+    parser.add_argument("--payload", type=int, default=100, help="mean size of a message's text, in bytes")
+    parser.add_argument(
+        "--payload-sizes", choices=list(SPREADS), default="fixed", help="how sizes are spread around the mean"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of the load's random choices")
 
 
 def add_scenario_options(parser: LocustArgumentParser, scenarios: Iterable[type[Member]]) -> None:
-    """What these take of their own."""
+    """Add the options that these scenarios define themselves."""
     options = {name: (scenario, default) for scenario in scenarios for name, default in scenario.options.items()}
     for name, (scenario, default) in options.items():
-        whose = Path(inspect.getfile(scenario)).stem
-        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"of {whose}")
+        owner = Path(inspect.getfile(scenario)).stem
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"option of {owner}")
 
 
 def load_of(options: Namespace, members: int, classes: Sequence[type[Member]]) -> msg.Load:
-    """What those options ask of so many members of these classes. Raises ScenarioMistake."""
+    """Return the load that these options describe, for so many members of these classes. Raises ScenarioMistake."""
     return msg.Load(
         members=members,
         rooms=options.rooms or rooms_for(classes, members),

@@ -1,11 +1,11 @@
-"""A scenario under plain `locust -f`: services, audience and phases without `chatbench run`.
+"""Runs a scenario under plain `locust -f`, with services, audience and phases but without `chatbench run`.
 
     locust -f scenarios/big_room.py --headless -u 100 -t 20s --arch plan1
     locust -f scenarios/big_room.py --host ws://127.0.0.1:20001,ws://127.0.0.1:20002
 
-With --host the gateways there are used; without it `chatbench up` is started as a child. There is no warm-up and
-no record: members speak from the moment they joined until Locust stops, then the ledger's verdict is logged.
-Locust's own --processes, --master and --worker spread the members, with an audience for each worker.
+With --host, members use the gateways at those URLs. Without it, `chatbench up` is started as a child process. There is
+no warm-up and no record: members speak from their join until Locust stops, and then the ledger's verdict is logged.
+Locust's own --processes, --master and --worker spread the members, with one audience for each worker.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ log = logging.getLogger("chatbench")
 
 
 def install(events: Events) -> None:
-    """Hook into Locust's own start; these events are not fired where chatbench uses Locust as a library."""
+    """Hook into Locust's start. These events do not fire when chatbench uses Locust as a library."""
     events.init_command_line_parser.add_listener(_add_options)  # type: ignore[no-untyped-call]  # Locust's
     events.init.add_listener(_on_init)  # type: ignore[no-untyped-call]  # Locust's
 
 
 def uninstall_options(events: Events) -> None:
-    """For a web UI that has options of its own; a scenario that installed nothing has none to take away."""
+    """Remove the options again, for a web UI that adds its own. Nothing happens if they were never installed."""
     with contextlib.suppress(ValueError):
         events.init_command_line_parser.remove_listener(_add_options)  # type: ignore[no-untyped-call]  # Locust's
 
@@ -65,16 +65,18 @@ def _add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--arch",
         default=baseline_of(candidates()),
-        help="architecture to start when there is no --host",
+        help="architecture to start if there is no --host",
         include_in_web_ui=False,
     )
-    parser.add_argument("--gateways", type=int, help="gateway processes to start then", include_in_web_ui=False)
+    parser.add_argument(
+        "--gateways", type=int, help="gateway processes to start if there is no --host", include_in_web_ui=False
+    )
     add_load_options(parser)
-    add_scenario_options(parser, _scenarios())
+    add_scenario_options(parser, _member_classes())
 
 
-def _scenarios() -> list[Any]:
-    """Every class of members there is: Locust has imported the locustfile by now."""
+def _member_classes() -> list[Any]:
+    """Return every class of members: Locust has imported the locustfile by now."""
     return [member for member in Member.__subclasses__() if not member.abstract]
 
 
@@ -82,17 +84,17 @@ def _on_init(environment: Environment, **_: Any) -> None:
     logs = make_logs_folder()
     if not isinstance(environment.runner, WorkerRunner):
         Standalone(environment, environment.parsed_options or Namespace(), logs)
-    if not isinstance(environment.runner, MasterRunner):  # which has no members of its own
+    if not isinstance(environment.runner, MasterRunner):  # a master has no members of its own
         serve_coordinator(environment, logs / "audience.log")
 
 
 def _gateways(host: str) -> list[str]:
-    """Of --host; raises UsageError."""
+    """Return the gateway URLs in --host; raises UsageError."""
     return [gateway_url("--host", url) for url in host.split(",")]
 
 
 class Standalone:
-    """Stands in for chatbench run in a Locust process of its own."""
+    """Does the work of `chatbench run` inside a Locust process that the user started."""
 
     def __init__(self, environment: Environment, options: Namespace, logs: Path) -> None:
         self._environment = environment
@@ -130,7 +132,7 @@ class Standalone:
         raise ServiceFailed(f"chatbench up took longer than {UP_TIMEOUT_S:g} s: {reason_in(output)}")
 
     def _on_start(self, **_: Any) -> None:
-        """A new audience and ledger for each test; the web UI can start several, one after the other."""
+        """Make a new audience and ledger for each test; the web UI can start several, one after the other."""
         try:
             self._coordinator.assemble(self._load(), self._urls, self._frames_per_s())
         except (UsageError, ScenarioMistake, TimeoutError) as problem:
@@ -141,7 +143,10 @@ class Standalone:
         self._measuring = True
 
     def _frames_per_s(self) -> float:
-        """What the gateways take from one member; where none says so, members find out what is wrong there."""
+        """Return the smallest limit of the gateways on one member's frames per second; infinite if none answers.
+
+        If a gateway does not answer, the members' joins fail and report why.
+        """
         answers = [ask(url, "/about", About, own_token(), ANSWER_TIMEOUT_S) for url in self._urls]
         return min((about.frames_per_s for about in answers if about is not None), default=math.inf)
 
@@ -174,7 +179,7 @@ class Standalone:
         log.info("duplicated %d, out of order %d", v.duplicated, v.reordered)
         log.info("delivery latency p50 %s ms, p99 %s ms (no warm-up was discarded)", latency.p50, latency.p99)
         if result.workers_lost:
-            lost = f"{result.workers_lost} Locust workers were lost: their members count for nothing"
+            lost = f"{result.workers_lost} Locust workers were lost, and their members are not counted"
             self._fail(lost, ExitCode.SERVICE_FAILED)
 
     def _check_joined(self) -> None:
@@ -184,13 +189,13 @@ class Standalone:
             self._fail(f"{joined} members could join, others could not: {why}", ExitCode.SERVICE_FAILED)
 
     def _fail(self, problem: str, code: ExitCode) -> None:
-        """The first that fails decides what Locust exits with."""
+        """Log the problem. The first failure decides Locust's exit code."""
         log.error("%s", problem)
         if self._environment.process_exit_code is None:
             self._environment.process_exit_code = code
 
     def _give_up(self, problem: str, code: ExitCode) -> None:
-        """End the test; without the web UI, where another can be started, also Locust."""
+        """End the test. Without the web UI, which can start another test, end Locust too."""
         self._fail(problem, code)
         runner: Any = self._environment.runner
         gevent.spawn(runner.stop if self._environment.web_ui is not None else runner.quit)

@@ -1,4 +1,4 @@
-"""Locust's own statistics: chatbench's rows in them, whole batches at a time, and its tables as CSV."""
+"""Locust's own statistics: adds chatbench's rows in batches, and writes Locust's tables as CSV."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from locust.stats import CSVWriter, RequestStats, StatsEntry
 from harness.core.escapes import SpreadsheetRows
 
 ROW_TYPE = "chat"  # the "method" of all rows in Locust's statistics
-KEPT_ROWS = ("connect", "join")  # these happen before any phase, and only once
+KEPT_ROWS = ("connect", "join")  # members connect and join once, before any phase
 
 
 def add_row(stats: RequestStats, name: str, latencies_ms: Mapping[float, int]) -> None:
-    """Add many responses to the row at once, as Locust itself merges a worker's report; latency in ms -> count."""
+    """Add many responses to the row at once, as Locust merges a worker's report. `latencies_ms`: latency -> count."""
     counts = locust_ms(latencies_ms)
     if not counts:
         return
@@ -37,9 +37,9 @@ def add_row(stats: RequestStats, name: str, latencies_ms: Mapping[float, int]) -
 
 
 def clear_rows(stats: RequestStats) -> None:
-    """Begin all rows anew, except those of what happens only once."""
+    """Clear all rows except KEPT_ROWS."""
     before = [stats.get(name, ROW_TYPE) for name in KEPT_ROWS]
-    stats.clear_all()  # makes every entry anew
+    stats.clear_all()  # replaces every entry, so the ones in `before` stay as they are
     for entry in before:
         if entry.num_requests:
             _extend(stats, entry)
@@ -51,14 +51,14 @@ def _extend(stats: RequestStats, entry: StatsEntry) -> None:
 
 
 def stats_csv(environment: Environment) -> str:
-    """Locust's table of requests."""
+    """Return Locust's table of requests as CSV."""
     out = io.StringIO()
     SafeStatsCSV(environment, locust.stats.PERCENTILES_TO_REPORT).requests_csv(csv.writer(out))
     return out.getvalue()
 
 
 class SafeStatsCSV(locust.stats.StatsCSV):
-    """Locust's tables, in which no spreadsheet takes a name or message of the locustfile for a formula."""
+    """Locust's tables, escaped so that no spreadsheet runs a name or message of the locustfile as a formula."""
 
     def requests_csv(self, csv_writer: CSVWriter) -> None:
         super().requests_csv(SpreadsheetRows(csv_writer))
@@ -71,7 +71,7 @@ class SafeStatsCSV(locust.stats.StatsCSV):
 
 
 def locust_ms(latencies_ms: Mapping[float, int]) -> Counter[int]:
-    """Counts by whole milliseconds, in the steps that Locust keeps: 1 below 100, 10 below 1000, and so on."""
+    """Return counts by milliseconds, rounded to the steps that Locust uses: 1 below 100, 10 below 1000, and so on."""
     rounded: Counter[int] = Counter()
     for latency_ms, count in latencies_ms.items():
         ms, step = round(latency_ms), 1

@@ -1,4 +1,4 @@
-"""What a locustfile uses: a Locust user that is a member of chat rooms, and the base of a shape over their number.
+"""The classes that a locustfile uses: Member, a Locust user that chats in rooms, and Shape, the base of load shapes.
 
     from locust import task
     from chatbench.locust import Member
@@ -11,8 +11,8 @@
         def talk(self):
             self.say(self.text())
 
-`say` waits for the member's next turn in an open-loop schedule (Poisson arrivals) and sends then. Latency counts
-from that intended moment, so a slow driver or gateway cannot make the load thinner and itself look faster.
+`say` waits for the member's next turn in an open-loop schedule (Poisson arrivals) and then sends. Latency counts from
+that intended moment, so a slow driver or gateway cannot reduce the load and thereby look faster.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ from harness.load.member_pool import MEMBER_POOLS, NotJoined
 from harness.load.mistakes import ScenarioMistake, number_from, room_name, text_to_say
 
 NEVER_NS = 1 << 62
-TURNS_SKIPPED_MAX = 100_000  # who has been so inactive for so long stays silent
+TURNS_SKIPPED_MAX = 100_000  # a member whose activity rejects so many turns in a row stays silent for the phase
 
 
 class Member(User):
     """A member with a socket of its own. Subclass it in a locustfile."""
 
     abstract = True
-    # The scenario's own options, and what they are where the user does not say so with `--set NAME=VALUE`.
+    # The scenario's own options with their defaults, which the user changes with `--set NAME=VALUE`.
     options: ClassVar[dict[str, Option]] = {}
-    # What those that are numbers must lie between, where not any number will do.
+    # The (lowest, highest) values allowed for options that are numbers. Options without a range take any number.
     option_ranges: ClassVar[dict[str, tuple[float, float]]] = {}
-    # Whether one who comes back to a room, after a break or a `hang_up`, asks for what was said there meanwhile.
+    # Whether a member that returns to a room, after a break or a `hang_up`, asks for the messages it missed.
     resumes: ClassVar[bool] = False
-    # What kinds of message its members say, for a scenario that wants to know what became of each; see `say`.
+    # The kinds of message that members of this class send. The record has the results of each; see `say`.
     kinds: ClassVar[tuple[str, ...]] = ("chat",)
 
     def __init__(self, environment: Environment) -> None:
@@ -58,7 +58,7 @@ class Member(User):
         self.load: msg.Load = self._pool.load
         self.seat = self._pool.admit(self)
         self.index = self.seat.number
-        # The same members speak the same way in every run.
+        # Seeded by the member's number, so that each member behaves the same in every run with the same seed.
         self.random = Random(f"{self.load.seed}/{self.index}/{self._pool.sequences[self.index]}")
         self._first_kind = self._pool.first_kinds[type(self).__name__]
         self._rooms: list[str] = []
@@ -77,47 +77,48 @@ class Member(User):
 
     @classmethod
     def rooms_for(cls, members: int) -> int:
-        """How many rooms so many members make, where the user does not say."""
+        """Return the number of rooms, 1 to `members`, for a run without `--rooms`."""
         return 1
 
     def rate_per_s(self) -> float:
-        """Messages per second of this member at its most active; 0 for one who only listens.
+        """Return this member's messages per second at its most active, or 0 if it only listens.
 
-        It counts beside the others': all of them are scaled alike, so that together they make the run's rate.
+        Only its proportion to other members' rates matters: all rates are scaled so that their sum is the run's rate.
         """
         return self._class_rate_per_s / self.class_members
 
     def wait_time(self) -> float:
-        """Seconds between two tasks: none, as `say` paces. A locustfile may set a wait_time of its own on top."""
+        """Return the seconds between two tasks: 0, because `say` waits. A locustfile may add a wait_time of its own."""
         self._pool.watch.note_task(self)
         return 0.0
 
     def activity(self, elapsed_s: float) -> float:
-        """From 0 to 1: with how much of its rate the member speaks so long after the beginning of the load."""
+        """Return the share of its rate, 0 to 1, at which the member speaks `elapsed_s` seconds after the load began."""
         return 1.0
 
     def read_bytes_per_s(self) -> float | None:
-        """How fast the member reads what it is sent; None: as fast as it comes."""
+        """Return how fast the member reads, in bytes per second, 1 or more; None means as fast as data arrives."""
         return None
 
     # --- what a locustfile calls
 
     @property
     def class_members(self) -> int:
-        """How many members of this one's class there are when all are there."""
+        """The number of members of this member's class once all have been spawned."""
         return max(1, self._pool.classes[type(self).__name__].members)
 
     @property
     def room_number(self) -> int:
-        """A room for this member, 0 <= n < load.rooms.
+        """The number of a room for this member, 0 <= n < load.rooms.
 
-        Each class is spread evenly over the rooms: all rooms are alike in size, and each is spread over all gateways.
+        Each class is spread evenly over the rooms, so that all rooms have about the same size and each room's members
+        are spread over all gateways.
         """
         return self._place * self.load.rooms // self.class_members
 
     @property
     def place_in_room(self) -> int:
-        """How many members of its class and of the same room_number come before this one."""
+        """How many members of the same class and the same room_number come before this one."""
         return self._place - -(-self.room_number * self.class_members // self.load.rooms)
 
     @property
@@ -126,34 +127,37 @@ class Member(User):
 
     @property
     def _class_rate_per_s(self) -> float:
-        """Each class's part of the run's rate is its part of the members."""
+        """The class's messages per second: its share of the run's rate is its share of the members."""
         planned = sum(plan.members for plan in self._pool.classes.values())
         return self.load.rate_per_s * self.class_members / planned
 
     def rate_of_few(self, one_in: int) -> float:
-        """This member's messages per second where only one in so many of its class in its room talks, at least two."""
-        # Two, so that with two gateways somebody talks on each. A class may have fewer members than there are rooms.
+        """Return this member's rate if one in `one_in` members of its class talks in each room, at least two members.
+
+        Members that do not talk get 0. The unit is messages per second, as for `rate_per_s`.
+        """
+        # Two, so that with two gateways a member talks on each. A class may have fewer members than there are rooms.
         rooms = min(self.load.rooms, self.class_members)
         room_size = self.class_members // rooms
         talkers = min(room_size, max(2, room_size // one_in))
         return self._class_rate_per_s / rooms / talkers if self.place_in_room < talkers else 0.0
 
     def most_active_rate_per_s(self) -> float:
-        """What `rate_per_s` gives; raises ScenarioMistake for what is no rate."""
+        """Return `rate_per_s()`; raises ScenarioMistake if that is not a number of 0 or more."""
         return number_from(self.rate_per_s(), f"{type(self).__name__}.rate_per_s()", self.rate_per_s, 0)
 
     @property
     def phase_elapsed_s(self) -> float:
-        """Since the beginning of the phase, warm-up or measurement; 0 before the first."""
+        """Seconds since the current phase, warm-up or measurement, began; 0 before the first phase."""
         phase = self._pool.phase
         return 0.0 if phase is None else (time_ns() - phase.start_ns) / 1e9
 
     def option(self, name: str) -> float:
-        """The value of a scenario's own option that is a number."""
+        """Return the value of one of the scenario's own options that is a number."""
         return option_of(self.load, name)
 
     def join(self, room: str) -> None:
-        """Connect if not connected, and join; returns when the gateway has answered."""
+        """Connect if not connected, and join the room; returns when the gateway has confirmed the join."""
         room = room_name(room)
         self._pool.watch.note_join(self)
         try:
@@ -164,36 +168,39 @@ class Member(User):
         self._rooms.append(room)
 
     def _reading_bytes_per_s(self) -> float | None:
-        given = self.read_bytes_per_s()
-        if given is None:
+        bytes_per_s = self.read_bytes_per_s()
+        if bytes_per_s is None:
             return None
-        return number_from(given, f"{type(self).__name__}.read_bytes_per_s()", self.read_bytes_per_s, 1)
+        return number_from(bytes_per_s, f"{type(self).__name__}.read_bytes_per_s()", self.read_bytes_per_s, 1)
 
     def leave(self, room: str) -> None:
-        self._pool.watch.note_asked(self)
+        """Leave the room; the connection remains."""
+        self._pool.watch.note_request(self)
         self._check_joined(room)
         self._rooms.remove(room)
         self._pool.ask_audience(msg.Exit(member=self.index, room=room))
 
     def hang_up(self) -> None:
-        """Close the connection, and with it leave every room."""
-        self._pool.watch.note_asked(self)
+        """Leave every room and close the connection."""
+        self._pool.watch.note_request(self)
         self._rooms.clear()
         self._pool.ask_audience(msg.HangUp(member=self.index))
 
     def say(self, text: str, room: str | None = None, kind: str | None = None) -> None:
-        """Wait for the next turn, then send to the room (by default the one joined last). Does not await the ack.
+        """Wait for the next turn, then send to the room (by default the one joined last). Does not wait for the ack.
 
-        `kind` is one of the class's `kinds`, by default the first; the record has figures for each.
+        `kind` is one of the class's `kinds`, by default the first; the record has the results of each kind.
         """
         self._speaks = self._pool.speaks = True
         text = text_to_say(text)
         if room is not None:
             self._check_joined(room)
         elif not self._rooms:
-            raise ScenarioMistake(f"{type(self).__name__} says something and is in no room; call self.join first")
+            raise ScenarioMistake(
+                f"{type(self).__name__} called self.say before it joined a room; call self.join first"
+            )
         kind_number = self._kind_number(kind)
-        self._pool.watch.note_asked(self)
+        self._pool.watch.note_request(self)
         intended_ns = self._await_turn()
         sequence = self._pool.sequences[self.index]
         self._pool.sequences[self.index] += 1
@@ -211,7 +218,7 @@ class Member(User):
             return self._first_kind
         if kind not in self.kinds:
             raise ScenarioMistake(
-                f"{type(self).__name__} has no kind {kind!r:.60} of message; its `kinds` are {self.kinds}"
+                f"{type(self).__name__} has no kind of message called {kind!r:.60}; its `kinds` are {self.kinds}"
             )
         return self._first_kind + self.kinds.index(kind)
 
@@ -221,7 +228,7 @@ class Member(User):
             raise ScenarioMistake(f"{type(self).__name__} is not in room {room!r:.60}; it has joined {rooms}")
 
     def text(self) -> str:
-        """Words to say, of the run's payload size."""
+        """Return random text of the run's payload size."""
         size = draw_bytes(self.load.payload_sizes, self.random, self.load.payload_bytes)
         start = self.random.randrange(len(self._pool.babble) - size)
         return self._pool.babble[start : start + size]
@@ -244,12 +251,12 @@ class Member(User):
     def _start_schedule(self, phase: msg.BeginPhase) -> None:
         self._phase = phase
         self._rate_per_s = self.most_active_rate_per_s() * phase.rate_scale
-        # Not from now: a driver that gets here late must see that it is late.
+        # Not from the present time: if the driver gets here late, the lateness must count.
         self._due_ns = max(phase.start_ns, self._joined_ns)
         self._schedule_next()
 
     def _schedule_next(self) -> None:
-        """The next moment of a Poisson process whose rate follows `activity`, by thinning one of the full rate.
+        """Draw the next moment of a Poisson process whose rate follows `activity`, by thinning one of the full rate.
 
         Source: Lewis and Shedler, Simulation of nonhomogeneous Poisson processes by thinning, 1979.
         """
@@ -267,11 +274,11 @@ class Member(User):
         self._due_ns = NEVER_NS
 
     def is_behind(self) -> bool:
-        """Whether something due before the end of the phase has not been said yet."""
+        """Whether a message that is due before the end of the phase has not been sent yet."""
         return self._speaks and self._phase is not None and self._due_ns < self._pool.end_ns
 
     def count_unsaid(self, phase: msg.BeginPhase) -> int:
-        """How much of the phase's schedule was not said; ends the schedule."""
+        """End the phase's schedule, and return how many of its messages were not sent."""
         if not self._speaks:
             return 0
         if self._phase is not phase:
@@ -284,14 +291,14 @@ class Member(User):
 
 
 class Shape(LoadTestShape):
-    """A Locust shape that knows the load. Time counts from the beginning of the load, not from the members' joining."""
+    """A Locust shape that knows the load. Time counts from the start of the load, not from the members' joins."""
 
     abstract = True
-    use_common_options = True  # the number of members is the user's
+    use_common_options = True  # the user still chooses the number of members
 
     @property
     def elapsed_s(self) -> float:
-        """Since the beginning of the load."""
+        """Seconds since the load began."""
         return float(self.get_run_time())  # type: ignore[no-untyped-call]  # Locust's
 
     @property
@@ -300,22 +307,22 @@ class Shape(LoadTestShape):
         return COORDINATORS[self.runner.environment].load
 
     def option(self, name: str) -> float:
-        """As Member.option."""
+        """Return the value of one of the scenario's own options that is a number."""
         return option_of(self.load, name)
 
     @property
     def last_second(self) -> msg.Second | None:
-        """What was measured in the last second that is known, over all members."""
+        """The measurements of the last complete second over all members; None before the first."""
         assert self.runner is not None
         return COORDINATORS[self.runner.environment].last_second
 
 
 def option_of(load: msg.Load, name: str) -> float:
-    """The value of a scenario's own option that is a number; raises ScenarioMistake."""
+    """Return the value of a scenario's own option that is a number; raises ScenarioMistake."""
     if name not in load.options:
         known = ", ".join(load.options) or "none"
         raise ScenarioMistake(f"the scenario has no option {name!r:.60}; its classes' `options` have {known}")
     try:
         return float(load.options[name])
     except ValueError as problem:
-        raise ScenarioMistake(f"option({name!r}) is {load.options[name]!r}, which is no number") from problem
+        raise ScenarioMistake(f"option({name!r}) is {load.options[name]!r}, which is not a number") from problem

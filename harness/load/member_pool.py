@@ -1,4 +1,4 @@
-"""The members of one Locust process: their numbers, the phases they speak in, the channel to their audience."""
+"""The members of one Locust process: their numbers, the phases they speak in, and the channel to their audience."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from harness.ipc import coordinator_clock as clock
 from harness.ipc import messages as msg
 from harness.ipc.channel import Channel, ChannelClosed, spawn_peer
 from harness.load.classes import kinds_of
-from harness.load.mistakes import scenario_of, told
+from harness.load.mistakes import mistake_text, scenario_of
 from harness.load.process_usage import Usage
 from harness.load.scenario_watch import ScenarioWatch, WatchedMember
 from harness.services.processes import reason_in
@@ -41,18 +41,18 @@ ARRIVALS_S = 0.1
 
 
 class NotJoined(Exception):
-    """The member could not get into the room."""
+    """The member could not join the room."""
 
 
 class Seat(NamedTuple):
-    """Which member this is."""
+    """The numbers that identify a member."""
 
-    place: int  # in its class
-    number: int  # in the test
+    place: int  # within its class
+    number: int  # within the test
 
 
 class PooledMember(WatchedMember, Protocol):
-    """What is asked of a member by the pool that it is in."""
+    """What a pool needs of its members."""
 
     @property
     def index(self) -> int: ...
@@ -96,14 +96,13 @@ class MemberPool:
         self.first_kinds: dict[str, int] = {}  # by class: the number of its first kind of message
         for number, kind in enumerate(kinds_of(environment.user_classes)):
             self.first_kinds.setdefault(kind.member, number)
-        self._spawned: Counter[str] = Counter()  # by class, without those who took the seat of one who has gone
-        self._free: defaultdict[str, list[Seat]] = defaultdict(list)  # of members who have gone, by class
+        self._spawned: Counter[str] = Counter()  # seats given out, by class; a seat that is reused counts once
+        self._free: defaultdict[str, list[Seat]] = defaultdict(list)  # seats of members that have stopped, by class
         planned = sum(plan.members for plan in order.classes)
-        self._beyond = itertools.count(planned + order.worker, order.workers)  # numbers of those whom nobody planned
-        self._came = self._went = 0  # members, since the test had all of them
-        self.sequences: Counter[int] = (
-            Counter()
-        )  # how much each number has said: ids stay unique when it is taken again
+        self._beyond = itertools.count(planned + order.worker, order.workers)  # numbers of members beyond the plan
+        self._came = self._went = 0  # members spawned and stopped since AskRates
+        # Messages sent by each number: message ids stay unique when another member takes over a number.
+        self.sequences: Counter[int] = Counter()
         self._returns: Counter[tuple[int, str]] = Counter()
         self.members: dict[int, PooledMember] = {}
         self.watch = ScenarioWatch(environment, self.members, lambda problem: tell(msg.Broken(problem=problem)))
@@ -111,7 +110,7 @@ class MemberPool:
         self.phase: msg.BeginPhase | None = None
         self.end_ns = 0
         self.speaks = False  # some member has called `say`
-        # Every member speaks a slice of the same noise: making text costs nothing at run time.
+        # Every message is a slice of the same random text, so that making a message costs nothing at run time.
         letters = Random(order.load.seed).choices(string.ascii_letters + string.digits + " ", k=BABBLE_BYTES)
         self.babble = "".join(letters)
         self.ask_audience(msg.Gateways(urls=order.urls))
@@ -123,7 +122,7 @@ class MemberPool:
         tell(msg.Assembled(version=version("chatbench"), sources=source_digests(environment.user_classes)))
 
     def close(self) -> None:
-        """End the audience process, and with it every member's socket."""
+        """End the audience process, which closes every member's socket."""
         self._closing = True
         self.watch.close()
         self._channel.close()
@@ -142,7 +141,7 @@ class MemberPool:
                 self._tell(self._rates())
             case msg.Probe() | msg.ClosePhase():
                 self.ask_audience(order)
-                collect_seldom()  # nobody speaks just then
+                collect_seldom()  # no member speaks at this moment
             case msg.SlowDown() | msg.Collect():
                 self.ask_audience(order)
 
@@ -152,7 +151,7 @@ class MemberPool:
     # --- members
 
     def admit(self, member: PooledMember) -> Seat:
-        """The new member's place in its class: the first that nobody of this pool has."""
+        """Give the new member the lowest free seat of its class in this pool."""
         name = type(member).__name__
         seat = heapq.heappop(self._free[name]) if self._free[name] else self._next_seat(name)
         self.members[seat.number] = member
@@ -169,7 +168,7 @@ class MemberPool:
         return Seat(count, next(self._beyond))
 
     def release(self, member: PooledMember) -> None:
-        """That member's user has stopped."""
+        """Free the seat of a member whose user has stopped, and close its connections."""
         if self.members.pop(member.index, None) is not None and not self._closing:
             self.watch.forget(member)
             self._went += 1
@@ -177,9 +176,9 @@ class MemberPool:
             self.ask_audience(msg.HangUp(member=member.index))
 
     def _rates(self) -> msg.Rates:
-        """What the members who are there say in a second at their most active, before it is made the run's rate.
+        """Return the members' rates at their most active, before they are scaled to the run's rate.
 
-        These are the members of the test: who comes or goes from now on changes it.
+        The members present now are the members of the test. From now on, arrivals and departures are counted.
         """
         self._came = self._went = 0
         classes: dict[str, msg.ClassRates] = {}
@@ -192,11 +191,11 @@ class MemberPool:
         return msg.Rates(classes=classes)
 
     def enter(self, number: int, room: str, read_bytes_per_s: float | None, *, resumes: bool) -> None:
-        """Returns when the member is in the room; raises NotJoined if it could not get in."""
+        """Return when the member is in the room; raises NotJoined if it could not join."""
         answer = self._entering[(number, room)] = AsyncResult()
-        # Neighbours in number sit on different gateways, whatever the scenario does with the number.
+        # Members with neighbouring numbers connect to different gateways.
         place = number
-        if resumes:  # and whoever comes back finds another gateway, as behind a load balancer
+        if resumes:  # each return goes to the next gateway, as it may behind a load balancer
             place += self._returns[number, room]
             self._returns[number, room] += 1
         enter = msg.Enter(number, self._urls[place % len(self._urls)], room, read_bytes_per_s, resumes)
@@ -204,7 +203,7 @@ class MemberPool:
         try:
             answer.get(timeout=JOIN_TIMEOUT_S)
         except gevent.Timeout as late:
-            raise NotJoined(f"no answer to a join within {JOIN_TIMEOUT_S:g} s") from late
+            raise NotJoined(f"no gateway answered a join within {JOIN_TIMEOUT_S:g} s") from late
         finally:
             self._entering.pop((number, room), None)
 
@@ -245,7 +244,7 @@ class MemberPool:
             gevent.sleep(ARRIVALS_S)
             new, self._new = self._new, msg.Arrivals(joined=0, connect_ms=[], join_ms=[])
             if new.join_ms:
-                # A first connection is a member who has come; what follows are more rooms of the same one.
+                # Only a first connection is a member that has joined the test; other joins are its further rooms.
                 self._tell(msgspec.structs.replace(new, joined=len(new.connect_ms)))
 
     # --- phases
@@ -259,17 +258,17 @@ class MemberPool:
         gevent.spawn(self._end, phase)
 
     def phase_after(self, finished: msg.BeginPhase | None) -> msg.BeginPhase:
-        """Blocks until there is a phase other than that one."""
+        """Block until there is a phase other than `finished`, and return it."""
         while self.phase is None or self.phase is finished:
             self._next_phase.wait()
         return self.phase
 
     def _end(self, phase: msg.BeginPhase) -> None:
-        """After the phase's end: tell what the schedule asked for and could not be sent by then."""
+        """Wait for the phase's end, then report how many scheduled messages could not be sent by then."""
         gevent.sleep(max(0, phase.start_ns - clock.time_ns()) / 1e9)
         self._usage.begin()
         while (remaining_s := (self.end_ns - clock.time_ns()) / 1e9) > 0:
-            gevent.sleep(min(remaining_s, 0.1))  # CutShort may bring it nearer
+            gevent.sleep(min(remaining_s, 0.1))  # CutShort may move the end forward
         used = self._usage.end()
         came, went = self._came, self._went
         grace_ends = time.monotonic() + LATE_SENDS_GRACE_S
@@ -282,20 +281,20 @@ class MemberPool:
         self._tell(msg.Unsaid(not_sent=dict(not_sent), used=used, came=came, went=went, speaks=self.speaks))
 
 
-# Locust hands a member its Environment and nothing else.
+# A member finds its pool here, because Locust passes it only its Environment.
 MEMBER_POOLS: WeakKeyDictionary[Environment, MemberPool] = WeakKeyDictionary()
 
 
 def serve_coordinator(environment: Environment, audience_log: Path) -> None:
-    """Make this process's pools, one for each test, and tell the coordinator of every failure of the scenario."""
+    """Make this process's pools, one for each test, and report every failure of the scenario to the coordinator."""
     runner: Any = environment.runner
     decode = msgspec.msgpack.Decoder(msg.ToMemberPool).decode
 
     def tell(news: msg.FromMemberPool) -> None:
         runner.send_message(msg.NEWS, msgspec.msgpack.encode(news))
 
-    def hear(**given: Any) -> None:
-        obey(decode(given["msg"].data))
+    def hear(**event: Any) -> None:
+        obey(decode(event["msg"].data))
 
     def obey(order: msg.ToMemberPool) -> None:
         pool = MEMBER_POOLS.get(environment)
@@ -309,15 +308,15 @@ def serve_coordinator(environment: Environment, audience_log: Path) -> None:
             try:
                 pool.obey(order)
             except ChannelClosed:
-                pass  # told by the greenlet that listens to the audience
-            except Exception as problem:  # noqa: BLE001 - what it asks of members is the locustfile's code
-                tell(msg.Broken(problem=told(problem, scenario_of(environment))))
+                pass  # reported by the greenlet that listens to the audience
+            except Exception as problem:  # noqa: BLE001 - the order may call the locustfile's code, which can raise anything
+                tell(msg.Broken(problem=mistake_text(problem, scenario_of(environment))))
 
     def tell_error(exception: Exception, user_instance: Any, **_: Any) -> None:
-        # That the audience ended is no fault of the scenario, and told as such.
+        # ChannelClosed means that the audience has ended. The scenario did not cause it, and msg.Failed reports it.
         if not isinstance(exception, ChannelClosed):
-            member = getattr(user_instance, "user", user_instance)  # Locust tells of a task set or of its user
-            tell(msg.Broken(problem=told(exception, inspect.getfile(type(member)))))
+            member = getattr(user_instance, "user", user_instance)  # Locust passes a task set or its user
+            tell(msg.Broken(problem=mistake_text(exception, inspect.getfile(type(member)))))
 
     def close(**_: Any) -> None:
         if (pool := MEMBER_POOLS.get(environment)) is not None:

@@ -1,4 +1,4 @@
-"""The reports of many workers as one result: verdicts, histograms, classes and kinds of messages. Pure functions."""
+"""Merges the reports of all workers into one result: verdict, histograms, classes and kinds. Pure functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.measure.validity import LATE_PERCENTILE
 
 @dataclass(frozen=True, slots=True)
 class PhaseFacts:
-    """What the coordinator itself knows of a phase, beside the workers' reports."""
+    """What the coordinator knows about a phase, apart from the workers' reports."""
 
     name: str
     start_ns: int
@@ -31,21 +31,21 @@ class PhaseFacts:
     clocks: list[HostClock]
     locust_stats_csv: str
     classes: Sequence[ClassPlan]
-    class_rates: Mapping[str, float]  # of members at their most active, per second; empty if not known
+    class_rates: Mapping[str, float]  # messages per second at their most active, by class; empty if not known
     kinds: Sequence[MessageKind]
-    has_shape: bool  # a shape of the scenario lets members come and go
+    has_shape: bool  # the scenario has a shape, which may add and stop members
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
-    """What is missing when it is quiet."""
+class Outstanding:
+    """Whether deliveries or answers are missing once nothing arrives any more."""
 
     anything: bool
-    may_come: bool  # some of it may still come, such as what waits in a part of the system that stands still
+    may_come: bool  # some of them may still come, for example from a component that is paused
 
 
 def merge(facts: PhaseFacts, reports: Sequence[msg.PhaseReport], unsaid: Sequence[msg.Unsaid]) -> msg.PhaseResult:
-    """One result of the reports of all workers that are left."""
+    """Merge the reports of all remaining workers into one result. `reports` must not be empty."""
     judgement = judge([room for report in reports for room in report.rooms])
     spread = Latencies()
     spread.record_ns(judgement.spread_ns)
@@ -90,7 +90,7 @@ def merge(facts: PhaseFacts, reports: Sequence[msg.PhaseReport], unsaid: Sequenc
 
 
 def merge_second(phase: str, second: int, ticks: Sequence[msg.AudienceSecond], latencies: Latencies) -> msg.Second:
-    """One second of the phase, as all workers saw it; `latencies` are those of all of them."""
+    """Merge all workers' reports of one second; `latencies` is the sum of their histograms."""
     ms = latencies.summary()
     return msg.Second(
         phase=phase,
@@ -105,15 +105,15 @@ def merge_second(phase: str, second: int, ticks: Sequence[msg.AudienceSecond], l
     )
 
 
-def owed(histories: Sequence[msg.Histories]) -> Owed:
-    """What is still owed to members, judged by what all workers have heard so far."""
+def outstanding(histories: Sequence[msg.Histories]) -> Outstanding:
+    """Judge what all workers have heard so far, and return whether something is still missing."""
     verdict = judge([room for each in histories for room in each.rooms]).verdict
     may_come = verdict.not_drained > 0 or any(each.unanswered for each in histories)
-    return Owed(anything=may_come or verdict.lost > 0, may_come=may_come)
+    return Outstanding(anything=may_come or verdict.lost > 0, may_come=may_come)
 
 
 def total(packed: Iterable[bytes]) -> Latencies:
-    """The sum of packed histograms."""
+    """Return the sum of packed histograms."""
     everything = Latencies()
     for each in packed:
         everything.add(Latencies.unpack(each))
@@ -121,7 +121,7 @@ def total(packed: Iterable[bytes]) -> Latencies:
 
 
 def _not_sent(unsaid: Sequence[msg.Unsaid]) -> Counter[str]:
-    """How many messages were due but not sent, by class of members."""
+    """Return how many messages were due but not sent, by class of members."""
     not_sent: Counter[str] = Counter()
     for each in unsaid:
         not_sent.update(each.not_sent)
@@ -141,8 +141,8 @@ def _class_results(facts: PhaseFacts, not_sent: Counter[str]) -> list[msg.ClassR
 
 
 def _members_changed(facts: PhaseFacts, unsaid: Sequence[msg.Unsaid]) -> str | None:
-    """Who came or went since the probe without a shape that asks for it: then rate and members are not as asked."""
+    """Say in a sentence how many members came or went without a shape: the load was then not the requested one."""
     came, went = sum(each.came for each in unsaid), sum(each.went for each in unsaid)
     if facts.has_shape or not facts.class_rates or came == went == 0:
         return None
-    return f"{came} members came and {went} went under the load, which no shape of the scenario asked for"
+    return f"{came} members came and {went} went during the load, although the scenario has no shape"

@@ -1,4 +1,4 @@
-"""What processes of the driver use in a phase, measured on their own host."""
+"""The CPU time and memory that the driver's processes use in a phase, measured on their own host."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.measure.resources import Processes
 
 
 class Usage:
-    """`begin` and `end` with the phase."""
+    """Measures processes between `begin` and `end`, which are called with the phase's."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._names = pids.keys()
@@ -29,7 +29,7 @@ class Usage:
 
 
 def all_used(parts: Iterable[msg.Used]) -> msg.Used:
-    """Unknown if any part is."""
+    """Join the figures of several hosts; a figure that is unknown in one part is unknown in the result."""
     cpu_s: dict[str, float] | None = {}
     rss_bytes: dict[str, int] | None = {}
     for part in parts:
@@ -39,7 +39,7 @@ def all_used(parts: Iterable[msg.Used]) -> msg.Used:
 
 
 def numbered(used: msg.Used, rank: int) -> msg.Used:
-    """Of that worker, where there are several."""
+    """Add the worker's rank to the names of its processes, as in `locust 2`."""
 
     def named(figures: dict[str, float] | None) -> dict[str, float] | None:
         return None if figures is None else {f"{name} {rank}": figure for name, figure in figures.items()}

@@ -1,4 +1,4 @@
-"""A scenario: a locustfile whose users are members, and what it lets its user choose."""
+"""A scenario: a locustfile whose users are members, with options of its own."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ from architectures.interface import Option
 from harness.core.options import BadOption, choose_options
 from harness.load.classes import kinds_of, rooms_for
 from harness.load.member import Member
-from harness.load.mistakes import at, class_mistakes, told
-from harness.load.scenario_watch import not_for_ever
+from harness.load.mistakes import at, class_mistakes, mistake_text
+from harness.load.scenario_watch import import_time_limit
 
 
 class BrokenScenario(Exception):
-    """The locustfile cannot be used as asked; the text says why, for the user."""
+    """The locustfile cannot be used; the text tells the user why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
+    """A locustfile that was loaded and checked."""
+
     path: Path
     members: list[type[Member]]
     shape: locust.LoadTestShape | None
@@ -40,31 +42,31 @@ class Scenario:
 
     @property
     def option_ranges(self) -> dict[str, tuple[float, float]]:
-        """What those that are numbers must lie between."""
+        """The (lowest, highest) values allowed for options that are numbers, by name."""
         return {name: both for member in self.members for name, both in member.option_ranges.items()}
 
     def choose_options(self, given: Mapping[str, str]) -> dict[str, Option]:
-        """Its options with what was given for them; raises BrokenScenario."""
+        """Return the options with the given values, parsed, and defaults for the rest; raises BrokenScenario."""
         try:
             return choose_options(self.options, given, self.option_ranges)
         except BadOption as problem:
             raise BrokenScenario(f"the scenario {problem}") from problem
 
     def rooms_for(self, members: int) -> int:
-        """How many rooms so many members make, where the user does not say. Raises BrokenScenario."""
-        with self.may_be_wrong():
+        """Return the number of rooms for so many members in a run without --rooms. Raises BrokenScenario."""
+        with self.reporting_mistakes():
             return rooms_for(self.members, members)
 
     @contextlib.contextmanager
-    def may_be_wrong(self) -> Iterator[None]:
-        """Inside it the locustfile's own code is asked something: raises BrokenScenario where that fails."""
+    def reporting_mistakes(self) -> Iterator[None]:
+        """Turn every exception of the locustfile's code, which runs inside, into a BrokenScenario."""
         try:
             yield
         except Exception as problem:
-            raise BrokenScenario(told(problem, self.path)) from problem
+            raise BrokenScenario(mistake_text(problem, self.path)) from problem
 
     def choose_in(self, environment: Environment) -> None:
-        """Make its members and its shape those of the next test there; the runner must be there already."""
+        """Use the scenario's members and shape for the next test; the environment must already have its runner."""
         environment.user_classes = list(self.members)
         environment.shape_class = self.shape
         if self.shape is not None:
@@ -72,51 +74,52 @@ class Scenario:
 
 
 def load_scenario(path: Path) -> Scenario:
-    """Raises BrokenScenario."""
+    """Import the locustfile and check its classes and options; raises BrokenScenario."""
     path = path.resolve()
     try:
-        with not_for_ever():
+        with import_time_limit():
             named = vars(_import(path))
             users = {name: each for name, each in named.items() if is_user_class(each)}
             shapes = [each() for each in named.values() if is_shape_class(each)]
     except (Exception, SystemExit) as problem:
-        raise BrokenScenario(told(problem, path)) from problem
+        raise BrokenScenario(mistake_text(problem, path)) from problem
     members = [user for user in users.values() if issubclass(user, Member)]
     if len(members) != len(users) or not members:
-        strangers = ", ".join(name for name, user in users.items() if not issubclass(user, Member))
-        found = f"{strangers} is no Member" if strangers else "it has no user class"
+        others = ", ".join(name for name, user in users.items() if not issubclass(user, Member))
+        found = f"{others} is not a Member" if others else "it has no user class"
         raise BrokenScenario(f"the scenario {path} cannot be used: {found}; derive from chatbench.locust.Member")
     if len(shapes) > 1:
         names = ", ".join(type(shape).__name__ for shape in shapes)
-        raise BrokenScenario(f"the scenario {path} cannot be used: it has several shapes, {names}; leave one")
+        raise BrokenScenario(f"the scenario {path} cannot be used: it has several shapes, {names}; keep one of them")
     for member in members:
         for mistake in class_mistakes(member):
             line = inspect.getsourcelines(member)[1]
             raise BrokenScenario(f"the scenario {at(path, line)} cannot be used: {mistake}")
     scenario = Scenario(path, members, shapes[0] if shapes else None)
     _check_options(scenario)
-    with scenario.may_be_wrong():
+    with scenario.reporting_mistakes():
         kinds_of(members)
     return scenario
 
 
 def _check_options(scenario: Scenario) -> None:
-    """Two classes may share an option, which then is the same of both."""
+    """Check that classes that share an option give it the same default."""
     for member in scenario.members:
         for name, default in member.options.items():
             if scenario.options[name] != default or type(scenario.options[name]) is not type(default):
                 raise BrokenScenario(
                     f"the scenario {scenario.path} cannot be used: its option {name!r} is {default!r} in "
-                    f"{member.__name__} and {scenario.options[name]!r} in another class; let it be the same"
+                    f"{member.__name__} and {scenario.options[name]!r} in another class; give both the same default"
                 )
 
 
 def _import(path: Path) -> ModuleType:
-    """The module in that file; what lies beside it can be imported, unless something installed has that name.
+    """Import the file as a module. It may import modules of its folder whose names no installed package has.
 
-    Locust's own loader puts the working directory and the file's folder before the standard library, for good.
+    Locust's own loader is not used, because it puts the working directory and the file's folder before the standard
+    library on sys.path, for the rest of the process.
     """
-    name = f"scenario {path}"  # nobody imports that: a redis.py is a scenario, and not redis
+    name = f"scenario {path}"  # not importable, so that a scenario named redis.py does not replace the package redis
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -128,9 +131,9 @@ def _import(path: Path) -> ModuleType:
 
 
 def load_scenarios(paths: Sequence[str]) -> list[Scenario]:
-    """Several for one Locust process, which tells classes by their names: one with a name that is taken is left out.
+    """Load several scenarios for one Locust process; raises BrokenScenario.
 
-    Raises BrokenScenario.
+    Locust identifies classes by name, so a scenario is left out if an earlier one has a class with the same name.
     """
     scenarios: list[Scenario] = []
     taken: set[str] = set()

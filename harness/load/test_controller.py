@@ -1,4 +1,4 @@
-"""A test whose phases chatbench conducts, over a channel, while Locust's runner has the members."""
+"""Runs a test's phases as chatbench orders over a channel, while Locust's runner holds the members."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from harness.core.errors import LoadTooFast, UsageError, where
 from harness.ipc import messages as msg
 from harness.ipc.channel import Channel
 from harness.load.coordinator import Coordinator
-from harness.load.mistakes import scenario_of, told
+from harness.load.mistakes import mistake_text, scenario_of
 
 SPAWN_TIMEOUT_S = 90.0
 ENDING_TIMEOUT_S = 60.0
 SHAPE_LOOK_S = 0.2
 
 
-class Conducted:
-    """Obeys chatbench for the phases, and tells it what becomes of them."""
+class TestController:
+    """Carries out chatbench's orders for the phases of a test, and reports their results."""
 
     def __init__(
         self,
@@ -63,30 +63,30 @@ class Conducted:
                 work(*arguments)
             except UsageError as problem:
                 self._on_news(msg.Broken(problem=str(problem), too_fast=isinstance(problem, LoadTooFast)))
-            except Exception as problem:  # noqa: BLE001 - whatever it is, chatbench must not wait for an answer
+            except Exception as problem:  # noqa: BLE001 - chatbench must learn of every failure, or it waits for an answer
                 traceback.print_exc()
                 self._channel.send(msg.Failed(problem=f"the driver failed: {where(problem)}"))
 
         gevent.spawn(run)
 
     def _watch_shape(self) -> None:
-        """Locust only logs what is wrong with a shape, and goes on with the members it has."""
-        told_of = None
+        """Report a shape that raises an exception, which Locust only logs before it continues without the shape."""
+        reported = None
         while True:
             gevent.sleep(SHAPE_LOOK_S)
             shape: Any = getattr(self._environment.runner, "shape_greenlet", None)
-            if shape is not None and shape is not told_of and shape.ready() and not shape.successful():
-                told_of = shape
-                problem = told(shape.exception, scenario_of(self._environment))
-                self._on_news(msg.Broken(problem=f"{problem}; that came of its shape's tick"))
+            if shape is not None and shape is not reported and shape.ready() and not shape.successful():
+                reported = shape
+                problem = mistake_text(shape.exception, scenario_of(self._environment))
+                self._on_news(msg.Broken(problem=f"{problem}; the error came from its shape's tick()"))
 
     def tell_joining(self, enough: Callable[[], bool]) -> None:
-        """Blocks until enough members have joined, or one could not."""
+        """Report the number of members that have joined, until it is enough or one could not join."""
         coordinator = self.coordinator
         deadline = time.monotonic() + SPAWN_TIMEOUT_S
         while not enough() and not coordinator.failures and not self.broken and not self.ending:
             if time.monotonic() > deadline:
-                coordinator.failures.append(f"not all had joined within {SPAWN_TIMEOUT_S:g} s")
+                coordinator.failures.append(f"not all members had joined within {SPAWN_TIMEOUT_S:g} s")
             self._channel.send(msg.Spawned(joined=coordinator.joined))
             gevent.sleep(0.1)
         problem = coordinator.failures[0] if coordinator.failures else None
@@ -103,7 +103,7 @@ class Conducted:
         self._channel.send(result)
 
     def _on_test_stopping(self, **_: Any) -> None:
-        """The scenario's shape, or the user, has ended the test: so does the phase, with its members still there."""
+        """End the phase, since the scenario's shape or the user has ended the test; Locust stops the members later."""
         self.ending = True
         self._channel.send(msg.Ending())
         self.coordinator.end_now()
@@ -111,7 +111,7 @@ class Conducted:
 
     def _on_news(self, news: msg.FromCoordinator | msg.MemberFailed) -> None:
         match news:
-            case msg.Broken() | msg.Flooded():  # many members may tell the same
+            case msg.Broken() | msg.Flooded():  # many members may report the same problem, and one report is enough
                 if not self.broken:
                     self.broken = True
                     self._channel.send(news)

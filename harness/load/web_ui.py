@@ -1,7 +1,7 @@
-"""Locust's web UI as the place where tests are begun and ended; chatbench conducts the phases between, and records.
+"""Locust's web UI, in which the user starts and stops tests; chatbench runs the phases of each test and records it.
 
-Beside Locust's own pages there is a tab with the ledger's verdict and the CPU time of each component. Everything uses
-Locust's extension points: its parser for the fields, its Flask app for the check of a form, its extended tabs.
+Besides Locust's own pages there is a tab with the ledger's verdict and the CPU time of each component. Everything uses
+Locust's extension points: its parser for the fields, its Flask app to check a form, and its extended tabs.
 """
 
 from __future__ import annotations
@@ -40,19 +40,20 @@ from harness.load.locust_options import add_load_options, add_scenario_options, 
 from harness.load.locust_plugin import uninstall_options
 from harness.load.locust_stats import SafeStatsCSV
 from harness.load.scenario import BrokenScenario, Scenario
-from harness.load.test_controller import Conducted
+from harness.load.test_controller import TestController
 
 TAB = "ledger"
 RECORDED_TIMEOUT_S = 60.0
 NOT_MEASURED = "not measured"
 TOTAL_ROW = "Aggregated"
-FOREIGN_PAGE = "pages of other origins give no orders here; if this one may, start chatbench ui with --origin"
+FOREIGN_PAGE = "pages of other origins may not send requests; to allow this one, start chatbench ui with --origin"
 FORM_MAX_BYTES = 64 * 1024
-FIELDS = {"user_count", "spawn_rate", "host", "run_time", "profile"}  # of Locust's form, beside those of chatbench
+FIELDS = {"user_count", "spawn_rate", "host", "run_time", "profile"}  # Locust's own; the form also has chatbench's
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# Put into Locust's page, which has no settings for this: scenario and rate come first, in a form that is open; a host
-# and a profile count for nothing here; its page says nothing where a change of a test that is on is refused, so the
-# buttons for that are not shown; and a table shows text only, so the record's path is made a link.
+# This is added to Locust's page, which has no settings for it. Scenario and rate come first, in a section that is
+# open. Host and profile are hidden, because they have no effect here. The buttons that change a running test are
+# hidden, because that is refused and Locust's page would not say so. The record's path becomes a link, because
+# Locust's tables show only text.
 PAGE_HEAD = """
 <style>
   form > *, form > * > * { order: 1 }
@@ -82,7 +83,7 @@ Value = TypeVar("Value")
 
 
 class WebDriver:
-    """Any number of tests, one after the other, as the user of the web UI asks for them."""
+    """Any number of tests, one after the other, which the user of the web UI starts and stops."""
 
     def __init__(
         self,
@@ -93,18 +94,18 @@ class WebDriver:
     ) -> None:
         assert settings.web is not None
         self._environment = environment
-        self._runner: Any = environment.runner  # what both kinds of runner have, with types Locust does not give
+        self._runner: Any = environment.runner  # Locust does not type what both kinds of runner have in common
         self._channel = channel
         self._web: WebSettings = settings.web
         self._callers = Callers.of((settings.web.host,), settings.web.origins)
         self._run = settings.run
         self._scenarios = {scenario.path.stem: scenario for scenario in scenarios}
         self._urls: list[str] = []
-        self._frames_per_s = math.inf  # that one member may send; until the gateways are there, nobody can
+        self._frames_per_s = math.inf  # the gateways' limit for one member, known once the gateways have started
         self._recorded_at = Event()
         self._recorded: msg.Recorded | None = None
         self._said = self._acked = self._delivered = 0
-        self._test = Conducted(environment, channel, self._note_second)
+        self._test = TestController(environment, channel, self._note_second)
         self._test.coordinator.upcoming = lambda: self._load_of(self._options)
         self._parse(settings)
         self._choose(self._options.scenario)
@@ -113,17 +114,17 @@ class WebDriver:
         self._open_web_ui()
 
     def obey(self) -> None:
-        """Act on chatbench's messages until it closes the channel."""
+        """Carry out chatbench's orders until it closes the channel."""
         self._channel.send(msg.Ready(rooms=1))
         while (order := self._channel.receive()) is not None:
             match order:
                 case msg.Spawn():
                     self._urls, self._frames_per_s = order.urls, order.frames_per_s
-                    self._environment.host = order.urls[0]  # Locust warns where there is none
+                    self._environment.host = order.urls[0]  # Locust warns if there is none
                 case msg.Recorded():
                     self._recorded = order
                     self._recorded_at.set()
-                    if self._runner.state not in (STATE_INIT, STATE_STOPPED):  # it failed: the members need not go on
+                    if self._runner.state not in (STATE_INIT, STATE_STOPPED):  # the test failed: stop its members
                         gevent.spawn(self._runner.stop)
                 case _:
                     self._test.obey(order)
@@ -131,19 +132,19 @@ class WebDriver:
     # --- the fields of the form
 
     def _parse(self, settings: DriverSettings) -> None:
-        """Make what was asked for on chatbench's command line the defaults of the fields."""
+        """Add chatbench's fields to the form, with the options of chatbench's command line as defaults."""
         names = list(self._scenarios)
 
         def add_fields(parser: LocustArgumentParser) -> None:
-            """In the order in which the form shows them."""
-            parser.add_argument("--scenario", choices=names, default=names[0], help="whose chat; its members and shape")
+            # The form shows the fields in this order.
+            parser.add_argument("--scenario", choices=names, default=names[0], help="scenario to run")
             add_load_options(parser)
-            parser.add_argument("--warmup", type=float, default=10.0, help="seconds of load that are discarded")
+            parser.add_argument("--warmup", type=float, default=10.0, help="seconds of load before the measurement")
             add_scenario_options(parser, [each for scenario in self._scenarios.values() for each in scenario.members])
 
-        uninstall_options(self._environment.events)  # these are for plain Locust, in an order of their own
+        uninstall_options(self._environment.events)  # the options for plain Locust would appear too, in another order
         self._environment.events.init_command_line_parser.add_listener(add_fields)  # type: ignore[no-untyped-call]  # Locust's
-        given = {
+        defaults = {
             "users": settings.run.members,
             "spawn-rate": settings.run.members,
             "rooms": settings.run.rooms or 0,
@@ -154,8 +155,8 @@ class WebDriver:
             "seed": settings.run.seed,
             **next(iter(self._scenarios.values())).choose_options(settings.options),
         }
-        # Locust parses the command line again for each page.
-        sys.argv[1:] = [part for name, value in given.items() for part in (f"--{name}", str(value))]
+        # Locust parses the command line again for each page, so that is where the defaults have to be.
+        sys.argv[1:] = [part for name, value in defaults.items() for part in (f"--{name}", str(value))]
         self._options: Namespace = argument_parser.get_parser(default_config_files=[]).parse_args()
         self._environment.parsed_options = self._options
 
@@ -168,9 +169,9 @@ class WebDriver:
         self._environment.locustfile = scenario.path.name
 
     def _load_of(self, options: Namespace) -> msg.Load:
-        """Raises BrokenScenario."""
+        """Return the load that these options describe; raises BrokenScenario."""
         scenario = self._chosen(options)
-        with scenario.may_be_wrong():
+        with scenario.reporting_mistakes():
             return load_of(options, int(options.num_users), scenario.members)
 
     def _settings_of(self, options: Namespace) -> RunSettings:
@@ -184,14 +185,14 @@ class WebDriver:
             payload_sizes=options.payload_sizes,
             options=tuple(f"{name}={getattr(options, name)}" for name in self._chosen(options).options),
             warmup_s=options.warmup,
-            duration_s=config.DURATION_MAX_S,  # until the user stops it
+            duration_s=config.DURATION_MAX_S,  # the user stops the test
             seed=options.seed,
         )
 
-    # --- who may give orders, and which
+    # --- checks of requests
 
     def _check_caller(self) -> Response | None:
-        """Of every request, since Locust asks nobody who he is, and lets pages of everywhere read its answers."""
+        """Refuse requests of other pages: Locust has no authentication, and any page may read its answers."""
         hosts, origins = request.headers.getlist("Host"), request.headers.getlist("Origin")
         if not self._callers.hosts_allowed(hosts):
             return Response(f"{WRONG_NAME}, or start chatbench ui with --origin\n", 403, mimetype="text/plain")
@@ -200,23 +201,24 @@ class WebDriver:
         return None
 
     def _check_request(self) -> Response | None:
-        """Before Locust acts on it: refuse, as Locust does, what could not be run or would change a test that is on."""
+        """Refuse, before Locust handles it, a test that could not run and a change of a running test."""
         if request.method in SAFE_METHODS:
             return None
-        idle = self._runner.state in (STATE_INIT, STATE_STOPPED) and not self._is_beginning()
+        idle = self._runner.state in (STATE_INIT, STATE_STOPPED) and not self._is_starting()
         if request.path == "/swarm" and idle:
             return self._take_form()
-        why = _why_not(request.path, idle)
+        why = _refusal(request.path, idle)
         return None if why is None else _refused(why)
 
-    def _is_beginning(self) -> bool:
-        """Locust has taken an order that its runner does not show yet."""
-        order = self._ui._swarm_greenlet  # Locust tells it nowhere else
-        return order is not None and not order.ready()
+    def _is_starting(self) -> bool:
+        """Whether Locust has accepted a start that its runner's state does not show yet."""
+        start = self._ui._swarm_greenlet  # Locust has no public way to know
+        return start is not None and not start.ready()
 
     def _take_form(self) -> Response | None:
+        """Check the form's options and keep them for the test; return the refusal if they cannot be run."""
         try:
-            options = self._asked(request.form)
+            options = self._options_of(request.form)
             config.validate_load(self._settings_of(options))
             scenario = self._chosen(options)
             scenario.choose_options({name: str(getattr(options, name)) for name in scenario.options})
@@ -227,24 +229,24 @@ class WebDriver:
         self._choose(options.scenario)
         return None
 
-    def _asked(self, form: Mapping[str, str]) -> Namespace:
-        """The options with what the form says; nothing of a form that is refused stays. Raises UsageError."""
+    def _options_of(self, form: Mapping[str, str]) -> Namespace:
+        """Return a copy of the current options with the form's values. Raises UsageError."""
         options = Namespace(**vars(self._options))
-        of_chatbench = argument_parser.ui_extra_args_dict()
-        for name in form:  # Locust would take any other of its options as well, unchecked
-            if name not in FIELDS and name not in of_chatbench:
-                raise UsageError(f"{name[:40]!r} is no field of this form")
-        for name in of_chatbench:
+        chatbench_fields = argument_parser.ui_extra_args_dict()
+        for name in form:  # Locust would accept any other of its own options as well, unchecked
+            if name not in FIELDS and name not in chatbench_fields:
+                raise UsageError(f"{name[:40]!r} is not a field of this form")
+        for name in chatbench_fields:
             if name in form:
-                setattr(options, name, _as(type(getattr(options, name)), name, form[name]))
+                setattr(options, name, _parsed(type(getattr(options, name)), name, form[name]))
         if options.scenario not in self._scenarios:
             raise UsageError(f"scenario is {options.scenario!r}; known: {', '.join(self._scenarios)}")
-        options.num_users = _as(int, "user_count", form.get("user_count", str(options.num_users)))
-        spawn_rate = _as(float, "spawn_rate", form.get("spawn_rate", str(options.spawn_rate)))
+        options.num_users = _parsed(int, "user_count", form.get("user_count", str(options.num_users)))
+        spawn_rate = _parsed(float, "spawn_rate", form.get("spawn_rate", str(options.spawn_rate)))
         if not 0 < spawn_rate <= config.MEMBERS_MAX:
-            raise UsageError(f"spawn_rate is {spawn_rate:g}, but it must be a number of members a second, 1 or so")
+            raise UsageError(f"spawn_rate is {spawn_rate:g}, but it must be a number of members per second, such as 10")
         if (host := form.get("host")) and host != self._environment.host:
-            raise UsageError(f"host is {host!r}, but the gateways are those of chatbench ui; leave it as it was")
+            raise UsageError(f"host is {host!r}, but tests use the gateways of chatbench ui; do not change it")
         if run_time := form.get("run_time"):
             try:
                 parse_timespan(run_time)
@@ -280,7 +282,7 @@ class WebDriver:
         return target > 0 and self._test.coordinator.joined >= target
 
     def _on_test_stopping(self, **_: Any) -> None:
-        """After Conducted has ended the phase: the test is over for the user when its record is there."""
+        """Wait for the record after TestController has ended the phase, so that the user sees the test end with it."""
         self._recorded_at.wait(RECORDED_TIMEOUT_S)
         self._test.coordinator.forget()
 
@@ -313,7 +315,8 @@ class WebDriver:
 
         @app.after_request
         def add_tab(response: Response) -> Response:
-            response.headers["Content-Security-Policy"] = "frame-ancestors 'self'"  # nobody clicks Start unknowingly
+            # No other page may frame this one and trick the user into clicking Start.
+            response.headers["Content-Security-Policy"] = "frame-ancestors 'self'"
             if request.path == "/stats/requests" and response.is_json:
                 response.set_data(json.dumps(self._figures(response.get_json() or {})))
             elif request.path == "/" and response.mimetype == "text/html":
@@ -321,7 +324,7 @@ class WebDriver:
             return response
 
         @app.route("/record/<path:name>")
-        def of_record(name: str) -> Response:
+        def record_file(name: str) -> Response:
             if self._recorded is None or self._recorded.folder is None:
                 return Response("there is no record yet; stop the test first\n", 404, mimetype="text/plain")
             return send_from_directory(self._recorded.folder, name)
@@ -338,7 +341,7 @@ class WebDriver:
         web.start()  # type: ignore[no-untyped-call]  # Locust's
 
     def _figures(self, figures: dict[str, Any]) -> dict[str, Any]:
-        """What Locust's page shows: its own rows, without the one that adds up connections, acks and deliveries."""
+        """Return what Locust's page shows, without the total row, which would add up connects, acks and deliveries."""
         rows = [row for row in figures.get("stats", []) if row["name"] != TOTAL_ROW]
         said = next((row["current_rps"] for row in rows if row["name"] == "say->ack"), 0.0)
         extended = [{"key": TAB, "data": [{"what": what, "value": value} for what, value in self._rows()]}]
@@ -358,7 +361,7 @@ class WebDriver:
             for part, us in summary["cpu_us_per_delivery"].items()
         ]
         rows += [(f"delivery latency {part}, ms", _figure(ms)) for part, ms in summary["latency_ms"].items()]
-        rows += [(f"promise: {check['promise']}", _held(check["held"])) for check in summary["promises"]]
+        rows += [(f"promise: {check['promise']}", _outcome(check["held"])) for check in summary["promises"]]
         valid = summary["driver"]["valid"]
         rows.append(("driver", "valid" if valid else f"not valid: {summary['driver']['why']}"))
         return [*rows, ("record", recorded.folder)]
@@ -370,34 +373,34 @@ COUNTS = (
 )
 
 
-def _why_not(path: str, idle: bool) -> str | None:
-    """None: Locust may act on that order, which is no form to begin a test."""
+def _refusal(path: str, idle: bool) -> str | None:
+    """Return why a request is refused, or None if Locust may handle it. Forms that start a test are checked before."""
     match path:
         case "/user":
-            return "classes of members are as their locustfile says; change that, and start chatbench ui again"
+            return "the locustfile defines the classes of members; change that, and start chatbench ui again"
         case "/stats/reset" if not idle:
-            return "a test is on, and these are its counts; stop it first"
+            return "a test is running, and these are its counts; stop it first"
         case "/swarm":
-            return "a test is on, and its members and rate stay as they are; stop it, then start another"
+            return "a test is running, and its members and rate cannot change; stop it, then start another"
         case "/stop" if idle:
-            return "no test is on"
+            return "no test is running"
         case "/stop" | "/stats/reset":
             return None
-    return "chatbench ui takes no such order"  # whatever Locust learns to do
+    return "chatbench ui does not support this request"  # also for what later versions of Locust may add
 
 
 def _refused(why: str) -> Response:
-    """As Locust itself refuses a form: its page shows the message."""
+    """Return the answer with which Locust itself refuses a form, so that its page shows the message."""
     return jsonify({"success": False, "message": why, "host": ""})
 
 
-def _as(kind: Callable[[str], Value], name: str, given: str) -> Value:
-    """A field of the form; raises UsageError."""
+def _parsed(kind: Callable[[str], Value], name: str, text: str) -> Value:
+    """Return a field of the form as a number or text; raises UsageError."""
     try:
-        return kind(given)
+        return kind(text)
     except ValueError as problem:
-        what = "a whole number" if kind is int else "a number"
-        raise UsageError(f"{name} is {given!r}, but it must be {what}") from problem
+        expected = "a whole number" if kind is int else "a number"
+        raise UsageError(f"{name} is {text!r}, but it must be {expected}") from problem
 
 
 def _figure(value: float | None) -> str:
@@ -406,5 +409,5 @@ def _figure(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
-def _held(held: bool | None) -> str:
+def _outcome(held: bool | None) -> str:
     return {True: "held", False: "broken", None: "not tested"}[held]

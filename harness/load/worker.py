@@ -1,4 +1,4 @@
-"""A Locust worker of the driver's: `python -m harness.load.worker`, settings as JSON on standard input."""
+"""A Locust worker that the driver starts: `python -m harness.load.worker`, with settings as JSON on standard input."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from harness.load.scenario import Scenario, load_scenarios
 
 
 def member_environment(scenarios: Iterable[Scenario]) -> locust.env.Environment:
-    """An Environment that knows the members of these scenarios, without a runner yet."""
+    """Return an Environment with the members of these scenarios and without a runner."""
     return locust.env.Environment(
         user_classes=[member for scenario in scenarios for member in scenario.members],
         events=locust.events,
-        catch_exceptions=False,  # an exception ends the member instead of repeating without pause
+        catch_exceptions=False,  # an exception ends the member; otherwise Locust would repeat its task without pause
     )
 
 
 def main() -> None:
-    """Ends when its master does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # chatbench decides when it ends
+    """Run the worker until its master ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # chatbench decides when this process ends
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=WorkerSettings)
     environment = member_environment(load_scenarios(settings.scenarios))
     try:
         runner = environment.create_worker_runner(settings.master_host, settings.master_port)
     except ConnectionError:
-        return  # nobody there yet, after Locust's five minutes of asking
+        return  # Locust has tried for five minutes, and no master answered
     serve_coordinator(environment, Path(settings.audience_log))
     runner.greenlet.join()
 

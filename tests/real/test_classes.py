@@ -124,4 +124,4 @@ def test_a_crowd_that_changes_under_the_load_is_no_valid_driver(tmp_path: Path) 
     load = ["--members", "4", "--rate", "40"]
     summary = run(tmp_path / "out", "--arch", "direct", "--scenario", str(scenario), *load)
     assert not summary["driver"]["valid"]
-    assert "0 members came and 1 went under the load" in summary["driver"]["why"]
+    assert "0 members came and 1 went during the load" in summary["driver"]["why"]

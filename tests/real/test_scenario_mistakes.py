@@ -1,4 +1,4 @@
-"""What a locustfile gets wrong is found at once, and told in one sentence with its file and line."""
+"""A mistake in a locustfile is detected at once, and reported in one sentence with its file and line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FINE = HEAD + JOIN + TALK
 
 
 def doing(task: str) -> str:
-    """A scenario that joins, and has this for its task."""
+    """Return a scenario whose member joins and has this task."""
     return FINE.replace("self.say(self.text())", task)
 
 
@@ -41,7 +41,7 @@ MISTAKES = {
     "does not parse": ("class Talker(\n", r"line 1, failed: SyntaxError: '\(' was never closed"),
     "imports what is not there": ("import nothing_there\n", "line 1, failed: ModuleNotFoundError: No module named"),
     "has no user class": ("x = 1\n", "cannot be used: it has no user class; derive from chatbench.locust.Member"),
-    "has a user that is no member": (FINE + "class Other(User):\n" + TALK, "Other is no Member; derive from"),
+    "has a user that is no member": (FINE + "class Other(User):\n" + TALK, "Other is not a Member; derive from"),
     "has no task": (HEAD + JOIN, "line 5, cannot be used: Talker has no task; give it a method with @task"),
     "has an async task": (
         FINE.replace("def talk", "async def talk"),
@@ -49,11 +49,11 @@ MISTAKES = {
     ),
     "has a wait_time that is a number": (
         HEAD + "    wait_time = 5\n" + JOIN + TALK,
-        "Talker.wait_time is 5, and it must",
+        "Talker.wait_time is 5, but it must",
     ),
     "has an option that is None": (
         HEAD + "    options = {'stay_s': None}\n" + JOIN + TALK,
-        r"Talker.options\['stay_s'\] is None, and it must be a number or text",
+        r"Talker.options\['stay_s'\] is None, but it must be a number or text",
     ),
     "asks an instance for rooms": (
         with_method("def rooms_for(self, members):\n    return 1"),
@@ -61,7 +61,7 @@ MISTAKES = {
     ),
     "makes no room": (
         with_method("@classmethod\ndef rooms_for(cls, members):\n    return 0"),
-        r"line 11, failed: Talker.rooms_for\(8\) gave 0, and it must give a whole number, 1 to 8",
+        r"line 11, failed: Talker.rooms_for\(8\) returned 0, but it must return a whole number from 1 to 8",
     ),
     "makes fewer members than asked": (
         HEAD + "    fixed_count = 3\n" + JOIN + TALK,
@@ -86,27 +86,33 @@ MISTAKES = {
     ),
     "speaks before it joins": (
         HEAD + TALK,
-        "line 8, failed: Talker says something and is in no room; call self.join first",
+        "line 8, failed: Talker called self.say before it joined a room; call self.join first",
     ),
     "says bytes": (
         doing("self.say(b'x')"),
-        r"line 10, failed: what is said is text, as in self.say\('hello'\), and not b'x'",
+        r"line 10, failed: a message is text, as in self.say\('hello'\), and not b'x'",
     ),
-    "says too much": (doing("self.say(100_000 * 'x')"), "line 10, failed: what is said has 100,000 bytes"),
+    "says too much": (doing("self.say(100_000 * 'x')"), "line 10, failed: a message has 100,000 bytes"),
     "speaks in another room": (
         doing("self.say('x', 'other')"),
         "line 10, failed: Talker is not in room 'other'; it has joined 'stage'",
     ),
     "says an unknown kind": (
         doing("self.say('x', kind='shout')"),
-        "line 10, failed: Talker has no kind 'shout' of message",
+        "line 10, failed: Talker has no kind of message called 'shout'",
     ),
     "asks for an unknown option": (
         doing("self.say(self.option('word'))"),
         "line 10, failed: the scenario has no option 'word'",
     ),
-    "has a task that does nothing": (doing("pass"), "line 8, keeps a core busy with nothing: the tasks of Talker end"),
-    "has a task that says nothing": (doing("time.sleep(0.1)"), "says nothing: none of its tasks has called self.say"),
+    "has a task that does nothing": (
+        doing("pass"),
+        "line 8, keeps a core busy without doing anything: the tasks of Talker end",
+    ),
+    "has a task that says nothing": (
+        doing("time.sleep(0.1)"),
+        "sends no messages: none of its tasks has called self.say",
+    ),
     "never lets others on": (
         doing("while True: pass"),
         "line 10, failed: a member has computed for 3 s without waiting",
@@ -114,38 +120,38 @@ MISTAKES = {
     "ends the process": (doing("raise SystemExit(3)"), "line 10, failed: SystemExit: 3"),
     "gives no rate": (
         with_method("def rate_per_s(self):\n    return '5'"),
-        r"line 11, failed: Talker.rate_per_s\(\) gave '5', and it must give a number, 0 or more",
+        r"line 11, failed: Talker.rate_per_s\(\) returned '5', but it must return a number, 0 or more",
     ),
     "has nobody who speaks": (
         with_method("def rate_per_s(self):\n    return 0"),
-        r"says nothing: rate_per_s\(\) gives 0 for each of its 8",
+        r"sends no messages: rate_per_s\(\) returns 0 for each of its 8",
     ),
     "is more than active": (
         with_method("def activity(self, elapsed_s):\n    return 2"),
-        r"line 11, failed: Talker.activity\(\) gave 2, .* 0 to 1",
+        r"line 11, failed: Talker.activity\(\) returned 2, .* 0 to 1",
     ),
     "reads at no speed": (
         with_method("def read_bytes_per_s(self):\n    return 'slow'"),
-        r"line 11, failed: Talker.read_bytes_per_s\(\) gave 'slow'",
+        r"line 11, failed: Talker.read_bytes_per_s\(\) returned 'slow'",
     ),
     "has a shape that is none": (
         FINE + "class Curve(Shape):\n    def tick(self):\n        return 'many'\n",
-        "that came of its shape's tick",
+        r"the error came from its shape's tick\(\)",
     ),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_it_is_told_in_one_sentence(mistake: str, tmp_path: Path) -> None:
+def test_a_mistake_is_reported_in_one_sentence(mistake: str, tmp_path: Path) -> None:
     text, says = MISTAKES[mistake]
     scenario = tmp_path / "mine.py"
     scenario.write_text(text)
     load = ["--members", "8", "--rate", "40", "--warmup", "0s", "--duration", "2s"]
     answer = chatbench("run", "--arch", "direct", "--scenario", str(scenario), *load, "--out", str(tmp_path / "out"))
-    told = answer.stderr.strip().splitlines()[-1]
+    error = answer.stderr.strip().splitlines()[-1]
     assert answer.returncode == 2, answer.stderr
-    assert told.startswith(f"chatbench: the scenario {scenario}"), told
-    assert re.search(says, told), told
+    assert error.startswith(f"chatbench: the scenario {scenario}"), error
+    assert re.search(says, error), error
     assert "Traceback" not in answer.stderr
 
 
@@ -154,8 +160,8 @@ NO_MISTAKES = {
         "self.say(self.text())",
         "self.say(self.text()) if self._pool.phase and self._pool.phase.name == 'measure' else time.sleep(0.1)",
     ),
-    # Locust makes all members at once, and gevent looks up after each 50 that it lets run for the first time: the last
-    # of them have been made for longer then than any may be without a room.
+    # Locust makes all members at once, and gevent starts them 50 at a time. The last ones therefore exist for longer
+    # than JOIN_SOON_S before they run for the first time.
     "has members that wait for each other to start": "import harness.load.scenario_watch as watch\n"
     "watch.JOIN_SOON_S = 0.6\n"
     + FINE.replace(
@@ -169,7 +175,7 @@ NO_MISTAKES = {
 
 
 @pytest.mark.parametrize("scenario", NO_MISTAKES)
-def test_what_is_no_mistake_is_let_be(scenario: str, tmp_path: Path) -> None:
+def test_a_scenario_without_a_mistake_runs(scenario: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(NO_MISTAKES[scenario])
     summary = run(tmp_path / "out", "--arch", "direct", "--scenario", str(file), "--members", "150", "--rate", "10")

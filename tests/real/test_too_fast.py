@@ -61,9 +61,9 @@ def test_a_gateway_says_what_it_takes_from_one_member(usual: str) -> None:
 @pytest.mark.parametrize(
     ("command", "load", "says"),
     [
-        ("run", FAST, "makes 2,000 frames a second of each, and these gateways close whoever sends more than 1,000"),
+        ("run", FAST, "each member sends 2,000 frames per second, but these gateways close a member that sends more"),
         ("run", FAST, "use --members 4 or more, or a --rate of 2,000 or less"),
-        ("run", ("--members", "10", "--rate", "4000"), "makes 2,000 frames a second of the busiest"),
+        ("run", ("--members", "10", "--rate", "4000"), "the busiest member sends 2,000 frames per second"),
         ("capacity", ("--members", "2", "--from", "4000"), "use --members 4 or more, or a --rate of 2,000 or less"),
     ],
 )

@@ -180,15 +180,15 @@ def test_what_is_refused_leaves_nothing_behind_and_nothing_changes_a_test_that_i
         "user_count=1000000000": "--members is 1",
         "rate=nan": "--rate is nan",
         "spawn_rate=nan": "spawn_rate is nan",
-        "num_users=1000000000": "'num_users' is no field of this form",
-        "expect_workers=9": "'expect_workers' is no field of this form",
+        "num_users=1000000000": "'num_users' is not a field of this form",
+        "expect_workers=9": "'expect_workers' is not a field of this form",
         "host=ws://elsewhere": "host is 'ws://elsewhere', but the gateways are those of chatbench ui",
     }.items():
         name, _, value = bad.partition("=")
         assert says in refusal(running, "swarm", **{**members, name: value})
     assert "their locustfile" in refusal(running, "user", user_class_name="Viewer")
-    assert "no test is on" in refusal(running, "stop")
-    assert "no such order" in refusal(running, "tasks", anything=1)
+    assert "no test is running" in refusal(running, "stop")
+    assert "does not support this request" in refusal(running, "tasks", anything=1)
     post(running, "swarm", **members, rate=40)
     until(lambda: seconds_measured(tmp_path) >= 1)
     for change in (
@@ -199,8 +199,8 @@ def test_what_is_refused_leaves_nothing_behind_and_nothing_changes_a_test_that_i
         {"rate": "many"},
         {"scenario": "spike"},
     ):
-        assert "a test is on" in refusal(running, "swarm", **{**members, **change})
-    assert "a test is on" in refusal(running, "stats/reset")
+        assert "a test is running" in refusal(running, "swarm", **{**members, **change})
+    assert "a test is running" in refusal(running, "stats/reset")
     until(lambda: seconds_measured(tmp_path) >= 2)
     post(running, "stop")
     (record,) = [path.parent for path in tmp_path.glob("*/summary.json")]
@@ -227,7 +227,7 @@ def test_pages_of_other_origins_give_no_orders_and_read_nothing(running: str, tm
             assert "--origin" in text
     for own in ({"Origin": running}, {"Origin": "http://bench.example:8089"}, {"Host": "bench.example"}, {}):
         status, text = raw_answer(here, "POST", "stop", own)
-        assert (status, "no test is on" in text) == (200, True)
+        assert (status, "no test is running" in text) == (200, True)
     assert raw_answer(here, "POST", "swarm", {}, size=1_000_000)[0] == 413
     assert list(tmp_path.glob("*/summary.json")) == []
 

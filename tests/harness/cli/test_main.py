@@ -154,7 +154,7 @@ BROKEN = {
     "no user": ("from locust import task\n", "it has no user class"),
     "a user that is no member": (
         "from locust import User, task\nclass U(User):\n    @task\n    def t(self): pass\n",
-        "U is no Member",
+        "U is not a Member",
     ),
     "an exception in a task": (
         "from locust import task\nfrom chatbench.locust import Member\nclass U(Member):\n"

@@ -1,4 +1,4 @@
-"""Whether a load fits what gateways take from one member, and what is named where it does not."""
+"""A load that exceeds what gateways accept from one member is refused, with options that would fit."""
 
 from __future__ import annotations
 
@@ -34,22 +34,24 @@ def test_what_would_be_right_is_named() -> None:
     check_frames(asking(rate_per_s=2_000), USUAL_PER_S)
     with pytest.raises(
         LoadTooFast,
-        match=r"^--rate 4,000 with --members 2 makes 2,000 frames a second of each, and these gateways close whoever "
-        r"sends more than 1,000; use --members 4 or more, or a --rate of 2,000 or less$",
+        match=r"^with --rate 4,000 and --members 2, each member sends 2,000 frames per second, but these gateways "
+        r"close a member that sends more than 1,000; use --members 4 or more, or a --rate of 2,000 or less$",
     ):
         check_frames(asking(rate_per_s=4_000), USUAL_PER_S)
 
 
 def test_a_long_message_counts_as_several() -> None:
     check_frames(asking(rate_per_s=117, payload_bytes=SIZE_MAX_BYTES), USUAL_PER_S)
-    with pytest.raises(LoadTooFast, match=r"makes 1,700 frames a second of each.* a --rate of 117 or less"):
+    with pytest.raises(LoadTooFast, match=r"each member sends 1,700 frames per second.* a --rate of 117 or less"):
         check_frames(asking(rate_per_s=200, payload_bytes=SIZE_MAX_BYTES), USUAL_PER_S)
 
 
 def test_where_few_talk_it_is_the_busiest_that_counts() -> None:
     asked = asking(members=10, rate_per_s=4_000)
     check_frames(asked, USUAL_PER_S)
-    with pytest.raises(LoadTooFast, match=r"makes 2,000 frames a second of the busiest.*; use a --rate of 2,000 or"):
+    with pytest.raises(
+        LoadTooFast, match=r"the busiest member sends 2,000 frames per second.*; use a --rate of 2,000 or"
+    ):
         check_frames(asked, USUAL_PER_S, busiest_per_s=2_000)
 
 
@@ -58,7 +60,7 @@ def test_where_few_talk_it_is_the_busiest_that_counts() -> None:
     rate_per_s=st.floats(0.1, config.RATE_MAX_PER_S),
     payload_bytes=st.integers(1, SIZE_MAX_BYTES),
 )
-def test_what_is_named_is_taken_and_gateways_of_a_runs_own_take_all(
+def test_the_options_named_in_the_error_fit_and_a_runs_own_gateways_accept_every_load(
     members: int, rate_per_s: float, payload_bytes: int
 ) -> None:
     own = limits_for(rate_per_s, payload_bytes).frames_per_s
@@ -67,8 +69,8 @@ def test_what_is_named_is_taken_and_gateways_of_a_runs_own_take_all(
     check_frames(asked, ANY_LOAD.frames_per_s, busiest_per_s=rate_per_s)
     try:
         check_frames(asked, USUAL_PER_S)
-    except LoadTooFast as told:
-        named = re.search(r"--members ([\d,]+) or more, or a --rate of ([\d,]+) or less", str(told))
+    except LoadTooFast as problem:
+        named = re.search(r"--members ([\d,]+) or more, or a --rate of ([\d,]+) or less", str(problem))
         assert named is not None
         check_frames(asking(int(named[1].replace(",", "")), rate_per_s, payload_bytes), USUAL_PER_S)
         check_frames(asking(members, float(named[2].replace(",", "")), payload_bytes), USUAL_PER_S)

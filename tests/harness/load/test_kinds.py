@@ -1,4 +1,4 @@
-"""What became of each kind of message, from what audiences report."""
+"""The results of each kind of message, from the reports of several audiences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ KINDS = [MessageKind("Host", "chat"), MessageKind("Viewer", "chat"), MessageKind
 
 
 def report(kinds: int) -> msg.PhaseReport:
-    """Two who listen to one message of each kind, the second of which only one hears; the n-th takes n + 1 ms."""
+    """Return a report with two listeners and one message of each kind, of which number n takes n + 1 ms.
+
+    Only one listener hears the message of kind 1, which has no ack either.
+    """
     phase = Phase(msg.BeginPhase(name="measure", start_ns=0, end_ns=10**10, kinds=kinds))
     listeners = [phase.history.enter("room", "g", 0) for _ in range(2)]
     for kind in range(kinds):
@@ -55,14 +58,14 @@ def test_each_kind_has_its_own_figures_and_they_add_up() -> None:
         assert sum(getattr(each, figure) for each in results) == totals[figure]
 
 
-def test_a_kind_that_is_alone_is_all_there_is() -> None:
+def test_the_figures_of_a_lone_kind_are_those_of_the_whole_report() -> None:
     given = report(1)
     (alone,) = kind_results(KINDS[:1], judge(given.rooms).fates, [given])
     assert given.by_kind == {}
     assert (alone.latency, alone.ack) == (given.latency, given.ack)
 
 
-def test_an_id_says_who_and_what_kind_and_stays_below_those_of_the_probe() -> None:
+def test_a_message_id_contains_sender_and_kind_and_is_below_the_ids_of_the_probe() -> None:
     identity = message_id(100_000, (1 << 30) - 1, KINDS_MAX - 1)
     assert (sender_of(identity), kind_of(identity)) == (100_000, KINDS_MAX - 1)
     assert identity < PROBE_BASE

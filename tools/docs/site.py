@@ -28,6 +28,10 @@ LINK = re.compile(
 )
 LIST = re.compile(FENCE + r"|^(?P<indent> +)(?=\S)|^(?P<before>[^\s*|>-][^\n]*\n)(?=- )", re.M | re.S)
 
+SIGNATURE = re.compile(r"^chatbench\.([a-z]\w*\.)?(?P<name>\w+)(\(.*)?$")  # a heading of docs/api.md
+INLINE_CODE = re.compile(r"<code>[^<]*</code>")
+HYPHENATED = re.compile(r"[\w-]*-[\w-]+")
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages, styles and scripts that are not in docs/."""
@@ -51,6 +55,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return link_on_site(found, uri)
 
     return LIST.sub(list_of_mkdocs, LINK.sub(on_site, markdown))
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Keep names with hyphens in one piece, and show functions in the table of contents by their names."""
+    for entry in (child for top in page.toc for section in top.children for child in section.children):
+        entry.title = SIGNATURE.sub(r"\g<name>", entry.title)
+    return INLINE_CODE.sub(lambda found: HYPHENATED.sub(r'<span class="whole">\g<0></span>', found[0]), html)
 
 
 def on_page_context(context: TemplateContext, page: Page, config: MkDocsConfig, nav: Navigation) -> TemplateContext:

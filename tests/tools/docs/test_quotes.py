@@ -75,7 +75,12 @@ def test_every_claim_and_every_verdict_is_there_in_korean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("english", "translated"), [("README.md", "README.ko.md"), ("docs/cookbook.md", "docs/cookbook.ko.md")]
+    ("english", "translated"),
+    [
+        ("README.md", "README.ko.md"),
+        ("docs/index.md", "docs/index.ko.md"),
+        ("docs/cookbook.md", "docs/cookbook.ko.md"),
+    ],
 )
 def test_the_korean_pages_have_the_same_commands_figures_and_pictures(english: str, translated: str) -> None:
     english_text, korean_text = ((ROOT / name).read_text(encoding="utf-8") for name in (english, translated))

@@ -91,6 +91,26 @@ def test_every_picture_is_there(site: Path) -> None:
     assert not {source for source in shown if not (site / source).is_file()}
 
 
+def test_an_option_is_not_broken_at_its_hyphens(site: Path) -> None:
+    cookbook = (site / "cookbook.html").read_text(encoding="utf-8")
+    assert '<code><span class="whole">--warmup</span></code>' in cookbook
+    assert ".whole {\n  white-space: nowrap;" in (site / "assets" / "site.css").read_text(encoding="utf-8")
+
+
+def test_the_table_of_contents_has_names_without_their_arguments(site: Path) -> None:
+    api = (site / "api.html").read_text(encoding="utf-8")
+    entries = re.findall(r'<a href="#[^"]*" class="md-nav__link">\s*<span class="md-ellipsis">\s*([^<]*?)\s*<', api)
+    assert {"chatbench.kafka", "read_runs", "Publisher"} <= set(entries)
+    assert not [entry for entry in entries if "(" in entry]
+
+
+def test_pages_and_what_surrounds_them_are_in_one_language(site: Path) -> None:
+    for name, language, search in (("index.html", "en", "Search"), ("index.ko.html", "ko", "검색")):
+        html = (site / name).read_text(encoding="utf-8")
+        assert f'<html lang="{language}"' in html
+        assert f'placeholder="{search}"' in html
+
+
 @pytest.mark.parametrize(
     ("written", "shown"),
     [

@@ -1,1 +1,1 @@
-"""Benchmarks of chatbench itself: what the harness costs. Nothing here is a test; machines differ."""
+"""Benchmarks of chatbench itself: the costs of the harness. None is a test, because machines differ."""

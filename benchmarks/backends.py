@@ -1,15 +1,17 @@
-"""What the way through a backend costs in time: one member hears itself, against the bare client library.
+"""The latency of a backend: a member that hears its own messages, against the bare client library.
 
     python -m benchmarks.backends
     python -m benchmarks.backends --rate 100 --seconds 5 --rounds 3
     python -m benchmarks.backends --settings
 
-The bare round trip is what the library does by itself in one process: send, and be called back with what was sent;
-librdkafka with the linger that is used here, and with none; redis-py's asyncio client. Against it stand the
-architecture alone, from its `publish` to its `deliver` in one process, and the whole way of a member who hears itself:
-a WebSocket to a gateway process and back, two more processes to wake. All take turns within one run, at an even rate.
+The bare round trip is what the library does by itself in one process: send a message and receive it in a callback.
+The libraries are librdkafka, with the linger that chatbench uses and with none, and redis-py's asyncio client. They are
+compared with the architecture alone, from its `publish` to its `deliver` in one process, and with the whole path of a
+member that hears itself: a WebSocket to a gateway process and back, with two more processes to wake. All take turns
+within one run, at an even rate.
 
-With --settings: Kafka alone, by this project's own producer and reader, at several rates and values of `linger.ms`.
+With --settings it measures Kafka alone, with this project's own producer and reader, at several rates and values of
+`linger.ms`.
 """
 
 from __future__ import annotations
@@ -56,11 +58,11 @@ def kafka_and_redis() -> Iterator[Backends]:
             backends.stop()
 
 
-# --- the ways
+# --- the paths
 
 
 def through_gateway(arch: str, services: Services, job: Job) -> float:
-    """Median latency in ms, from the moment a message is due to its delivery, with one gateway."""
+    """Return the median latency in ms with one gateway, from the moment a message is due to its delivery."""
     topology = Topology(run_id=f"{arch}-{time.time_ns()}", gateways=1)
     architecture = load_architecture(arch)
     architecture.provision(services, topology)
@@ -70,7 +72,7 @@ def through_gateway(arch: str, services: Services, job: Job) -> float:
         try:
             fleet.wait_ready()
             with Audience(fleet.urls[0], 1) as audience:
-                audience.say(Job(1, job.rate_per_s, 1))  # first of all, connections are made
+                audience.say(Job(1, job.rate_per_s, 1))  # the first messages open connections, so they are not counted
                 audience.latencies()
                 audience.say(job)
                 median_ms = audience.latencies().summary().p50
@@ -81,7 +83,7 @@ def through_gateway(arch: str, services: Services, job: Job) -> float:
 
 
 def alone(arch: str, services: Services, job: Job) -> float:
-    """Median ms from `publish` to `deliver` of one architecture, in this process."""
+    """Return the median ms from `publish` to `deliver` of one architecture, in this process."""
     topology = Topology(run_id=f"{arch}-{time.time_ns()}", gateways=1)
     load_architecture(arch).provision(services, topology)
     taken_ms: list[float] = []
@@ -112,7 +114,7 @@ def _raise(problem: BaseException) -> None:
 
 
 def bare_kafka(linger_ms: float, services: Services, job: Job) -> float:
-    """Median ms from produce to the record, in one process, with a thread for each of producer and consumer."""
+    """Return the median ms from produce to poll, in one process, with one thread each for producer and consumer."""
     kafka_client.create_topic(services, TOPIC, 1, Topology(run_id="bare", gateways=1))
     producer = Producer({**kafka_client.client_settings(services), "linger.ms": linger_ms, "acks": "all"})
     consumer = Consumer({**kafka_client.client_settings(services), "group.id": TOPIC, "fetch.wait.max.ms": 100})
@@ -141,7 +143,7 @@ def bare_kafka(linger_ms: float, services: Services, job: Job) -> float:
 
 
 def bare_redis(services: Services, job: Job) -> float:
-    """Median ms from publish to the message, on one loop."""
+    """Return the median ms from publish to the message, on one event loop."""
 
     async def scenario() -> list[float]:
         assert services.redis_url is not None
@@ -176,7 +178,10 @@ def _median(figures: Sequence[float]) -> float:
 
 
 def kafka_figures(backends: Backends, linger_ms: float, rate_per_s: float) -> Figures:
-    """Of this project's own producer and reader in one process, without a gateway."""
+    """Return latency and CPU time of this project's own producer and reader in one process, without a gateway.
+
+    The keys are p50 and p99, in ms, and client_us and broker_us, CPU microseconds per message.
+    """
     kafka_client.LINGER_MS = linger_ms
     assert backends.kafka is not None
     services, broker = backends.kafka.services, backends.kafka.children[0].pid
@@ -189,7 +194,7 @@ def kafka_figures(backends: Backends, linger_ms: float, rate_per_s: float) -> Fi
         kafka_client.assign_from_now(consumer, services, topic, [0])
         reader = kafka_client.BatchReader(consumer, note, _raise)
         producer = await kafka_client.AckedProducer.to(services, topic, topic, _raise)
-        await send(producer, 1.0)  # first of all, connections are made
+        await send(producer, 1.0)  # the first messages open connections, so they are not counted
         taken_ms.clear()
         own_s, broker_s = cpu_s(os.getpid()), cpu_s(broker)
         count = await send(producer, SETTINGS_S)
@@ -226,23 +231,24 @@ def kafka_figures(backends: Backends, linger_ms: float, rate_per_s: float) -> Fi
 
 
 @click.command()
-@click.option("--rate", "rate_per_s", default=100.0, show_default=True, help="Messages per second of the one member.")
+@click.option("--rate", "rate_per_s", default=100.0, show_default=True, help="Messages per second from the one member.")
 @click.option("--seconds", default=5.0, show_default=True)
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--settings", is_flag=True, help="Compare values of linger.ms instead.")
 def main(rate_per_s: float, seconds: float, rounds: int, settings: bool) -> None:
-    """Print the median latency of each way, and how many times the bare library's that is."""
+    """Print the median latency of each path, and its ratio to the bare library's."""
     with kafka_and_redis() as backends:
         if settings:
             table = compare_settings(backends)
         else:
             services = backends.services_for(BOTH)
-            table = compare_ways(services, Job(1, rate_per_s, seconds), rounds)
+            table = compare_paths(services, Job(1, rate_per_s, seconds), rounds)
     Console(width=110).print(table)
 
 
-def compare_ways(services: Services, job: Job, rounds: int) -> Table:
-    ways: dict[str, Callable[[], float]] = {
+def compare_paths(services: Services, job: Job, rounds: int) -> Table:
+    """Measure all paths in turn, and return the table of their medians."""
+    paths: dict[str, Callable[[], float]] = {
         "Kafka, bare": lambda: bare_kafka(kafka_client.LINGER_MS, services, job),
         "Kafka, bare without linger": lambda: bare_kafka(0, services, job),
         "Kafka, plan2 alone": lambda: alone("plan2", services, job),
@@ -251,14 +257,14 @@ def compare_ways(services: Services, job: Job, rounds: int) -> Table:
         "Redis, redis alone": lambda: alone("redis", services, job),
         "Redis, redis and WebSockets": lambda: through_gateway("redis", services, job),
     }
-    medians_ms: dict[str, list[float]] = {name: [] for name in ways}
+    medians_ms: dict[str, list[float]] = {name: [] for name in paths}
     for _ in range(rounds):
-        for name, way in ways.items():
-            medians_ms[name].append(way())
+        for name, measure in paths.items():
+            medians_ms[name].append(measure())
     table = Table(title=f"one member, {job.rate_per_s:g} messages/s, {rounds} rounds of {job.seconds:g} s")
-    table.add_column("way")
+    table.add_column("path")
     table.add_column("median, ms", justify="right")
-    table.add_column("times the bare one", justify="right")
+    table.add_column("ratio to bare", justify="right")
     for name, figures in medians_ms.items():
         bare = mean(medians_ms[f"{name.partition(',')[0]}, bare"])
         table.add_row(name, f"{mean(figures):.2f}", f"{mean(figures) / bare:.2f}")
@@ -266,17 +272,18 @@ def compare_ways(services: Services, job: Job, rounds: int) -> Table:
 
 
 def compare_settings(backends: Backends) -> Table:
+    """Measure Kafka with several rates and lingers, and return the table of the figures."""
     table = Table(title=f"Kafka, own producer and reader in one process, {SETTINGS_S:g} s each")
     for column in (
         "linger.ms",
         "messages/s",
         "p50, ms",
         "p99, ms",
-        "client CPU us a message",
-        "broker CPU us a message",
+        "client CPU us per message",
+        "broker CPU us per message",
     ):
         table.add_column(column, justify="right")
-    kafka_figures(backends, 0, 5_000)  # until the broker is warm
+    kafka_figures(backends, 0, 5_000)  # warms up the broker
     for rate_per_s in (100, 1_000, 10_000):
         for linger_ms in (0, 0.2, 1, 5):
             figures = kafka_figures(backends, linger_ms, rate_per_s)

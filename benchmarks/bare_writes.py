@@ -1,6 +1,6 @@
-"""The least that a gateway on uvloop can do: a frame encoded once, and one write per member, at once or once per tick.
+"""The minimum that a gateway on uvloop can do: encode a frame once and write it to each member, at once or per tick.
 
-`python -m benchmarks.bare_writes TICK_S PORT`. No rooms, limits, counters or checks: what it costs is the kernel's.
+`python -m benchmarks.bare_writes TICK_S PORT`. It has no rooms, limits, counters or checks: only the kernel works.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""What it costs to tell a room: chatbench's gateway against node's `ws`, `websockets.broadcast`, and bare writes.
+"""The cost of a fan-out: chatbench's gateway against node's `ws`, `websockets.broadcast`, and bare writes.
 
     python -m benchmarks.fanout
     python -m benchmarks.fanout --members 500 --rate 200 --seconds 5 --rounds 3
 
-The same job for each: one member speaks, all members hear it, each a WebSocket of an audience that checks that nothing
-is missing. Ours also has sessions, limits and counters; the others only relay, which favours them. Bare writes are the
-floor: one write of the same bytes per member, and nothing else. All take turns within one run; the CPU time is the
-relaying process's own.
+Each has the same job: one member speaks and all members hear it, each over a WebSocket of an audience that checks that
+nothing is missing. Chatbench's gateway also has sessions, limits and counters; the others only relay, which favours
+them. Bare writes are the floor: one write of the same bytes per member, and nothing else. All take turns within one
+run, and the CPU time is the relaying process's own.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Relay = Callable[[], AbstractContextManager[tuple[str, int]]]
 
 @contextmanager
 def process(argv: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """A relay of another kind, which is told its port last: its address and its process id."""
+    """Start another relay, with a port as the last argument, and yield its URL and process id."""
     (port,) = free_ports(1)
     with subprocess.Popen([*argv, str(port)]) as relay:
         try:
@@ -51,10 +51,10 @@ def process(argv: Sequence[str]) -> Iterator[tuple[str, int]]:
 
 @contextmanager
 def installed_node_ws() -> Iterator[list[str] | None]:
-    """The command of a relay on node's `ws`, installed for the moment; None, and says why, where that cannot be."""
+    """Install a relay on node's `ws` temporarily and yield its command; if that fails, print why and yield None."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        print("node ws is left out: no node, or no npm, on the PATH")
+        print("node ws is left out: node or npm is not on the PATH")
         yield None
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -69,7 +69,7 @@ def installed_node_ws() -> Iterator[list[str] | None]:
 
 
 def measure(relay: Relay, job: Job) -> tuple[float, float | None]:
-    """(CPU us per delivery of the relay, median latency in ms)."""
+    """Return (CPU us per delivery of the relay, median latency in ms)."""
     with relay() as (url, pid), Audience(url, job.members) as audience:
         before = cpu_s(pid)
         audience.say(job)
@@ -83,9 +83,9 @@ def measure(relay: Relay, job: Job) -> tuple[float, float | None]:
 @click.option("--rate", "rate_per_s", default=200.0, show_default=True, help="Messages per second in the one room.")
 @click.option("--seconds", default=5.0, show_default=True)
 @click.option("--rounds", default=3, show_default=True)
-@click.option("--ticks", default="0,5,20,50", show_default=True, help="Of our gateway, in ms.")
+@click.option("--ticks", default="0,5,20,50", show_default=True, help="Ticks of chatbench's gateway, in ms.")
 def main(members: int, rate_per_s: float, seconds: float, rounds: int, ticks: str) -> None:
-    """Print CPU microseconds per delivery of each, its share of node ws's, and the median latency."""
+    """Print each relay's CPU microseconds per delivery, its ratios to the other libraries, and its median latency."""
     job = Job(members, rate_per_s, seconds)
     with installed_node_ws() as node:
         relays: dict[str, Relay] = {} if node is None else {"node ws": partial(process, node)}
@@ -101,14 +101,15 @@ def main(members: int, rate_per_s: float, seconds: float, rounds: int, ticks: st
                 measured[name].append(measure(relay, job))
     table = Table(title=f"{job}, {rounds} rounds of {seconds:g} s")
     table.add_column("gateway")
-    for column in ("CPU us per delivery", "of node ws", "of websockets.broadcast", "median latency, ms"):
+    ratios = ("ratio to node ws", "ratio to websockets.broadcast")
+    for column in ("CPU us per delivery", *ratios, "median latency, ms"):
         table.add_column(column, justify="right")
     costs = {name: mean([cost for cost, _latency in rounds_of]) for name, rounds_of in measured.items()}
     for name, cost in costs.items():
-        of_node = f"{cost / costs['node ws']:.2f}" if "node ws" in costs else "not measured"
-        of_broadcast = f"{cost / costs['websockets.broadcast']:.2f}"
+        to_node = f"{cost / costs['node ws']:.2f}" if "node ws" in costs else "not measured"
+        to_broadcast = f"{cost / costs['websockets.broadcast']:.2f}"
         latency_ms = mean([latency for _cost, latency in measured[name] if latency is not None])
-        table.add_row(name, f"{cost:.2f}", of_node, of_broadcast, f"{latency_ms:.1f}")
+        table.add_row(name, f"{cost:.2f}", to_node, to_broadcast, f"{latency_ms:.1f}")
     Console(width=110).print(table)
 
 

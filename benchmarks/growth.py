@@ -1,12 +1,12 @@
-"""What grows with what: gateway and driver with members, the broker with partitions. Real runs, a line through each.
+"""How costs grow: gateway and driver with the number of members, the broker with the number of partitions.
 
     python -m benchmarks.growth members
     python -m benchmarks.growth partitions --rounds 2
 
-`members`: redis, one big room, always the same rate; so each member costs what a member costs. `partitions`: two
-members, so that the broker's work for a message is all there is; the broker is started once and warmed up by runs that
-are discarded, and architectures and partitions take turns. A line a + b x is fitted by least squares, with the interval
-of b that numpy's covariance gives (1.96 standard errors).
+Each point is a real run. `members` uses redis, one big room and a constant rate, so that only the members differ.
+`partitions` uses two members, so that the broker's work per message dominates. The broker is started once and warmed up
+by runs that are discarded, and architectures and partitions take turns. A line a + b x is fitted by least squares; the
+interval of b comes from numpy's covariance (1.96 standard errors).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MIB = 1 << 20
 
 
 class Quiet:
-    """Tells nothing of a run's steps."""
+    """A progress that shows nothing."""
 
     def step(self, name: str, detail: str = "", total: float | None = None) -> None:
         pass
@@ -79,14 +79,14 @@ def bench(requires: Requirements) -> Iterator[Bench]:
 
 
 def fitted(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float, float]:
-    """(a, b, half of b's 95 % interval) of y = a + b x; at least four points."""
+    """Return (a, b, half of b's 95 % interval) of y = a + b x. It needs at least four points."""
     (slope, intercept), covariance = np.polyfit(xs, ys, 1, cov=True)
     return float(intercept), float(slope), 1.96 * float(np.sqrt(covariance[0, 0]))
 
 
 @click.group()
 def main() -> None:
-    """What grows with what."""
+    """Measure how costs grow."""
 
 
 @main.command()
@@ -94,11 +94,11 @@ def main() -> None:
 @click.option("--rate", "rate_per_s", default=2.0, show_default=True, help="Messages per second in the room.")
 @click.option("--seconds", default=10.0, show_default=True)
 def members(counts: str, rate_per_s: float, seconds: float) -> None:
-    """CPU and memory of gateways and driver as members become more."""
+    """Measure CPU and memory of gateways and driver for several numbers of members."""
     rows: list[tuple[float, ...]] = []
-    with bench(Requirements(redis=True)) as its:
+    with bench(Requirements(redis=True)) as running:
         for count in map(int, counts.split(",")):
-            summary = its.run(
+            summary = running.run(
                 RunSettings(arch="redis", members=count, rate_per_s=rate_per_s, duration_s=seconds, warmup_s=3)
             )
             assert summary.cores_used is not None
@@ -125,13 +125,13 @@ def members(counts: str, rate_per_s: float, seconds: float) -> None:
     in_us, in_kib = 1e3, 1024
     units = [(in_us, "us/s"), (in_us, "us/s"), (in_kib, "KiB"), (in_kib, "KiB")]
     table.add_row(
-        "a member",
+        "per member",
         *(
             f"{slope * times:.1f} ± {half * times:.1f} {unit}"
             for (_, slope, half), (times, unit) in zip(fits, units, strict=True)
         ),
     )
-    table.add_row("none", *(f"{intercept:.1f}" for intercept, _, _ in fits))
+    table.add_row("no members", *(f"{intercept:.1f}" for intercept, _, _ in fits))
     print(file=sys.stderr)
     Console(width=120).print(table)
 
@@ -142,7 +142,7 @@ def members(counts: str, rate_per_s: float, seconds: float) -> None:
 @click.option("--rate", "rate_per_s", default=500.0, show_default=True, help="Messages per second.")
 @click.option("--seconds", default=8.0, show_default=True)
 def partitions(counts: str, rounds: int, rate_per_s: float, seconds: float) -> None:
-    """CPU, records and disk of the broker as partitions become more, for a message."""
+    """Measure CPU, records and disk bytes of the broker per message, for several numbers of partitions."""
     architectures = ("plan1", "plan2", "kafka-redis")
     numbers = [int(each) for each in counts.split(",")]
     measured: dict[tuple[str, int], list[tuple[float, float, float]]] = {}
@@ -159,13 +159,13 @@ def partitions(counts: str, rounds: int, rate_per_s: float, seconds: float) -> N
             arch_options=("dedup=1",) if arch == "plan1" else (),
         )
 
-    with bench(Requirements(kafka=True, redis=True)) as its:
+    with bench(Requirements(kafka=True, redis=True)) as running:
         for arch in architectures:
-            its.run(settings(arch, max(numbers), 20))  # until the JVM has compiled what is hot
+            running.run(settings(arch, max(numbers), 20))  # long enough for the JVM to compile the hot code
         for _ in range(rounds):
             for count in numbers:
                 for arch in architectures:
-                    summary = its.run(settings(arch, count, seconds))
+                    summary = running.run(settings(arch, count, seconds))
                     cpu_us, sent = summary.cpu_us_per_delivery.kafka, summary.sent
                     assert summary.kafka is not None
                     assert sent
@@ -185,12 +185,12 @@ def partitions(counts: str, rounds: int, rate_per_s: float, seconds: float) -> N
             means = np.mean(measured[arch, count], axis=0)
             table.add_row(arch, str(count), *(f"{each:.0f}" for each in means))
         xs = [count for count in numbers for _ in measured[arch, count]]
-        for_each = []
+        slopes = []
         for column in range(3):
             ys = [figures[column] for count in numbers for figures in measured[arch, count]]
             _, slope, half = fitted(xs, ys)
-            for_each.append(f"{slope:+.1f} ± {half:.1f}")
-        table.add_row("", "one more", *for_each)
+            slopes.append(f"{slope:+.1f} ± {half:.1f}")
+        table.add_row("", "per partition", *slopes)
         table.add_section()
     print(file=sys.stderr)
     Console(width=110).print(table)

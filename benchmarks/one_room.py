@@ -1,4 +1,4 @@
-"""The job that benchmarks share: one room, where member 0 speaks at an even rate and an audience hears all of it."""
+"""The job that the benchmarks share: one room in which member 0 speaks at an even rate and an audience hears it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from harness.measure.resources import cpu_s_of, has_clock
 from harness.services.fleet import Fleet
 
 ROOM = "stage"
-PAYLOAD = "x" * 40  # in frames of 124 bytes
+PAYLOAD = "x" * 40  # makes frames of 124 bytes
 Kind = TypeVar("Kind")
 
 
@@ -40,7 +40,7 @@ class Job:
 
 @contextmanager
 def gateway(tick_s: float | None) -> Iterator[tuple[str, int]]:
-    """chatbench's own, without a backend: its address and its process id."""
+    """Start chatbench's own gateway, without a backend, and yield its URL and process id."""
     with tempfile.TemporaryDirectory() as logs:
         topology = Topology(run_id="benchmark", gateways=1)
         fleet = Fleet("direct", Services(), topology, Path(logs), tick_s=tick_s)
@@ -53,7 +53,7 @@ def gateway(tick_s: float | None) -> Iterator[tuple[str, int]]:
 
 
 class Audience:
-    """chatbench's own, with so many members in the room."""
+    """Chatbench's own audience process, with `members` members in the room."""
 
     def __init__(self, url: str, members: int) -> None:
         self._logs = tempfile.TemporaryDirectory()
@@ -77,7 +77,7 @@ class Audience:
             assert not isinstance(news, msg.MemberFailed), news
 
     def say(self, job: Job) -> None:
-        """An even load, and a moment for the last of it to arrive."""
+        """Send the job's messages at an even rate, and wait for the last deliveries."""
         start_ns = time.time_ns()
         self._channel.send(msg.BeginPhase(name="measure", start_ns=start_ns, end_ns=1 << 62))
         for sequence in range(round(job.rate_per_s * job.seconds)):
@@ -88,7 +88,7 @@ class Audience:
         time.sleep(1.5)
 
     def latencies(self) -> Latencies:
-        """Of all that was said since the last time; ends the process when anything of it is missing."""
+        """Return the latencies of the messages since the last call. Exit if any delivery is missing."""
         self._channel.send(msg.ClosePhase())
         report = self._expect(msg.PhaseReport)
         verdict, latencies = judge(report.rooms).verdict, Latencies.unpack(report.latency)
@@ -108,7 +108,7 @@ class Audience:
 
 
 def cpu_s(pid: int) -> float:
-    """User and system time of a process until now."""
+    """Return the CPU time, user and system, that a process has used so far, in seconds."""
     return cpu_s_of(psutil.Process(pid), by_clock=has_clock(pid))
 
 

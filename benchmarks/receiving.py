@@ -1,11 +1,11 @@
-"""What it costs to hear: chatbench's audience against two WebSocket clients that only count what they get.
+"""The cost of receiving: chatbench's audience against two WebSocket clients that only count messages.
 
     python -m benchmarks.receiving
     python -m benchmarks.receiving --members 500 --rate 200 --seconds 5 --rounds 2
 
-One room; a gateway sends each message to every member, at once, or what came within a tick together. The audience
-decodes, keeps latency histograms and the history that the ledger judges; the other two note a time stamp and do
-nothing else, which favours them. All take turns within one run; the CPU time is the receiving process's own.
+There is one room, whose gateway sends each message to every member, at once or all messages of a tick together. The
+audience decodes them and keeps latency histograms and the history that the ledger judges. The other two clients only
+record a timestamp, which favours them. All take turns within one run, and the CPU time is the receiving process's own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def audience_cost_us(url: str, job: Job) -> float:
 
 
 def other_cost_us(client: str, url: str, job: Job) -> float:
-    """Of a client in a process of its own, which says when it has connected, and how much it heard when asked."""
+    """Return CPU us per delivery of another client, in a process that prints when it is connected and what it heard."""
     argv = [sys.executable, "-m", f"benchmarks.{client}", url, str(job.members)]
     with (
         Audience(url, 1) as speaker,
@@ -57,12 +57,12 @@ def other_cost_us(client: str, url: str, job: Job) -> float:
 @click.option("--seconds", default=5.0, show_default=True)
 @click.option("--rounds", default=2, show_default=True)
 def main(members: int, rate_per_s: float, seconds: float, rounds: int) -> None:
-    """Print CPU microseconds per delivery of each receiver, and how many times the audience's that is."""
+    """Print each receiver's CPU microseconds per delivery, and its ratio to the audience's."""
     job = Job(members, rate_per_s, seconds)
     table = Table(title=f"{job}, {rounds} rounds of {seconds:g} s")
     table.add_column("the gateway writes")
     table.add_column("receiver")
-    for column in ("CPU us per delivery", "times the audience"):
+    for column in ("CPU us per delivery", "ratio to audience"):
         table.add_column(column, justify="right")
     for tick_s, what in ((0.02, "once per 20 ms"), (0.0, "each message at once")):
         costs: dict[str, list[float]] = {"audience": [], **{client: [] for client in OTHERS}}

@@ -1,4 +1,4 @@
-"""A receiver to compare with: websocket-client under gevent, as in a Locust user. `python -m ... URL MEMBERS`."""
+"""A receiver for comparison: websocket-client under gevent, as in a Locust user. `python -m ... URL MEMBERS`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A receiver to compare with: the websockets library's asyncio client on uvloop. `python -m ... URL MEMBERS`."""
+"""A receiver for comparison: the websockets library's asyncio client on uvloop. `python -m ... URL MEMBERS`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gateway reduced to its fan-out, as the documentation of websockets has it: `broadcast` for each message.
+"""A gateway reduced to its fan-out, as in the documentation of websockets: `broadcast` for each message.
 
 `python -m benchmarks.websockets_broadcast PORT`
 """

@@ -1,4 +1,4 @@
-"""The public API of chatbench: measured runs as pandas frames, and what an architecture of your own is made of.
+"""The public API of chatbench: measured runs as pandas frames, and the types that an architecture of your own uses.
 
     import chatbench
 
@@ -6,7 +6,7 @@
     frames.runs.groupby("arch")["latency_p99_ms"].median()
 
 Members of a scenario are in `chatbench.locust`, clients for architectures in `chatbench.kafka` and `chatbench.redis`,
-and the conformance suite is in `chatbench.testing`. Importing `chatbench` is quick: pandas waits until runs are read.
+and the conformance suite is in `chatbench.testing`. Importing `chatbench` is quick: only `read_runs` imports pandas.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ __all__ = [
 
 
 def read_runs(*folders: str | PathLike[str]) -> Frames:
-    """Every run whose record is in these folders, however deep, as pandas frames.
+    """Read every run whose record is in these folders or below them, as pandas frames.
 
     Args:
-        folders: what `chatbench run`, `compare`, `capacity`, `faults`, `claims` or `costs` has written.
+        folders: folders that `chatbench run`, `compare`, `capacity`, `faults`, `claims` or `costs` has written.
 
     Returns:
         `Frames`, each of whose attributes is a DataFrame: `runs` has a row for each run, `seconds` one for each second
         of a run, `latency` the steps of each architecture's latency distribution, `percentiles` its percentiles over
-        all rounds, `promises` and `faults` what was promised and what was broken, `ratios` architectures compared
-        pairwise. Columns have their units in their names, and docs/data.md says what each means. What was not measured
-        is missing, never 0.
+        all rounds, `promises` the promises and whether each was held, `faults` the faults that were injected, and
+        `ratios` architectures compared pairwise. Column names contain the units, and docs/data.md explains each
+        column. A value that was not measured is missing, never 0.
 
     Raises:
         UsageError: there is no record in these folders, or one of its files cannot be read.

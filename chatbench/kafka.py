@@ -1,4 +1,4 @@
-"""Clients of Kafka for an architecture of your own: topics, a producer whose futures mean acked, a batching reader."""
+"""Kafka clients for an architecture of your own: topics, a producer whose futures resolve on acks, a batch reader."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What a locustfile imports: the member of a chat, and a load shape.
+"""The classes that a locustfile imports: Member, a Locust user that chats, and Shape, the base of load shapes.
 
     from chatbench.locust import Member, Shape
 
-Importing it is what makes a file a scenario, also for plain `locust -f`: Locust then starts services and an audience.
+This import makes a file a scenario, for plain `locust -f` too: Locust then starts services and an audience.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Clients of Redis for an architecture of your own: a publisher in order, a subscriber in batches."""
+"""Redis clients for an architecture of your own: a publisher that keeps the order, and a subscriber with batches."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Plain locustfiles, each the shape of somebody's chat."""
+"""Plain locustfiles, each modelled on one kind of real chat."""

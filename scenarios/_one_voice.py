@@ -1,4 +1,4 @@
-"""One member speaks, the others listen: for `chatbench selftest`, where it must be known what is said when."""
+"""One member speaks and the others listen. `chatbench selftest` uses it, because it must know what is said when."""
 
 import time
 
@@ -9,7 +9,7 @@ from chatbench.locust import Member
 
 class Voice(Member):
     option_ranges = {"burn_ms": (0, 60_000)}
-    options = {"burn_ms": 0.0}  # CPU time that the driver wastes on each message, to starve it on purpose
+    options = {"burn_ms": 0.0}  # CPU time that the driver wastes on each message, so that it falls behind on purpose
 
     def rate_per_s(self) -> float:
         return self.load.rate_per_s if self.index == 0 else 0.0

@@ -1,7 +1,7 @@
-"""One live stream: few talk, all listen.
+"""One live stream: a few members talk, and all listen.
 
-Whose chat: the audience of a streamer, a goal in a football match, a town hall. One in twenty talks.
-What it stresses: the fan-out. Each message is delivered to every member, so deliveries are members x messages.
+Whose chat: the audience of a streamer, of a football match, of a town hall. One in twenty members talks.
+What it stresses: the fan-out. Each message is delivered to every member, so there are members x messages deliveries.
 """
 
 from locust import task

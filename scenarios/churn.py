@@ -1,9 +1,9 @@
 """Coming and going: members join and leave all the time, and now and then many reconnect at once.
 
-Whose chat: phones on a train, viewers who hop between streams; the storm is a Wi-Fi or a proxy that restarts.
-What it stresses: joining under load, and delivery to exactly those who are there. One in ten members stays and talks;
-the others stay `stay_s` seconds on average, are away for `away_s`, and come back. Every `storm_s` seconds half of
-those who are there lose their connection together and reconnect at once.
+Whose chat: phones on a train, viewers who hop between streams. The storm is a Wi-Fi network or a proxy that restarts.
+What it stresses: joins under load, and delivery to exactly the members in the room. One in ten members stays and
+talks. The others stay for `stay_s` seconds on average, are away for `away_s` on average, and come back. Every `storm_s`
+seconds, half of the members present lose their connections together and reconnect at once.
 """
 
 import time

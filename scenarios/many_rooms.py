@@ -1,8 +1,8 @@
-"""Many small rooms: groups of five, everybody talks.
+"""Many small rooms: groups of five in which everybody talks.
 
 Whose chat: families, game parties, support tickets, teams.
-What it stresses: what an architecture spends on rooms rather than on members: subscriptions, partitions, and
-copies sent to gateways that have nobody in the room.
+What it stresses: the costs of rooms rather than of members: subscriptions, partitions, and copies sent to gateways
+that have no member in the room.
 """
 
 from locust import task

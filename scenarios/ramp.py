@@ -1,8 +1,8 @@
-"""More and more, until it is too much: the rate rises evenly until the latency objective breaks.
+"""A rising load: the rate grows evenly until the latency objective breaks.
 
-Whose chat: nobody's; it is the quickest look at where the limit is. `chatbench capacity` measures it properly.
-What it stresses: whatever saturates first. The rate reaches `--rate` after `ramp_s` seconds and stays there. The load
-ends early when 99 % of a second's deliveries no longer come within `slo_ms`, two seconds in a row.
+Whose chat: none in particular. It is the quickest estimate of the limit; `chatbench capacity` measures it properly.
+What it stresses: the component that saturates first. The rate reaches `--rate` after `ramp_s` seconds and stays there.
+The load ends early when the 99th percentile of delivery latency exceeds `slo_ms` in two seconds in a row.
 """
 
 from locust import task

@@ -1,10 +1,10 @@
-"""Everybody back at once: all who listen lose their connections together, and return for what they missed.
+"""Everybody back at once: all listeners lose their connections together, and return for the messages they missed.
 
-Whose chat: viewers behind a proxy that restarts, a train that leaves a tunnel, an app that was sent a push message.
-What it stresses: a herd of joins, each of which asks for what was said since the last message the member has seen. One
-in ten members stays and talks. Every `storm_s` seconds, for the first time after half of that, all others hang up, and
-come back `away_s` later, within `within_s`, at another gateway than before. An architecture that keeps nothing loses
-what was said meanwhile.
+Whose chat: viewers behind a proxy that restarts, a train that leaves a tunnel, an app that received a push message.
+What it stresses: many joins at once, each of which asks for the messages since the last one that the member has seen.
+One in ten members stays and talks. Every `storm_s` seconds, for the first time after half of that, all others hang up
+and come back `away_s` later, spread over `within_s`, at a different gateway. An architecture that keeps no history
+loses the messages sent in the meantime.
 """
 
 import time
@@ -40,7 +40,7 @@ class Traveller(Member):
 
     def wait_for_the_storm(self) -> None:
         storm_s = self.option("storm_s")
-        # By and by: when the next phase begins, its storms count from there.
+        # In short sleeps, because phase_elapsed_s restarts at 0 when the next phase begins.
         while (until_s := (storm_s / 2 - self.phase_elapsed_s) % storm_s) > LOOK_S:
             time.sleep(LOOK_S / 2)
         time.sleep(until_s)

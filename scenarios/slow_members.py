@@ -1,9 +1,9 @@
-"""Some read too slowly: one in ten members takes in fewer bytes a second than the room sends.
+"""Some members read too slowly: one in ten reads fewer bytes per second than the room sends.
 
-Whose chat: everybody's who has members on poor networks.
-What it stresses: the gateways' buffers, and whether the many are held up by the few. What a slow member hears is
-checked but not timed; one who falls too far behind is cut off by the gateway, which is counted. The default load only
-fills buffers; `--payload 4KiB --rate 200` gets members cut off. `--set slow_share=0.3` makes more of them.
+Whose chat: every chat with members on poor networks.
+What it stresses: the gateways' buffers, and whether slow members delay the others. Deliveries to a slow member are
+checked but not timed. The gateway cuts off a member that falls too far behind, and this is counted. The default load
+only fills buffers; with `--payload 4KiB --rate 200`, members are cut off. `--set slow_share=0.3` makes more slow ones.
 """
 
 from locust import task

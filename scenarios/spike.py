@@ -1,16 +1,16 @@
-"""A goal: for a moment many come, and everybody talks.
+"""A goal: for a few seconds many members join, and everybody talks.
 
-Whose chat: a match, an election night, a product launch. Most of the time half of the members are there and one in
-twenty messages of the full rate is said; in the goal's seconds all are there and all talk.
-What it stresses: what was sized for the average. Watch latency in the time line, and how long it takes to calm down.
-`--rate` is the rate of the goal; `--set goal_after_s=10 --set goal_s=10` say when it comes and how long it lasts.
+Whose chat: a match, an election night, a product launch. Most of the time, half of the members are present and send
+one twentieth of the full rate. During the goal, all are present and all talk.
+What it stresses: components that were sized for the average. Watch the latency over time, and how long it takes to
+fall again. `--rate` is the rate during the goal; `--set goal_after_s=10 --set goal_s=10` set its start and length.
 """
 
 from locust import task
 
 from chatbench.locust import Member, Shape
 
-QUIET = 0.05  # of the goal's rate
+QUIET = 0.05  # as a share of the goal's rate
 
 
 class Fan(Member):

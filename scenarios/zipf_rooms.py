@@ -1,8 +1,8 @@
 """Rooms of very different popularity: a few are full, most are nearly empty.
 
 Whose chat: public channels, game servers, the streams of one platform on an ordinary evening.
-What it stresses: balance. Popularity follows Zipf's law (the n-th room has 1 / n^exponent of the first one's
-members), so whatever places rooms by name puts a hot room beside quiet ones. `--set exponent=1.2` makes it steeper.
+What it stresses: balance. Popularity follows Zipf's law (the n-th room has 1 / n^exponent of the first one's members),
+so an architecture that places rooms by name overloads some partitions or gateways. `--set exponent=1.2` is steeper.
 """
 
 from itertools import accumulate

@@ -1,4 +1,4 @@
-// A gateway reduced to its fan-out, as the documentation of ws has it: `send` to every client.
+// A gateway reduced to its fan-out, as in the documentation of ws: `send` to every client.
 // node relay.js PORT
 "use strict";
 
@@ -16,8 +16,8 @@ server.on("connection", (member) => {
       member.send(JSON.stringify({ t: "joined", room }));
     } else if (t === "say") {
       member.send(JSON.stringify({ t: "ack", id }));
-      // JSON.parse has rounded the nanoseconds to the nearest double; they go out as they came in. As a Buffer, since a
-      // string would be encoded anew for each member.
+      // JSON.parse rounds the nanoseconds to the nearest double, so they are copied from the text. The frame is a
+      // Buffer, because a string would be encoded again for each member.
       const nanoseconds = /"sent":(\d+)/.exec(data)[1];
       const head = `{"t":"chat","room":${JSON.stringify(room)},"from":"g0-1","id":${id},"sent":${nanoseconds}`;
       const chat = Buffer.from(`${head},"text":${JSON.stringify(text)}}`);

@@ -1,4 +1,4 @@
-"""What every architecture must do, on a real Kafka, Redis and NATS, for pytest.
+"""The conformance tests that every architecture must pass on a real Kafka, Redis and NATS, for pytest.
 
     from chatbench.testing import ArchitectureConformance
     from lobby import Lobby
@@ -6,7 +6,7 @@
     class TestLobby(ArchitectureConformance):
         architecture = Lobby
 
-What an architecture does not promise (see Promises) is skipped, and said to be.
+A test is skipped, with the reason, if the architecture does not make the promise that it tests (see Promises).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from chatbench.testing.gateways import Gateways, Member, opened
 from harness.services.backends import Backends
 from harness.services.nats.server import has_nats_server
 
-PAYLOAD_MAX_BYTES = 128 * 1024  # the largest frame a gateway takes
+PAYLOAD_MAX_BYTES = 128 * 1024  # the largest frame that a gateway accepts
 STARTED = pytest.StashKey[dict[Requirements, Backends]]()
 
 
 def in_order_of_each_sender(heard: list[bytes], senders: int) -> bool:
-    """Payloads are `sender:number`."""
+    """Whether each sender's numbers ascend in the payloads, which are `sender:number`."""
     split = [payload.decode().split(":") for payload in heard]
     return all(
         [int(number) for who, number in split if int(who) == sender]
@@ -37,32 +37,33 @@ def in_order_of_each_sender(heard: list[bytes], senders: int) -> bool:
 
 
 async def join_everywhere(running: Gateways, room: str) -> list[Member]:
-    """Two members by way of each gateway."""
+    """Join the room with two members through each gateway."""
     return [await running.join(room, at) for at in range(len(running.every)) for _ in range(2)]
 
 
 async def speak(running: Gateways, sender: Member, number: int, count: int) -> None:
-    """Say `number:0`, `number:1`, …, the next before the one before is acked."""
+    """Say `number:0`, `number:1` and so on, without waiting for each ack."""
     await asyncio.gather(*(running.say(sender, f"{number}:{i}".encode()) for i in range(count)))
 
 
-async def slowly(running: Gateways, sender: Member, count: int) -> None:
+async def speak_slowly(running: Gateways, sender: Member, count: int) -> None:
+    """Say `0:0`, `0:1` and so on, each after the ack of the one before and a short pause."""
     for number in range(count):
         await running.say(sender, f"0:{number}".encode())
         await asyncio.sleep(0.002)
 
 
-async def hear(running: Gateways, speaker: Member, guest: Member) -> None:
-    """Returns when the guest has heard something that was said after it joined."""
+async def wait_until_hearing(running: Gateways, speaker: Member, guest: Member) -> None:
+    """Return when the guest has heard a message that was said after it joined."""
     mark = f"mark:{id(guest)}".encode()
     await running.say(speaker, mark)
     async with asyncio.timeout(30):
-        while mark not in guest.heard:  # noqa: ASYNC110 - what arrives is only seen by looking
+        while mark not in guest.heard:  # noqa: ASYNC110 - a Member has no event to wait for
             await asyncio.sleep(0.001)
 
 
 def restart_kafka(backends: Backends) -> None:
-    """Kill every broker and start it on what it left on disk. Call it from the main thread."""
+    """Kill every broker, and start it again with the data it left on disk. Call this from the main thread."""
     kafka = backends.kafka
     assert kafka is not None
     for child in kafka.children:
@@ -71,18 +72,18 @@ def restart_kafka(backends: Backends) -> None:
 
 
 class ArchitectureConformance:
-    """Subclass it, with the architecture that is to be tested. The backends that it requires are started once."""
+    """Subclass it with the architecture to test. The backends that it requires are started once."""
 
     architecture: ClassVar[type[Architecture]]
 
     @pytest.fixture(scope="class")
     def backends(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backends:
-        """Those that the architecture requires; others that require the same share them."""
+        """Start the backends that the architecture requires, shared with other classes that require the same."""
         started = request.config.stash.setdefault(STARTED, {})
         requires = self.architecture.requires
         if requires not in started:
             if requires.nats and not has_nats_server():
-                pytest.skip("there is no nats-server here")
+                pytest.skip("nats-server is not installed")
             backends = started[requires] = Backends(requires, 1, tmp_path_factory.mktemp("backends"))
             request.config.add_cleanup(backends.stop)
             backends.begin(lambda _what, _done, _total: None)
@@ -98,7 +99,7 @@ class ArchitectureConformance:
             if not getattr(self.architecture.promises, name):
                 pytest.skip(f"{self.architecture.name} does not promise {name!r}")
 
-    def test_it_declares_itself(self) -> None:
+    def test_it_declares_name_summary_and_promises(self) -> None:
         assert self.architecture.name
         assert self.architecture.summary
         assert isinstance(self.architecture.promises, Promises)
@@ -138,19 +139,19 @@ class ArchitectureConformance:
 
         asyncio.run(scenario())
 
-    def test_who_stays_hears_everything_while_others_join_and_leave(self, services: Services) -> None:
+    def test_a_member_that_stays_hears_everything_while_others_join_and_leave(self, services: Services) -> None:
         self._requires_promise("everyone", "once", "ordered")
 
         async def scenario() -> None:
             async with opened(self.architecture, services) as running:
                 count = len(running.every)
                 speaker, listener = await running.join("busy", 0), await running.join("busy", count - 1)
-                speaking = asyncio.create_task(slowly(running, speaker, 300))
+                speaking = asyncio.create_task(speak_slowly(running, speaker, 300))
                 guests = []
                 turn = 0
                 while not speaking.done():
                     guest = await running.join("busy", turn % count)
-                    await hear(running, speaker, guest)
+                    await wait_until_hearing(running, speaker, guest)
                     await running.leave(guest)
                     guests.append([int(p.split(b":")[1]) for p in guest.heard if p.startswith(b"0:")])
                     turn += 1
@@ -177,14 +178,14 @@ class ArchitectureConformance:
                     guest = await running.join("revolving", last)
                     await running.say(speaker, f"{turn}".encode())
                     async with asyncio.timeout(30):
-                        while not guest.heard:  # noqa: ASYNC110 - what arrives is only seen by looking
+                        while not guest.heard:  # noqa: ASYNC110 - a Member has no event to wait for
                             await asyncio.sleep(0.001)
                     await running.leave(guest)
                     assert guest.heard == [f"{turn}".encode()]
 
         asyncio.run(scenario())
 
-    def test_any_payload_arrives_as_it_was(self, services: Services) -> None:
+    def test_any_payload_arrives_unchanged(self, services: Services) -> None:
         self._requires_promise("everyone", "ordered")
         payloads = [b"", "grüße 🦆 \u0000 ﷽".encode(), bytes(range(256)), b"x" * PAYLOAD_MAX_BYTES, b"last"]
 
@@ -215,7 +216,7 @@ class ArchitectureConformance:
     def test_closing_a_gateway_loses_nothing_it_acked(self, services: Services) -> None:
         self._requires_promise("everyone", "once")
         if self.architecture.requires.gateways_max == 1:
-            pytest.skip(f"{self.architecture.name} has one gateway: nobody is left to hear")
+            pytest.skip(f"{self.architecture.name} has only one gateway, so no member is left to hear")
 
         async def scenario() -> None:
             async with opened(self.architecture, services, gateways=2) as running:
@@ -229,7 +230,7 @@ class ArchitectureConformance:
                     acked.append(payload)
 
                 await asyncio.gather(*(say(number) for number in range(300)))
-                await running.close_gateway(speaker.gateway)  # at once: what was acked may still be under way
+                await running.close_gateway(speaker.gateway)  # at once, while acked messages may still be in flight
                 await running.until(lambda: len(listener.heard) >= len(acked))
                 assert sorted(listener.heard) == sorted(acked)
                 assert len(acked) == 300
@@ -239,27 +240,27 @@ class ArchitectureConformance:
     def test_a_durable_ack_outlives_the_death_of_the_broker(self, services: Services, backends: Backends) -> None:
         self._requires_promise("everyone", "durable_ack")
         if not self.architecture.requires.kafka:
-            pytest.skip(f"{self.architecture.name}: how to restart its backend is not known here")
+            pytest.skip(f"{self.architecture.name} does not use Kafka, the only backend that this test can restart")
 
         async def scenario() -> None:
             async with opened(self.architecture, services) as running:
                 members = await join_everywhere(running, "durable")
                 await asyncio.gather(*(speak(running, sender, n, 50) for n, sender in enumerate(members)))
-                restart_kafka(backends)  # right after the last ack: not everything was delivered yet
+                restart_kafka(backends)  # right after the last ack, before everything has been delivered
                 await running.say(members[0], b"0:50")
                 said = {f"{n}:{i}".encode() for n in range(len(members)) for i in range(50)} | {b"0:50"}
                 await running.until(lambda: all(set(member.heard) >= said for member in members if member.is_in))
 
         asyncio.run(scenario())
 
-    def test_who_comes_back_is_told_what_was_said_meanwhile_and_nothing_twice(self, services: Services) -> None:
+    def test_a_returning_member_hears_what_it_missed_and_nothing_twice(self, services: Services) -> None:
         self._requires_promise("everyone", "once", "ordered", "history")
 
         async def scenario() -> None:
             async with opened(self.architecture, services) as running:
                 speaker, other = await running.join("platform", 0), await running.join("siding", 1)
                 began_s = time.time() - 1
-                speaking = asyncio.gather(slowly(running, speaker, 300), slowly(running, other, 300))
+                speaking = asyncio.gather(speak_slowly(running, speaker, 300), speak_slowly(running, other, 300))
                 returned: list[Member] = []
                 while not speaking.done():
                     returned.append(await running.join("platform", len(returned), after_s=began_s))
@@ -270,6 +271,6 @@ class ArchitectureConformance:
                 await running.until(lambda: all(len(member.heard) >= 300 for member in returned))
                 assert all(member.heard == everything for member in returned)
                 late = await running.join("platform", 2, after_s=time.time() + 60)
-                assert late.heard == [], "nothing was said since"
+                assert late.heard == [], "nothing was said after that moment"
 
         asyncio.run(scenario())

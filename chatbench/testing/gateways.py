@@ -1,4 +1,4 @@
-"""Some gateways of one architecture in this process, without sockets: members are lists of what they heard."""
+"""Gateways of one architecture in this process, without sockets. A member is a list of the payloads it has heard."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from contextlib import asynccontextmanager
 
 from architectures.interface import Architecture, Delivery, Moving, Services, Topology
 
-ARRIVAL_TIMEOUT_S = 60.0  # a bound for what must come, not a measurement
-QUIET_S = 0.3  # how long a duplicate is waited for
+ARRIVAL_TIMEOUT_S = 60.0  # an upper bound for deliveries that must come, not a measurement
+QUIET_S = 0.3  # how long to wait for a duplicate
 MOVING_TIMEOUT_S = 30.0
 
 
 class Member:
-    """Somebody in a room, from join to leave or until the room moved away."""
+    """A member of a room, from its join until it leaves or the room moves to another gateway."""
 
     def __init__(self, room: str, gateway: int) -> None:
         self.room = room
         self.gateway = gateway
         self.heard: list[bytes] = []
-        self.held: list[bytes] | None = None  # what is delivered while it is being told what was said before
+        self.held: list[bytes] | None = None  # deliveries that wait until the history has been read
         self.is_in = True
 
 
 class Gateway:
-    """Does for an architecture what harness/gateway does, and nothing else."""
+    """The part of harness/gateway that an architecture needs: it calls the architecture and takes its deliveries."""
 
     def __init__(self, architecture: Architecture) -> None:
         self.architecture = architecture
@@ -48,7 +48,7 @@ class Gateway:
 
 
 class Gateways:
-    """All gateways of a run: `join`, `say` and `leave` as members do, and wait `until` something has arrived."""
+    """All gateways of a run. `join`, `say` and `leave` act as members do; `until` waits for deliveries."""
 
     def __init__(self, architecture: type[Architecture], services: Services, topology: Topology) -> None:
         self._architecture, self._services, self._topology = architecture, services, topology
@@ -76,13 +76,16 @@ class Gateways:
                 raise gateway.problems[0]
 
     async def reopen_gateway(self, index: int) -> None:
-        """A new gateway in the place of one that was closed."""
+        """Open a new gateway in the place of one that was closed."""
         self._closed.remove(index)
         self.every[index] = self._make(index)
         await self.every[index].open()
 
     async def join(self, room: str, at: int = 0, after_s: float | None = None) -> Member:
-        """Ask the gateway `at`, and go where it says until one lets the member in: back, with `after_s`."""
+        """Join through gateway number `at`, or the one it redirects to, and return the member.
+
+        With `after_s`, seconds since 1970, the member first hears the room's history from then on.
+        """
         at %= len(self.every)
         async with asyncio.timeout(MOVING_TIMEOUT_S):
             while True:
@@ -104,7 +107,7 @@ class Gateways:
         if len(members) == 1:
             await gateway.architecture.join(room)
         if after_s is not None:
-            member.held = []  # what came until now is history
+            member.held = []  # the history includes what was delivered up to now
             said = await gateway.architecture.history(room, after_s)
             member.heard, member.held = [*said, *member.held], None
         return member
@@ -118,11 +121,11 @@ class Gateways:
             await gateway.architecture.leave(member.room)
 
     async def say(self, sender: Member, payload: bytes) -> None:
-        """Returns when the message is acked."""
+        """Return when the message is acked."""
         await self.every[sender.gateway].architecture.publish(sender.room, payload)
 
     async def until(self, arrived: Callable[[], bool]) -> None:
-        """Returns when it is true and nothing more has come for a moment, or when it has taken too long."""
+        """Wait until `arrived()` is true, and then QUIET_S more for duplicates; raises TimeoutError."""
         async with asyncio.timeout(ARRIVAL_TIMEOUT_S):
             while not arrived():
                 self._raise_problems()
@@ -131,7 +134,7 @@ class Gateways:
 
 
 def topology_of(architecture: type[Architecture], gateways: int = 3) -> Topology:
-    """What a run gives it where its user asks for nothing else."""
+    """Return the topology of a run without options."""
     most = architecture.requires.gateways_max
     return Topology(
         run_id=f"conform-{secrets.token_hex(4)}",
@@ -142,7 +145,7 @@ def topology_of(architecture: type[Architecture], gateways: int = 3) -> Topology
 
 @asynccontextmanager
 async def opened(architecture: type[Architecture], services: Services, gateways: int = 3) -> AsyncIterator[Gateways]:
-    """Gateways of an architecture that was checked, provisioned and opened; closed at the end."""
+    """Check and provision the architecture, open its gateways, and close them at the end."""
     topology = topology_of(architecture, gateways)
     architecture.check(topology)
     architecture.provision(services, topology)

@@ -1,1 +1,1 @@
-"""Services and gateways that stay until they are interrupted."""
+"""Services and gateways that run until they are interrupted."""

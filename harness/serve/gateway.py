@@ -1,6 +1,6 @@
-"""A gateway that stands on its own: one of a fleet, perhaps each on another host, that serves until it is stopped.
+"""`chatbench gateway`: one gateway of a fleet, perhaps on several hosts, that serves until it is stopped.
 
-The fleet's topics carry its name, so that two fleets at one Kafka never meet, and stay until `chatbench forget`.
+The names of the fleet's topics contain its name, so that fleets can share a Kafka. They stay until `chatbench forget`.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ FLEET = re.compile(r"[a-z0-9-]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class StandaloneGateway:
-    """Where a gateway stands, and in which fleet."""
+    """The fleet of a gateway, its place there, and its addresses."""
 
     fleet: str
     exposure: Exposure
     port: int
-    advertise: str | None  # URL for members and other gateways; None: found out
-    place: int | None  # None: the first that is free
-    peers: tuple[str, ...]  # URLs of all gateways of the fleet, by place; none: it has a membership
+    advertise: str | None  # URL for members and other gateways; None: derived from the address it listens on
+    place: int | None  # None: the first free place
+    peers: tuple[str, ...]  # URLs of all gateways of the fleet, by place; empty: the fleet keeps a membership
 
 
 def serve_standalone(
     standalone: StandaloneGateway, settings: RunSettings, architecture: type[Architecture], say: Callable[[str], None]
 ) -> None:
-    """Serve until SIGINT or SIGTERM; `say` is told one line of JSON when members can come.
+    """Serve until SIGINT or SIGTERM, and `say` one line of JSON when members can connect.
 
     Raises UsageError or ServiceFailed.
     """
@@ -72,36 +72,38 @@ def serve_standalone(
     _check(standalone, settings, architecture)
     settings = resolve_brokers(settings)
     config.raise_open_file_limit()
-    log_to_stderr()  # it stands in no run whose logs there would be
+    log_to_stderr()  # there is no run with a folder for logs
     collect_seldom()
     services = external_services(settings)
     try:
         uvloop.run(_serve_standalone(standalone, settings, architecture, services, say))
     except asyncio.CancelledError:
-        pass  # a signal, before it served
+        pass  # a signal came before the gateway was serving
     except (GoneForGood, NoPlace, NoJetStream, StoreAway) as problem:
         raise ServiceFailed(str(problem)) from problem
     except Exception as problem:
         if is_mistake(problem):
             raise
-        why = known_reason(str(problem), REASONS) or f"{problem}; is what it stands on still there?"
+        why = known_reason(str(problem), REASONS) or f"{problem}; are its backends still running?"
         raise ServiceFailed(f"the gateway failed: {why}") from problem
 
 
 def forget(fleet: str, settings: RunSettings) -> None:
-    """Remove the fleet's topics and groups. Raises UsageError, or ServiceFailed while its gateways are there."""
+    """Remove the fleet's topics and groups. Raises UsageError, or ServiceFailed while its gateways run."""
     _check_name(fleet)
     if settings.kafka_bootstrap is None:
-        raise UsageError("a fleet leaves its topics in Kafka, and nothing anywhere else; say where: --kafka-bootstrap")
+        raise UsageError(
+            "a fleet leaves topics in Kafka, and nothing anywhere else; name that Kafka: --kafka-bootstrap"
+        )
     settings = resolve_brokers(settings)
     services = external_services(settings)
     try:
-        there = asyncio.run(who_is_there(services, _common(fleet, settings.brokers)))
+        members = asyncio.run(who_is_there(services, _common(fleet, settings.brokers)))
     except (GoneForGood, StoreAway) as problem:
         raise ServiceFailed(str(problem)) from problem
-    if there:
+    if members:
         raise ServiceFailed(
-            f"gateways of the fleet {fleet} are still there ({', '.join(sorted(there))}); stop them first"
+            f"gateways of the fleet {fleet} are still running ({', '.join(sorted(members))}); stop them first"
         )
     remove_traces(services, _prefix(fleet))
 
@@ -114,32 +116,32 @@ def _check_name(fleet: str) -> None:
 def _check(standalone: StandaloneGateway, settings: RunSettings, architecture: type[Architecture]) -> None:
     _check_name(standalone.fleet)
     gateways = settings.gateway_count(architecture)
-    for name, option, given, required in config.external_backends(settings, architecture):
-        if required and given is None:
-            raise UsageError(f"{settings.arch} needs a {name} that all its gateways reach; say where: {option}")
+    for name, option, address, required in config.external_backends(settings, architecture):
+        if required and address is None:
+            raise UsageError(f"{settings.arch} needs a {name} that all its gateways reach; name it: {option}")
     bind = standalone.exposure.bind
     if (why := cannot_listen(standalone.port, bind)) is not None:
         raise UsageError(f"--listen {bind}:{standalone.port}: {why}")
     if standalone.place is not None and not 0 <= standalone.place < gateways:
         raise UsageError(f"--place is {standalone.place}, but the {gateways} gateways have places 0 to {gateways - 1}")
     if standalone.peers and standalone.place is None:
-        raise UsageError("--peers names all gateways by their places; say which of them this one is: --place")
+        raise UsageError("--peers names all gateways by their places; give the place of this one: --place")
 
 
 def fleet_topology(fleet: str, settings: RunSettings, architecture: type[Architecture]) -> Topology:
-    """Another shape has other topics: what was made for two gateways must not be read by three."""
+    """Return the topology. Its run id depends on its shape: three gateways must not read topics made for two."""
     shape = config.topology(settings, architecture)
     digest = hashlib.sha256(_shape(shape).encode()).hexdigest()[:8]
     return dataclasses.replace(shape, run_id=f"{_prefix(fleet)}{settings.arch}.{digest}")
 
 
 def _common(fleet: str, brokers: int, gateways: int = 1) -> Topology:
-    """Of what gateways of every shape must meet in: the membership, where they find out that they are not alike."""
+    """Return the topology of the membership, which all shapes share so that gateways detect different settings."""
     return Topology(run_id=f"{_prefix(fleet)}all", gateways=gateways, brokers=brokers)
 
 
 def _shape(topology: Topology) -> str:
-    """What gateways of one fleet must be alike in, for people."""
+    """Describe, for error messages, the settings that all gateways of one fleet must share."""
     parts = [f"{topology.gateways} gateways"]
     if topology.partitions is not None:
         parts.append(f"{topology.partitions} partitions")
@@ -148,18 +150,18 @@ def _shape(topology: Topology) -> str:
 
 
 def _prefix(fleet: str) -> str:
-    """Of everything the fleet makes; no fleet's is the beginning of another's, since names have no dots."""
+    """Return the prefix of the fleet's names in Kafka. A fleet's name has no dot, so no prefix begins with another."""
     return f"chatbench-fleet.{fleet}."
 
 
 def _address(bind: str, services: Services) -> str:
-    """Where others find what is bound there; bound everywhere, it is where the backends see this host."""
+    """Return the address for other hosts: `bind`, or, if that is unspecified, the one used towards the backends."""
     if not ipaddress.ip_address(bind).is_unspecified:
         return bind
     host = _first_host(services)
     family = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0][0]
     with socket.socket(family, socket.SOCK_DGRAM) as towards:
-        towards.connect((host, 9))  # of a datagram socket: no more than a look at the routes
+        towards.connect((host, 9))  # for a datagram socket this only looks up the route and sends nothing
         return str(towards.getsockname()[0])
 
 
@@ -174,7 +176,7 @@ def _first_host(services: Services) -> str:
 
 
 def _url(standalone: StandaloneGateway, services: Services) -> str:
-    """Where others reach it."""
+    """Return the URL at which members and other gateways reach this gateway."""
     if standalone.peers:
         return standalone.peers[standalone.place or 0]
     return standalone.advertise or gateway_url(standalone.port, _address(standalone.exposure.bind, services))

@@ -1,4 +1,4 @@
-"""`chatbench up`: services and gateways without a load, for a Locust that runs on its own."""
+"""`chatbench up`: services and gateways without a load, for a Locust that is started separately."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ from harness.services.workdir import discard, keep, make_logs_folder
 
 
 def exposure_of(option: str, bind: str, origins: tuple[str, ...]) -> Exposure:
-    """With the token of the environment, which neither a record nor the list of processes shows; raises UsageError."""
+    """Return the exposure for `bind` and `origins`; raises UsageError, naming `option`.
+
+    The token comes from the environment, so that it appears neither in a record nor in the list of processes.
+    """
     try:
         ipaddress.ip_address(bind)
     except ValueError as problem:
@@ -43,7 +46,7 @@ def exposure_of(option: str, bind: str, origins: tuple[str, ...]) -> Exposure:
 
 
 def limits_of(exposure: Exposure) -> Limits:
-    """Only this host's own load comes to loopback, and any; elsewhere one member may not keep others from a gateway."""
+    """Return no limits on loopback, which only this host's load reaches, and else limits that protect the gateways."""
     return ANY_LOAD if ipaddress.ip_address(exposure.bind).is_loopback else Limits()
 
 
@@ -56,15 +59,15 @@ def stay_up(
     *,
     port: int | None = None,
 ) -> None:
-    """Start everything, say {"gateways": [url, ...]} in one line, and wait for SIGINT or SIGTERM.
+    """Start everything, say {"gateways": [url, ...], "logs": folder} in one line, and wait for SIGINT or SIGTERM.
 
-    `progress` is shown until then, and is gone when it is said. `port` is the first gateway's; None: a free one.
+    `progress` is shown during the start and ends before the line. `port` is the first gateway's; None: a free one.
 
-    Raises UsageError or ServiceFailed; everything is stopped when it returns or raises.
+    Raises UsageError or ServiceFailed. Everything is stopped when it returns or raises.
     """
     config.validate(settings, architecture)
     if ipaddress.ip_address(exposure.bind).is_unspecified:
-        raise UsageError(f"--bind {exposure.bind} is no address that members could be sent to; name one of this host")
+        raise UsageError(f"--bind {exposure.bind} is not an address that members can use; name one of this host")
     if port is not None:
         config.in_range("--port", port, 1, config.PORT_MAX, str)
         if (why := cannot_listen(port, exposure.bind)) is not None:
@@ -96,7 +99,7 @@ def stay_up(
                 time.sleep(0.5)
                 stack.check()
         except Interrupted:
-            discard(logs)  # the way this command ends; after a failure the logs stay
+            discard(logs)  # an interrupt is the normal end of this command; only after a failure the logs are kept
         except BaseException:
             keep(logs)
             raise

@@ -1,4 +1,4 @@
-"""`chatbench ui`: services and gateways that stay up, Locust's web UI, and a record of each test that is run in it."""
+"""`chatbench ui`: services and gateways that stay up, Locust's web UI, and a record of each test that the user runs."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def serve_ui(
     *,
     origins: tuple[str, ...] = (),
 ) -> None:
-    """Start everything, with a web UI `at` that address and port, and record each test until SIGINT or SIGTERM.
+    """Start everything, with the web UI at the (address, port) `at`, and record each test until SIGINT or SIGTERM.
 
-    `origins` are web pages that may give orders, beside its own and those of this host.
+    `origins` are the origins of web pages that may send requests, besides the UI's own and those of this host.
 
     Raises UsageError or ServiceFailed.
     """
@@ -73,20 +73,20 @@ def serve_ui(
     with signals_interrupt(), watched(settings.metrics, origins) as watch:
         try:
             progress.step("start", "driver and services")
-            given = DriverSettings(run=settings, scenario=str(scenario), logs=str(logs), web=web)
-            driver = DriverProcess(given, stack.check, secrets=driver_secrets(settings))
+            driver_settings = DriverSettings(run=settings, scenario=str(scenario), logs=str(logs), web=web)
+            driver = DriverProcess(driver_settings, stack.check, secrets=driver_secrets(settings))
             stack.begin(partial(show_first_use, progress))
             await_driver(driver, settings, progress)
             fleet = stack.start()
             driver.send(msg.Spawn(urls=fleet.urls, frames_per_s=fleet.frames_per_s()))
-            say(f"web UI: http://{HostPort(host, port)}\nStart and stop tests there; Ctrl-C ends it here.")
+            say(f"web UI: http://{HostPort(host, port)}\nStart and stop tests there; press Ctrl-C here to end.")
             recorder = Recorder(architecture, stack, driver, progress, watch)
             while True:
                 started = driver.receive(0.5)
                 if isinstance(started, msg.Started):
                     say(recorder.record(started))
         except Interrupted:
-            discard(logs)  # the way this command ends; after a failure the logs stay
+            discard(logs)  # an interrupt is the normal end of this command; only after a failure the logs are kept
         except BaseException:
             keep(logs)
             raise
@@ -103,7 +103,7 @@ def serve_ui(
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Conducts and records the tests that are started in the web UI."""
+    """Runs the phases of the tests that the user starts in the web UI, and records them."""
 
     architecture: type[Candidate]
     stack: Stack | RemoteStack
@@ -112,7 +112,7 @@ class Recorder:
     watch: LiveMetrics
 
     def record(self, started: msg.Started) -> str:
-        """One test, until it has ended; returns what to tell the user."""
+        """Run and record one test, and return one line about it for the user."""
         settings = started.settings
         record = Record(Path(settings.out), settings, Path(settings.scenario).stem, self.architecture)
         run = Run(self.stack, record, self.architecture, self.progress, self.watch)
@@ -124,9 +124,9 @@ class Recorder:
         try:
             outcome = recorded(run, record, go)
         except ChatbenchError as problem:
-            kept = record.folder.exists()
+            outcome_text = f"record: {record.folder}, failed" if record.folder.exists() else "not recorded"
             self.driver.send(msg.Recorded(folder=None, problem=str(problem), summary=b""))
-            return f"{f'record: {record.folder}, failed' if kept else 'not recorded'}: {problem}"
+            return f"{outcome_text}: {problem}"
         self.progress.step("report", "charts and page")
         write_report([outcome.folder], outcome.folder)
         summary = (outcome.folder / "summary.json").read_bytes()

@@ -1,4 +1,4 @@
-"""`chatbench worker`: members for the runs of another host, one run after the other."""
+"""`chatbench worker`: provides members for the runs of another host, one run after the other."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ CHECK_S = 0.2
 
 
 def work_for(master: str, scenarios: Sequence[str], say: Callable[[str], None]) -> None:
-    """Be a Locust worker of the master there, anew for each of its runs, until SIGINT or SIGTERM.
+    """Start a Locust worker for each run of the master at `master` (HOST:PORT), until SIGINT or SIGTERM.
 
-    It knows the scenarios that come with chatbench, and these. Raises UsageError or ServiceFailed.
+    A worker knows the scenarios that come with chatbench and those in `scenarios` (names or paths). Raises UsageError
+    or ServiceFailed.
     """
     host, port = host_port("--master", master)
     config.own_token()
@@ -45,7 +46,7 @@ def work_for(master: str, scenarios: Sequence[str], say: Callable[[str], None]) 
                 say(f"waiting for a run at {master}")
                 _work_once(settings, logs / "worker.log")
         except Interrupted:
-            discard(logs)  # the way this command ends; after a failure the logs stay
+            discard(logs)  # an interrupt is the normal end of this command; only after a failure the logs are kept
         except BaseException:
             keep(logs)
             raise

@@ -129,14 +129,14 @@ def test_a_worker_on_a_host_whose_clock_is_ahead_measures_the_same_latencies(
     [
         (
             ("gateway", "--arch", "plan1"),
-            "plan1 needs a Kafka that all its gateways reach; say where: --kafka-bootstrap",
+            "plan1 needs a Kafka that all its gateways reach; name it: --kafka-bootstrap",
         ),
         (("gateway", "--arch", "direct", "--listen", "9001"), "--listen is '9001', but it must be HOST:PORT"),
         (("gateway", "--arch", "direct", "--listen", "0.0.0.0:9001"), "needs a token; set one in CHATBENCH_TOKEN"),
         (("gateway", "--arch", "direct", "--place", "1"), "--place is 1, but the 1 gateways have places 0 to 0"),
-        (("gateway", "--arch", "direct", "--peers", "ws://127.0.0.1:9"), "say which of them this one is: --place"),
+        (("gateway", "--arch", "direct", "--peers", "ws://127.0.0.1:9"), "give the place of this one: --place"),
         (("gateway", "--arch", "direct", "--fleet", "My Fleet"), "--fleet is 'My Fleet', but it must be up to 40 of"),
-        (("forget",), "a fleet leaves its topics in Kafka, and nothing anywhere else; say where: --kafka-bootstrap"),
+        (("forget",), "a fleet leaves topics in Kafka, and nothing anywhere else; name that Kafka: --kafka-bootstrap"),
         (("worker", "--master", "here"), "--master is 'here', but it must be HOST:PORT"),
         (("run", "--arch", "direct", "--gateways-at", "http://a:1"), "but a gateway's address is like ws://"),
         (("run", "--arch", "direct", "--gateways-at", "ws://127.0.0.1:9"), "no gateway of chatbench"),

@@ -185,7 +185,9 @@ def test_gateways_leave_what_they_made_until_it_is_forgotten(
     with network.at("kafka"):
         refused = chatbench("forget", *where)
         assert refused.returncode == 3
-        assert "gateways of the fleet chat are still there (ws://10.99.0.3:9001, ws://10.99.0.4:9001)" in refused.stderr
+        assert (
+            "gateways of the fleet chat are still running (ws://10.99.0.3:9001, ws://10.99.0.4:9001)" in refused.stderr
+        )
         for host in ("gateway-0", "gateway-1"):
             hosts[host].stop()
         assert [hosts[host].process.returncode for host in ("gateway-0", "gateway-1")] == [0, 0]

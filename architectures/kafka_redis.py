@@ -38,13 +38,13 @@ from architectures.clients.kafka import (
     consumer_settings,
     create_topic,
     delivery_of,
+    for_user,
     group_settings,
     partition_count,
     place_of,
-    plainly,
     poll_batch,
 )
-from architectures.clients.kafka_missed import Heard, KafkaLog, Place, Relayed
+from architectures.clients.kafka_missed import DeliveryTracker, KafkaLog, Relayed, RelayPosition
 from architectures.clients.kafka_partitions import partition_of
 from architectures.clients.redis import Command, Link, Pipeline, Subscriber
 from architectures.clients.redis_address import RedisAddress
@@ -61,11 +61,11 @@ from architectures.interface import (
 from architectures.routes import Arrow, Route, Scene
 
 OFFSET = struct.Struct(">Q")  # before each payload on its way through Redis
-PLACE = struct.Struct(">IQ")  # a partition, and up to where it has been relayed
+POSITION = struct.Struct(">IQ")  # a partition, and up to where it has been relayed
 COMMIT_EVERY_MS = 500
 GROUP_TIMEOUT_S = 30.0
-REDIS_AGAIN_S = 0.05
-TOLD_EVERY_S = 0.5
+REDIS_RETRY_S = 0.05
+ANNOUNCE_EVERY_S = 0.5
 
 
 class KafkaRedis(Architecture):
@@ -128,18 +128,20 @@ class KafkaRedis(Architecture):
 
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
         self._closing = False
-        self._told: dict[int, int] = {}  # by partition: up to where this relay has published since it last said so
-        self._told_s = 0.0
+        self._published_up_to: dict[
+            int, int
+        ] = {}  # by partition: up to where this relay has published since it last said so
+        self._announced_s = 0.0
         self._producer = await AckedProducer.to(self.services, self._topic, name, failed, acks_of(self.topology))
         self._pipeline = Pipeline(Link(RedisAddress.parse(redis_url)))
-        self._heard = Heard(KafkaLog(self.services, self._topic, name), self._partitions, deliver, failed)
-        await self._heard.open()
+        self._tracker = DeliveryTracker(KafkaLog(self.services, self._topic, name), self._partitions, deliver, failed)
+        await self._tracker.open()
         self._subscriber = Subscriber(
-            redis_url, self._on_messages, failed, self._heard.lose_touch, self._heard.catch_up
+            redis_url, self._on_messages, failed, self._tracker.connection_lost, self._tracker.catch_up
         )
         await self._subscriber.open(self.topology.topic(f"gateway:{self.gateway}"))
-        self._relayed = self.topology.topic("relayed")
-        await self._subscriber.subscribe(self._relayed)
+        self._positions_channel = self.topology.topic("relayed")
+        await self._subscriber.subscribe(self._positions_channel)
         relay = Consumer(
             {
                 **consumer_settings(self.services, name, group=f"{self.topology.run_id}-relays"),
@@ -164,38 +166,44 @@ class KafkaRedis(Architecture):
             room, payload = delivery_of(record)
             partition, offset = place_of(record)
             commands.append(("PUBLISH", self._prefix + room, OFFSET.pack(offset) + payload))
-            self._told[partition] = offset + 1
-        if time.monotonic() - self._told_s > TOLD_EVERY_S:
-            self._told_s = time.monotonic()
-            commands.append(("PUBLISH", self._relayed, b"".join(PLACE.pack(*place) for place in self._told.items())))
-            self._told.clear()
+            self._published_up_to[partition] = offset + 1
+        if time.monotonic() - self._announced_s > ANNOUNCE_EVERY_S:
+            self._announced_s = time.monotonic()
+            commands.append(
+                (
+                    "PUBLISH",
+                    self._positions_channel,
+                    b"".join(POSITION.pack(*place) for place in self._published_up_to.items()),
+                )
+            )
+            self._published_up_to.clear()
         while not self._closing:
             answers = await self._pipeline.execute(commands)
             refused = next((number for number, answer in enumerate(answers) if answer is not None), None)
             if refused is None:
                 return True
             commands = commands[refused:]
-            await asyncio.sleep(REDIS_AGAIN_S)
+            await asyncio.sleep(REDIS_RETRY_S)
         return False
 
     def _on_messages(self, messages: Sequence[tuple[str, bytes]]) -> None:
         start = len(self._prefix)
-        relayed: list[Relayed | Place] = []
-        for channel, told in messages:
-            if channel == self._relayed:
-                relayed += [Place(*place) for place in PLACE.iter_unpack(told)]
+        relayed: list[Relayed | RelayPosition] = []
+        for channel, payload in messages:
+            if channel == self._positions_channel:
+                relayed += [RelayPosition(*place) for place in POSITION.iter_unpack(payload)]
             else:
-                (offset,) = OFFSET.unpack_from(told)
-                relayed.append(Relayed(channel[start:], offset, told[OFFSET.size :]))
-        self._heard.take(relayed)
+                (offset,) = OFFSET.unpack_from(payload)
+                relayed.append(Relayed(channel[start:], offset, payload[OFFSET.size :]))
+        self._tracker.take(relayed)
 
     async def join(self, room: str) -> None:
-        await self._heard.follow(room)
+        await self._tracker.follow(room)
         await self._subscriber.subscribe(self._prefix + room)
 
     async def leave(self, room: str) -> None:
         await self._subscriber.unsubscribe(self._prefix + room)
-        self._heard.unfollow(room)
+        self._tracker.unfollow(room)
 
     def owner(self, room: str) -> int | None:
         return None
@@ -206,7 +214,7 @@ class KafkaRedis(Architecture):
         await self._relay.close()
         await self._pipeline.close()
         await self._subscriber.close()
-        await self._heard.close()
+        await self._tracker.close()
 
 
 class Relay:
@@ -224,17 +232,17 @@ class Relay:
         self._failed = failed
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-relay", daemon=True)
-        self._in_the_group = asyncio.Event()
+        self._assigned = asyncio.Event()
 
     async def open(self, topic: str) -> None:
         """Join the group; returns when it has given this relay its share, which may be nothing."""
         self._consumer.subscribe([topic], on_assign=self._on_assign)
         self._thread.start()
-        await asyncio.wait_for(self._in_the_group.wait(), GROUP_TIMEOUT_S)
+        await asyncio.wait_for(self._assigned.wait(), GROUP_TIMEOUT_S)
 
     def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         consumer.incremental_assign(places)
-        self._loop.call_soon_threadsafe(self._in_the_group.set)
+        self._loop.call_soon_threadsafe(self._assigned.set)
 
     def _run(self) -> None:
         try:
@@ -243,7 +251,7 @@ class Relay:
                 if records and asyncio.run_coroutine_threadsafe(self._hand_over(records), self._loop).result():
                     self._store_position(records)
         except BaseException as problem:  # noqa: BLE001 - whatever ended the thread must end the gateway too
-            self._loop.call_soon_threadsafe(self._failed, plainly(problem))
+            self._loop.call_soon_threadsafe(self._failed, for_user(problem))
 
     def _store_position(self, records: Sequence[Message]) -> None:
         last = {record.partition(): record for record in records}

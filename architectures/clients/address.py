@@ -1,4 +1,4 @@
-"""The parts that addresses are made of, each checked once: HOST:PORT, and what stands around it in a URL."""
+"""Parses the parts of addresses: HOST:PORT, and the URLs that contain it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(/[^?#]*)?(?:\?([^#]*))?
 
 
 class BadAddress(ValueError):
-    """Not an address of what it should be one of; the message goes on after `but`, and holds no secret."""
+    """The text is not a valid address. The message continues a sentence after `but`, and contains no secret."""
 
 
 class HostPort(NamedTuple):
-    """A host by name or address, and a port that can be connected to."""
+    """A host name or IP address, and a port from 1 to 65535."""
 
     host: str  # an IPv6 address without brackets
     port: int
 
     @classmethod
     def parse(cls, text: str, usual_port: int | None = None) -> HostPort:
-        """`usual_port` is taken where none is named. Raises BadAddress."""
-        if "@" in text:  # who comes may have a password, which no error must show
-            raise BadAddress("a name or a password has no place in it")
+        """Parse HOST:PORT. Without a port, the port is `usual_port`. Raises BadAddress."""
+        if "@" in text:  # there may be a password before it, which no error must show
+            raise BadAddress("it must not contain a name or a password")
         bracketed = re.fullmatch(r"\[([^\[\]]*)\](?::(.*))?", text, re.DOTALL)
-        host, port = bracketed.groups() if bracketed else _divided(text)
+        host, port = bracketed.groups() if bracketed else _split_port(text)
         if not host:
             raise BadAddress("a host is missing")
         number = usual_port if port is None and usual_port is not None else _port(host, port)
@@ -46,14 +46,14 @@ class HostPort(NamedTuple):
 
 
 def parse_hosts(text: str, usual_port: int | None = None) -> tuple[HostPort, ...]:
-    """One or several, with commas between them. Raises BadAddress."""
+    """Parse one or several HOST:PORT, separated by commas. Raises BadAddress."""
     return tuple(HostPort.parse(each.strip(" "), usual_port) for each in text.split(","))
 
 
-def _divided(text: str) -> tuple[str, str | None]:
+def _split_port(text: str) -> tuple[str, str | None]:
     host, colon, port = text.partition(":")
     if ":" in port:
-        raise BadAddress(f"{text!r} has more than one colon; an IPv6 address is written in brackets, as [::1]:9001")
+        raise BadAddress(f"{text!r} has more than one colon; write an IPv6 address in brackets, as in [::1]:9001")
     return host, port if colon else None
 
 
@@ -61,19 +61,19 @@ def _check_ipv6(host: str) -> None:
     try:
         ipaddress.IPv6Address(host)
     except ValueError as problem:
-        raise BadAddress(f"[{host}] is no IPv6 address") from problem
-    if not host.isprintable() or not host.isascii():  # a zone may hold anything
-        raise BadAddress(f"[{host}] is no IPv6 address")
+        raise BadAddress(f"[{host}] is not an IPv6 address") from problem
+    if not host.isprintable() or not host.isascii():  # ipaddress accepts any characters in a zone
+        raise BadAddress(f"[{host}] is not an IPv6 address")
 
 
 def _check_name(host: str) -> None:
     if not NAME.fullmatch(host) or len(host) > NAME_CHARS_MAX:
-        raise BadAddress(f"{host!r} is no name of a host")
+        raise BadAddress(f"{host!r} is not a host name")
     if host.rstrip(".").rpartition(".")[2].isdigit():
         try:
             ipaddress.IPv4Address(host)
         except ValueError as problem:
-            raise BadAddress(f"{host} is no IPv4 address") from problem
+            raise BadAddress(f"{host} is not an IPv4 address") from problem
 
 
 def _port(host: str, text: str | None) -> int:
@@ -86,7 +86,7 @@ def _port(host: str, text: str | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who comes: what stands before the @ of an address."""
+    """The user name and password before the @ of an address."""
 
     user: str | None = None
     password: str | None = None
@@ -95,19 +95,19 @@ class Login:
         return f"Login(user={'given' if self.user else None}, password={'given' if self.password else None})"
 
     def __str__(self) -> str:
-        """As it is written in a URL, with its @; nothing where nobody is named."""
+        """Return the login as it is written in a URL, with its @; empty without a name and a password."""
         if self.user is None and self.password is None:
             return ""
-        word = "" if self.password is None else f":{quote(self.password, safe='')}"
-        return f"{quote(self.user or '', safe='')}{word}@"
+        password_part = "" if self.password is None else f":{quote(self.password, safe='')}"
+        return f"{quote(self.user or '', safe='')}{password_part}@"
 
 
-NOBODY = Login()
+NO_LOGIN = Login()
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """The parts of a URL, of which only the login and what the query says have been decoded."""
+    """The parts of a URL. Only the login and the query are decoded."""
 
     scheme: str
     login: Login
@@ -117,44 +117,46 @@ class Url:
 
     @classmethod
     def parse(cls, text: str, must_be: str) -> Url:
-        """`must_be` is for whoever wrote no URL at all. Raises BadAddress."""
-        if not text.isprintable() or " " in text:  # nor is a byte that is no UTF-8
-            raise BadAddress("it holds a character that no address has, as a space or the end of a line")
+        """Parse a URL; raises BadAddress, with the message `must_be` if the text is not a URL at all."""
+        if not text.isprintable() or " " in text:  # bytes that are not UTF-8 are not printable either
+            raise BadAddress("it contains a character that no address has, such as a space or a line break")
         match = URL.fullmatch(text)
         if match is None:
             raise BadAddress(must_be)
         scheme, authority, path, query = match.groups()
-        if "@" in f"{path}{query}":  # most likely of a password, which no error must show
-            raise BadAddress("an @ stands after its hosts; write %40 where one is meant")
+        if "@" in f"{path}{query}":  # most likely a part of a password, which no error must show
+            raise BadAddress("there is an @ after its hosts; write %40 instead")
         login, _, hosts = authority.rpartition("@")
         user, _, password = login.partition(":")
         try:
-            said = parse_qsl(query or "", keep_blank_values=True, strict_parsing=bool(query), errors="strict")
-            named = Login(unquote(user, errors="strict") or None, unquote(password, errors="strict") or None)
-        except ValueError as problem:  # a UnicodeDecodeError is one as well
-            raise BadAddress("what stands after its ? or before its @ cannot be read") from problem
-        twice = next((name for number, (name, _value) in enumerate(said) if name in dict(said[:number])), None)
-        if twice is not None:
-            raise BadAddress(f"it says {twice} twice")
-        return cls(scheme.lower(), named, hosts, path or "", dict(said))
+            parameters = parse_qsl(query or "", keep_blank_values=True, strict_parsing=bool(query), errors="strict")
+            login_parsed = Login(unquote(user, errors="strict") or None, unquote(password, errors="strict") or None)
+        except ValueError as problem:  # includes UnicodeDecodeError
+            raise BadAddress("the part after its ? or before its @ cannot be decoded") from problem
+        names = [name for name, _value in parameters]
+        repeated = next((name for number, name in enumerate(names) if name in names[:number]), None)
+        if repeated is not None:
+            raise BadAddress(f"it sets {repeated} twice")
+        return cls(scheme.lower(), login_parsed, hosts, path or "", dict(parameters))
 
 
 SECRET = re.compile(r"pass|user|token|secret|auth|credential", re.IGNORECASE)
 
 
 def shown(text: str) -> str:
-    """An address that was given, for an error: without what may be a secret."""
+    """Return the address for an error message, without anything that may be a secret."""
     beginning, at, rest = text.rpartition("@")
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", beginning)
     without_login = f"{scheme.group() if scheme else ''}...@{rest}" if at else rest
-    # Where no host stands before the colon, what follows may be a password whose @ was forgotten.
+    # If there is no host before the colon, the text after it may be a password whose @ was forgotten.
     hidden = re.sub(r"(?<=://):(?![0-9]*(?:[/?]|$))[^/?]*", ":...", without_login)
     before, question, query = hidden.partition("?")
-    said = [
-        f"{name}=..." if SECRET.search(unquote(name)) else f"{name}{is_}{value}" for name, is_, value in _said(query)
+    parameters = [
+        f"{name}=..." if SECRET.search(unquote(name)) else f"{name}{equals}{value}"
+        for name, equals, value in _parameters(query)
     ]
-    return before + question + "&".join(said)
+    return before + question + "&".join(parameters)
 
 
-def _said(query: str) -> list[tuple[str, str, str]]:
+def _parameters(query: str) -> list[tuple[str, str, str]]:
     return [each.partition("=") for each in query.split("&")]

@@ -1,8 +1,8 @@
-"""What a gateway has heard of Kafka's log by way of something that forgets, and how it reads what it missed.
+"""Delivers messages that are relayed from Kafka's log through Redis, and reads those that were missed from the log.
 
-While it is in touch it takes what is relayed to it, and knows of each partition up to where it has all it is owed. When
-the connection broke, it reads on from there in Kafka itself, to where the log ends once it listens again: what is said
-later comes to it as before. Until it has read that far, what comes is held back, so that a room's order is kept.
+While the gateway is connected, it delivers relayed messages, and knows for each partition up to which offset it has
+everything. After a broken connection, it subscribes again and then reads the log from that offset to its current end;
+later messages are relayed. Until that read is done, relayed messages are held, so that the order of a room is kept.
 """
 
 from __future__ import annotations
@@ -21,60 +21,60 @@ from architectures.clients.kafka_partitions import partition_of
 from architectures.interface import Delivery, Services
 
 HELD_MAX_BYTES = 16 << 20
-AWAY_MAX_S = 30.0  # a Kafka that is away for longer is gone for good
-AGAIN_S = 0.2
+AWAY_MAX_S = 30.0  # a Kafka that is away for longer counts as gone for good
+RETRY_S = 0.2
 
 
 class Relayed(NamedTuple):
-    """A message, and where it is in its room's partition."""
+    """A relayed message, with its offset in the partition of its room."""
 
     room: str
     offset: int
     payload: bytes
 
 
-class Place(NamedTuple):
-    """Everything before that offset has been relayed."""
+class RelayPosition(NamedTuple):
+    """Everything in the partition before the offset `before` has been relayed."""
 
     partition: int
     before: int
 
 
 class KafkaLog:
-    """The log itself, for who has to read a piece of it."""
+    """Reads parts of the log: `begin`, then `read` repeatedly, then `end`."""
 
     def __init__(self, services: Services, topic: str, client_id: str) -> None:
         self._services = services
         self._topic = topic
         self._settings = consumer_settings(services, f"{client_id}-missed", group=f"{client_id}-missed")
-        self._consumer: Consumer | None = None  # made by the first who missed something
+        self._consumer: Consumer | None = None  # made when messages were missed for the first time
 
     async def ends(self, partitions: Sequence[int]) -> dict[int, int]:
-        """Raises KafkaException."""
+        """Return the current end offsets by partition; raises KafkaException."""
         ends = await asyncio.to_thread(ends_of, self._services, self._topic, partitions)
         return {end.partition: end.offset for end in ends}
 
     def begin(self, starts: Mapping[int, int]) -> None:
-        """`read` gives what is in these partitions from there on."""
+        """Start reading these partitions from these offsets."""
         if self._consumer is None:
             self._consumer = Consumer(self._settings)
         self._consumer.assign([TopicPartition(self._topic, partition, start) for partition, start in starts.items()])
 
     async def read(self) -> list[Message]:
-        """What there is next, perhaps nothing; raises KafkaException."""
+        """Return the next records, which may be none; raises KafkaException."""
         assert self._consumer is not None
         return await asyncio.to_thread(poll_batch, self._consumer)
 
     def end(self) -> None:
         assert self._consumer is not None
-        self._consumer.unassign()  # else it would go on fetching what is said now
+        self._consumer.unassign()  # stop fetching new records
 
     async def close(self) -> None:
         if self._consumer is not None:
             await asyncio.to_thread(self._consumer.close)
 
 
-class Heard:
+class DeliveryTracker:
     """Gives `deliver` each message of the rooms that are followed once, in the order of their partition."""
 
     def __init__(
@@ -88,72 +88,72 @@ class Heard:
         self._partitions = partitions
         self._deliver = deliver
         self._failed = failed
-        self._rooms: dict[str, int] = {}  # the offset of the last message each has heard, or is not owed
-        self._before: dict[int, int] = {}  # by partition: nothing that is owed is missing before that offset
-        self._in_touch = True
+        self._heard_offsets: dict[str, int] = {}  # the offset of the last message each has heard, or is not owed
+        self._complete_before: dict[int, int] = {}  # by partition: nothing that is owed is missing before that offset
+        self._connected = True
         self._breaks = 0
         self._held: list[Relayed] = []
         self._held_bytes = 0
         self._catching_up: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """What is in the log by now is nobody's here. Raises KafkaException."""
-        self._before = await self._log.ends(range(self._partitions))
+        """Start at the current ends of the partitions; raises KafkaException."""
+        self._complete_before = await self._log.ends(range(self._partitions))
 
     async def follow(self, room: str) -> None:
-        """Before anything of it is relayed here. Its members are owed what is said from now on."""
+        """Expect the room's messages from now on. Call it before subscribing to the room."""
         partition = partition_of(room, self._partitions)
-        before = self._before[partition]
-        if not self._in_touch:  # what was missed is not what they missed
-            with contextlib.suppress(KafkaException):  # then they may hear some of it
+        before = self._complete_before[partition]
+        if not self._connected:  # the new members do not expect the messages that this gateway missed
+            with contextlib.suppress(KafkaException):  # on an error they may get some of these
                 before = (await self._log.ends([partition]))[partition]
-        self._rooms[room] = before - 1
+        self._heard_offsets[room] = before - 1
 
     def unfollow(self, room: str) -> None:
-        del self._rooms[room]
+        del self._heard_offsets[room]
 
-    def take(self, relayed: Sequence[Relayed | Place]) -> None:
-        """What was relayed here, in the order in which it was."""
+    def take(self, relayed: Sequence[Relayed | RelayPosition]) -> None:
+        """Take messages and positions in the order in which they were relayed."""
         messages = [each for each in relayed if isinstance(each, Relayed)]
-        if not self._in_touch:
+        if not self._connected:
             self._hold(messages)
             return
-        self._deliver(self._new(messages))
+        self._deliver(self._not_heard_yet(messages))
         for each in relayed:
-            if isinstance(each, Place):
+            if isinstance(each, RelayPosition):
                 self._advance(each.partition, each.before)
             else:
                 self._advance(partition_of(each.room, self._partitions), each.offset + 1)
 
     def _advance(self, partition: int, before: int) -> None:
-        self._before[partition] = max(before, self._before[partition])
+        self._complete_before[partition] = max(before, self._complete_before[partition])
 
-    def _new(self, messages: Sequence[Relayed]) -> list[Delivery]:
-        new = []
+    def _not_heard_yet(self, messages: Sequence[Relayed]) -> list[Delivery]:
+        deliveries = []
         for room, offset, payload in messages:
-            heard = self._rooms.get(room)
-            if heard is not None:  # else its last member has just left
-                if offset <= heard:  # it was relayed twice, or read from the log
+            last_offset = self._heard_offsets.get(room)
+            if last_offset is not None:  # else the room's last member has just left
+                if offset <= last_offset:  # it was relayed twice, or already read from the log
                     continue
-                self._rooms[room] = offset
-            new.append(Delivery(room, payload))
-        return new
+                self._heard_offsets[room] = offset
+            deliveries.append(Delivery(room, payload))
+        return deliveries
 
     def _hold(self, messages: Sequence[Relayed]) -> None:
         self._held += messages
         self._held_bytes += sum(len(each.payload) for each in messages)
-        if self._held_bytes > HELD_MAX_BYTES:  # all of it is in the log as well
+        if self._held_bytes > HELD_MAX_BYTES:  # read them from the log instead
             self._held.clear()
 
-    # --- out of touch
+    # --- after a broken connection
 
-    def lose_touch(self) -> None:
-        """From now on something may be missing."""
-        self._in_touch = False
+    def connection_lost(self) -> None:
+        """Note that messages may be missed from now on."""
+        self._connected = False
         self._breaks += 1
 
     def catch_up(self) -> None:
-        """What is said from now on will be relayed here; what was said until now is read from the log."""
+        """Read the missed messages from the log. Call it when new messages are relayed here again."""
         self._catching_up = asyncio.create_task(self._catch_up(self._catching_up))
 
     async def _catch_up(self, earlier: asyncio.Task[None] | None) -> None:
@@ -162,11 +162,11 @@ class Heard:
             if earlier is not None:
                 await asyncio.wait([earlier])
             await self._read_missed()
-            if breaks == self._breaks:  # else there is more that is missing, and another is on its way to read it
-                self._in_touch = True
+            if breaks == self._breaks:  # else the connection broke again, and another task reads the rest
+                self._connected = True
                 self.take(self._held)
                 self._held = []
-        except Exception as problem:  # noqa: BLE001 - a gateway that misses something must not go on as if not
+        except Exception as problem:  # noqa: BLE001 - a gateway that misses messages must not go on
             self._failed(problem)
 
     async def _read_missed(self) -> None:
@@ -180,16 +180,20 @@ class Heard:
             except KafkaException:
                 if time.monotonic() > deadline_s:
                     raise
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(RETRY_S)
                 continue
-            if self._held_bytes <= HELD_MAX_BYTES:  # else some of what came meanwhile was dropped
+            if self._held_bytes <= HELD_MAX_BYTES:  # else held messages were dropped, and must be read as well
                 return
 
     async def _read_up_to(self, ends: Mapping[int, int]) -> None:
-        mine = {partition_of(room, self._partitions) for room in self._rooms}
-        for partition in ends.keys() - mine:
+        own_partitions = {partition_of(room, self._partitions) for room in self._heard_offsets}
+        for partition in ends.keys() - own_partitions:
             self._advance(partition, ends[partition])
-        left = {partition: self._before[partition] for partition in mine if self._before[partition] < ends[partition]}
+        left = {
+            partition: self._complete_before[partition]
+            for partition in own_partitions
+            if self._complete_before[partition] < ends[partition]
+        }
         if not left:
             return
         self._log.begin(left)
@@ -200,9 +204,9 @@ class Heard:
                 if records:
                     heard_s = time.monotonic()
                 elif time.monotonic() - heard_s > AWAY_MAX_S:
-                    raise TimeoutError(f"Kafka has not told within {AWAY_MAX_S:g} s what was missed")
+                    raise TimeoutError(f"Kafka has not returned the missed messages within {AWAY_MAX_S:g} s")
                 self._take_from_log(records, ends)
-                left = {partition: 0 for partition in left if self._before[partition] < ends[partition]}
+                left = {partition: 0 for partition in left if self._complete_before[partition] < ends[partition]}
         finally:
             self._log.end()
 
@@ -210,12 +214,12 @@ class Heard:
         messages = []
         for record in records:
             partition, offset = place_of(record)
-            if offset < ends.get(partition, -sys.maxsize):  # what is beyond is relayed
+            if offset < ends.get(partition, -sys.maxsize):  # later ones are relayed
                 room, payload = delivery_of(record)
-                if room in self._rooms:
+                if room in self._heard_offsets:
                     messages.append(Relayed(room, offset, payload))
                 self._advance(partition, offset + 1)
-        self._deliver(self._new(messages))
+        self._deliver(self._not_heard_yet(messages))
 
     async def close(self) -> None:
         if self._catching_up is not None:

@@ -1,13 +1,13 @@
-"""Who owns which partition: a consumer group decides it, a topic of claims tells every gateway.
+"""Which gateway owns which partition: a consumer group decides, and a topic of claims tells all gateways.
 
-Kafka gives each partition to one member of a consumer group, and moves them when a gateway comes or goes
-(cooperative: only what must move does, and it is let go of before it is given to the next). But only the member
-itself is told. So a gateway that was given a partition writes a *claim* into a topic of one partition, which all
-gateways read from its beginning: one order, so all come to the same table.
+Kafka assigns each partition to one member of a consumer group, and moves partitions when a gateway joins or leaves. The
+assignment is cooperative: only partitions that must move do, and they are revoked before they are assigned again. But
+Kafka tells only the member itself. So a gateway that was assigned a partition writes a *claim* into a topic with one
+partition, which all gateways read from its beginning. All read the same order, so all derive the same table.
 
-    taken:     start to serve it, then write the claim
-    let go of: write that nobody serves it, stop serving it, then leave it to the group
-    dead:      its claims stand until the group notices (session timeout) and the next one writes its own
+    assigned:       start serving it, then write the claim
+    revoked:        write that no gateway serves it, stop serving it, then give it back to the group
+    gateway dead:   its claims stay until the group notices (session timeout) and the next owner writes its own
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from architectures.clients.kafka import (
 from architectures.interface import Services, Topology
 
 SETTLED_TIMEOUT_S = 30.0
-MOVE_TIMEOUT_S = 30.0  # far below max.poll.interval.ms, after which the group would throw this gateway out
-NOBODY = b""
-# The last claim of a partition counts for as long as nobody claims it anew, which may be months in a fleet that
-# stands: Kafka must keep it, whatever its age, and need keep no other.
+MOVE_TIMEOUT_S = 30.0  # far below max.poll.interval.ms, after which the group would remove this gateway
+UNOWNED = b""
+# The last claim of a partition counts until the next one, which may come months later in a long-running fleet. So Kafka
+# must keep the last claim whatever its age, and no others.
 CLAIMS_SETTINGS = {"cleanup.policy": "compact"}
 
 
 class Ownership:
-    """One gateway's part in it: `open`, then `owner`, then `close`.
+    """One gateway's view of the ownership: call `open`, then `owner`, and finally `close`.
 
-    `take` and `let_go` are awaited on the event loop, each with the partitions that come or go; the group waits for
-    them. What `let_go` is still to do when it takes too long is not done: the gateway fails instead.
+    `take` and `let_go` are awaited on the event loop, with the partitions that were assigned or revoked, and the group
+    waits for them. If one takes longer than MOVE_TIMEOUT_S, it is cancelled and the gateway fails.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Ownership:
         return topology.topic("claims")
 
     def owner(self, partition: int) -> int | None:
-        """The gateway that serves the partition; None while it moves from one to another."""
+        """Return the gateway that serves the partition; None while it moves between gateways."""
         if partition in self._mine:
             return self._gateway
         claimed_by = self._claims.get(partition)
@@ -77,8 +77,8 @@ class Ownership:
     async def open(self, topic: str) -> None:
         """Join the group; returns when every partition is served and every gateway serves some.
 
-        A gateway that is missing (it died, say) is waited for only so long; that nobody serves some partition
-        raises TimeoutError.
+        After SETTLED_TIMEOUT_S it stops waiting for missing gateways. Raises TimeoutError if a partition has no owner
+        by then.
         """
         name = f"{self._topology.run_id}-gateway-{self._gateway}-owner"
         topic_of_claims = self.claims_topic(self._topology)
@@ -89,7 +89,7 @@ class Ownership:
         group = f"{self._topology.run_id}-owners"
         member = Consumer({**consumer_settings(self._services, name, group), **group_settings()})
         member.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
-        # It reads no records: its partitions are paused, and polling it is what makes it a member.
+        # This consumer reads no records, because its partitions are paused. Polling keeps it a member of the group.
         self._membership = BatchReader(member, lambda _records: None, self._failed)
         try:
             await asyncio.wait_for(self._settled.wait(), SETTLED_TIMEOUT_S)
@@ -99,12 +99,12 @@ class Ownership:
                 raise TimeoutError(f"no gateway owns the partitions {unserved} of {topic}") from None
 
     async def close(self) -> None:
-        """Let go of everything, in order, and leave the group."""
+        """Give back all partitions, in order, and leave the group."""
         await self._membership.close()
         await self._claims_reader.close()
         await self._producer.close()
 
-    # --- called by librdkafka on the membership's thread, which waits for what the event loop does
+    # --- called by librdkafka on the thread of the membership, which waits for the event loop
 
     def _on_assign(self, member: Consumer, places: list[TopicPartition]) -> None:
         member.incremental_assign(places)
@@ -117,7 +117,7 @@ class Ownership:
         member.incremental_unassign(places)
 
     def _on_lost(self, member: Consumer, places: list[TopicPartition]) -> None:
-        # The group has thrown this gateway out, and somebody else may have claimed them: say nothing about them.
+        # The group has removed this gateway, and another one may have claimed these partitions: do not change claims.
         self._on_loop(self._cease_to_serve([place.partition for place in places], claimed=False))
         member.incremental_unassign(places)
 
@@ -138,7 +138,7 @@ class Ownership:
     async def _cease_to_serve(self, partitions: Sequence[int], *, claimed: bool) -> None:
         self._mine.difference_update(partitions)
         if claimed:
-            await self._claim(partitions, NOBODY)
+            await self._claim(partitions, UNOWNED)
         await self._let_go(partitions)
 
     async def _claim(self, partitions: Sequence[int], by: bytes) -> None:
@@ -150,7 +150,7 @@ class Ownership:
             partition, by = record.key(), record.value()
             assert isinstance(partition, bytes)
             assert isinstance(by, bytes)
-            if by == NOBODY:
+            if by == UNOWNED:
                 self._claims.pop(int(partition), None)
             else:
                 self._claims[int(partition)] = int(by)

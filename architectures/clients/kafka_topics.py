@@ -1,4 +1,4 @@
-"""What Kafka says of a topic: how large a message may be there, and whether it is still the topic it was."""
+"""Queries about a topic: how large a message may be, and whether the topic was deleted."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[at
 from architectures.interface import GoneForGood
 
 LOOK_EVERY_S = 2.0
-MISSING_LOOKS_MIN = 2  # a broker that comes back may not know all topics at once
+MISSING_LOOKS_MIN = 2  # a restarted broker may not know all topics at first
 ANSWER_TIMEOUT_S = 5.0
-CALM_AFTER_S = 5.0  # without a word of a broker that could not be reached; while it is away there is one a second
+CALM_AFTER_S = 5.0  # since the last report of an unreachable broker; while one is away, there is a report each second
 
 NewAdmin = Callable[[], AdminClient]
 
 
 async def message_max_bytes(new_admin: NewAdmin, topic: str) -> int | None:
-    """The topic's `max.message.bytes`; None where to ask for it is forbidden, or nobody answers."""
+    """Return the topic's `max.message.bytes`; None if the query is forbidden or not answered."""
 
     def ask() -> int | None:
-        admin = new_admin()  # what it was asked ends with it
-        asked = ConfigResource(ConfigResource.Type.TOPIC, topic)
-        told = admin.describe_configs([asked], request_timeout=ANSWER_TIMEOUT_S)[asked]
+        admin = new_admin()  # pending requests end with the client
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        config = admin.describe_configs([resource], request_timeout=ANSWER_TIMEOUT_S)[resource]
         try:
-            return int(told.result()["max.message.bytes"].value)
+            return int(config.result()["max.message.bytes"].value)
         except (KafkaException, TimeoutError):
             return None
 
@@ -36,15 +36,15 @@ async def message_max_bytes(new_admin: NewAdmin, topic: str) -> int | None:
 
 
 def deleted(topic: str) -> GoneForGood:
-    """What the user is told of a topic that is not there any more."""
+    """Return the error for the user if the topic does not exist any more."""
     return GoneForGood(f"the topic {topic} was deleted from Kafka while it was in use; start again")
 
 
 class TopicWatch:
-    """Tells `failed` when the topic was deleted: librdkafka waits for it to come again, for minutes and in silence.
+    """Calls `failed` when the topic was deleted; librdkafka would silently wait for minutes for it to come back.
 
-    While a broker is away nobody looks: what librdkafka cannot ask, it asks again without a pause, which takes the
-    CPU from the brokers that must elect a new leader. Each look has a client of its own, which ends with it.
+    It does not query while a broker is away: librdkafka retries such a query without a pause, which takes CPU from the
+    brokers that must elect a new leader. Each query has its own client, which ends with it.
     """
 
     def __init__(self, new_admin: NewAdmin, topic: str, failed: Callable[[BaseException], None]) -> None:
@@ -52,35 +52,35 @@ class TopicWatch:
         self._topic = topic
         self._failed = failed
         self._trouble_s = -math.inf
-        self._looking = asyncio.create_task(self._look())
+        self._watching = asyncio.create_task(self._watch())
 
     def note_trouble(self) -> None:
-        """A broker could not be reached. Any thread may call it."""
+        """Note that a broker could not be reached. Any thread may call this."""
         self._trouble_s = time.monotonic()
 
-    async def _look(self) -> None:
+    async def _watch(self) -> None:
         first: str | None = None
         missing = 0
         while True:
-            calm = time.monotonic() - self._trouble_s > CALM_AFTER_S
-            topic_id = await asyncio.to_thread(self._topic_id) if calm else None
+            is_calm = time.monotonic() - self._trouble_s > CALM_AFTER_S
+            topic_id = await asyncio.to_thread(self._topic_id) if is_calm else None
             missing = missing + 1 if topic_id == "" else 0
             first = first or topic_id
-            another = bool(first and topic_id and topic_id != first)  # of the same name, made since
-            if missing >= MISSING_LOOKS_MIN or another:
+            was_recreated = bool(first and topic_id and topic_id != first)  # under the same name
+            if missing >= MISSING_LOOKS_MIN or was_recreated:
                 self._failed(deleted(self._topic))
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _topic_id(self) -> str | None:
-        """Empty if there is no such topic; None if nobody says so in time. Blocks."""
+        """Return the topic's id; empty if there is no such topic, None if no broker answers in time. Blocks."""
         try:
             admin = self._new_admin()
-            asked = admin.describe_topics(TopicCollection([self._topic]), request_timeout=ANSWER_TIMEOUT_S)
-            return str(asked[self._topic].result().topic_id)
+            answers = admin.describe_topics(TopicCollection([self._topic]), request_timeout=ANSWER_TIMEOUT_S)
+            return str(answers[self._topic].result().topic_id)
         except KafkaException as problem:
             return "" if problem.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART else None
 
     async def close(self) -> None:
-        self._looking.cancel()
-        await asyncio.wait([self._looking])
+        self._watching.cancel()
+        await asyncio.wait([self._watching])

@@ -1,4 +1,4 @@
-"""One connection to NATS: what is published is acked by the server, what is heard is handed over in batches."""
+"""A connection to NATS that confirms published messages, and delivers received messages in batches."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from nats.aio.subscription import Subscription
 from nats.errors import AuthorizationError, Error, MaxPayloadError, NoServersError, SlowConsumerError
 
 from architectures.clients.nats_address import NatsAddress
-from architectures.clients.send_queue import InTurn
+from architectures.clients.send_queue import SendQueue
 from architectures.interface import GoneForGood, Rejected
 
 ANSWER_MAX_S = 5.0
 COME_BACK_EVERY_S = 0.05
-AWAY_MAX_S = 30.0  # a NATS that is away for longer is gone for good
-PING_EVERY_S = 10  # so that what something in between has forgotten is noticed, and not forgotten
+AWAY_MAX_S = 30.0  # a NATS that is away for longer counts as gone for good
+PING_EVERY_S = 10  # detects connections that a firewall has dropped, and keeps it from dropping idle ones
 FORBIDDEN = "permissions violation"
-# Not "authentication timeout": so says a server that is too busy to let anybody in.
+# "authentication timeout" is not included: a busy server sends it too.
 NOT_LET_IN = ("authorization violation", "authentication expired", "authentication revoked")
 
 
 def gone_for_good(problem: Exception) -> GoneForGood | None:
-    """What the user is told of what asking again does not mend; None for what may pass, as a connection that broke."""
-    told = str(problem).lower()
-    if FORBIDDEN in told:
+    """Return the error for the user if a retry cannot help; None for temporary errors, such as a broken connection."""
+    text = str(problem).lower()
+    if FORBIDDEN in text:
         return GoneForGood(
-            f"NATS forbids its user what is needed ({problem}); give it the right to subjects that begin so"
+            f"NATS forbids its user the required access ({problem}); grant it all subjects with this prefix"
         )
-    if isinstance(problem, AuthorizationError) or any(why in told for why in NOT_LET_IN):
-        return GoneForGood(f"NATS does not let its user in ({problem}); use the name and the password it knows")
+    if isinstance(problem, AuthorizationError) or any(why in text for why in NOT_LET_IN):
+        return GoneForGood(f"NATS does not let its user in ({problem}); check the user name and the password")
     if isinstance(problem, ssl.SSLError) and not isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return GoneForGood(f"NATS cannot be spoken to over TLS ({problem}); see to its certificate")
+        return GoneForGood(f"NATS cannot be reached over TLS ({problem}); check its certificate")
     return None
 
 
@@ -47,7 +47,7 @@ def _rejected(problem: Exception) -> Rejected:
 
 
 class NatsConnection:
-    """Over nats-py, which comes back by itself when the server does, and then subscribes to everything again."""
+    """A connection of nats-py, which reconnects by itself and then restores all subscriptions."""
 
     def __init__(
         self,
@@ -56,24 +56,24 @@ class NatsConnection:
         deliver: Callable[[Sequence[tuple[str, bytes]]], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """`deliver` is given batches of (subject, payload)."""
+        """`deliver` is called with batches of (subject, payload)."""
         self._address = NatsAddress.parse(url)
         self._name = name
         self._deliver = deliver
         self._failed = failed
         self._client = Client()
-        self._own = ""
+        self._inbox = ""
         self._numbers = itertools.count()
         self._echoes: dict[int, asyncio.Future[None]] = {}
         self._subscriptions: dict[str, Subscription] = {}
         self._batch: list[tuple[str, bytes]] = []
-        self._messages: InTurn[tuple[str, bytes]] = InTurn("NATS", self._publish_all, self._fail)
+        self._messages: SendQueue[tuple[str, bytes]] = SendQueue("NATS", self._publish_all, self._fail)
         self._last_problem: Exception | None = None
         self._gone: asyncio.Future[GoneForGood] = asyncio.get_running_loop().create_future()
         self._closing = False
 
     async def open(self) -> None:
-        """Raises GoneForGood, nats.errors.Error or OSError."""
+        """Connect; raises GoneForGood, nats.errors.Error or OSError."""
         opening = asyncio.create_task(self._open())
         either: tuple[asyncio.Future[Any], ...] = (opening, self._gone)
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -82,7 +82,7 @@ class NatsConnection:
             raise self._gone.result()
         try:
             await opening
-        except NoServersError as problem:  # which says nothing of why
+        except NoServersError as problem:  # it does not contain the reason
             raise self._last_problem or problem from None
 
     async def _open(self) -> None:
@@ -97,13 +97,13 @@ class NatsConnection:
             error_cb=self._on_problem,
             closed_cb=self._on_closed,
         )
-        self._own = self._client.new_inbox()
-        await self._client.subscribe(self._own, cb=self._on_echo)
-        await self._passed()
+        self._inbox = self._client.new_inbox()
+        await self._client.subscribe(self._inbox, cb=self._on_echo)
+        await self._flush()
 
     async def _on_problem(self, problem: Exception) -> None:
-        # The client has thrown messages away: a gateway that does so must not look like a quiet room. Other problems
-        # are those of a connection that it is mending.
+        # A slow consumer has dropped messages, which must not look like a quiet room. nats-py recovers from the other
+        # problems by itself.
         self._last_problem = problem
         if isinstance(problem, SlowConsumerError):
             self._fail(problem)
@@ -122,21 +122,21 @@ class NatsConnection:
             self._fail(away if why is None else gone_for_good(why) or away)
 
     async def publish(self, subject: str, payload: bytes) -> None:
-        """Returns when the server has it; raises Rejected if that cannot be said, or too much is waiting."""
+        """Return when the server has the message; raises Rejected if that is not known, or if the queue is full."""
         await self._messages.send((subject, payload))
 
     async def _publish_all(self, messages: Sequence[tuple[str, bytes]]) -> list[Rejected | None]:
         answers = [await self._publish(subject, payload) for subject, payload in messages]
         try:
-            await self._passed()
+            await self._flush()
         except (Error, OSError) as problem:
             answers = [answer or _rejected(problem) for answer in answers]
-        if self._gone.done():  # the server has said so before it sent back what was published to oneself
+        if self._gone.done():  # the server reports a denied message before it returns the echo
             raise self._gone.result()
         return answers
 
     async def _publish(self, subject: str, payload: bytes) -> Rejected | None:
-        """Why it cannot even be sent, if so."""
+        """Hand the message to nats-py; returns the reason if it cannot be sent."""
         try:
             await self._client.publish(subject, payload)
         except MaxPayloadError:
@@ -146,16 +146,16 @@ class NatsConnection:
             return _rejected(problem)
         return None
 
-    async def _passed(self) -> None:
-        """Returns when the server has done all it was asked before: it has sent back what was published to oneself.
+    async def _flush(self) -> None:
+        """Wait until the server has handled everything sent before: publish to the own inbox, and wait for the echo.
 
-        nats-py's own `flush` does not tell that: its ping overtakes what waits to be written (2.16).
+        nats-py's own `flush` does not ensure this, because its ping overtakes data that waits to be written (2.16).
         """
         number = next(self._numbers)
         echo = self._echoes[number] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(ANSWER_MAX_S):
-                await self._client.publish(self._own, str(number).encode())
+                await self._client.publish(self._inbox, str(number).encode())
                 await echo
         finally:
             del self._echoes[number]
@@ -166,11 +166,11 @@ class NatsConnection:
             echo.set_result(None)
 
     async def subscribe(self, subject: str) -> None:
-        """Returns when the server knows: from then on every message of the subject arrives."""
+        """Subscribe; every message published after the return arrives. Waits while NATS is away."""
         self._subscriptions[subject] = await self._client.subscribe(subject, cb=self._on_message)
         while not self._closing:
-            with contextlib.suppress(Error, OSError):  # it is away, and will be told when it is back
-                await self._passed()
+            with contextlib.suppress(Error, OSError):  # NATS is away; nats-py subscribes when it is back
+                await self._flush()
                 return
             await asyncio.sleep(COME_BACK_EVERY_S)
 
@@ -181,7 +181,8 @@ class NatsConnection:
 
     async def _on_message(self, message: Msg) -> None:
         if not self._batch:
-            # What has arrived comes here message by message without a pause: then this is called, and has all of it.
+            # nats-py calls this for each message that has arrived, without a pause. The loop runs _hand_over after
+            # them, so that it gets all of them.
             asyncio.get_running_loop().call_soon(self._hand_over)
         self._batch.append((message.subject, message.data))
 
@@ -189,7 +190,7 @@ class NatsConnection:
         batch, self._batch = self._batch, []
         try:
             self._deliver(batch)
-        except Exception as problem:  # noqa: BLE001 - a gateway that delivers no more must not look like silence
+        except Exception as problem:  # noqa: BLE001 - a gateway that stops delivering must not look like a quiet room
             self._failed(problem)
 
     async def close(self) -> None:

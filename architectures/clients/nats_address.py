@@ -1,13 +1,13 @@
-"""Where NATS is: nats://host:4222, or tls://host:4222; several servers with commas between them.
+"""The address of NATS: nats://host:4222 or tls://host:4222, with commas between several servers.
 
-A name before the hosts and its password, or, as NATS has it, a name without one: then it is a token.
+Before the hosts, there may be a user name and a password, or a token: NATS takes a name without a password for a token.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from architectures.clients.address import NOBODY, BadAddress, HostPort, Login, Url, parse_hosts
+from architectures.clients.address import NO_LOGIN, BadAddress, HostPort, Login, Url, parse_hosts
 
 NATS_PORT = 4222
 MUST_BE = "it must be nats://HOST:PORT, or tls://HOST:PORT"
@@ -15,26 +15,26 @@ MUST_BE = "it must be nats://HOST:PORT, or tls://HOST:PORT"
 
 @dataclass(frozen=True, slots=True)
 class NatsAddress:
-    """`parse` it; then `servers`, and `proof` of who comes, as nats-py wants them."""
+    """A parsed address. `servers` and `proof` (the credentials) have the form that nats-py expects."""
 
     hosts: tuple[HostPort, ...]
     tls: bool
-    login: Login = NOBODY
+    login: Login = NO_LOGIN
 
     @classmethod
     def parse(cls, text: str) -> NatsAddress:
-        """Raises BadAddress."""
+        """Parse an address; raises BadAddress."""
         url = Url.parse(text, MUST_BE)
         if url.scheme not in {"nats", "tls"}:
             raise BadAddress(MUST_BE)
         if url.path not in {"", "/"} or url.query:
             raise BadAddress("nothing may follow its hosts")
         if url.login.user is None and url.login.password is not None:
-            raise BadAddress("a password without a name stands before its hosts")
+            raise BadAddress("it has a password without a user name")
         return cls(parse_hosts(url.hosts, NATS_PORT), url.scheme == "tls", url.login)
 
     def __str__(self) -> str:
-        """The whole URL, its secrets too."""
+        """Return the whole URL, including its secrets."""
         return f"{self._scheme}://{self.login}{','.join(map(str, self.hosts))}"
 
     @property

@@ -1,11 +1,11 @@
-"""Where Redis is: one server, the master that sentinels name, or the nodes of a cluster.
+"""The address of Redis: one server, the master that sentinels name, or the nodes of a cluster.
 
     redis://host:6379/0                                    rediss:// with TLS
-    redis+sentinel://host1:26379,host2:26379/mymaster/0    whichever server these sentinels call the master of that name
-    redis+cluster://host1:6379,host2:6379                  any of these nodes: a cluster passes what is published to all
+    redis+sentinel://host1:26379,host2:26379/mymaster/0    the server that these sentinels name as the master `mymaster`
+    redis+cluster://host1:6379,host2:6379                  any of these nodes: a cluster forwards messages to all nodes
 
-A user name may stand before the hosts, and some of what redis-py takes in a URL after `?`, as in
-?ssl_ca_certs=/etc/ca.pem: see OPTIONS. What redis-py does beside that would make runs unlike each other.
+There may be a user name before the hosts, and after `?` some of redis-py's options, such as
+?ssl_ca_certs=/etc/ca.pem: see OPTIONS. Other options of redis-py would make runs incomparable.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from enum import Enum
 from typing import Any
 from urllib.parse import quote
 
-from architectures.clients.address import NOBODY, BadAddress, HostPort, Login, Url, parse_hosts
+from architectures.clients.address import NO_LOGIN, BadAddress, HostPort, Login, Url, parse_hosts
 
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
 MUST_BE = "it must begin with redis://, rediss://, redis+sentinel:// or redis+cluster://"
 DATABASE_MAX = 2**31 - 1
 SECONDS_MAX = 3600.0
-# What chatbench adds by itself: no user writes it, since records show what users write.
+# chatbench adds this option itself. Users must not, because records show what users write.
 SENTINEL_PASSWORD = "sentinel_password"  # noqa: S105 - the name of an option, not a password
 
 
 class Kind(Enum):
-    """What stands behind the scheme's +."""
+    """The kind of deployment, as it is written after the + of the scheme."""
 
     SERVER = ""
     SENTINELS = "sentinel"
@@ -85,7 +85,7 @@ OPTIONS: Mapping[str, _Option] = {
     "ssl_cert_reqs": _Option(_matching("none|optional|required"), "none, optional or required"),
     "ssl_certfile": A_PATH,
     "ssl_check_hostname": YES_OR_NO,
-    "ssl_ciphers": _Option(_matching("[!-~]+"), "a list of OpenSSL's"),
+    "ssl_ciphers": _Option(_matching("[!-~]+"), "a list of ciphers in OpenSSL's format"),
     "ssl_keyfile": A_PATH,
     "ssl_min_version": _Option(_one_of(771, 772), "771 for TLS 1.2, or 772 for TLS 1.3"),
 }
@@ -93,61 +93,61 @@ OPTIONS: Mapping[str, _Option] = {
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """`parse` it; redis_pool.py connects to it."""
+    """A parsed address; redis_pool.py connects to it."""
 
-    nodes: tuple[HostPort, ...]  # the sentinels, where there are some
+    nodes: tuple[HostPort, ...]  # the sentinels, if the kind is SENTINELS
     kind: Kind = Kind.SERVER
     tls: bool = False
-    login: Login = NOBODY
-    master: str | None = None  # what sentinels call it
+    login: Login = NO_LOGIN
+    master: str | None = None  # the name that the sentinels know it by
     database: int = 0
-    options: Mapping[str, Any] = field(default_factory=dict)  # of every connection, as redis-py names them
+    options: Mapping[str, Any] = field(default_factory=dict)  # redis-py's options for every connection
     sentinel_password: str | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> RedisAddress:
-        """Raises BadAddress."""
+        """Parse an address; raises BadAddress."""
         url = Url.parse(text, MUST_BE)
-        scheme, _, behind = url.scheme.partition("+")
-        if scheme not in {"redis", "rediss"} or url.scheme.endswith("+") or behind not in [kind.value for kind in Kind]:
+        scheme, _, suffix = url.scheme.partition("+")
+        if scheme not in {"redis", "rediss"} or url.scheme.endswith("+") or suffix not in [kind.value for kind in Kind]:
             raise BadAddress(MUST_BE)
-        kind = Kind(behind)
+        kind = Kind(suffix)
         nodes = parse_hosts(url.hosts, SENTINEL_PORT if kind is Kind.SENTINELS else REDIS_PORT)
         if kind is Kind.SERVER and len(nodes) > 1:
             raise BadAddress(
                 "it names several hosts; write redis+cluster:// before the nodes of a cluster, "
                 "and redis+sentinel:// before sentinels"
             )
-        said = dict(url.query)
-        sentinel_password = said.pop(SENTINEL_PASSWORD, None) if kind is Kind.SENTINELS else None
-        master, database = _path(kind, url.path, said.pop("db", None))
+        parameters = dict(url.query)
+        sentinel_password = parameters.pop(SENTINEL_PASSWORD, None) if kind is Kind.SENTINELS else None
+        master, database = _path(kind, url.path, parameters.pop("db", None))
         tls = scheme == "rediss"
-        return cls(nodes, kind, tls, url.login, master, database, _options(said, tls=tls), sentinel_password)
+        return cls(nodes, kind, tls, url.login, master, database, _options(parameters, tls=tls), sentinel_password)
 
     def __str__(self) -> str:
-        """The whole URL, its secrets too."""
-        behind = f"+{self.kind.value}" if self.kind.value else ""
+        """Return the whole URL, including its secrets."""
+        suffix = f"+{self.kind.value}" if self.kind.value else ""
         path = "" if self.kind is Kind.CLUSTER else f"/{self.database}"
         if self.master is not None:
             path = f"/{self.master}{path}"
-        said = {name: str(value) for name, value in self.options.items()}
+        parameters = {name: str(value) for name, value in self.options.items()}
         if self.sentinel_password is not None:
-            said[SENTINEL_PASSWORD] = self.sentinel_password
-        query = "&".join(f"{name}={quote(value, safe='/')}" for name, value in said.items())
+            parameters[SENTINEL_PASSWORD] = self.sentinel_password
+        query = "&".join(f"{name}={quote(value, safe='/')}" for name, value in parameters.items())
         hosts = ",".join(map(str, self.nodes))
-        return f"redis{'s' if self.tls else ''}{behind}://{self.login}{hosts}{path}{'?' if query else ''}{query}"
+        return f"redis{'s' if self.tls else ''}{suffix}://{self.login}{hosts}{path}{'?' if query else ''}{query}"
 
 
-def _path(kind: Kind, path: str, asked: str | None) -> tuple[str | None, int]:
-    """The master's name, of sentinels, and the database, which may be in the path or asked for with ?db=."""
+def _path(kind: Kind, path: str, parameter: str | None) -> tuple[str | None, int]:
+    """Return the master's name, if there are sentinels, and the database, which is in the path or in ?db=."""
     master, named = None, path.removeprefix("/")
     if kind is Kind.SENTINELS:
         master, _, named = named.partition("/")
-        if not re.fullmatch("[A-Za-z0-9._-]+", master):  # what Redis takes for one
+        if not re.fullmatch("[A-Za-z0-9._-]+", master):  # the characters that Redis allows
             raise BadAddress("sentinels need the master's name after the hosts: redis+sentinel://HOST,HOST/mymaster")
-    if named and asked is not None:
+    if named and parameter is not None:
         raise BadAddress("it names its database twice")
-    written = named or ("0" if asked is None else asked)
+    written = named or ("0" if parameter is None else parameter)
     try:
         database = _number(written)
     except ValueError as problem:
@@ -158,12 +158,12 @@ def _path(kind: Kind, path: str, asked: str | None) -> tuple[str | None, int]:
     return master, database
 
 
-def _options(said: Mapping[str, str], *, tls: bool) -> dict[str, Any]:
+def _options(parameters: Mapping[str, str], *, tls: bool) -> dict[str, Any]:
     options = {}
-    for name, value in said.items():
+    for name, value in parameters.items():
         option = OPTIONS.get(name)
         if option is None:
-            raise BadAddress(f"{name} is not among what it may say after ?: {', '.join(['db', *OPTIONS])}")
+            raise BadAddress(f"{name} is not among the options that it may set after ?: {', '.join(['db', *OPTIONS])}")
         if name.startswith("ssl_") and not tls:
             raise BadAddress(f"{name} is for TLS; write rediss instead of redis, or leave it out")
         try:

@@ -1,4 +1,4 @@
-"""Who serves which slots of a Redis cluster, and a connection to whoever serves some of them."""
+"""Which nodes of a Redis cluster serve which slots, and connections to these nodes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SLOTS = 16384
 
 
 class NotACluster(ConnectionError):
-    """Some slots are nobody's, or no node answers."""
+    """Some slots are not served, or no node answers."""
 
 
 class Shard:
@@ -32,35 +32,35 @@ class Shard:
 
     @property
     def first(self) -> int:
-        """By which it is found again, when another node has taken it over."""
+        """The first slot, by which the shard is found again after another node has taken it over."""
         return min(each.start for each in self._ranges)
 
 
 async def find_shards(cluster: RedisAddress) -> list[Shard]:
-    """All of them; raises NotACluster unless every slot is served."""
-    of_node: dict[HostPort, list[range]] = {}
+    """Return all shards of the cluster; raises NotACluster unless every slot is served."""
+    ranges_of_node: dict[HostPort, list[range]] = {}
     for slots, node in await _served(cluster):
-        of_node.setdefault(node, []).append(slots)
-    if sum(len(each) for ranges in of_node.values() for each in ranges) != SLOTS:
+        ranges_of_node.setdefault(node, []).append(slots)
+    if sum(len(each) for ranges in ranges_of_node.values() for each in ranges) != SLOTS:
         raise NotACluster(f"not all of the {SLOTS} slots are served by a node of the Redis cluster")
-    return [Shard(ranges) for _node, ranges in sorted(of_node.items())]
+    return [Shard(ranges) for _node, ranges in sorted(ranges_of_node.items())]
 
 
 async def _served(cluster: RedisAddress) -> list[tuple[range, HostPort]]:
-    """What any node that answers says of the slots and their masters."""
+    """Return the slots and their masters, as the first node that answers reports them."""
     problem: Exception = NotACluster("no node of the Redis cluster is known")
     for pool in redis_pools(cluster):
         try:
             async with asyncio.timeout(ANSWER_MAX_S), redis.asyncio.Redis.from_pool(pool) as client:
-                told: list[list[Any]] = await client.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]  # redis-py's
-                asked = pool.connection_kwargs["host"]  # a node may not know by which name others find it
+                slots: list[list[Any]] = await client.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]  # redis-py's
+                own_host = pool.connection_kwargs["host"]  # a node may not know its own address
                 return [
-                    (range(low, high + 1), HostPort(_text(host) or asked, port))
-                    for low, high, (host, port, *_), *_ in told
+                    (range(low, high + 1), HostPort(_text(host) or own_host, port))
+                    for low, high, (host, port, *_), *_ in slots
                 ]
         except (RedisError, OSError) as failed:
             problem = failed
-    raise NotACluster(f"no node of the Redis cluster says who serves what: {problem}") from problem
+    raise NotACluster(f"no node of the Redis cluster reports its slots: {problem}") from problem
 
 
 def _text(host: bytes | str) -> str:
@@ -68,7 +68,7 @@ def _text(host: bytes | str) -> str:
 
 
 class ShardLink(Link):
-    """As Link, to the node that serves a shard when the connection is made; `to` makes one."""
+    """A Link to the node that serves a shard at the time of connecting; `to` makes one."""
 
     def __init__(self, cluster: RedisAddress, shard: Shard, node: HostPort) -> None:
         self._cluster, self._shard = cluster, shard

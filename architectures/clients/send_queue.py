@@ -1,4 +1,4 @@
-"""What is to be sent waits its turn and goes out in batches, for clients whose backend answers a batch at once."""
+"""A queue that sends items in order and in batches, for backends that answer a whole batch at once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ WAITING_MAX = 10_000
 Item = TypeVar("Item")
 
 
-class InTurn(Generic[Item]):
-    """Hands over what waits, in the order of the calls of `send`, as many at once as have gathered."""
+class SendQueue(Generic[Item]):
+    """Hands over the waiting items in the order of the calls of `send`, in batches of at most BATCH_MAX."""
 
     def __init__(
         self,
@@ -24,9 +24,9 @@ class InTurn(Generic[Item]):
         hand_over: Callable[[Sequence[Item]], Awaitable[Sequence[Rejected | None]]],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """`hand_over` returns of each, why it was refused, if it was; what it raises, `failed` is told.
+        """`hand_over` returns for each item the reason if it was refused; `failed` is called with what it raises.
 
-        `backend` is its name, for people.
+        `backend` is the name of the backend, for messages.
         """
         self._backend = backend
         self._hand_over = hand_over
@@ -35,11 +35,11 @@ class InTurn(Generic[Item]):
         self._sending = asyncio.create_task(self._send_all())
 
     async def send(self, item: Item) -> None:
-        """Returns when the backend has taken it; raises Rejected if it did not, or too much is waiting."""
+        """Return when the backend has accepted the item; raises Rejected if it did not, or if the queue is full."""
         await self.put(item)
 
     def put(self, item: Item) -> asyncio.Future[None]:
-        """As send, for who has more to put behind it at once."""
+        """Queue an item and return the future of its answer, so that more items can be queued right behind it."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             self._waiting.put_nowait((item, done))
@@ -55,7 +55,7 @@ class InTurn(Generic[Item]):
             answers: Sequence[Rejected | None]
             try:
                 answers = await self._hand_over([item for item, _done in batch])
-            except Exception as problem:  # noqa: BLE001 - whatever it was, nobody may wait for ever for an answer
+            except Exception as problem:  # noqa: BLE001 - no sender may wait for ever for an answer
                 self._failed(problem)
                 answers = [Rejected(f"{self._backend} did not accept the message: {problem}")] * len(batch)
             for (_item, done), refused in zip(batch, answers, strict=True):

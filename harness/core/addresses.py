@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import unquote_plus
 
-from architectures.clients.address import NOBODY, SECRET, BadAddress, HostPort, Url, parse_hosts, shown
+from architectures.clients.address import NO_LOGIN, SECRET, BadAddress, HostPort, Url, parse_hosts, shown
 from architectures.clients.nats_address import NatsAddress
 from architectures.clients.redis_address import RedisAddress
 from harness.core.errors import UsageError
@@ -83,7 +83,7 @@ def _parse_origin(text: str) -> str:
 
 
 def _hosts_only(url: Url) -> str:
-    if url.login != NOBODY or url.path not in {"", "/"} or url.query:
+    if url.login != NO_LOGIN or url.path not in {"", "/"} or url.query:
         raise BadAddress("it has more than a host and its port")
     return url.hosts
 

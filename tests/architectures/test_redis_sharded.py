@@ -110,7 +110,7 @@ def test_the_shards_of_a_cluster_are_all_of_its_slots(cluster: RedisCluster) -> 
 def test_one_server_is_no_cluster(tmp_path: Path) -> None:
     server = start_redis(tmp_path, tmp_path / "redis.log")
     try:
-        with pytest.raises(NotACluster, match="no node of the Redis cluster says who serves what"):
+        with pytest.raises(NotACluster, match="no node of the Redis cluster reports its slots"):
             asyncio.run(find_shards(RedisAddress.parse(f"redis+cluster://127.0.0.1:{server.port}")))
     finally:
         server.stop()

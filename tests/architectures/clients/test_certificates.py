@@ -50,7 +50,7 @@ def test_nats(certificate: Path) -> None:
     child = spawn("nats", argv, certificate / "nats.log")
     try:
         wait_until_listening(child, port, 15.0)
-        with pytest.raises(GoneForGood, match=r"cannot be spoken to over TLS.*certificate"):
+        with pytest.raises(GoneForGood, match=r"cannot be reached over TLS.*certificate"):
             asyncio.run(asyncio.wait_for(opened(Nats, Services(nats_url=f"tls://127.0.0.1:{port}")), AT_ONCE_S))
     finally:
         child.kill()
@@ -60,7 +60,7 @@ def test_nats(certificate: Path) -> None:
 def test_redis(certificate: Path, architecture: type[Architecture]) -> None:
     with tls_server(certificate) as port:
         url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate / 'ca.pem'}"
-        with pytest.raises(GoneForGood, match=r"cannot be spoken to over TLS.*certificate has expired"):
+        with pytest.raises(GoneForGood, match=r"cannot be reached over TLS.*certificate has expired"):
             asyncio.run(asyncio.wait_for(opened(architecture, Services(redis_url=url)), AT_ONCE_S))
 
 

@@ -78,13 +78,13 @@ def test_rooms_for_which_there_is_no_memory_are_refused_and_the_others_answered(
 
 def test_nothing_is_read_for_those_who_have_gone(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up: list[int] = []
-    look_up = KafkaHistory._look_up
+    look_up = KafkaHistory._read_all
 
     def counted(history: KafkaHistory, questions: list[object]) -> None:
         looked_up.append(len(questions))
         look_up(history, questions)  # type: ignore[arg-type]  # what a question is, is not this test's affair
 
-    monkeypatch.setattr(KafkaHistory, "_look_up", counted)
+    monkeypatch.setattr(KafkaHistory, "_read_all", counted)
 
     async def scenario() -> list[int]:
         history = KafkaHistory(services, TOPIC, "gone")

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from architectures.clients.kafka import _reached, admin_client, create_topic
+from architectures.clients.kafka import _await_created, admin_client, create_topic
 from architectures.clients.kafka_topics import TopicWatch
 from architectures.interface import Architecture, GoneForGood, Rejected, Requirements, Services, Topology
 from architectures.kafka_broadcast import KafkaBroadcast
@@ -97,7 +97,7 @@ def test_trouble_that_passes_is_waited_out_where_every_broker_is_where_it_says(
     asked: Future[None] = Future()
     answer = threading.Timer(1.0, asked.set_result, [None])  # as slow as a busy machine
     answer.start()
-    _reached(admin_client(services), asked, services, [KafkaError(KafkaError._TRANSPORT)])
+    _await_created(admin_client(services), asked, services, [KafkaError(KafkaError._TRANSPORT)])
     answer.join()
 
 

@@ -46,7 +46,7 @@ def test_a_name_without_a_password_is_a_token() -> None:
         ("nats://", "a host is missing"),
         ("nats://one/chat", "nothing may follow its hosts"),
         ("nats://one?tls=1", "nothing may follow its hosts"),
-        ("nats://:word@one", "a password without a name"),
+        ("nats://:word@one", "a password without a user name"),
     ],
 )
 def test_what_is_no_address_is_one_clear_sentence(url: str, says: str) -> None:

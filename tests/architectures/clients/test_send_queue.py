@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from architectures.clients.send_queue import InTurn
+from architectures.clients.send_queue import SendQueue
 from architectures.interface import Rejected
 
 
@@ -22,7 +22,7 @@ def test_whatever_goes_wrong_nobody_waits_for_ever_and_what_comes_later_is_sent(
         return [None] * len(items)
 
     async def scenario() -> None:
-        in_turn: InTurn[str] = InTurn("Redis", hand_over, problems.append)
+        in_turn: SendQueue[str] = SendQueue("Redis", hand_over, problems.append)
         with pytest.raises(Rejected, match="Redis did not accept the message: the handler is closed"):
             await in_turn.send("bad")
         first, second = in_turn.put("one"), in_turn.put("two")

@@ -1,1 +1,1 @@
-"""What needs a checkout: the reference, the documents, the files of deployments."""
+"""Programs that need a checkout: they make the reference results, the documents and the files of deployments."""

@@ -1,8 +1,8 @@
-"""`make reference`: everything in results/reference/, measured anew by one command, some three hours on two cores.
+"""`make reference`: measures everything in results/reference/ again, which takes about three hours on two cores.
 
-Each part is a command of chatbench's own. What is done already stays when it is interrupted and begun again; only when
-all parts are there do they take the place of what was there before. `python -m tools.reference NAME ...` does the
-same for some of them.
+Each part is one chatbench command. After an interruption, a second start continues with the parts that are missing. The
+new parts replace the old ones only when all are complete. `python -m tools.reference NAME ...` does the same for some
+parts.
 """
 
 from __future__ import annotations
@@ -27,39 +27,39 @@ MAKING = ROOT / "results" / "reference-in-the-making"
 SMALL_ROOMS = ("--scenario", "many_rooms", "--gateways", "4", "--members", "200", "--rate", "100")
 
 
-def _of(*names: str) -> tuple[str, ...]:
+def _archs(*names: str) -> tuple[str, ...]:
     return tuple(word for name in names for word in ("--arch", name))
 
 
-# The four of the design note beside what people use today.
-PEERS = _of("plan1", "plan2", "redis", "kafka-redis", "socketio", "python-socketio", "channels")
-KEEPERS = _of("plan1", "plan2", "kafka-broadcast", "redis-streams")  # they keep what was said
+# The four architectures of the design note, and the peers that people use today.
+PEERS = _archs("plan1", "plan2", "redis", "kafka-redis", "socketio", "python-socketio", "channels")
+KEEPERS = _archs("plan1", "plan2", "kafka-broadcast", "redis-streams")  # these keep the history of rooms
 STORM = ("--scenario", "reconnect_storm", "--members", "200", "--rate", "100")
 PARTS: dict[str, tuple[str, ...]] = {
     "big_room": ("compare",),
     "many_rooms": ("compare", *SMALL_ROOMS),
     "batching": (
-        *("compare", *_of("plan1", "plan2"), "--members", "4"),
+        *("compare", *_archs("plan1", "plan2"), "--members", "4"),
         *("--rate", "20", "--rate", "1k", "--rate", "2k", "--duration", "10s", "--warmup", "3s"),
     ),
     "peers_big_room": ("compare", *PEERS),
     "peers_many_rooms": ("compare", *PEERS, *SMALL_ROOMS),
-    "reconnect_storm": ("compare", *KEEPERS, *_of("redis"), *STORM),
-    "no_storm": ("compare", *KEEPERS, *STORM, "--set", "storm_s=600"),  # the first one would come long after the end
-    "capacity": ("capacity", *_of("redis")),
+    "reconnect_storm": ("compare", *KEEPERS, *_archs("redis"), *STORM),
+    "no_storm": ("compare", *KEEPERS, *STORM, "--set", "storm_s=600"),  # the first storm would come long after the end
+    "capacity": ("capacity", *_archs("redis")),
     "claims": ("claims",),
     "costs": ("costs",),
     "faults": ("faults", "--rounds", "2"),
 }
-# A driver that was late now and then is part of what is recorded.
+# The reference includes runs whose driver was not valid; their records say so.
 MEASURED = (ExitCode.OK, ExitCode.DRIVER_NOT_VALID)
-# Of the many runs behind claims and costs, what their figures need is kept.
+# Files left out of the many runs of claims and costs, whose figures do not need them.
 DETAILS = ("charts", "latency.hgrm", *(f"{name}.hdr" for name in HISTOGRAMS), "locust_stats.csv")
 LEFT_OUT = dict.fromkeys(("claims", "costs"), DETAILS)
 
 
 def measure(name: str, folder: Path) -> Path:
-    """The part's folder, which its command makes in `folder`, or has made there before."""
+    """Run the part's command in `folder`, unless it is complete there, and return the folder that it has written."""
     folder.mkdir(parents=True, exist_ok=True)
     begun = sorted(path for path in folder.iterdir() if path.is_dir())
     done = folder / "done"
@@ -67,11 +67,11 @@ def measure(name: str, folder: Path) -> Path:
         return begun[-1]
     command, *arguments = PARTS[name]
     resumable = begun and command in {"compare", "claims", "costs"}
-    # Relative, so that no record names a folder of this machine.
+    # The paths are relative, so that no record contains a folder of this machine.
     rest = ["--resume", _in_the_checkout(begun[-1])] if resumable else [*arguments, "--out", _in_the_checkout(folder)]
     answer = subprocess.run([sys.executable, "-m", "harness.cli", command, *rest], cwd=ROOT, check=False)
     if answer.returncode not in MEASURED:
-        sys.exit(f"{name}: chatbench {command} ended with {answer.returncode}; go on with: make reference")
+        sys.exit(f"{name}: chatbench {command} exited with {answer.returncode}; to continue, run: make reference")
     done.touch()
     return sorted(path for path in folder.iterdir() if path.is_dir())[-1]
 
@@ -81,11 +81,11 @@ def _in_the_checkout(path: Path) -> str:
 
 
 def put_in_place(name: str, made: Path, reference: Path) -> None:
-    """Instead of what was there before; without logs, and of studies without what is drawn and counted of each run."""
-    there = reference / name
-    shutil.rmtree(there, ignore_errors=True)
-    shutil.copytree(made, there, ignore=shutil.ignore_patterns("logs"))
-    for run in (path.parent for path in (there / "runs").rglob("summary.json")):
+    """Replace the part in the reference, without logs, and for studies without charts and details of single runs."""
+    target = reference / name
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(made, target, ignore=shutil.ignore_patterns("logs"))
+    for run in (path.parent for path in (target / "runs").rglob("summary.json")):
         for each in LEFT_OUT.get(name, ()):
             path = run / each
             if path.is_dir():
@@ -97,7 +97,7 @@ def put_in_place(name: str, made: Path, reference: Path) -> None:
 def main(chosen: Sequence[str]) -> None:
     unknown = [name for name in chosen if name not in PARTS]
     if unknown:
-        sys.exit(f"{unknown[0]} is no part of the reference; it has {', '.join(PARTS)}")
+        sys.exit(f"{unknown[0]} is not a part of the reference; the parts are {', '.join(PARTS)}")
     made = {name: measure(name, MAKING / name) for name in chosen or PARTS}
     for name, folder in made.items():
         put_in_place(name, folder, REFERENCE)
@@ -107,7 +107,7 @@ def main(chosen: Sequence[str]) -> None:
 
 
 def ship() -> None:
-    """What `chatbench advise` goes by, from the reference into the package."""
+    """Write the data that `chatbench advise` uses from the reference into the package."""
     runs = REFERENCE / "costs" / "runs"
     shipped.write(read_points([runs / FITTED]), read_points([runs / HELD_OUT]), read_readable(REFERENCE / "claims"))
 

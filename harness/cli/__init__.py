@@ -1,1 +1,1 @@
-"""What is run from the command line; harness/cli/main.py puts it together."""
+"""The command line: one module per command. harness/cli/main.py registers the commands."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from harness.cli.console import console, json_option, print_json, tell
 from harness.cli.help import command
 from harness.cli.types import COUNT, FOLDER, NUMBER, SIZE
-
-if TYPE_CHECKING:
-    pass
 
 
 @command()
@@ -63,11 +60,11 @@ def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any
     from harness.report.advice import LATENCY_NOTE, advice_lines, advice_table
 
     wish = advice.checked(advice.Wish(**wished))
-    given = advice.advise(wish, read_knowledge(costs, claims))
+    advised = advice.advise(wish, read_knowledge(costs, claims))
     if as_json:
-        print_json(given)
+        print_json(advised)
         return
-    answer = console()
-    tell(answer, *advice_lines(given))
-    answer.print(advice_table(given))
-    tell(answer, LATENCY_NOTE)
+    out = console()
+    tell(out, *advice_lines(advised))
+    out.print(advice_table(advised))
+    tell(out, LATENCY_NOTE)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from harness.cli import conflicts
 from harness.cli.console import console, json_option, print_json, say
 from harness.cli.help import command
-from harness.cli.types import COUNT, DURATION
-
-if TYPE_CHECKING:
-    pass
 from harness.cli.study import refuse_beside_from, runs_of, study_options
+from harness.cli.types import COUNT, DURATION
 
 
 @command()
@@ -64,13 +61,13 @@ def claims(out: str, resume: Path | None, measured: Path | None, as_json: bool, 
     from harness.experiments.claims.experiments import ClaimsPlan
     from harness.report.claims import claims_table, rows_of, write_findings
 
-    wanted = ClaimsPlan(**effort)
+    plan = ClaimsPlan(**effort)
     if measured is not None:
         refuse_beside_from("--claim")
-    elif resume is None and wanted.rounds > 1 and not study.rounds_count(wanted):
-        conflicts.refuse(["rounds"], f"{', '.join(wanted.claims)} always takes one round")
-    records = measured or runs_of(study, wanted, out, resume)
-    findings = study.judge(records, wanted.claims if measured else ())
+    elif resume is None and plan.rounds > 1 and not study.rounds_count(plan):
+        conflicts.refuse(["rounds"], f"{', '.join(plan.claims)} always takes one round")
+    records = measured or runs_of(study, plan, out, resume)
+    findings = study.judge(records, plan.claims if measured else ())
     page = write_findings(findings, make_out_dir(out) if measured else records)
     if as_json:
         print_json(rows_of(findings))

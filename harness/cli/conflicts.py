@@ -1,4 +1,4 @@
-"""Options that would have no effect beside the others are refused before anything starts."""
+"""Refuses, before anything starts, options that would have no effect together with the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from harness.cli.config_file import from_file
 from harness.core.errors import UsageError
 
-SAID_OF = {
+BACKEND_OPTIONS = {  # parameter names
     "Kafka": ("brokers", "partitions", "kafka_bootstrap", "kafka_properties"),
     "Redis": ("redis_url",),
     "NATS": ("nats_url",),
@@ -35,8 +35,8 @@ def given(names: Collection[str] | None = None) -> list[str]:
 
 def refuse(names: Collection[str] | None, why: str, *, but: Sequence[str] = ()) -> None:
     """Raise UsageError, beginning with `why`, if any of `names` (None: any option) was given, except those in `but`."""
-    if asked := [option for option in given(names) if option not in but]:
-        raise UsageError(f"{why}; leave {', '.join(asked)} out")
+    if refused := [option for option in given(names) if option not in but]:
+        raise UsageError(f"{why}; leave {', '.join(refused)} out")
 
 
 def refuse_unused_backends(architectures: Sequence[str]) -> None:
@@ -50,4 +50,4 @@ def refuse_unused_backends(architectures: Sequence[str]) -> None:
         ("NATS", any(each.nats for each in requires)),
     ):
         if not used:
-            refuse(SAID_OF[backend], f"none of {', '.join(architectures)} uses {backend}")
+            refuse(BACKEND_OPTIONS[backend], f"none of {', '.join(architectures)} uses {backend}")

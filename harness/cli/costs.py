@@ -1,19 +1,16 @@
-"""`chatbench costs`: unit costs fitted to measured runs, and checked on others."""
+"""`chatbench costs`: unit costs, fitted to measured runs and checked on other runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from harness.cli.console import console, json_option, print_json, say
 from harness.cli.help import command
-from harness.cli.types import COUNT, DURATION
-
-if TYPE_CHECKING:
-    pass
 from harness.cli.study import refuse_beside_from, runs_of, study_options
+from harness.cli.types import COUNT, DURATION
 
 
 @command()

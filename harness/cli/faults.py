@@ -1,4 +1,4 @@
-"""`chatbench faults`: every architecture under every fault, promised against seen."""
+"""`chatbench faults`: every architecture under every fault, with what it promised and what was observed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.cli.options import ARCH_SET, ARCHITECTURES, RATE, load_options, sha
 from harness.cli.types import COUNT
 from harness.core.errors import ExitCode
 
-# Many rooms, so that some live where it breaks and some do not; short runs, since what they show is not the cost.
+# With many rooms, a fault affects some and not others. The runs are short, because they do not measure costs.
 FAULTS_LOAD = {
     "scenario": "many_rooms",
     "rooms": "10",

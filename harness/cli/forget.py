@@ -1,4 +1,4 @@
-"""`chatbench forget`: remove what a fleet of gateways made in Kafka."""
+"""`chatbench forget`: remove what a fleet of gateways created in Kafka."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ def forget(fleet: str, **given: Any) -> None:
     from harness.serve.gateway import forget as remove
 
     remove(fleet, RunSettings(arch="", **given))
-    click.echo(f"nothing of the fleet {fleet} is left there")
+    click.echo(f"Kafka has no topics or groups of the fleet {fleet} left")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-OF_ITS_OWN = "Options of this command"
+OWN_OPTIONS = "Options of this command"
 # The headings for options that several commands share. Options of one command alone come before them.
 SECTIONS: Mapping[str, Sequence[str]] = {
     "Architecture": ("arch", "gateways", "brokers", "partitions", "tick", "dedup", "arch-set"),
@@ -19,25 +19,25 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "Parts on other hosts": ("gateways-at", "expect-workers", "master-bind", "metrics", "origin"),
     "Input and output": ("config", "resume", "out", "json", "open", "help"),
 }
-FEW = 9  # so many options need no headings
+UNGROUPED_MAX = 9  # up to so many options are shown without headings
 
 
 class Command(click.Command):
-    """A command whose options stand under headings."""
+    """A command whose options are grouped under headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        records = {_name(each): told for each in self.get_params(ctx) if (told := each.get_help_record(ctx))}
-        if len(records) <= FEW:
+        records = {_name(each): row for each in self.get_params(ctx) if (row := each.get_help_record(ctx))}
+        if len(records) <= UNGROUPED_MAX:
             _write(formatter, "Options", list(records.values()))
             return
         shared = {name for names in SECTIONS.values() for name in names}
-        _write(formatter, OF_ITS_OWN, [told for name, told in records.items() if name not in shared])
+        _write(formatter, OWN_OPTIONS, [row for name, row in records.items() if name not in shared])
         for heading, names in SECTIONS.items():
             _write(formatter, heading, [records[name] for name in names if name in records])
 
 
 class Group(click.Group):
-    """A group whose commands stand under headings."""
+    """A group whose commands are grouped under headings."""
 
     sections: Mapping[str, Sequence[click.Command]] = {}
 
@@ -47,7 +47,7 @@ class Group(click.Group):
 
 
 def command(**given: Any) -> Callable[[Callable[..., Any]], Command]:
-    """The decorator click.command, for commands of this layout."""
+    """Decorate a function as a click command with this layout."""
     return click.command(cls=Command, **given)
 
 

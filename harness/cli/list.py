@@ -28,7 +28,7 @@ def list_command(as_json: bool) -> None:
                 Column("architecture", [each.name for each in architectures]),
                 Column("role", [each.role for each in architectures], spare=1),
                 Column("needs", needs),
-                Column("how a message gets there", [each.summary for each in architectures], folds=True),
+                Column("route of a message", [each.summary for each in architectures], folds=True),
                 Column("options (--arch-set)", [_options(each.options) for each in architectures]),
             ]
         )
@@ -38,7 +38,7 @@ def list_command(as_json: bool) -> None:
         Fitted(
             [
                 Column("scenario", [each.name for each in scenarios]),
-                Column("whose chat", [each.summary for each in scenarios], folds=True),
+                Column("kind of chat", [each.summary for each in scenarios], folds=True),
                 Column("options (--set)", [_options(each.options) for each in scenarios]),
             ]
         )
@@ -46,6 +46,6 @@ def list_command(as_json: bool) -> None:
 
 
 def _options(defaults: Mapping[str, object]) -> str:
-    """The options with their defaults, one per line."""
+    """Return the options with their defaults, one per line."""
     texts = (f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in defaults.items())
     return "\n".join(texts) or "-"

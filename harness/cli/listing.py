@@ -33,12 +33,14 @@ class ListedScenario(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that `chatbench list` shows."""
+
     architectures: list[ListedArchitecture]
     scenarios: list[ListedScenario]
 
 
 def listing() -> Listing:
-    """All architectures and scenarios; candidates come first and peers last."""
+    """Return all architectures and scenarios. Of the architectures, candidates come first and peers last."""
     names = (*(name for role in Role for name in registry.named(role)), *registry.peer_names())
     return Listing(
         architectures=[_architecture(name, registry.load_candidate(name)) for name in names],

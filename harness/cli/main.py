@@ -1,4 +1,4 @@
-"""The command line: it registers all commands, each a module beside this one, and prints errors as one sentence."""
+"""The entry point of the command line: it registers all commands and prints every error as one sentence."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Commands(Group):
             help_instead.show()
             sys.exit(ExitCode.USAGE)
         except click.UsageError as problem:
-            _end(_in_our_words(problem), ExitCode.USAGE)
+            _end(_usage_sentence(problem), ExitCode.USAGE)
         except click.Abort:
             sys.exit(ExitCode.INTERRUPTED)
 
@@ -79,27 +79,27 @@ class Commands(Group):
             _end(f"interrupted; the measurements so far are in {where}", ExitCode.INTERRUPTED)
         except KeyboardInterrupt:
             sys.exit(ExitCode.INTERRUPTED)
-        except Exception as problem:  # noqa: BLE001 - the outermost
+        except Exception as problem:  # noqa: BLE001 - this is the outermost handler
             if ctx.params["debug"]:
                 traceback.print_exc()
             if isinstance(problem, ChatbenchError):
                 _end(str(problem), problem.exit_code)
             if isinstance(problem, OSError) and problem.errno in DISK_ERRORS:
-                what_to_do = "free some space" if problem.errno in FULL_DISK else "repair it, or use another disk"
-                _end(f"the disk cannot be written to ({problem}); {what_to_do}", ExitCode.SERVICE_FAILED)
+                remedy = "free some space" if problem.errno in FULL_DISK else "repair it, or use another disk"
+                _end(f"the disk cannot be written to ({problem}); {remedy}", ExitCode.SERVICE_FAILED)
             _end(unexpected(problem), ExitCode.UNEXPECTED)
 
 
-def _in_our_words(problem: click.UsageError) -> str:
-    """Click's usage error as one sentence: the option, what was wrong, and which help to read."""
+def _usage_sentence(problem: click.UsageError) -> str:
+    """Return click's usage error as one sentence: the option, what was wrong, and which help to read."""
     if isinstance(problem, click.BadParameter) and not isinstance(problem, click.MissingParameter):
         option = problem.param if isinstance(problem.param, click.Option) else None
-        told = f"{max(option.opts, key=len)}: {problem.message}" if option else problem.message
+        text = f"{max(option.opts, key=len)}: {problem.message}" if option else problem.message
     else:
-        told = problem.format_message().replace(". (Did", " (did").replace(". Did", "; did")
-        told = told[:1].lower() + told[1:]
+        text = problem.format_message().replace(". (Did", " (did").replace(". Did", "; did")
+        text = text[:1].lower() + text[1:]
     command = f"{problem.ctx.command_path} --help" if problem.ctx else "chatbench --help"
-    return f"{told.rstrip('.')}; see {command}"
+    return f"{text.rstrip('.')}; see {command}"
 
 
 def _end(sentence: str, code: ExitCode) -> NoReturn:

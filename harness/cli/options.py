@@ -24,11 +24,11 @@ def complete_scenario(_context: click.Context, _parameter: click.Parameter, begu
     return [name for name in scenario_files() if name.startswith(begun)]
 
 
-def together(*given: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A decorator that adds several options, shown in this order."""
+def together(*options: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds several options, shown in this order."""
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
-        for option in reversed(given):
+        for option in reversed(options):
             command = option(command)
         return command
 

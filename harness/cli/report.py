@@ -1,4 +1,4 @@
-"""`chatbench report`: tables, charts and a page, from records alone."""
+"""`chatbench report`: tables, charts and a page, made from records without running anything."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def show_report(made: Report, *, as_json: bool) -> None:
     """Print the report's verdicts and tables, or all of it as JSON."""
     from harness.report.ranking import choice_lines, ranking
 
-    for told in made.left_out:
-        click.echo(f"chatbench: {told}", err=True)
+    for line in made.left_out:
+        click.echo(f"chatbench: {line}", err=True)
     if as_json:
         print_json(made)
         return

@@ -43,19 +43,20 @@ study_options = together(
 )
 
 
-def runs_of(study: Study[StudyPlan], asked: StudyPlan, out: str, resume: Path | None) -> Path:
-    """Run the study's missing runs, and return its folder."""
+def runs_of(study: Study[StudyPlan], plan: StudyPlan, out: str, resume: Path | None) -> Path:
+    """Run the study's missing runs, and return its folder. With `resume`, the plan is the one stored there."""
     if resume is None:
-        wanted, folder = asked, study.begin(asked, out)
+        folder = study.begin(plan, out)
     else:
         refuse_beside_resume()
-        wanted, folder = study.resume(resume), resume
-    with campaign_progress(study.steps(wanted, folder)) as progress:
-        study.run_study(wanted, folder, progress)
+        plan, folder = study.resume(resume), resume
+    with campaign_progress(study.steps(plan, folder)) as progress:
+        study.run_study(plan, folder, progress)
     return folder
 
 
 def refuse_beside_from(*but: str) -> None:
+    """Raise UsageError if the current command was given options that have no effect with --from, except `but`."""
     conflicts.refuse(
         None, "--from evaluates existing records and runs nothing", but=["--from", "--out", "--json", *but]
     )

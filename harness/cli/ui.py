@@ -1,4 +1,4 @@
-"""`chatbench ui`: Locust's web UI over services that stay up."""
+"""`chatbench ui`: Locust's web UI, with services that stay up between tests."""
 
 from __future__ import annotations
 

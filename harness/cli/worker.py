@@ -1,4 +1,4 @@
-"""`chatbench worker`: hold members for the runs of another host."""
+"""`chatbench worker`: provide members for the runs of another host."""
 
 from __future__ import annotations
 

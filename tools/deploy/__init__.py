@@ -1,1 +1,1 @@
-"""The parts of a deployment, and the files that are made of them: compose.yaml, Kubernetes manifests, a dashboard."""
+"""The parts of a deployment, and the files generated from them: compose.yaml, Kubernetes manifests, a dashboard."""

@@ -1,4 +1,4 @@
-"""Grafana's dashboard: what the gateways and the driver tell Prometheus, one panel a question."""
+"""Generates Grafana's dashboard: the metrics of gateways and driver in Prometheus, one panel for each question."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 SOURCE = {"type": "prometheus", "uid": "prometheus"}
-WINDOW = "[15s]"  # three scrapes
+WINDOW = "[15s]"  # the length of three scrapes
 COLUMNS, WIDTH, HEIGHT = 3, 8, 8
 
 
 @dataclass(frozen=True, slots=True)
 class DashboardPanel:
+    """One panel of the dashboard."""
+
     title: str
-    unit: str  # as Grafana calls it
-    queries: dict[str, str]  # legend: PromQL
+    unit: str  # Grafana's name of the unit
+    queries: dict[str, str]  # legend -> PromQL
     kind: str = "timeseries"
 
 
@@ -24,7 +26,7 @@ def _rate(metric: str, by: str = "") -> str:
 
 PANELS = (
     DashboardPanel(
-        "Messages and deliveries a second, as members see them",
+        "Messages and deliveries per second, as members see them",
         "ops",
         {
             "said": _rate("chatbench_driver_said_total"),
@@ -45,7 +47,7 @@ PANELS = (
         kind="stat",
     ),
     DashboardPanel(
-        "Deliveries a second, by gateway",
+        "Deliveries per second, by gateway",
         "ops",
         {"gateway {{gateway}}": _rate("chatbench_gateway_deliveries_total", "gateway")},
     ),
@@ -53,7 +55,7 @@ PANELS = (
         "Members, by gateway", "short", {"gateway {{gateway}}": "sum by (gateway) (chatbench_gateway_members)"}
     ),
     DashboardPanel(
-        "Copies nobody here wanted, by gateway",
+        "Wasted copies per second, by gateway",
         "ops",
         {"gateway {{gateway}}": _rate("chatbench_gateway_wasted_total", "gateway")},
     ),
@@ -68,6 +70,7 @@ PANELS = (
 
 
 def dashboard() -> dict[str, Any]:
+    """Return the dashboard as Grafana's JSON model."""
     return {
         "uid": "chatbench",
         "title": "chatbench",

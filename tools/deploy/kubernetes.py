@@ -1,4 +1,4 @@
-"""Kubernetes manifests, made of the parts: for `kubectl apply -k compose`."""
+"""Generates Kubernetes manifests from the parts, for `kubectl apply -k compose`."""
 
 from __future__ import annotations
 
@@ -8,44 +8,45 @@ from typing import Any
 from tools.deploy.parts import SECRETS_FILE, TOKEN, TOKEN_FILE, Part
 
 NAMESPACE = "chatbench"
-SECRET = "chatbench-secrets"  # noqa: S105 - its name
-# Kubernetes itself refuses what is not as strict in this namespace.
+SECRET = "chatbench-secrets"  # noqa: S105 - the secret's name, not the secret
+# With this label, Kubernetes refuses pods in this namespace that do not meet its restricted standard.
 STRICT = {"pod-security.kubernetes.io/enforce": "restricted"}
 DNS = {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}
 RESOURCES = "kubernetes.yaml"
 
 
 def kustomization(parts: Iterable[Part]) -> dict[str, Any]:
-    """The namespace's files and secrets come from compose/ as they are; the secrets must be made there first."""
+    """Return kustomization.yaml. It takes files and secrets from compose/, where make-secrets.sh must run first."""
     files = {part.name: sorted(set(part.files.values())) for part in parts if part.files}
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "namespace": NAMESPACE,
         "resources": [RESOURCES],
-        "configMapGenerator": [{"name": f"{name}-files", "files": given} for name, given in files.items()],
+        "configMapGenerator": [{"name": f"{name}-files", "files": paths} for name, paths in files.items()],
         "secretGenerator": [{"name": SECRET, "envs": [SECRETS_FILE]}],
     }
 
 
 def manifests(parts: Iterable[Part]) -> Iterator[dict[str, Any]]:
+    """Yield the namespace, its network policies, and each part's service and deployment."""
     parts = list(parts)
     yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": STRICT}}
-    yield _nobody_calls_anybody()
+    yield _default_deny()
     for part in parts:
         if part.ports:
             yield _service(part)
         yield _deployment(part)
-        yield _who_calls(part, parts)
+        yield _allowed_calls(part, parts)
 
 
-def _nobody_calls_anybody() -> dict[str, Any]:
-    """What is not named below, and whatever else comes into this namespace."""
+def _default_deny() -> dict[str, Any]:
+    """Return the policy that denies all traffic of every pod in the namespace, except what other policies allow."""
     return _policy("nobody", {}, {"policyTypes": ["Ingress", "Egress"]})
 
 
-def _who_calls(part: Part, parts: Iterable[Part]) -> dict[str, Any]:
-    """People come by `kubectl port-forward`, which asks no policy."""
+def _allowed_calls(part: Part, parts: Iterable[Part]) -> dict[str, Any]:
+    """Return the policy that allows the part's calls. `kubectl port-forward`, which people use, needs no policy."""
     ingress = [_rule("from", each, part, each.calls[part.name]) for each in parts if part.name in each.calls]
     egress = [_rule("to", each, each, part.calls[each.name]) for each in parts if each.name in part.calls]
     rules = {"policyTypes": ["Ingress", "Egress"], "ingress": ingress, "egress": [*egress, DNS] if egress else []}
@@ -74,9 +75,9 @@ def _labels(part: Part) -> dict[str, str]:
 
 
 def _service(part: Part) -> dict[str, Any]:
-    """Without an address of its own: its name stands for its pods, as in compose, and also before they are ready.
+    """Return a headless service: as in compose, its name resolves to all pods, even before they are ready.
 
-    Brokers must find each other to become ready, and Prometheus every gateway and not one of them.
+    Brokers must find each other before they can become ready, and Prometheus must find every gateway.
     """
     return {
         "apiVersion": "v1",
@@ -99,7 +100,7 @@ def _deployment(part: Part) -> dict[str, Any]:
         "spec": {
             "replicas": part.count,
             "selector": {"matchLabels": _labels(part)},
-            # A broker or a gateway must be gone before another takes its place.
+            # A broker or a gateway must have ended before another takes its place.
             "strategy": {"type": "Recreate"},
             "template": {"metadata": {"labels": _labels(part)}, "spec": _pod(part)},
         },
@@ -109,7 +110,7 @@ def _deployment(part: Part) -> dict[str, Any]:
 def _pod(part: Part) -> dict[str, Any]:
     return {
         "automountServiceAccountToken": False,
-        # Kubernetes would tell every container of every service in variables, and Kafka's image reads all KAFKA_*.
+        # Kubernetes would set variables for every service in every container, and Kafka's image reads all KAFKA_*.
         "enableServiceLinks": False,
         "securityContext": {
             "runAsNonRoot": True,
@@ -173,6 +174,6 @@ def _volumes(part: Part) -> Iterator[dict[str, Any]]:
     if part.token_file:
         yield {"name": "token", "secret": {"secretName": SECRET, "items": [{"key": TOKEN, "path": TOKEN}]}}
     if part.data is not None:
-        yield {"name": "data", "emptyDir": {}}  # a benchmark's data goes with its pod
+        yield {"name": "data", "emptyDir": {}}  # a benchmark's data need not outlive its pod
     for number, _path in enumerate(part.scratch):
         yield {"name": f"scratch-{number}", "emptyDir": {}}

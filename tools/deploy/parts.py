@@ -1,7 +1,7 @@
-"""What is deployed: one list, of which both compose.yaml and the Kubernetes manifests are made.
+"""The list of deployed parts, from which both compose.yaml and the Kubernetes manifests are generated.
 
-Images are pinned by version, not by digest: digests are a registry's to tell, and one that nobody has looked up there
-would be worse than none. Of every image it is said by which user it runs, and that is never root.
+Images are pinned by version and not by digest, because only the registry can confirm a digest and an unverified one
+would be worse than none. Every part names the user that it runs as, which is never root.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from harness.core.registry import baseline_of, candidates
 from harness.services.kafka.jars import KAFKA_VERSION
 
 TOKEN = "CHATBENCH_TOKEN"  # noqa: S105 - the name of a variable, not a token
-REDIS_PASSWORD = "CHATBENCH_REDIS_PASSWORD"  # noqa: S105 - as above
+REDIS_PASSWORD = "CHATBENCH_REDIS_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 SECRETS = (TOKEN, REDIS_PASSWORD)
-SECRETS_FILE = ".env"  # made by make-secrets.sh, and in no repository
+SECRETS_FILE = ".env"  # written by make-secrets.sh and never committed
 TOKEN_FILE = "/run/secrets/chatbench-token"  # noqa: S105 - a path
 CHATBENCH_IMAGE = f"chatbench:{version('chatbench')}"
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - of a container; what is published is on the host's loopback interface
-TMP = "/tmp"  # noqa: S108 - of a container, and nobody else's
-INSIDE = "inside"  # the network with no way out
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container; published ports are on the host's loopback interface
+TMP = "/tmp"  # noqa: S108 - inside a container, whose /tmp is private
+INSIDE = "inside"  # the network without access to the outside
 BROKERS = 3
 GATEWAYS = 3
 WORKERS = 2
@@ -29,14 +29,16 @@ GATEWAY_PORT, MASTER_PORT, UI_PORT, METRICS_PORT = 9001, 5557, 8089, 9646
 
 @dataclass(frozen=True, slots=True)
 class Port:
+    """A port that a part listens on."""
+
     name: str
     number: int
-    published: bool = False  # on the loopback interface of the host, for people
+    published: bool = False  # also on the host's loopback interface, for people
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Of a node: what a container is sure of, and where a mistake in it ends. No limit is meant to be felt."""
+    """A container's share of a node: what it requests, and its limits, which only stop a container that misbehaves."""
 
     cores: float
     cores_max: float
@@ -46,30 +48,31 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One service: a container, or several alike."""
+    """One service: a container, or several identical ones."""
 
-    name: str  # where the others find it
+    name: str  # its host name for the other parts
     image: str
     user: int
-    command: tuple[str, ...] = ()  # nothing: the image's own
+    command: tuple[str, ...] = ()  # empty: the image's own command
     environment: dict[str, str] = field(default_factory=dict)
-    chosen: dict[str, str] = field(default_factory=dict)  # what people may set, as variables: their defaults
-    secrets: dict[str, str] = field(default_factory=dict)  # variable: which of SECRETS it holds
-    token_file: bool = False  # has CHATBENCH_TOKEN in TOKEN_FILE
+    chosen: dict[str, str] = field(default_factory=dict)  # variables that people may set -> their defaults
+    secrets: dict[str, str] = field(default_factory=dict)  # variable -> the name in SECRETS whose value it holds
+    token_file: bool = False  # CHATBENCH_TOKEN is in the file TOKEN_FILE
     ports: tuple[Port, ...] = ()
-    calls: dict[str, tuple[str, ...]] = field(default_factory=dict)  # part: names of its ports; nobody else is called
-    networks: tuple[str, ...] = (INSIDE,)  # of Docker; its containers find each other there
+    calls: dict[str, tuple[str, ...]] = field(default_factory=dict)  # part -> names of the ports that this part calls
+    networks: tuple[str, ...] = (INSIDE,)  # Docker networks, on which containers find each other
     share: Share
-    health: tuple[str, ...] = ()  # a command that succeeds when it serves
+    health: tuple[str, ...] = ()  # a command that succeeds when the part serves
     count: int = 1
-    count_variable: str | None = None  # by which people choose another
-    after: tuple[str, ...] = ()  # what must serve before
-    files: dict[str, str] = field(default_factory=dict)  # path in the container: file in compose/
+    count_variable: str | None = None  # the variable with which people change the count
+    after: tuple[str, ...] = ()  # parts that must serve before this one starts
+    files: dict[str, str] = field(default_factory=dict)  # path in the container -> file in compose/
     data: str | None = None  # a folder that outlives the container
-    scratch: tuple[str, ...] = ()  # folders that go with it; nothing else can be written to
+    scratch: tuple[str, ...] = ()  # writable folders that end with the container; the rest is read-only
 
 
 def brokers() -> list[Part]:
+    """Return the Kafka brokers, which form one cluster."""
     names = [f"kafka-{node}" for node in range(1, BROKERS + 1)]
     return [_broker(node, name, names) for node, name in enumerate(names, 1)]
 
@@ -100,23 +103,23 @@ def _broker(node: int, name: str, names: list[str]) -> Part:
             "KAFKA_HEAP_OPTS": "-Xms512m -Xmx512m",
         },
         ports=(Port("kafka", 9092), Port("controller", 9093)),
-        # Kafka's own tools would start a JVM each time, beside what is measured.
+        # Kafka's own tools would start a JVM for each check, which would disturb a measurement.
         health=("bash", "-c", f"exec 3<>/dev/tcp/{name}/9092"),
         calls={each: ("kafka", "controller") for each in names if each != name},
         data="/var/lib/kafka/data",
-        scratch=("/opt/kafka/config", "/opt/kafka/logs", TMP),  # the image writes its properties and logs there
+        scratch=("/opt/kafka/config", "/opt/kafka/logs", TMP),  # the image writes properties and logs there
         share=Share(cores=0.5, cores_max=2, memory_mib=1024, memory_max_mib=1536),
     )
 
 
-# The password is in no list of processes so, and without one it does not start.
+# On standard input the password does not appear in the list of processes. Redis does not start without a password.
 REDIS = """exec redis-server - --save '' --appendonly no --protected-mode yes <<END
 requirepass ${REDISCLI_AUTH:?is empty, but Redis needs a password; make-secrets.sh makes one}
 END"""
 
 
 def parts() -> list[Part]:
-    """All of them, in the order of their start."""
+    """Return all parts, in the order in which they start."""
     kafka = brokers()
     backends = tuple(broker.name for broker in kafka)
     bootstrap = ",".join(f"{name}:9092" for name in backends)
@@ -125,7 +128,7 @@ def parts() -> list[Part]:
         image="redis:8.2.1-alpine",
         user=999,
         command=("sh", "-c", REDIS),
-        secrets={"REDISCLI_AUTH": REDIS_PASSWORD},  # by this name redis-cli finds it as well
+        secrets={"REDISCLI_AUTH": REDIS_PASSWORD},  # redis-cli reads this variable too
         ports=(Port("redis", 6379),),
         health=("redis-cli", "-e", "-h", "redis", "ping"),
         share=Share(cores=0.25, cores_max=2, memory_mib=128, memory_max_mib=1024),
@@ -154,7 +157,7 @@ def parts() -> list[Part]:
         user=10001,
         command=(
             *("chatbench", "ui", "--bind", EVERYWHERE, "--out", "/results"),
-            *("--origin", f"http://driver:{UI_PORT}"),  # by which Prometheus calls it
+            *("--origin", f"http://driver:{UI_PORT}"),  # the name that Prometheus uses
             *("--gateways-at", f"ws://gateway:{GATEWAY_PORT}"),
             *("--expect-workers", str(WORKERS), "--master-bind", f"{EVERYWHERE}:{MASTER_PORT}"),
             *("--metrics", f"{EVERYWHERE}:{METRICS_PORT}"),
@@ -221,6 +224,6 @@ def parts() -> list[Part]:
 
 
 def _answers(port: int, path: str) -> tuple[str, ...]:
-    """By bash alone: the image has no curl, and to start a Python takes a tenth of a second of CPU each time."""
+    """Return a health check in bash: the image has no curl, and each start of Python costs 0.1 s of CPU time."""
     ask = f"printf 'GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3"
     return ("bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}; {ask}; head -1 <&3 | grep -q ' 200 '")

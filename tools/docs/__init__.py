@@ -1,1 +1,1 @@
-"""What of the documents is made of code and records."""
+"""Programs that generate parts of the documents from code and records."""

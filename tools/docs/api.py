@@ -1,4 +1,4 @@
-"""docs/api.md: the public API, from its docstrings.
+"""Generates docs/api.md: the public API, from its docstrings.
 
 python -m tools.docs.api > docs/api.md
 """
@@ -16,10 +16,10 @@ MODULES = ("chatbench", "chatbench.locust", "chatbench.kafka", "chatbench.redis"
 HEAD = """\
 # The Python API
 
-What users and plug-ins import. Everything else may change without notice; what is here is in `__all__` of its module,
-and each change of it is in the [changelog](../CHANGELOG.md).
+These are the modules that users and plug-ins import. Each name is in `__all__` of its module, and each change of it is
+in the [changelog](../CHANGELOG.md). Everything else may change without notice.
 
-A notebook begins like this. Which columns there are is in [data.md](data.md):
+A notebook begins like this; [data.md](data.md) lists the columns:
 
 ```python
 import chatbench
@@ -57,6 +57,8 @@ def _member(module: ModuleType, name: str, member: Any) -> Iterator[str]:
         own = [(each, value) for each, value in vars(member).items() if not each.startswith("_")]
         for each, value in own:
             function = inspect.unwrap(value.__func__ if isinstance(value, classmethod | staticmethod) else value)
+            if isinstance(value, property) and value.__doc__:
+                yield f"- `{each}`: {_folded(value)}"
             if inspect.isfunction(function) and not each.startswith("test_") and function.__doc__:
                 yield f"- `{each}{_signature(function)}`: {_folded(function)}"
         yield ""
@@ -69,7 +71,7 @@ def _member(module: ModuleType, name: str, member: Any) -> Iterator[str]:
 
 
 def _text(member: object) -> Iterator[str]:
-    """The docstring, its examples as code."""
+    """Yield the docstring, with its indented examples as code."""
     for block in (inspect.getdoc(member) or "").split("\n\n"):
         if block.startswith("    "):
             yield "```python"

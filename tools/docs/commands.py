@@ -1,4 +1,4 @@
-"""docs/commands.md: every command and its options, as `--help` shows them.
+"""Generates docs/commands.md: every command and its options, as `--help` shows them.
 
 python -m tools.docs.commands > docs/commands.md
 """
@@ -15,10 +15,11 @@ from harness.cli.main import main
 HEAD = """\
 # Commands
 
-What `chatbench COMMAND --help` shows. The [cookbook](cookbook.md) has a question and an example for each.
+This page shows what `chatbench COMMAND --help` prints. The [cookbook](cookbook.md) has a question and an example for
+each command.
 
-Quantities are written as people write them: `--duration 2m`, `--rate 1k`, `--payload 4KiB`. Options can also stand in a
-TOML file that `--config` names; what is on the command line wins.
+Quantities may have units: `--duration 2m`, `--rate 1k`, `--payload 4KiB`. Options can also be set in a TOML file that
+`--config` names; the command line takes precedence.
 """
 
 
@@ -37,7 +38,7 @@ def _sections() -> Iterator[str]:
 
 
 def _help(command: click.Command) -> str:
-    """As wide as a page shows it, whatever terminal this runs in."""
+    """Return the command's help, 100 characters wide whatever the terminal."""
     above = click.Context(main, info_name="chatbench")
     context = click.Context(command, info_name=command.name, parent=above, **command.context_settings)
     context.terminal_width = context.max_content_width = 100

@@ -1,4 +1,4 @@
-"""docs/contract.md: what other people's programs may rely on, from the code that keeps it.
+"""Generates docs/contract.md: what other programs may rely on, from the code that implements it.
 
 python -m tools.docs.contract > docs/contract.md
 """
@@ -20,26 +20,26 @@ from harness.core.errors import ExitCode
 from harness.runs.summary import SCHEMA
 
 MEANING = {
-    ExitCode.OK: "it did what was asked for",
-    ExitCode.USAGE: "what was asked for cannot be done as asked; the sentence says what would be right",
+    ExitCode.OK: "the command succeeded",
+    ExitCode.USAGE: "the options or the scenario are wrong; the error says what would be right",
     ExitCode.SERVICE_FAILED: "a broker, a gateway, the network or the disk failed",
     ExitCode.DRIVER_NOT_VALID: "the driver was too slow for its latencies to count",
     ExitCode.CHECK_FAILED: "a promise was broken (`faults`), or a calibration did not hold (`selftest`)",
-    ExitCode.UNEXPECTED: "a fault of chatbench itself; the sentence names the log to report",
-    ExitCode.INTERRUPTED: "a signal ended it; what was measured until then is recorded",
+    ExitCode.UNEXPECTED: "a bug in chatbench; the error names the log to report",
+    ExitCode.INTERRUPTED: "a signal ended the command; the measurements up to then are recorded",
 }
 HEAD = f"""\
 # The contract
 
-What scripts, dashboards and clients may rely on. A change of anything here is in the [changelog](../CHANGELOG.md) under
-*Contract*.
+Scripts, dashboards and clients may rely on everything on this page. Each change of it is in the
+[changelog](../CHANGELOG.md) under *Contract*.
 
 - **The Python API**: what [api.md](api.md) lists.
 - **The record of a run**: the files that [record.md](record.md) lists, and the keys, types and units of `summary.json`,
   of the frames and of every `--json` answer, which [data.md](data.md) lists. `null` and an empty cell mean *not
   measured*.
-- **`schema`** in `summary.json` is {SCHEMA}. It counts up when a key changes its meaning or goes away; a new key does
-  not change it. A record without it was written by 0.1.0, and counts as 1.
+- **`schema`** in `summary.json` is {SCHEMA}. It increases when a key changes its meaning or is removed; a new key does
+  not change it. A record without it was written by 0.1.0 and counts as schema 1.
 - **The interface of an architecture**: [plugins.md](plugins.md).
 
 ## Exit codes
@@ -51,9 +51,10 @@ WIRE = """\
 
 ## The frames between a member and a gateway
 
-JSON text over a WebSocket, one object a frame, at the address of a gateway. `t` names the kind of frame. Where the
-gateway has a token, the handshake carries it as `Authorization: Bearer TOKEN` or as `?token=TOKEN`. A gateway closes
-with 1008 and a reason when a member breaks a limit. Keys that hold their default may be left out.
+A member connects to a gateway's address with a WebSocket. Each text frame is one JSON object, whose key `t` names the
+kind of frame. If the gateway has a token, the handshake must carry it, as `Authorization: Bearer TOKEN` or as
+`?token=TOKEN`. A gateway closes the connection with code 1008 and a reason if a member exceeds a limit. Keys that have
+their default value may be left out.
 """
 
 
@@ -70,7 +71,7 @@ def _frames(heading: str, union: Any) -> Iterator[str]:
     yield f"### {heading}\n"
     for frame in typing.get_args(union):
         config = frame.__struct_config__
-        yield f"**`{config.tag}`**{_told(frame)}\n"
+        yield f"**`{config.tag}`**{_description(frame)}\n"
         yield "| key | type | meaning |"
         yield "| --- | --- | --- |"
         comments = _comments(frame)
@@ -79,19 +80,19 @@ def _frames(heading: str, union: Any) -> Iterator[str]:
         yield ""
 
 
-def _told(frame: type) -> str:
-    """Its own docstring; msgspec gives one that only lists the fields to those that have none."""
+def _description(frame: type) -> str:
+    """Return the frame's docstring, but not the one that msgspec generates from the fields if there is none."""
     text = " ".join((frame.__doc__ or "").split())
     return "" if text.startswith(f"{frame.__name__}(") or not text else f": {text[:1].lower()}{text[1:]}"
 
 
 def _comments(frame: type) -> dict[str, str]:
-    """What stands behind each of its fields."""
+    """Return the comment behind each field, by field name."""
     return dict(re.findall(r"^ +(\w+): [^#\n]+#\s*(.*)$", inspect.getsource(frame), re.MULTILINE))
 
 
 def _type(kind: Any) -> str:
-    """In words, with the bounds that are checked."""
+    """Return the type in words, with the bounds that are checked."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return " or ".join(_type(each) for each in typing.get_args(kind))
     if typing.get_origin(kind) is typing.Annotated:

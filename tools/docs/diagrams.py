@@ -1,4 +1,4 @@
-"""docs/diagrams/: the route of one message through each architecture.
+"""Generates docs/diagrams/: the route of one message through each architecture.
 
 python -m tools.docs.diagrams
 """
@@ -18,15 +18,15 @@ from harness.report.style import INK, SHADE, chart, colours_of, save
 
 FOLDER = Path(__file__).parents[2] / "docs" / "diagrams"
 SCENE = Scene(gateways=3, partitions=3, room="final", sender=0, listening=(0, 2))
-STEP_INCHES = (1.3, 0.87)  # from one place to the next
+STEP_INCHES = (1.3, 0.87)  # distance between neighbouring places
 BOX = (0.7, 0.62)  # width and height, in steps
 MUTED = "#999999"
-# Also those that a plug-in brings; what is there for calibration goes as another does.
+# Plug-ins are included. Calibration architectures are left out, because they have the route of another one.
 SHOWN = [name for name in architecture_names() if load_architecture(name).role is not Role.CALIBRATION]
 
 
 def drawn(name: str) -> Figure:
-    """Boxes for what is there, arrows for what moves; dashed where nobody wants it."""
+    """Draw the route: boxes are processes and partitions, arrows are copies, and wasted copies are dashed."""
     diagram, colour = load_architecture(name).route(SCENE), colours_of([name])[name]
     arrows = list(diagram.arrows())
     used = {place for arrow in arrows for place in (arrow.start, arrow.end)}
@@ -49,7 +49,7 @@ def drawn(name: str) -> Figure:
 
 
 def _draw_box(axes: Axes, place: Place, text: str, style: tuple[str, str, str]) -> None:
-    """`style`: the colours of line and text, and how the line is drawn."""
+    """Draw one box. `style` has the colours of line and text, and the line style."""
     (width, height), (line, ink, linestyle) = BOX, style
     axes.add_patch(
         FancyBboxPatch(

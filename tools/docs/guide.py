@@ -1,4 +1,4 @@
-"""The chats that docs/guide.md asks advice for."""
+"""The chats and needs for which docs/guide.md shows the advice of `chatbench advise`."""
 
 from __future__ import annotations
 

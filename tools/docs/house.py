@@ -1,4 +1,4 @@
-"""docs/map.md: the floors, the rooms on them and every module, made from the imports and the modules' own first lines.
+"""Generates docs/map.md: the layers, their folders and every module, from imports and the docstrings' first lines.
 
 python -m tools.docs.house
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 MAP = ROOT / "docs" / "map.md"
 BEGIN, END = "<!-- house -->\n", "<!-- /house -->\n"
-# From the ground up: a room imports from rooms below it and from itself, and from nothing above.
+# From the lowest layer to the highest. A folder imports from itself and from folders below it, and from none above.
 FLOORS = (
     "architectures",
     "peers",
@@ -38,7 +38,7 @@ Imports = Mapping[str, frozenset[str]]
 
 
 def modules() -> dict[str, Path]:
-    """Every module of the house, by its name with dots."""
+    """Return every module of these folders, by its dotted name."""
     files = (
         path for top in sorted({floor.partition("/")[0] for floor in FLOORS}) for path in (ROOT / top).rglob("*.py")
     )
@@ -50,7 +50,7 @@ def _dotted(path: Path) -> str:
 
 
 def imports() -> Imports:
-    """For each module the modules of the house that it imports, also those within functions and for types alone."""
+    """Return for each module the modules that it imports, including imports in functions and for type checking."""
     known = modules()
     return {name: frozenset(_imported(ast.parse(path.read_bytes()), known) - {name}) for name, path in known.items()}
 
@@ -68,23 +68,23 @@ def _imported(tree: ast.Module, known: Mapping[str, Path]) -> set[str]:
 
 
 def room_of(module: str) -> str:
-    """The floor that a module is on; the packages that hold the rooms are on none."""
+    """Return the folder in FLOORS that contains a module, or '' for a package that only contains such folders."""
     path = module.replace(".", "/")
     return next((floor for floor in FLOORS if path == floor or path.startswith(f"{floor}/")), "")
 
 
 def upward(graph: Imports) -> list[str]:
-    """Imports from a floor above, each as `importer -> imported`."""
+    """Return the imports from a higher layer, each as `importer -> imported`."""
     floors = {floor: number for number, floor in enumerate(FLOORS)}
     pairs = [(name, other) for name, others in graph.items() for other in sorted(others)]
     return [f"{a} -> {b}" for a, b in pairs if floors.get(room_of(b), -1) > floors.get(room_of(a), len(FLOORS))]
 
 
 def circles(graph: Imports) -> list[list[str]]:
-    """Modules that can reach each other by imports; each list is one knot."""
+    """Return the import cycles: each list has the modules that can all reach each other by imports."""
     reach = {name: _reachable(graph, name) for name in graph}
-    knots = {tuple(sorted(b for b in reach[a] if a in reach[b])) for a in graph if a in reach[a]}
-    return [list(knot) for knot in sorted(knots)]
+    cycles = {tuple(sorted(b for b in reach[a] if a in reach[b])) for a in graph if a in reach[a]}
+    return [list(cycle) for cycle in sorted(cycles)]
 
 
 def _reachable(graph: Imports, start: str) -> set[str]:
@@ -98,12 +98,12 @@ def _reachable(graph: Imports, start: str) -> set[str]:
 
 
 def page() -> str:
-    """The part of docs/map.md between the markers."""
+    """Return the part of docs/map.md between the markers."""
     return "\n".join([*_picture(), "", *_tables()]) + "\n"
 
 
 def _picture() -> Iterator[str]:
-    """Rooms and who imports whom; an arrow that two others make together is left out."""
+    """Yield the diagram of imports between folders; an arrow that follows from others is left out."""
     graph = imports()
     rooms: dict[str, set[str]] = {floor: set() for floor in FLOORS}
     for name, others in graph.items():

@@ -1,4 +1,4 @@
-"""The claims in Korean, the language of the design note, for docs/cookbook.ko.md."""
+"""The claims and verdicts in Korean, the language of the design note, for docs/cookbook.ko.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents quote results/reference between markers. This program makes the quotes again.
+"""Updates the documents' quotes of results/reference, which stand between markers.
 
     <!-- quote: comparison big_room -->
     ...
@@ -58,17 +58,18 @@ GIBI = 2**30
 
 
 def quoted(text: str) -> str:
-    """The document with every quote replaced by today's figures; raises KeyError for an unknown kind of quote."""
-    return MARKED.sub(lambda found: f"{found[1]}\n{_made(found[2])}\n\n{found[3]}", text)
+    """Return the document with current figures in every quote; raises KeyError for an unknown kind of quote."""
+    return MARKED.sub(lambda found: f"{found[1]}\n{_quote(found[2])}\n\n{found[3]}", text)
 
 
-def _made(asked: str) -> str:
-    kind, *arguments = asked.split()
+def _quote(request: str) -> str:
+    """Return the text of one quote; `request` is its kind and arguments, as in `comparison big_room`."""
+    kind, *arguments = request.split()
     return "\n".join(KINDS[kind](*arguments)).strip()
 
 
 def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A table whose first column is text, and whose other columns are figures."""
+    """Yield a Markdown table whose first column is text and whose other columns are figures."""
     yield f"| {' | '.join(head)} |"
     yield f"| --- |{' ---: |' * (len(head) - 1)}"
     for row in body:
@@ -76,7 +77,7 @@ def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> Iterator[st
 
 
 def _printed(*what: Table | Fitted | Text) -> Iterator[str]:
-    """The text as a terminal shows it, without colours."""
+    """Yield the text as a terminal shows it, without colours."""
     file = io.StringIO()
     console = Console(file=file, width=WIDE, color_system=None, force_terminal=False, markup=False)
     for each in what:
@@ -92,7 +93,7 @@ def _frames(part: str) -> Frames:
 
 
 def _compared(part: str, rate: str | None = None) -> Comparison:
-    """The comparison in that part of the reference; `rate` selects one, if it has several."""
+    """Return the comparison in that part of the reference; `rate` selects one if there are several."""
     workloads = list(split_by(_frames(part), WORKLOAD))
     if rate is not None:
         workloads = [each for each in workloads if each.runs["rate_per_s"].iloc[0] == float(rate)]
@@ -101,7 +102,7 @@ def _compared(part: str, rate: str | None = None) -> Comparison:
 
 
 def _run(part: str, arch: str) -> Iterator[str]:
-    """The table of that architecture's first run in that part of the reference."""
+    """Yield the table of the architecture's first run in that part of the reference."""
     first = next(each for each in record_folders(REFERENCE / part) if read_manifest(each).settings.arch == arch)
     return _printed(summary_table(read_summary(first)))
 
@@ -122,7 +123,7 @@ def _verdict(part: str) -> Iterator[str]:
 
 
 def _replay(storms: str, calm: str) -> Iterator[str]:
-    """What a return cost each architecture; `calm` is the same load without storms."""
+    """Yield the table of what a member's return costs in each architecture; `calm` is the same load without storms."""
     keys, compared = ["arch", "round"], _compared(storms)
     runs = _frames(storms).runs.merge(_frames(calm).runs, on=keys, suffixes=("", "_calm"), validate="one_to_one")
     spent_us, spent_us_calm = runs[CPU] * runs["delivered"], runs[f"{CPU}_calm"] * runs["delivered_calm"]
@@ -148,7 +149,7 @@ def _figure(compared: Comparison, arch: str, column: str) -> str:
 
 
 def _disk(part: str) -> Iterator[str]:
-    """Bytes on Kafka's disk at each rate, for plan1 and plan2 with the same number of partitions."""
+    """Yield the table of bytes on Kafka's disk at each rate, for plan1 and plan2 with as many partitions."""
     means = (
         _frames(part)
         .runs.groupby(["rate_per_s", "arch"])[["kafka_disk_bytes_per_message", "kafka_records_per_message"]]
@@ -207,20 +208,20 @@ def _knowledge() -> Knowledge:
 
 
 def _advise(*arguments: str) -> Iterator[str]:
-    """The answer of `chatbench advise` to these options."""
-    given = advice.advise(_wish(arguments), _knowledge())
-    return _printed(*advice_lines(given), advice_table(given), Text(LATENCY_NOTE))
+    """Yield the answer of `chatbench advise` to these options."""
+    advised = advice.advise(_wish(arguments), _knowledge())
+    return _printed(*advice_lines(advised), advice_table(advised), Text(LATENCY_NOTE))
 
 
 def _wish(arguments: Sequence[str]) -> Wish:
     from harness.cli.advise import advise  # noqa: PLC0415 - the command line reads its own options
 
-    given = advise.make_context("advise", list(arguments)).params
-    return advice.checked(Wish(**{name: given[name] for name in Wish.__struct_fields__}))
+    options = advise.make_context("advise", list(arguments)).params
+    return advice.checked(Wish(**{name: options[name] for name in Wish.__struct_fields__}))
 
 
 def _choices() -> Iterator[str]:
-    """The advice for each chat and each need."""
+    """Yield the table of advice for each chat and each need."""
     body = []
     for name, wish in CHATS.items():
         answers = [advice.advise(msgspec.structs.replace(wish, **needed), _knowledge()) for needed in NEEDS.values()]
@@ -228,8 +229,8 @@ def _choices() -> Iterator[str]:
     return _markdown(["", *NEEDS], body)
 
 
-def _choice(given: Advice) -> str:
-    chosen = [each for each in given.costs if each.arch in given.choice]
+def _choice(advised: Advice) -> str:
+    chosen = [each for each in advised.costs if each.arch in advised.choice]
     return "<br>".join(f"**{each.arch}** {figure_text(each.cores.value)} cores" for each in chosen) or "none"
 
 
@@ -250,7 +251,7 @@ def _unit_costs() -> Iterator[str]:
 
 
 def _machine(part: str = ".") -> Iterator[str]:
-    """The machine and the versions that made that part of the reference."""
+    """Yield the machine and the versions with which that part of the reference was measured."""
     manifest = read_manifest(record_folders(REFERENCE / part)[0])
     host, versions = manifest.host, manifest.versions
     yield f"- {host['cores']} cores of {host['cpu']}, {host['memory_bytes'] / GIBI:.0f} GiB, {host['system']}"
@@ -258,7 +259,7 @@ def _machine(part: str = ".") -> Iterator[str]:
 
 
 def _made_of(part: str) -> Iterator[str]:
-    """The versions of each peer's packages, without those that all runs share."""
+    """Yield the versions of each peer's packages, without those that all runs have in common."""
     manifests = [read_manifest(folder) for folder in record_folders(REFERENCE / part)]
     common = set.intersection(*(set(manifest.versions) for manifest in manifests))
     for arch, versions in sorted({each.settings.arch: each.versions for each in manifests}.items()):

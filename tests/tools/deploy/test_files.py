@@ -100,7 +100,7 @@ def test_secrets_are_made_once_each_time_others_and_nobody_else_reads_them(tmp_p
         made.append(dict(line.split("=") for line in lines if not line.startswith("#")))
         again = subprocess.run(["sh", script], capture_output=True, text=True, check=False)
         assert again.returncode != 0
-        assert again.stderr == "compose/.env is there already; remove it to have other secrets\n"
+        assert again.stderr == "compose/.env exists already; remove it to make new secrets\n"
         assert (folder / SECRETS_FILE).read_text(encoding="utf-8").splitlines() == lines
     values = [value for each in made for value in each.values()]
     assert [tuple(each) for each in made] == [SECRETS, SECRETS]

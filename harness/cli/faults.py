@@ -61,7 +61,7 @@ def faults(architectures: tuple[str, ...], faults: tuple[str, ...], rounds: int,
     conflicts.refuse_unused_backends(architectures)
     common = RunSettings(arch=architectures[0], **given)
     cells = fault_matrix.plan(common, architectures, faults or fault_matrix.FAULTS, rounds)
-    fault_matrix.check_all_met(cells, architectures if conflicts.given(["architectures"]) else (), faults)
+    fault_matrix.check_all_have_cells(cells, architectures if conflicts.given(["architectures"]) else (), faults)
     with campaign_progress(len(cells)) as progress:
         matrix, folder = fault_matrix.run_matrix(cells, common, progress)
     from harness.report.faults import faults_lines, faults_table, save_fault_charts

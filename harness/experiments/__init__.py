@@ -1,1 +1,1 @@
-"""Commands of many runs: comparisons, capacity, faults, claims and costs."""
+"""Commands that make many runs: comparisons, capacity, faults, claims and costs."""

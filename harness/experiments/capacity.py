@@ -1,7 +1,7 @@
-"""`chatbench capacity`: the highest rate at which the objective holds, by runs at rates of their own.
+"""`chatbench capacity`: find the highest rate at which the objective holds, with one run for each rate tried.
 
-A coarse ramp doubles the rate until the objective breaks, then bisection narrows it down, then the rate that was found
-is run again: one run that held may have been luck. Every run is kept and shown, also those that broke.
+A coarse ramp doubles the rate until the objective breaks, and bisection narrows the limit down. Then the rate is run
+again, because one run that held may have been luck. Every run is kept and shown, including those that broke.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ SATURATED = 0.85  # of a core for a process with one busy thread, or of all core
 
 
 class Objective(msgspec.Struct, frozen=True, kw_only=True):
-    """What must hold in every run: so much of the deliveries within so long, nothing lost, all sent, a valid driver."""
+    """What must hold in every run: the p99 of latency, no message lost, all messages sent, and a valid driver."""
 
     p99_ms: float = 200.0
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How to look for it."""
+    """The settings of the search."""
 
     objective: Objective
     start_per_s: float = 50.0
@@ -76,40 +76,40 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """capacity.json, which has `at_least` as well."""
+    """The content of capacity.json, which also has `at_least`."""
 
     arch: str
     scenario: str
     objective: Objective
     precision: float  # the rates that held and broke lie this close together, as a share
-    rate_per_s: float | None  # None: it did not even hold at RATE_LEAST_PER_S
-    held_runs: int  # at that rate
-    broke_at_per_s: float | None  # the lowest rate that broke; None: none did
+    rate_per_s: float | None  # None: not even RATE_LEAST_PER_S held
+    held_runs: int  # the number of runs at that rate
+    broke_at_per_s: float | None  # the lowest rate that broke; None: no rate did
     broke_why: str | None
-    saturated: list[str]  # at that rate
-    limited_by_driver: bool  # the harness broke first: the architecture's capacity is higher
+    saturated: list[str]  # at the rate that broke
+    limited_by_driver: bool  # the driver broke first, so the architecture's capacity may be higher
     settings: RunSettings
     attempts: list[Attempt]
 
     @property
     def at_least(self) -> bool:
-        """Whether the architecture's capacity may be higher: nothing broke, or only the harness did."""
+        """Whether the architecture's capacity may be higher: no rate broke, or only the driver was too slow."""
         return self.broke_at_per_s is None or self.limited_by_driver
 
     @property
     def rate_text(self) -> str:
-        """What was found, for people."""
+        """The capacity as text."""
         if self.rate_per_s is None:
             return "not told" if self.limited_by_driver else "none"
         return f"{'at least ' if self.at_least else ''}{self.rate_per_s:,g} messages/s"
 
     def answer(self) -> dict[str, Any]:
-        """Of capacity.json."""
+        """The keys and values of capacity.json."""
         return {**msgspec.structs.asdict(self), "at_least": self.at_least}
 
     @property
     def held_at_least(self) -> float:
-        """The share of runs at rate_per_s that hold, at least, with 95 % confidence, when all that were made did.
+        """A lower bound, with 95 % confidence, for the share of runs at rate_per_s that hold, given that all runs held.
 
         Source: Clopper and Pearson, The use of confidence or fiducial limits, 1934, for n successes of n.
         """
@@ -123,9 +123,9 @@ def next_rate(
     repeats: int,
     most_per_s: float = config.RATE_MAX_PER_S,
 ) -> float | None:
-    """The rate to try next; None when the highest that holds has been found and has held `repeats` times.
+    """The rate to try next, or None when the highest rate that holds is known and has held `repeats` times.
 
-    More than `most_per_s` is not tried: gateways that stand already may not take it from these members.
+    No rate above `most_per_s` is tried: existing gateways may limit what these members may send.
     """
     if not attempts:
         return _rounded(start_per_s)
@@ -144,7 +144,7 @@ def next_rate(
 
 
 def bracket(attempts: Sequence[Attempt]) -> tuple[float | None, float | None]:
-    """The highest rate that always held below the lowest that ever broke, and that one; None where there is none."""
+    """The highest rate that held below the lowest rate that broke, and the latter. Each is None if there is none."""
     broken = {attempt.rate_per_s for attempt in attempts if not attempt.held}
     bad = min(broken, default=None)
     good = max((each.rate_per_s for each in attempts if bad is None or each.rate_per_s < bad), default=None)
@@ -152,7 +152,7 @@ def bracket(attempts: Sequence[Attempt]) -> tuple[float | None, float | None]:
 
 
 def _rounded(rate_per_s: float) -> float:
-    """To three digits, as rates are told."""
+    """The rate with three significant digits."""
     return float(f"{rate_per_s:.3g}")
 
 
@@ -162,7 +162,7 @@ def find_capacity(
     plan: Plan,
     progress: Progress,
 ) -> tuple[Capacity, Path]:
-    """Run until it is found; returns it and the folder it is recorded in. Raises UsageError or ServiceFailed."""
+    """Search for the capacity; returns it and its folder. Raises UsageError or ServiceFailed."""
     config.validate(settings, architecture)
     plan.check()
     settings = resolve_fleet(resolve_brokers(settings))
@@ -190,8 +190,10 @@ def find_capacity(
                 except LoadTooFast as problem:
                     if not attempts or most_per_s < rate_per_s:
                         raise
-                    progress.step("run", f"no more than was tried: {problem}")
-                    most_per_s = rate_per_s / 2  # what held; a ramp that ends there tells of `at least` so much
+                    progress.step("run", f"not tried: {problem}")
+                    most_per_s = (
+                        rate_per_s / 2
+                    )  # the rate that held; if the ramp ends there, the capacity is `at least` this
                     continue
                 attempts.append(judge_attempt(outcome.summary, here, plan.objective, record.folder.name))
                 found = capacity_of(settings, plan, attempts, scenario.stem)
@@ -205,7 +207,7 @@ def find_capacity(
 
 
 def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective, record: str) -> Attempt:
-    """Whether the objective held in that run, and what was busy."""
+    """Whether the objective held in that run, and what was saturated."""
     p99_ms, lost = summary.latency_ms.p99, summary.lost or 0
     valid = summary.driver.valid
     broken = [
@@ -214,7 +216,7 @@ def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective,
         *_lost_connections(summary),
         *([] if summary.use.is_most else [str(summary.use)]),
         *([] if valid else ["the driver was not valid"]),
-        *([] if summary.delivered else ["nothing was delivered"]),
+        *([] if summary.delivered else ["no message was delivered"]),
     ]
     return Attempt(
         rate_per_s=settings.rate_per_s,
@@ -230,32 +232,32 @@ def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective,
 
 
 def _lost_connections(summary: Summary) -> list[str]:
-    """In a run without faults it is too much that breaks them. Who is cut off is not owed what it had not read."""
-    cut_off = (summary.gateway_counts or {}).get("cut_off_slow", 0)  # of which a slow member may not know yet
+    """Connections that broke: without faults, the cause is the load. Unread messages of such members are not lost."""
+    cut_off = (summary.gateway_counts or {}).get("cut_off_slow", 0)  # a slow member may not have noticed yet
     others = (summary.disconnects or 0) - cut_off
     return [
-        *([f"{cut_off:,} members were cut off, as they read too slowly"] if cut_off else []),
+        *([f"{cut_off:,} members were disconnected because they read too slowly"] if cut_off else []),
         *([f"{others:,} connections broke"] if others > 0 else []),
     ]
 
 
 def saturated(summary: Summary, settings: RunSettings) -> list[str]:
-    """What had no CPU time to spare, the busiest first."""
+    """The processes without CPU time to spare, the busiest first."""
     used = summary.cores_used or {}
     cores = os.cpu_count() or 1
-    # A gateway, a Locust process and an audience have one busy thread each; Redis has one too. A JVM has many.
+    # A gateway, a Locust process, an audience and Redis have one busy thread each. A JVM has many.
     each = {name: cores_used / (summary.gateways if name == "gateway" else 1) for name, cores_used in used.items()}
     busy = {name: share for name, share in each.items() if name != "kafka" and share >= SATURATED}
     names = [f"{name} ({share:.0%} of a core)" for name, share in sorted(busy.items(), key=lambda item: -item[1])]
     total = sum(used.values())
-    if total >= SATURATED * cores and not started_by_others(settings):  # what these use may be another host's
+    if total >= SATURATED * cores and not started_by_others(settings):  # otherwise some may run on another host
         most = max(used, key=lambda name: used[name])
         names.append(f"the machine ({total:.1f} of {cores} cores, most by {most})")
     return names
 
 
 def capacity_of(settings: RunSettings, plan: Plan, attempts: list[Attempt], scenario: str) -> Capacity:
-    """What these attempts tell."""
+    """The capacity that these attempts show."""
     good, bad = bracket(attempts)
     broke = [attempt for attempt in attempts if attempt.rate_per_s == bad and not attempt.held]
     return Capacity(

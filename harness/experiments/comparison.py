@@ -1,9 +1,9 @@
-"""Many runs in one command: every architecture in every round, interleaved, on backends that stay warm.
+"""`chatbench compare`: every architecture in every round, interleaved, on backends that stay warm.
 
     round 1: A B C D    round 2: B C D A    round 3: C D A B
 
-A machine that gets slower while it works would favour whoever is measured first; so each takes each place. The
-architectures of a round get the same load (the same seed), each round another one.
+A machine that slows down would favour the architecture measured first, so the order changes in each round. Within a
+round all architectures get the same load (the same seed); each round has a different one.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ PLAN = "campaign.json"
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
-    """campaign.json: what was asked for, enough to go on after an interruption."""
+    """The content of campaign.json: the plan, which is enough to resume after an interruption."""
 
     architectures: tuple[str, ...]
     rates_per_s: tuple[float, ...]
     rounds: int
-    common: RunSettings  # of every run, but for arch, rate_per_s, seed and out
+    common: RunSettings  # the settings of every run, except arch, rate_per_s, seed and out
     command: tuple[str, ...] = ()
 
 
 def begin(campaign: Campaign, out: str) -> Path:
-    """Make the folder of a new campaign; raises UsageError if it cannot be run as asked."""
+    """Make the folder of a new campaign; raises UsageError if the plan is not valid."""
     check(campaign)
     scenario = find_scenario(campaign.common.scenario)
     folder = new_folder(config.make_out_dir(out), f"compare-{scenario.stem}")
@@ -47,14 +47,14 @@ def begin(campaign: Campaign, out: str) -> Path:
 
 
 def resume(folder: Path) -> Campaign:
-    """What is to be run in that folder; raises UsageError if it holds no campaign."""
+    """The campaign in that folder; raises UsageError if there is none."""
     campaign = read_again(folder, PLAN, Campaign, "compare")
     check(campaign)
     return campaign
 
 
 def check(campaign: Campaign) -> None:
-    """Raise UsageError for the first thing that cannot be."""
+    """Raise UsageError for the first part of the plan that is not valid."""
     config.in_range("--rounds", campaign.rounds, 1, config.ROUNDS_MAX)
     if len(set(campaign.architectures)) < 2:
         raise UsageError("compare needs at least two different architectures; give --arch twice or more")
@@ -66,7 +66,7 @@ def check(campaign: Campaign) -> None:
 
 
 def plan(campaign: Campaign, folder: Path) -> Iterator[PlannedRun]:
-    """All runs, in their order."""
+    """All runs of the campaign, in order."""
     names = list(dict.fromkeys(campaign.architectures))
     for number in range(1, campaign.rounds + 1):
         for rate_per_s in campaign.rates_per_s:
@@ -85,7 +85,7 @@ def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, 
         rate_per_s=rate_per_s,
         seed=common.seed + number - 1,
         out=str(folder / f"round-{number}"),
-        # What only Kafka has is left out where there is none.
+        # Settings of Kafka are left out for architectures without it.
         brokers=common.brokers if uses_kafka else 1,
         partitions=common.partitions if uses_kafka else None,
         kafka_bootstrap=common.kafka_bootstrap if uses_kafka else None,
@@ -97,5 +97,5 @@ def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, 
 
 
 def run_campaign(campaign: Campaign, folder: Path, progress: CampaignProgress) -> list[Outcome]:
-    """Run what is not complete yet; returns the outcomes of these. Raises ServiceFailed, UsageError or Interrupted."""
+    """Run what is not complete yet; returns the outcomes. Raises ServiceFailed, UsageError or Interrupted."""
     return run_series(list(plan(campaign, folder)), folder, progress, f"chatbench compare --resume {folder}")

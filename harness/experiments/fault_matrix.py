@@ -1,4 +1,4 @@
-"""`chatbench faults`: every architecture under every fault, what it promised against what was seen."""
+"""`chatbench faults`: run every architecture under every fault, and compare its promises with what happened."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FAULTS = (
     *("restart:nats", "pause:nats", "cut:gateway-nats"),
     *("reset:gateway-broker", "reset:gateway-redis", "reset:gateway-nats"),
 )
-# What was killed is only missed when timeouts have passed: 9 s until a dead broker's partitions get new leaders.
+# A killed process is noticed only after a timeout: a dead broker's partitions get new leaders after 9 s.
 KILL_TAKES_LONGER = 2.0
 
 
@@ -41,14 +41,14 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     arch: str
     fault: str
     round: int = 1
-    promised: bool  # that its promises hold in spite of it
+    promised: bool  # whether its promises are to hold in spite of the fault
     held: bool | None  # None: not promised, or the run could not tell
-    why: str | None  # of a promise that was broken, or of a run that could not tell
-    lost_acked: int | None = None  # though acked, and not just on its way to a connection that broke
+    why: str | None  # why a promise was broken, or why the run could not tell
+    lost_acked: int | None = None  # lost though acked, without those in lost_in_break
     lost_in_break: int | None = None
     lost_unacked: int | None = None
-    refused: int | None = None  # messages that were answered with an error, or had nobody to take them
-    scheduled: int | None = None  # of so many that were to be said; None: in older records
+    refused: int | None = None  # messages answered with an error, or that no gateway accepted
+    scheduled: int | None = None  # the messages due to be sent; None: an older record
     duplicated: int | None = None
     reordered: int | None = None
     away_max_ms: float | None = None
@@ -60,7 +60,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):
-    """faults.json."""
+    """The content of faults.json."""
 
     settings: RunSettings
     cells: list[Cell]
@@ -74,7 +74,7 @@ class PlannedCell(NamedTuple):
 def plan(
     common: RunSettings, architectures: tuple[str, ...], faults: tuple[str, ...], rounds: int = 1
 ) -> list[PlannedCell]:
-    """A run for each cell that there is, in each round; raises UsageError if there is none, or one cannot be."""
+    """One run for each possible cell and round; raises UsageError if there is none, or if one is not valid."""
     config.in_range("--rounds", rounds, 1, config.ROUNDS_MAX)
     cells = []
     for name in architectures:
@@ -87,19 +87,19 @@ def plan(
     if not cells:
         asked = f"{', '.join(faults)} with {', '.join(architectures)}"
         raise UsageError(f"there is nothing to break for {asked}; leave --fault or --arch out for all")
-    # Proxies stand between gateways and backends only where something is cut or reset: those runs come last, on
-    # backends of their own.
+    # Runs that cut or reset connections need proxies between gateways and backends. They come last, on backends of
+    # their own.
     planned = [PlannedCell(number, _seeded(cell, number)) for number in range(1, rounds + 1) for cell in cells]
     return sorted(planned, key=lambda each: needs_proxies(config.parse_faults(each.settings)))
 
 
 def _seeded(settings: RunSettings, number: int) -> RunSettings:
-    """Each round has another load."""
+    """The settings with the seed of that round, which gives each round a different load."""
     return msgspec.structs.replace(settings, seed=settings.seed + number - 1)
 
 
-def check_all_met(cells: list[PlannedCell], architectures: tuple[str, ...], faults: tuple[str, ...]) -> None:
-    """Raise UsageError for one of these that was asked for by name and is in no cell."""
+def check_all_have_cells(cells: list[PlannedCell], architectures: tuple[str, ...], faults: tuple[str, ...]) -> None:
+    """Raise UsageError if one of these names is in no cell."""
     for fault in faults:
         if fault not in {cell.settings.faults[0] for cell in cells}:
             raise UsageError(f"--fault {fault} breaks nothing that these architectures have; leave it out")
@@ -130,7 +130,7 @@ def _applies(fault: str, settings: RunSettings, architecture: type[Candidate]) -
 
 
 def run_matrix(cells: list[PlannedCell], common: RunSettings, progress: CampaignProgress) -> tuple[Matrix, Path]:
-    """Run them all; returns what was seen and the folder it is recorded in. A run that fails is a cell that says so."""
+    """Run all cells; returns the matrix and its folder. A run that fails becomes a cell that says why."""
     scenario = find_scenario(common.scenario)
     folder = new_folder(config.make_out_dir(common.out), f"faults-{scenario.stem}")
     logs = folder / "logs"
@@ -168,7 +168,7 @@ def _failed(settings: RunSettings, architecture: type[Candidate], why: str) -> C
 
 
 def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Candidate], record: str) -> Cell:
-    """What was promised against what was seen."""
+    """The cell of one run: its promises, compared with what happened."""
     kind = _kind(settings)
     promised = kind in architecture.promises.survives
     held, why = None, None
@@ -206,21 +206,21 @@ def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Candi
 
 
 def _judged_by(kind: str) -> list[str]:
-    """The promises, as summary.json names them, that a cell of this fault stands for."""
+    """The promises that decide a cell of this fault, as summary.json names them."""
     return [form.format(kind) for form in (SURVIVES, NORMAL, IN_USE)]
 
 
 def of_round(cell: Cell, matrix: Matrix) -> str:
-    """Which one, where there are several."""
+    """The round of the cell, if the matrix has several rounds."""
     return f" in round {cell.round}" if any(each.round > 1 for each in matrix.cells) else ""
 
 
 def rows(matrix: Matrix) -> Iterator[tuple[str, ...]]:
-    """The table, its head first. Of several rounds: from the least to the most."""
+    """The rows of the table, beginning with its head. Several rounds are shown as a range."""
     cells: dict[tuple[str, str], list[Cell]] = {}
     for cell in matrix.cells:
         cells.setdefault((cell.arch, cell.fault), []).append(cell)
-    is_available = any(cell.availability is not None for cell in matrix.cells)  # older records do not tell
+    is_available = any(cell.availability is not None for cell in matrix.cells)  # older records do not have it
     yield (
         *("architecture", "fault", "promised", "verdict", *(["available"] if is_available else [])),
         *("lost though acked", "lost in a broken connection", "lost, never acked", "not taken", "twice"),
@@ -240,7 +240,7 @@ def rows(matrix: Matrix) -> Iterator[tuple[str, ...]]:
 
 
 def _range(cells: Sequence[Cell], by: str, text: Callable[[Cell], str], *, none_first: bool = False) -> str:
-    """From the cell with the least to that with the most; what was not seen is more than anything."""
+    """The range from the lowest to the highest value. A value that was not seen counts as the highest."""
     values = [(value is None, 0 if value is None else value, cell) for cell in cells for value in [getattr(cell, by)]]
     ordered = sorted(values, key=lambda each: (each[0] is not none_first, each[1]))
     least, most = text(ordered[0][2]), text(ordered[-1][2])
@@ -277,7 +277,7 @@ def _count(value: int | None) -> str:
 
 
 def _not_taken(cell: Cell) -> str:
-    """With its share."""
+    """The count with its share."""
     share = f" ({cell.refused / cell.scheduled:.1%})" if cell.refused and cell.scheduled else ""
     return f"{_count(cell.refused)}{share}"
 

@@ -1,4 +1,4 @@
-"""What a command of many runs was asked for: kept in its folder, so that it can go on after an interruption."""
+"""The plan of a command that makes many runs, stored in its folder so that it can resume after an interruption."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from harness.core.errors import UsageError
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
-def note(folder: Path, file: str, asked: Any) -> None:
-    """`asked` is a struct with a field `command`, which is set to the command line as it is."""
-    complete = msgspec.structs.replace(asked, command=("chatbench", *sys.argv[1:]))
+def note(folder: Path, file: str, plan: Any) -> None:
+    """Write the plan as JSON. Its field `command` is set to the command line of this process."""
+    complete = msgspec.structs.replace(plan, command=("chatbench", *sys.argv[1:]))
     (folder / file).write_bytes(msgspec.json.format(msgspec.json.encode(complete)))
 
 
 def read_again(folder: Path, file: str, kind: type[Kind], command: str) -> Kind:
-    """What was noted there; raises UsageError if it is no folder of that command."""
+    """The plan in that folder; raises UsageError if that command did not make the folder."""
     try:
         return msgspec.json.decode((folder / file).read_bytes(), type=kind)
     except OSError as problem:
         raise UsageError(
-            f"{str(folder)!r} is no folder that `chatbench {command}` made ({file}: {problem.strerror}); "
+            f"{str(folder)!r} is not a folder that `chatbench {command}` made ({file}: {problem.strerror}); "
             f"name one that has a {file}"
         ) from problem
     except msgspec.DecodeError as problem:
         raise UsageError(
-            f"{str(folder)!r} is no folder that `chatbench {command}` made "
-            f"(its {file} is not what that writes: {problem}); name another"
+            f"{str(folder)!r} is not a folder that `chatbench {command}` made "
+            f"(its {file} has another format: {problem}); name another"
         ) from problem

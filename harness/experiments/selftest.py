@@ -1,6 +1,6 @@
-"""`chatbench selftest`: what chatbench reports, against truths that were injected.
+"""`chatbench selftest`: compare what chatbench reports with errors of known size that were injected.
 
-Each truth is computed here from nothing but what was asked for, and how many messages were said.
+Each true value is computed here from the injected rules and the number of messages sent, and from nothing else.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ COUNT_RULES = {"drop_every": 10.0, "repeat_every": 7.0, "swap_every": 9.0, "refu
 DELAYS_MS = (20.0, 200.0)
 DELAY_ERROR_MAX_MS, DELAY_ERROR_MAX = 1.0, 0.01
 STALL_MS, STALL_AT, STALL_RATE_PER_S, STALL_RUN_S = 500.0, 400, 400.0, 8.0
-STALL_ERROR_MAX_MS = 5.0  # beyond the chance in the model
+STALL_ERROR_MAX_MS = 5.0  # in addition to the random error of the model
 ROUNDS = 10
-# Wider than the 95 % of reports: two intervals that each miss the truth once in a hundred times.
+# Higher than the 95 % of reports: each of the two intervals misses the truth once in a hundred times.
 SAME_CONFIDENCE = 0.99
 BURN_MS = 20.0
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure. held: None where this machine was too busy to tell."""
+    """One figure that was checked. `held` is None if this machine was too busy to tell."""
 
     what: str
     injected: str
@@ -50,7 +50,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fates(msgspec.Struct, frozen=True):
-    """What must become of so many messages, for each member who hears them."""
+    """The expected counts of messages for each member who receives them."""
 
     acked: int
     delivered: int
@@ -61,7 +61,7 @@ class Fates(msgspec.Struct, frozen=True):
 
 
 def fates(said: int, rules: Mapping[str, float]) -> Fates:
-    """By the rules of architectures/faulty.py, where one member says everything."""
+    """The expected counts by the rules of architectures/faulty.py, if one member sends all messages."""
 
     def due(rule: str, number: int) -> bool:
         return number % int(rules[rule]) == 0
@@ -93,22 +93,22 @@ def fates(said: int, rules: Mapping[str, float]) -> Fates:
 
 
 def stalled_ms(percentile: float, said: int, rate_per_s: float, stall_ms: float) -> float:
-    """That percentile of latency if everything stands still once for stall_ms, and nothing else takes time.
+    """That percentile of latency if the gateway stalls once for stall_ms and nothing else takes time.
 
-    Open loop: who wants to speak meanwhile does, and waits for the rest of the stall. So the latest (1 - percentile) of
-    all messages are those of the stall's first moments.
+    The load is open-loop: messages are sent during the stall and wait for its end. So the slowest (1 - percentile) of
+    all messages are those sent first during the stall.
     """
     later = said * (1 - percentile / 100)
     return max(0.0, stall_ms - 1000 * later / rate_per_s)
 
 
 def stall_chance_ms(percentile: float, said: int, rate_per_s: float) -> float:
-    """Three sigma of stalled_ms: what it counts are the arrivals of a Poisson process."""
+    """Three standard deviations of stalled_ms, because messages arrive in a Poisson process."""
     return 3000 * math.sqrt(said * (1 - percentile / 100)) / rate_per_s
 
 
 def run_selftest(out: str, progress: Progress) -> Iterator[Check]:
-    """Every check as soon as it is known. Raises ServiceFailed or Interrupted."""
+    """Yield each check as soon as it is done. Raises ServiceFailed or Interrupted."""
     folder = new_folder(config.make_out_dir(out), "selftest")
     bench = _Bench(folder, progress)
     checks: list[Check] = []
@@ -131,7 +131,7 @@ def _all(bench: _Bench) -> Iterator[Check]:
 
 
 class _Bench:
-    """Runs one after the other, each on a gateway of its own."""
+    """Makes the runs, one after the other, each on a gateway of its own."""
 
     def __init__(self, folder: Path, progress: Progress) -> None:
         self._folder = folder
@@ -167,7 +167,7 @@ class _Bench:
 
 
 class _Silent:
-    """The steps of single runs are not shown: what is shown is which figure they are for."""
+    """Discards the steps of single runs; the self-test shows which check a run is for instead."""
 
     def step(self, name: str, detail: str = "", total: float | None = None) -> None:
         pass
@@ -199,7 +199,7 @@ def _delays(bench: _Bench) -> Iterator[Check]:
     for delay_ms in DELAYS_MS:
         summary = bench.run(f"delays: {delay_ms:g} ms", {"delay_ms": delay_ms}, **load)
         yield _ms(
-            f"p50, delayed by {delay_ms:g} ms, less p50 without",
+            f"p50 with a delay of {delay_ms:g} ms, minus p50 without",
             delay_ms,
             _less(summary.latency_ms.p50, base.latency_ms.p50),
             max(DELAY_ERROR_MAX_MS, DELAY_ERROR_MAX * delay_ms),
@@ -218,21 +218,21 @@ def _stall(bench: _Bench) -> Iterator[Check]:
     assert summary.sent is not None
     for percentile, reported in ((99.0, summary.latency_ms.p99), (99.9, summary.latency_ms.p999)):
         truth = stalled_ms(percentile, summary.sent, STALL_RATE_PER_S, STALL_MS)
-        what = f"p{percentile:g}, gateway stalled {STALL_MS:g} ms"
+        what = f"p{percentile:g}, gateway stalled for {STALL_MS:g} ms"
         chance_ms = stall_chance_ms(percentile, summary.sent, STALL_RATE_PER_S)
         yield _ms(what, truth, reported, STALL_ERROR_MAX_MS + chance_ms, (summary,))
 
 
 def _ms(what: str, injected: float, reported: float | None, allowed: float, runs: Sequence[Summary]) -> Check:
     error = None if reported is None else reported - injected
-    told = error is not None and all(run.driver.valid for run in runs)
+    valid = all(run.driver.valid for run in runs)
     return Check(
         what=what,
         injected=f"{injected:.2f} ms",
         reported="not measured" if reported is None else f"{reported:.2f} ms",
         error="-" if error is None else f"{error:+.2f} ms",
         allowed=f"{allowed:.1f} ms",
-        held=abs(error) <= allowed if error is not None and told else None,
+        held=abs(error) <= allowed if error is not None and valid else None,
     )
 
 
@@ -240,8 +240,8 @@ def _starved(bench: _Bench) -> Check:
     load = {"rate_per_s": 100.0, "duration_s": 2.0, "options": [f"burn_ms={BURN_MS}"]}
     driver = bench.run("a starved driver", {}, **load).driver
     return Check(
-        what="a driver without CPU time for its load",
-        injected=f"{BURN_MS:g} ms a message",
+        what="a driver with too little CPU time for its load",
+        injected=f"{BURN_MS:g} ms per message",
         reported="valid" if driver.valid else "not valid",
         error="-",
         allowed="not valid",
@@ -250,7 +250,7 @@ def _starved(bench: _Bench) -> Check:
 
 
 def _same(bench: _Bench) -> Iterator[Check]:
-    """The same under two names: `faulty` without faults, once as A and once as B, in interleaved rounds."""
+    """Compare `faulty` without faults with itself, under the names A and B, in interleaved rounds."""
     figures: dict[str, list[dict[str, float]]] = {"A": [], "B": []}
     for number in range(ROUNDS):
         for name in ("AB", "BA")[number % 2]:

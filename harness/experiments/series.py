@@ -1,4 +1,4 @@
-"""Many runs one after the other, on backends that stay warm; what is complete already is not run again."""
+"""Many runs, one after the other, on backends that stay warm. Runs that are already complete are skipped."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from harness.services.external import all_external
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    name: str  # for people
+    name: str  # shown while it runs
     settings: RunSettings
 
 
 def validated(planned: Sequence[PlannedRun]) -> list[PlannedRun]:
-    """The same runs; raises UsageError if one of them cannot be."""
+    """The same runs as a list; raises UsageError if the settings of one are not valid."""
     for each in planned:
         config.validate(each.settings, load_candidate(each.settings.arch))
     return list(planned)
 
 
 def in_turn(names: Sequence[str], turn: int) -> list[str]:
-    """All of them, each turn somebody else first: a machine that gets slower must favour nobody."""
+    """The names, starting with another one each turn, so that a machine that slows down favours none of them."""
     first = turn % len(names)
     return [*names[first:], *names[:first]]
 
 
 class WarmBackends:
-    """A context in which runs share Kafka and Redis, as long as they need the same. Call it in signals_interrupt."""
+    """A context in which runs share backends as long as they need the same ones. Enter it within signals_interrupt."""
 
     def __init__(self, runs: Sequence[RunSettings], logs: Path) -> None:
-        """`runs`: all that will come, so that what the first one starts is enough for the others."""
+        """`runs` are all runs to come, so that the backends started for the first are enough for the others."""
         self._runs = runs
         self._logs = logs
         self._backends: Backends | None = None
@@ -65,13 +65,13 @@ class WarmBackends:
         self.stop()
 
     def backends_for(self, settings: RunSettings) -> Backends:
-        """Those that are running, or others where this run needs others."""
+        """The running backends, or new ones if this run needs others."""
         brokers, proxied = _brokers(settings), _is_proxied(settings)
         if self._backends is not None and proxied == self._proxied and brokers in {None, self._brokers}:
             return self._backends
         self.stop()
         alike = [each for each in self._runs if _is_proxied(each) == proxied]
-        if brokers is None:  # any will do, so those that a later run needs
+        if brokers is None:  # this run needs no brokers, so take the number of a later one
             brokers = next((number for each in alike if (number := _brokers(each)) is not None), 1)
         every = [load_candidate(each.arch).requires for each in alike if _brokers(each) in {None, brokers}]
         requires = Requirements(
@@ -85,7 +85,7 @@ class WarmBackends:
         return self._backends
 
     def stop(self) -> None:
-        """The next run gets new ones."""
+        """Stop the backends; the next run starts new ones."""
         if self._backends is not None:
             with signals_wait():
                 self._backends.stop()
@@ -93,24 +93,24 @@ class WarmBackends:
 
 
 def _brokers(settings: RunSettings) -> int | None:
-    """How many brokers a run needs; None if it is all the same to it."""
+    """The number of brokers that a run needs, or None if it does not use Kafka."""
     return settings.brokers if load_candidate(settings.arch).requires.kafka else None
 
 
 def _is_proxied(settings: RunSettings) -> bool:
-    """Whether the way to its backends is to be cut."""
+    """Whether the faults of the run need proxies between gateways and backends."""
     return needs_proxies(config.parse_faults(settings))
 
 
 def run_series(
     planned: Sequence[PlannedRun], folder: Path, progress: CampaignProgress, go_on_with: str
 ) -> list[Outcome]:
-    """Run what is not complete yet, each in its settings' `out`; returns the outcomes of these.
+    """Run what is not complete yet, each into the folder `out` of its settings; returns the outcomes of these runs.
 
-    Raises ServiceFailed, UsageError or Interrupted; the first and the last tell the command to `go_on_with`.
+    Raises ServiceFailed, UsageError or Interrupted. The first and the last name `go_on_with`, the command that resumes.
     """
     complete = {out: _complete_in(Path(out)) for out in {each.settings.out for each in planned}}
-    to_run = [each for each in planned if _wherever(each.settings) not in complete[each.settings.out]]
+    to_run = [each for each in planned if _without_folder(each.settings) not in complete[each.settings.out]]
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     config.raise_open_file_limit()
@@ -124,18 +124,18 @@ def run_series(
                 record = Record(config.make_out_dir(each.settings.out), each.settings, scenario.stem, architecture)
                 outcomes.append(run_on(warm.backends_for(each.settings), record, architecture, scenario, progress))
         except ServiceFailed as problem:
-            raise ServiceFailed(f"{problem}; go on with: {go_on_with}") from problem
+            raise ServiceFailed(f"{problem}; resume with: {go_on_with}") from problem
         except Interrupted:
-            raise Interrupted(f"{folder}; go on with: {go_on_with}") from None
+            raise Interrupted(f"{folder}; resume with: {go_on_with}") from None
     return outcomes
 
 
 def _complete_in(folder: Path) -> list[RunSettings]:
-    """What was run there to its end."""
+    """The settings of the complete runs in that folder."""
     runs = [run for record in record_folders(folder) if (run := read_run(record)) is not None]
-    return [_wherever(manifest.settings) for summary, manifest in runs if summary.status == "complete"]
+    return [_without_folder(manifest.settings) for summary, manifest in runs if summary.status == "complete"]
 
 
-def _wherever(settings: RunSettings) -> RunSettings:
-    """The same, whatever folder it is written to: people move folders."""
+def _without_folder(settings: RunSettings) -> RunSettings:
+    """The settings without their folder, because folders may be moved."""
     return msgspec.structs.replace(settings, out="")

@@ -1,4 +1,4 @@
-"""What `chatbench advise` says on a terminal."""
+"""The output of `chatbench advise` on a terminal."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from harness.report.fitting import Column, Fitted
 
 KIBI = 1024
 LATENCY_NOTE = (
-    "* in milliseconds, as measured in the run that is most like this one, on one machine; latency is not "
-    "predicted. Not measured: brokers that replicate, other machines."
+    "* measured, not predicted, in the run most like this chat, on one machine. "
+    "Not measured: brokers that replicate, other machines."
 )
 
 
 def advice_table(advice: Advice) -> Fitted:
-    """A row for each architecture that can do it, the cheapest first."""
+    """A row for each architecture that meets the needs, the cheapest first."""
     wish, costs = advice.wish, advice.costs
 
     least = "at least " if advice.cpu_at_least else ""
@@ -56,37 +56,39 @@ def advice_table(advice: Advice) -> Fitted:
 
 
 def advice_lines(advice: Advice) -> list[Text]:
-    """What is recommended, how sure that is, and what would change it."""
+    """The recommendation, its accuracy, and what would change it."""
     whole = advice.held_out[0]
     lines = [f"Not {name}: {why}." for name, why in advice.out.items()]
-    lines += [f"It would change with {change}." for change in advice.would_change]
+    lines += [f"The answer would change with {change}." for change in advice.would_change]
     lines.append(
-        f"Predictions of CPU were off by {whole.median_error:.1%} in the median of {whole.runs} runs held out."
+        f"The median error of the CPU predictions is {whole.median_error:.1%}, over {whole.runs} runs held out."
     )
-    lines += [f"Further than measured: {beyond}." for beyond in advice.beyond]
+    lines += [f"Beyond what was measured: {beyond}." for beyond in advice.beyond]
     return [*_chosen(advice), *map(Text, lines)]
 
 
 def _chosen(advice: Advice) -> Iterator[Text]:
-    several = Text.assemble(_or(advice.of_several), ", the least CPU in gateways and brokers of those that can do it.")
+    several = Text.assemble(
+        _or(advice.of_several), ", with the least CPU in gateways and brokers of those that meet your needs."
+    )
     one = None if advice.one_gateway is None else _holds(advice.one_gateway)
     if not advice.choice:
-        yield Text("None of them can do this.")
+        yield Text("None of the architectures can do this.")
     elif one is None:
         yield Text.assemble("For this chat: ", several)
     elif advice.choice == advice.of_several:
         yield Text.assemble("For this chat: ", several)
-        yield Text(f"{one}: the broker is there for what must last, not for the fan-out.")
+        yield Text(f"{one}: the broker is needed for durability, not for the fan-out.")
     else:
         yield Text.assemble(
-            "For this chat: ", _or(advice.choice), f". {one}: there is nothing to fan out, so no broker is needed."
+            "For this chat: ", _or(advice.choice), f". {one}, so there is nothing to fan out, and no broker is needed."
         )
         yield Text.assemble("On two gateways or more, so that one may fail or be replaced: ", several)
     if advice.cpu_at_least:
         measured = " and ".join(size_text(size) for size in advice.payloads_measured_bytes)
         yield Text(
-            f"CPU is at least that, and another may be the cheapest: payloads of {measured} were measured, none of "
-            f"{size_text(advice.wish.payload_bytes)}, and what a byte costs is not known."
+            f"The CPU is a lower bound, and another architecture may be the cheapest: payloads of {measured} were "
+            f"measured, none of {size_text(advice.wish.payload_bytes)}, and the cost of a byte is not known."
         )
 
 
@@ -100,7 +102,7 @@ def _holds(one: OneGateway) -> str:
 
 
 def _bytes(count: float) -> str:
-    """With a unit that leaves one to three digits before the point."""
+    """The size with a unit that leaves one to three digits before the decimal point."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < KIBI:
             return f"{figure_text(count)} {unit}"

@@ -1,4 +1,4 @@
-"""What `chatbench capacity` says on a terminal."""
+"""The output of `chatbench capacity` on a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.report.fitting import Column, Fitted
 
 
 def capacity_table(capacity: Capacity) -> Fitted:
-    """Every run that was made on the way, by rate."""
+    """Every run of the search, by rate."""
     attempts = sorted(capacity.attempts, key=lambda each: (each.rate_per_s, each.record))
 
     def latencies(column: str) -> list[str]:
@@ -39,25 +39,25 @@ def _objective(attempt: Attempt) -> Text:
 
 
 def capacity_lines(capacity: Capacity) -> list[Text]:
-    """What was found, with how sure it is, and what was in the way of more."""
+    """The capacity, the confidence in it, and what limited it."""
     objective = f"p99 <= {capacity.objective.p99_ms:g} ms, nothing lost, all sent"
     if capacity.rate_per_s is None and capacity.limited_by_driver:
-        where = f"even at {capacity.broke_at_per_s:,g} messages/s the driver was in the way ({capacity.broke_why})"
+        where = f"even at {capacity.broke_at_per_s:,g} messages/s the driver was the bottleneck ({capacity.broke_why})"
         return [Text(f"not told: {where}; try fewer --members, or {_more_driver(capacity)}")]
     if capacity.rate_per_s is None:
-        return [Text(f"the objective ({objective}) did not hold at any rate that was tried: {capacity.broke_why}")]
+        return [Text(f"the objective ({objective}) did not hold at any rate tried: {capacity.broke_why}")]
     sure = f"held in {capacity.held_runs} of {capacity.held_runs} runs"
     share = f"95 % sure that at least {capacity.held_at_least:.0%} of runs hold"
     found = Text.assemble("capacity: ", (capacity.rate_text, "bold"), f" ({objective}; {sure}: {share})")
     if capacity.broke_at_per_s is None:
-        return [found, Text("it never broke: more than that was not tried")]
+        return [found, Text("no rate broke; higher rates were not tried")]
     lines = [
         f"at {capacity.broke_at_per_s:,g} messages/s it broke: {capacity.broke_why}",
-        f"saturated there: {', '.join(capacity.saturated) or 'nothing by its CPU time'}",
+        f"saturated at that rate: {', '.join(capacity.saturated) or 'no process, by its CPU time'}",
     ]
     if capacity.limited_by_driver:
         more = _more_driver(capacity)
-        lines.append(f"the driver was in the way, so the architecture itself may take more; try {more}")
+        lines.append(f"the driver was the bottleneck, so the architecture itself may take more; try {more}")
     return [found, *map(Text, lines)]
 
 

@@ -1,4 +1,4 @@
-"""The charts of one workload: each is drawn from frames and nothing else."""
+"""The charts of one workload, each drawn only from frames."""
 
 from __future__ import annotations
 
@@ -30,12 +30,8 @@ from harness.report.style import (
 )
 from harness.results.frames import Frames
 
-ON_COLOUR = "#111111"  # text within a bar, in light and in dark
-KAFKA_COSTS = (
-    ("kafka_records_per_message", "records per message"),
-    ("kafka_disk_bytes_per_message", "disk bytes per message"),
-)
-LETTER_WIDTH = 0.026  # of a label within a bar, as a share of the longest bar
+ON_COLOUR = "#111111"  # the colour of text within a bar, in light and in dark mode
+LETTER_WIDTH = 0.026  # the width of a letter in a bar's label, as a share of the longest bar
 POINTS_MAX = 400
 NINES = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 
@@ -49,14 +45,14 @@ def dash_of(names: list[str]) -> dict[str, Any]:
 
 
 def latency_spectrum(frames: Frames) -> Figure:
-    """Latency by percentile, the tail stretched: each nine is as wide as the one before (as HdrHistogram plots it)."""
+    """Latency by percentile with a stretched tail: each nine is as wide as the last, as in HdrHistogram's plots."""
     names = architectures(frames.latency)
     colours, dashes = colours_of(architectures(frames.runs)), dash_of(architectures(frames.runs))
     with chart() as (figure, axes):
         ends = {}
         for name in names:
             steps = frames.latency[frames.latency["arch"] == name]
-            # The last step is the maximum, at 100 %, infinitely far to the right.
+            # The last step, the maximum at 100 %, would be infinitely far to the right, so it is not drawn.
             tail = 1 / (1 - steps["share_at_most"].iloc[:-1])
             if len(tail) == 0:
                 continue
@@ -76,7 +72,7 @@ def latency_spectrum(frames: Frames) -> Figure:
 
 
 def latency_cdf(frames: Frames) -> Figure:
-    """How many deliveries took at most so long."""
+    """The cumulative distribution of delivery latency."""
     names = architectures(frames.latency)
     colours, dashes = colours_of(architectures(frames.runs)), dash_of(architectures(frames.runs))
     with chart() as (figure, axes):
@@ -98,12 +94,12 @@ def latency_cdf(frames: Frames) -> Figure:
         axes.set_ylim(0, 101)
         axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(decimals=0))
         axes.set_xlabel("delivery latency, ms")
-        axes.set_ylabel("deliveries at most that late")
+        axes.set_ylabel("share of deliveries at or below")
     return figure
 
 
 def latency_over_time(frames: Frames) -> Figure:
-    """The 99th percentile of each second, the median of the rounds; warm-up shaded."""
+    """The 99th percentile of each second, as the median of the rounds. The warm-up is shaded."""
     names = architectures(frames.seconds)
     colours, dashes = colours_of(architectures(frames.runs)), dash_of(architectures(frames.runs))
     seconds = frames.seconds
@@ -128,7 +124,9 @@ def latency_over_time(frames: Frames) -> Figure:
             p99 = seconds[seconds["arch"] == name].groupby("second_of_load")["latency_p99_ms"].median().dropna()
             if len(p99) == 0:
                 continue
-            p99 = p99.reindex(range(int(p99.index[0]), int(p99.index[-1]) + 1))  # a second of silence is a gap
+            p99 = p99.reindex(
+                range(int(p99.index[0]), int(p99.index[-1]) + 1)
+            )  # a second without deliveries is a gap in the line
             axes.plot(p99.index + 0.5, p99, color=colours[name], linestyle=dashes[name], linewidth=2)
             ends[name] = (float(p99.index[-1]) + 0.5, float(p99.iloc[-1]))
         log_ms(axes, "y")
@@ -141,7 +139,7 @@ def latency_over_time(frames: Frames) -> Figure:
 
 
 def _mark_faults(axes: Axes, faults: pd.DataFrame, measured_from_s: float, colours: Mapping[str, str]) -> None:
-    """When something broke and for how long, and with a triangle in its colour when each was normal again."""
+    """Mark each fault and its duration, and with a triangle when each architecture was normal again."""
     for kind, seen in faults.groupby("fault", sort=False):
         began_s = measured_from_s + float(seen["began_s"].median())
         ended_s = measured_from_s + seen["ended_s"].median()
@@ -163,7 +161,7 @@ def _mark_faults(axes: Axes, faults: pd.DataFrame, measured_from_s: float, colou
 
 
 def throughput_and_latency(frames: Frames) -> Figure:
-    """Each run a point, a line through each rate's merged rounds. For workloads that differ in their rate alone."""
+    """One point per run, and a line through the merged rounds of each rate. Workloads must differ only in the rate."""
     runs = frames.runs.dropna(subset=["deliveries_per_s", "latency_p99_ms"])
     p99 = frames.percentiles[frames.percentiles["metric"] == "latency_p99_ms"]
     colours = colours_of(architectures(frames.runs))
@@ -188,7 +186,7 @@ def throughput_and_latency(frames: Frames) -> Figure:
 
 
 def hockey_stick(capacity: Capacity) -> Figure:
-    """Latency over the rate that was asked for: flat as long as it is sustained, then straight up."""
+    """Latency over the requested rate: flat up to the capacity, then rising steeply."""
     colour = colours_of([capacity.arch])[capacity.arch]
     timed = sorted(
         (each for each in capacity.attempts if each.p99_ms is not None and each.driver_valid),
@@ -219,7 +217,7 @@ def hockey_stick(capacity: Capacity) -> Figure:
             axes.plot(*places, "x", color=INK, label="driver not valid")
         if capacity.rate_per_s is not None:
             axes.axvline(capacity.rate_per_s, color=INK, linewidth=1)
-            # On the side where there is room.
+            # Put the label on the side with more room.
             tried = [each.rate_per_s for each in capacity.attempts]
             side = "right" if capacity.rate_per_s**2 > min(tried) * max(tried) else "left"
             place = (capacity.rate_per_s, 0.02)
@@ -231,14 +229,14 @@ def hockey_stick(capacity: Capacity) -> Figure:
         axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         log_ms(axes, "y")
         axes.set_title(f"{capacity.arch}, {capacity.scenario}")
-        axes.set_xlabel("messages per second, asked for")
+        axes.set_xlabel("requested messages per second")
         axes.set_ylabel("delivery latency, ms")
         axes.legend(frameon=False, loc="best")
     return figure
 
 
 def cpu_per_delivery(frames: Frames) -> Figure:
-    """CPU time by component, stacked; the driver, which no architecture is to blame for, last and pale."""
+    """CPU time by component, stacked. The driver, which is not part of any architecture, comes last and pale."""
     runs = frames.runs
     parts = runs.groupby("arch")[[f"cpu_{part}_us_per_delivery" for part in COMPONENTS]].mean()
     parts.columns = list(COMPONENTS)
@@ -246,7 +244,7 @@ def cpu_per_delivery(frames: Frames) -> Figure:
     with chart(bars_size(len(names))) as (figure, axes):
         left = pd.Series(0.0, index=names)
         total = parts.sum(axis=1)
-        too_thin: dict[str, list[str]] = {name: [] for name in names}  # for a label within: said after the bar
+        too_thin: dict[str, list[str]] = {name: [] for name in names}  # for a label inside the bar: written after it
         for part, colour in COMPONENTS.items():
             width = parts.loc[names, part].fillna(0.0)
             axes.barh(names, width, left=left, color=colour, edgecolor="white", linewidth=0.8)
@@ -267,7 +265,7 @@ def cpu_per_delivery(frames: Frames) -> Figure:
 
 
 def kafka_cost(frames: Frames) -> Figure:
-    """What a message costs the brokers: records and bytes on disk."""
+    """What a message costs the brokers, in records and in bytes on disk."""
     runs = frames.runs.dropna(subset=["kafka_records_per_message"])
     means = runs.groupby("arch")[["kafka_records_per_message", "kafka_disk_bytes_per_message"]].mean().iloc[::-1]
     colours = colours_of(architectures(frames.runs))
@@ -292,7 +290,7 @@ def kafka_cost(frames: Frames) -> Figure:
 
 
 def correctness(frames: Frames) -> Figure:
-    """Lost, duplicated and out of order, as shares of what was owed; a zero is written as the zero it is."""
+    """Lost, duplicated and out-of-order deliveries, as shares of the expected ones. Zeros are written as 0."""
     kinds = {"lost": "lost", "duplicated": "duplicated", "reordered": "out of order"}
     sums = frames.runs.groupby("arch")[["expected", *kinds]].sum().iloc[::-1]
     colours = colours_of(architectures(frames.runs))
@@ -308,11 +306,14 @@ def correctness(frames: Frames) -> Figure:
             axes.set_xlim(0, max(1.0, 160 * worst))
             plain_bars(axes, label)
             colour_names(axes, list(sums.index), architectures(frames.runs))
-        figure.supxlabel(f"share of {int(sums['expected'].min()):,} or more deliveries owed to each", fontsize=10.5)
+        figure.supxlabel(
+            f"share of the expected deliveries ({int(sums['expected'].min()):,} or more per architecture)",
+            fontsize=10.5,
+        )
     return figure
 
 
-# Of one workload, by the name of the file: how it is drawn, and its title.
+# The charts of one workload by file name, each with its drawing function and its title.
 CHARTS: dict[str, tuple[Callable[[Frames], Figure], str]] = {
     "latency_spectrum": (latency_spectrum, "Delivery latency by percentile"),
     "latency_cdf": (latency_cdf, "Deliveries by latency"),
@@ -324,7 +325,7 @@ CHARTS: dict[str, tuple[Callable[[Frames], Figure], str]] = {
 
 
 def has_data(name: str, frames: Frames) -> bool:
-    """Whether these frames hold what the chart shows; a chart without data is left out, not drawn empty."""
+    """Whether these frames have data for the chart. A chart without data is left out."""
     match name:
         case "latency_spectrum" | "latency_cdf":
             return len(frames.latency) > 1
@@ -339,6 +340,6 @@ def has_data(name: str, frames: Frames) -> bool:
 
 
 def _thinned(steps: pd.DataFrame) -> pd.DataFrame:
-    """As many steps of a distribution as a picture can show, the first and the last among them."""
+    """At most POINTS_MAX steps of a distribution, evenly spaced, with the first and the last."""
     shown = np.unique(np.linspace(0, len(steps) - 1, POINTS_MAX).astype(int))
     return steps.iloc[shown]

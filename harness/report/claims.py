@@ -1,4 +1,4 @@
-"""The claims as Markdown: a table, and a section with a chart for each."""
+"""The claims as Markdown, as a table for a terminal, as charts and as findings.json."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from harness.report.style import INK, after_bar, colours_of, plain_bars, save, t
 
 
 def markdown(findings: Sequence[tuple[Claim, Finding]], charts: str) -> str:
-    """A page; `charts`: the path from it to the charts' folder."""
+    """The page claims.md. `charts` is the path from the page to the folder of the charts."""
     return "\n".join([*verdicts(findings), *sections(findings, charts)]) + "\n"
 
 
 def verdicts(findings: Sequence[tuple[Claim, Finding]], page: str = "") -> Iterator[str]:
-    """The table; `page`: the path to where the sections are, if that is another page."""
+    """The table of verdicts. `page` is the path to the page with the sections, if that is another page."""
     yield "| | claim | verdict |"
     yield "| --- | --- | --- |"
     for claim, finding in findings:
@@ -29,7 +29,7 @@ def verdicts(findings: Sequence[tuple[Claim, Finding]], page: str = "") -> Itera
 
 
 def sections(findings: Sequence[tuple[Claim, Finding]], charts: str) -> Iterator[str]:
-    """`charts`: the path from the page to the charts' folder."""
+    """A section for each claim. `charts` is the path from the page to the folder of the charts."""
     for claim, finding in findings:
         yield f"\n## {claim.id}\n"
         yield f"> {claim.claim}\n"
@@ -43,7 +43,7 @@ def sections(findings: Sequence[tuple[Claim, Finding]], charts: str) -> Iterator
 
 
 def claims_table(findings: Sequence[tuple[Claim, Finding]]) -> Fitted:
-    """A row for each claim: what it is, what that means, and what came."""
+    """A row for each claim: its verdict, its text, and what was measured."""
     return Fitted(
         [
             Column("", [claim.id for claim, _ in findings]),
@@ -59,7 +59,7 @@ LABELS_INCHES = 1.9
 
 
 def draw_panels(picture: Picture) -> Figure:
-    """A bar for each label in each panel, in its architecture's colour; a mark where it was expected to end."""
+    """A bar for each label in each panel, in its architecture's colour, with a mark at the expected value."""
     bars = len(picture.labels)
     with this_style():
         size = (LABELS_INCHES + PANEL_INCHES * len(picture.panels), 1.0 + 0.42 * bars)
@@ -79,7 +79,7 @@ def draw_panels(picture: Picture) -> Figure:
             axes.set_yticks(list(places), picture.labels)
             plain_bars(axes, panel.title)
         if any(each is not None for panel in picture.panels for each in _ends(panel)):
-            figure.supxlabel("│ where a bar was expected to end", fontsize=10)
+            figure.supxlabel("│ expected value", fontsize=10)
     return figure
 
 
@@ -103,7 +103,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rows_of(findings: Sequence[tuple[Claim, Finding]]) -> list[Judged]:
-    """findings.json."""
+    """The content of findings.json."""
     return [
         Judged(
             id=claim.id,
@@ -119,7 +119,7 @@ def rows_of(findings: Sequence[tuple[Claim, Finding]]) -> list[Judged]:
 
 
 def write_findings(findings: Sequence[tuple[Claim, Finding]], folder: Path) -> Path:
-    """findings.json, a chart for each claim, and claims.md; returns the last one's path."""
+    """Write findings.json, a chart for each claim, and claims.md; returns the path of claims.md."""
     (folder / FINDINGS).write_bytes(msgspec.json.format(msgspec.json.encode(rows_of(findings))))
     for claim, finding in findings:
         if finding.picture is not None:

@@ -1,4 +1,4 @@
-"""One workload, compared: the verdict, and the figures and promises of each architecture, as data."""
+"""A comparison of one workload as data: the verdict, and the figures and promises of each architecture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUMMED = ("expected", "delivered", *MISTAKES, "returns", "away", "missed")
 
 
 class Times(msgspec.Struct, frozen=True):
-    """How many times the baseline's figure, over the rounds that both have; no interval of a single one."""
+    """The ratio to the baseline's figure, over the rounds that both have. One round gives no interval."""
 
     ratio: float
     low: float | None
@@ -28,9 +28,9 @@ class Times(msgspec.Struct, frozen=True):
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One metric of one architecture: a percentile of all rounds merged, or else the mean of the rounds."""
+    """One metric of one architecture: a percentile of all rounds merged, or the mean of the rounds."""
 
-    value: float | None  # None: of several rounds of which not all have kept a histogram
+    value: float | None  # None: a percentile of several rounds, and not all of them kept a histogram
     least: float  # of the rounds
     most: float
     rounds: int
@@ -38,17 +38,17 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Endured(msgspec.Struct, frozen=True):
-    """A fault that came: how long it took in the round in which it took longest. None: one round did not see it end."""
+    """A fault and the longest recovery of the rounds. None: the recovery was not seen in one of the rounds."""
 
     fault: str
     first_delivery_ms: float | None
     normal_ms: float | None
-    comparable: bool  # whether enough was said before it, in each round, to tell what is as before
-    availability: float | None  # the least of the rounds
+    comparable: bool  # whether each round had enough messages before the fault to know what is normal
+    availability: float | None  # the lowest of the rounds
 
 
 class Contestant(msgspec.Struct, frozen=True, kw_only=True):
-    """One architecture in one comparison, over all its complete rounds. None: it has none, or nobody came back."""
+    """One architecture over all its complete rounds. None: there are none, or no member came back."""
 
     arch: str
     rounds: int
@@ -60,14 +60,14 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True):
     returns: int | None
     away: int | None
     missed: int | None
-    driver_valid: bool | None  # of every round
+    driver_valid: bool | None  # whether it was valid in every round
     figures: dict[str, Figure]  # by column of `runs`; one that was not measured, or is not valid, is missing
     faults: list[Endured]
     promises: list[PromiseCheck]  # of every round
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """What all of them were put under."""
+    """The workload that all architectures were given."""
 
     scenario: str
     members: int
@@ -78,10 +78,10 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """One workload: what to choose, and all that is known of each architecture."""
+    """One workload: the recommendation, and the figures of each architecture."""
 
     workload: Workload
-    baseline: str | None  # whose figures the others are compared with; None: there is one alone
+    baseline: str | None  # the architecture that ratios refer to; None: there is only one
     verdict: Recommendation
     architectures: list[Contestant]  # by name
 
@@ -91,7 +91,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a report says, and where it is."""
+    """The content of a report, and where it is."""
 
     page: str
     frames: str
@@ -100,7 +100,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def split_by(frames: Frames, columns: Sequence[str]) -> Iterator[Frames]:
-    """The same frames, a part for each combination of values in these columns."""
+    """Split the frames into one part for each combination of values in these columns."""
     for _, workload in frames.runs[list(columns)].drop_duplicates().iterrows():
         yield Frames(**{field.name: _rows_of(getattr(frames, field.name), workload) for field in fields(frames)})
 
@@ -113,7 +113,7 @@ def _rows_of(frame: pd.DataFrame, workload: pd.Series[Any]) -> pd.DataFrame:
 
 
 def compare(frames: Frames) -> Comparison:
-    """One workload's frames, compared."""
+    """The comparison of the architectures in the frames of one workload."""
     names = sorted(frames.runs["arch"].unique())
     baseline = None if len(names) == 1 else baseline_of(names)
     return Comparison(
@@ -125,12 +125,12 @@ def compare(frames: Frames) -> Comparison:
 
 
 def workload_of(run: pd.Series[Any]) -> Workload:
-    """From a row of `runs`."""
+    """The workload of a row of `runs`."""
     return msgspec.convert({column: _plain(run[column]) for column in WORKLOAD}, Workload, strict=False)
 
 
 def _plain(value: Any) -> Any:
-    """Without pandas' types, and None for what is missing."""
+    """The value as a plain Python type, or None if it is missing."""
     return None if pd.isna(value) else value.item() if hasattr(value, "item") else value
 
 

@@ -1,4 +1,4 @@
-"""Cost against members for every architecture, with the crossings; and predicted against measured."""
+"""Charts and tables of `chatbench costs`: cost over members, predictions against measurements, and unit costs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SIZE_INCHES = (7.6, 4.8)
 
 
 def cost_over_members(model: Model, members_per_room: float, messages_per_member_per_s: float) -> Figure:
-    """Cores of gateways and brokers together, as rooms of this size become more; a line ends where it cannot go on."""
+    """Cores of gateways and brokers over the number of members, in rooms of this size. A line ends at its limit."""
     colours = colours_of(model.architectures)
     with chart(SIZE_INCHES) as (figure, axes):
         curves = {}
@@ -42,20 +42,22 @@ def cost_over_members(model: Model, members_per_room: float, messages_per_member
         least = np.nanmin(np.stack(list(curves.values())), axis=0)
         for members, cores_there in _crossings(list(curves.values())):
             axes.plot(members, cores_there, "o", color=INK, markerfacecolor="white", markersize=6, zorder=5)
-            # Only where another becomes the cheapest is the figure worth its place.
+            # Label only the crossings at which another architecture becomes the cheapest.
             if cores_there <= 1.02 * float(np.exp(np.interp(np.log(members), np.log(MEMBERS), np.log(least)))):
                 place = (members, cores_there)
-                axes.annotate(_people(members), place, xytext=(8, -14), textcoords="offset points", fontweight="bold")
+                axes.annotate(
+                    _members_text(members), place, xytext=(8, -14), textcoords="offset points", fontweight="bold"
+                )
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
         axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_minor_formatter(mpl.ticker.NullFormatter())  # the usual one writes mathtext
+            axis.set_minor_formatter(mpl.ticker.NullFormatter())  # the default one writes mathtext
         axes.grid(axis="both", color=GRID, linewidth=0.6)
         axes.set_title(
             f"Rooms of {members_per_room:,g}, {members_per_room * messages_per_member_per_s:,g} messages/s in each; "
-            "o two cost the same, x no more is possible",
+            "o two cost the same, x the limit of an architecture",
             fontsize=11,
         )
         axes.set_xlabel("members")
@@ -65,7 +67,7 @@ def cost_over_members(model: Model, members_per_room: float, messages_per_member
 
 
 def _cores(model: Model, arch: str, members: float, per_room: float, per_member_per_s: float) -> float:
-    """NaN where no number of gateways is enough."""
+    """Predicted cores, or NaN if no number of gateways is enough."""
     rooms = max(1, round(members / per_room))
     try:
         workload = sized(model, arch, ChatSize(rooms, per_room, rooms * per_room * per_member_per_s))
@@ -75,7 +77,7 @@ def _cores(model: Model, arch: str, members: float, per_room: float, per_member_
 
 
 def _crossings(curves: Sequence[np.ndarray]) -> list[tuple[float, float]]:
-    """Where two curves change places, in a straight line between two points of the logarithmic axes."""
+    """The points at which two curves cross, interpolated linearly on the logarithmic axes."""
     found = []
     for number, one in enumerate(curves):
         for other in curves[number + 1 :]:
@@ -88,18 +90,18 @@ def _crossings(curves: Sequence[np.ndarray]) -> list[tuple[float, float]]:
     return found
 
 
-def _people(members: float) -> str:
+def _members_text(members: float) -> str:
     return f"{members / 1e6:.1f}M" if members >= 1e6 else f"{members / 1e3:.0f}k"
 
 
 def _end(curve: np.ndarray) -> tuple[float, float]:
-    """The last place where there is something to label."""
+    """The position of the label: the right edge, at the height of the last point of the curve."""
     (there,) = np.nonzero(~np.isnan(curve))
     return (float(MEMBERS[-1]), float(curve[there[-1]])) if len(there) else (float(MEMBERS[-1]), 1.0)
 
 
 def predicted_and_measured(checked: pd.DataFrame) -> Figure:
-    """A point a run that was held out, with its interval; on the line the prediction was right."""
+    """One point with its interval for each run held out. On the diagonal, the prediction was exact."""
     whole = checked[checked["what"] == WHOLE]
     names = sorted(whole["arch"].unique())
     colours = colours_of(names)
@@ -132,7 +134,7 @@ def predicted_and_measured(checked: pd.DataFrame) -> Figure:
 
 
 def unit_cost_rows(model: Model) -> list[tuple[str, str, str]]:
-    """A part of the system, what there is one of, and what one costs: of every architecture, or of each."""
+    """Rows of part, unit and cost; one cost for all architectures, or one for each."""
     rows: dict[tuple[str, str], list[str]] = {}
     for part in COMPONENTS:
         units, unit = model.units[part.name], "us" if part.column.endswith("us_per_s") else "B"
@@ -143,13 +145,13 @@ def unit_cost_rows(model: Model) -> list[tuple[str, str, str]]:
 
 
 def unit_costs_table(model: Model) -> Fitted:
-    """What one of everything costs."""
+    """The table of unit costs."""
     parts, things, costs = zip(*unit_cost_rows(model), strict=True)
-    return Fitted([Column("part", parts), Column("of one", things, folds=True), Column("costs", costs, folds=True)])
+    return Fitted([Column("part", parts), Column("unit", things, folds=True), Column("cost", costs, folds=True)])
 
 
 def held_out_table(held: Sequence[HeldOutAccuracy]) -> Fitted:
-    """How good predictions are."""
+    """The accuracy of the predictions for the runs held out."""
     return Fitted(
         [
             Column("predicted from the workload alone", [each.what for each in held], folds=True),
@@ -162,26 +164,26 @@ def held_out_table(held: Sequence[HeldOutAccuracy]) -> Fitted:
 
 
 UNIT_COSTS = "unit_costs.json"
-# Whose cost is drawn against members: small groups that talk, and streams that are watched.
+# The chats whose cost is drawn, as members per room and messages per member and second: small groups, and streams.
 CHATS = {"groups": (5, 0.02), "streams": (1000, 0.002)}
 
 
 class UnitCost(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of unit_costs.json: microseconds or bytes of each, a second."""
+    """A row of unit_costs.json: the cost of one unit, in microseconds (CPU) or bytes (memory and overhead)."""
 
     part: str
     costs: dict[str, float]
 
 
 class UnitCosts(msgspec.Struct, frozen=True, kw_only=True):
-    """unit_costs.json."""
+    """The content of unit_costs.json."""
 
     held_out: list[HeldOutAccuracy]
     unit_costs: list[UnitCost]
 
 
 def unit_costs_of(model: Model, checked: pd.DataFrame) -> UnitCosts:
-    """What unit_costs.json says."""
+    """The content of unit_costs.json for this model."""
     return UnitCosts(
         held_out=summed_up(checked),
         unit_costs=[
@@ -192,7 +194,7 @@ def unit_costs_of(model: Model, checked: pd.DataFrame) -> UnitCosts:
 
 
 def write_costs(model: Model, checked: pd.DataFrame, folder: Path) -> Path:
-    """unit_costs.json and the charts; returns the first one's path."""
+    """Write unit_costs.json and the charts; returns the path of unit_costs.json."""
     path = folder / UNIT_COSTS
     path.write_bytes(msgspec.json.format(msgspec.json.encode(unit_costs_of(model, checked))))
     save(predicted_and_measured(checked), folder / "charts", "predicted_and_measured")

@@ -1,4 +1,4 @@
-"""What a matrix of faults looks like: for each fault, how late everybody's messages were, second by second."""
+"""Charts and the table of a fault matrix. A chart shows the latency of each architecture over time under one fault."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from harness.results.frames import frames_of, read_records
 
 
 def save_fault_charts(matrix: Matrix, folder: Path) -> None:
-    """Into `charts/` of the matrix's folder, from the records in it."""
+    """Draw a chart for each fault from the records in the matrix's folder, into its `charts/`."""
     for fault in dict.fromkeys(cell.fault for cell in matrix.cells):
         records = [folder / cell.record for cell in matrix.cells if cell.fault == fault and cell.record is not None]
         if not records:
-            continue  # each of its runs has failed
+            continue  # every run of this fault failed
         frames = frames_of(read_records(records))
         if has_data("latency_over_time", frames):
             save(latency_over_time(frames), folder / "charts", re.sub(r"\W", "_", fault))
 
 
-# Of the matrix's columns: those that are always shown, and in which order the others are as the window gets wider.
+# The columns that are always shown, and the others in the order in which they appear as the window gets wider.
 ALWAYS = ("architecture", "fault", "verdict", "lost though acked", "normal again")
 THEN = (
     "available",
@@ -52,10 +52,10 @@ def faults_table(matrix: Matrix) -> Fitted:
 
 
 def faults_lines(matrix: Matrix) -> list[str]:
-    """How many promises held, and which did not."""
+    """How many promises held, and which ones were broken."""
     judged = [cell for cell in matrix.cells if cell.held is not None]
     broken = [cell for cell in judged if not cell.held]
     untold = sum(cell.promised and cell.held is None for cell in matrix.cells)
     held = f"{len(judged) - len(broken)} of {len(judged)} promises to survive a fault held"
-    lines = [f"{held}, and of {untold} the runs could not tell." if untold else f"{held}."]
+    lines = [f"{held}; for {untold} more the runs could not tell." if untold else f"{held}."]
     return lines + [f"BROKEN: {cell.arch} under {cell.fault}{of_round(cell, matrix)}." for cell in broken]

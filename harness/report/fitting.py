@@ -1,5 +1,7 @@
-"""Tables that fit the window: prose folds, what is less important is left out and named, and where even that does not
-do, each row becomes a paragraph. A name or a figure is never cut.
+"""Tables that fit the window.
+
+Prose is folded. If that is not enough, the less important columns are left out and named below the table; and if the
+table is still too wide, each row becomes a paragraph. Names and figures are never cut.
 """
 
 from __future__ import annotations
@@ -15,21 +17,21 @@ from rich.table import Table
 from rich.text import Text
 
 BETWEEN_COLUMNS = 2
-READABLE = 24  # narrower, prose is no pleasure
+READABLE = 24  # the narrowest column in which prose is readable
 INDENT = 2
 
 
 class Column:
-    """Its head and its cells, from top to bottom; a cell that is a string is taken as it is, without markup."""
+    """A column with its head and its cells from top to bottom. Strings are shown literally, without markup."""
 
     def __init__(
         self,
         head: str,
         cells: Iterable[str | Text],
         *,
-        right: bool = False,  # figures
-        folds: bool = False,  # prose, which is broken between words, and within one that is longer than the column
-        spare: int = 0,  # 0: always shown; else left out where there is no room, the highest first
+        right: bool = False,  # aligned to the right, for figures
+        folds: bool = False,  # prose: broken between words, or within a word that is longer than the column
+        spare: int = 0,  # 0: always shown; others are left out if there is no room, the highest first
     ) -> None:
         self.head = head
         self.cells = [cell if isinstance(cell, Text) else Text(cell) for cell in cells]
@@ -38,14 +40,14 @@ class Column:
         self.spare = spare
         lines = [line for cell in self.cells for line in cell.split("\n")]
         longest = _longest(lines)
-        # How narrow it can be, and how wide it is with nothing folded.
+        # The narrowest possible width, and the width with nothing folded.
         self.least = max(min(READABLE, longest) if folds else longest, _longest(Text(head).split(" ")))
         self.most = max(longest, len(head))
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A table for whatever window it is printed in; `styles` are those of its rows."""
+    """A table that adapts to the width of the window; `styles` has one style for each row."""
 
     columns: Sequence[Column]
     title: str = ""
@@ -92,7 +94,7 @@ def _folds(row: int, column: Column, width: int) -> bool:
 
 
 def _shared_out(columns: Sequence[Column], room: int) -> list[int]:
-    """The columns' widths: each gets an equal part of the room, or what it needs, if that is less."""
+    """The widths of the columns: each gets an equal share of the room, or what it needs if that is less."""
     widths = [column.least for column in columns]
     needs = sorted((column.most - column.least, place) for place, column in enumerate(columns))
     for already, (need, place) in enumerate(needs):
@@ -103,15 +105,15 @@ def _shared_out(columns: Sequence[Column], room: int) -> list[int]:
 
 
 def _paragraphs(columns: Sequence[Column], styles: Sequence[str]) -> Iterator[RenderableType]:
-    """A row each, headed by its first cell and those without a head; what is empty is left out."""
+    """A paragraph for each row. Its heading is the first cell and those without a head; empty cells are left out."""
     first, *others = columns
     for row, style in enumerate(styles):
         heading = Text(first.cells[row].plain, style or "bold", overflow="fold")
         yield heading.append_text(Text("  ").join([Text(""), *(each.cells[row] for each in others if not each.head)]))
         for column in others:
             if column.head and column.cells[row].plain.strip() not in ("", "-"):
-                said = Text(f"{column.head}: ", style=style, overflow="fold")
-                yield Padding(said.append_text(column.cells[row]), (0, 0, 0, INDENT))
+                line = Text(f"{column.head}: ", style=style, overflow="fold")
+                yield Padding(line.append_text(column.cells[row]), (0, 0, 0, INDENT))
 
 
 def _longest(texts: Iterable[Text]) -> int:

@@ -1,4 +1,4 @@
-"""report.html: one file that needs no network. Also writes the charts and frames it is made of."""
+"""Write report.html, one file that needs no network, with the charts and frames that it is made of."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Chart:
 
 
 def write_report(folders: Sequence[Path], out: Path) -> Report:
-    """Read the records in these folders, write charts, frames and report.html to `out`.
+    """Read the records in these folders, and write charts, frames and report.html to `out`.
 
-    Returns what the page says and where it is, and what could not be read. Raises UsageError if there is nothing to
+    Returns the content of the page, its path, and what could not be read. Raises UsageError if there is nothing to
     report.
     """
     left_out: list[str] = []
@@ -84,7 +84,7 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
 
 
 def _rate_charts(frames: Frames, folder: Path) -> list[Chart]:
-    """Throughput against latency: one picture for the workloads that differ in their rate alone."""
+    """Throughput against latency: one chart for all workloads that differ only in their rate."""
     families = list(split_by(frames, [column for column in WORKLOAD if column != "rate_per_s"]))
     charts = []
     for number, family in enumerate(families, start=1):
@@ -98,7 +98,7 @@ def _rate_charts(frames: Frames, folder: Path) -> list[Chart]:
 
 
 def _charts(frames: Frames, folder: Path, prefix: str) -> list[Chart]:
-    """Draw what these frames hold, as files and for the page."""
+    """Draw each chart that these frames have data for, as files and for the page."""
     return [
         Chart(prefix + name, title, _inline(save(draw(frames), folder, prefix + name), prefix + name))
         for name, (draw, title) in CHARTS.items()
@@ -107,7 +107,7 @@ def _charts(frames: Frames, folder: Path, prefix: str) -> list[Chart]:
 
 
 def _inline(svg: Path, name: str) -> Markup:
-    """The picture as part of the page: its colours follow the page's light or dark, its ids are its own."""
+    """The SVG as part of the page. Its colours follow light or dark mode, and its ids are unique."""
     text = svg.read_text(encoding="utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
@@ -129,11 +129,11 @@ def _made(records: Sequence[RunRecord]) -> str:
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     count = f"{len(records)} run{'' if len(records) == 1 else 's'}"
-    return f"{count} {'on' if here else 'conducted from'} {machines}, {span}. Report made {made}."
+    return f"{count} {'on' if here else 'controlled from'} {machines}, {span}. Report made {made}."
 
 
 def _machines(records: Sequence[RunRecord]) -> list[str]:
-    """Those the runs were made on, or conducted from."""
+    """The machines that the runs were made on, or controlled from."""
     return list(dict.fromkeys(_machine(record.manifest.host) for record in records))
 
 
@@ -142,20 +142,20 @@ def _machine(host: dict[str, Any]) -> str:
 
 
 def _how_far(workload: Frames, records: Sequence[RunRecord]) -> str:
-    """What the figures of one workload are good for."""
+    """A sentence on how far the figures of one workload can be generalised."""
     names = set(workload.runs["record"])
     own = [record for record in records if record.folder.name in names]
     return how_far_it_goes([record.manifest.settings for record in own], len(_machines(own)))
 
 
 def _compared(records: Sequence[RunRecord]) -> dict[str, str]:
-    """What each architecture is, as it was when it was measured; early records do not say."""
+    """The summary of each architecture at the time of its runs. Early records have none."""
     described = {each.manifest.settings.arch: each.manifest.architecture.get("summary") for each in records}
     return {name: summary for name, summary in sorted(described.items()) if summary}
 
 
 def _settings(records: Sequence[RunRecord]) -> Iterator[tuple[str, str]]:
-    """What all records have in common, and where they differ, every value."""
+    """Every setting, with all its values if the records differ."""
     rows: dict[str, dict[str, None]] = {}
     for manifest in (record.manifest for record in records):
         for name, value in _described(manifest):
@@ -177,7 +177,7 @@ def _described(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def _commands(records: Sequence[RunRecord]) -> list[str]:
-    """Each command once; one that only went on with another is left out."""
+    """Each command once, without those that only resumed another."""
     commands = dict.fromkeys(shlex.join(record.manifest.command) for record in records)
     return [command for command in commands if "--resume" not in command] or list(commands)
 

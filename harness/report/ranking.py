@@ -1,4 +1,4 @@
-"""A comparison on a terminal: what to choose, and an architecture a row with a few key figures."""
+"""A comparison on a terminal: the recommendation, and a row of key figures for each architecture."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ KEY_FIGURES = ("latency_p50_ms", "latency_p99_ms", "cpu_system_us_per_delivery")
 
 
 def choice_lines(comparison: Comparison) -> list[str | Text]:
-    """What was asked of them, what to choose and why: before any figure."""
+    """The lines above the table: the workload, the recommendation, and the reasons."""
     verdict = comparison.verdict
     choice = Text.assemble("For this workload: ", (verdict.choice, "bold"), f", because {verdict.because[0]}")
     return [Text(workload_name(comparison.workload), style="italic"), choice, *verdict.because[1:], *verdict.out]
 
 
 def ranking(comparison: Comparison) -> Fitted:
-    """An architecture a row with its key figures: those that were wrong last, and of the others the cheapest first."""
+    """A row of key figures for each architecture: the cheapest first, those with delivery errors last."""
     contestants = sorted(comparison.architectures, key=lambda each: (_wrong(each) != "", _cost(each), each.arch))
     p50, p99, cpu = (next(each for each in METRICS if each.column == column) for column in KEY_FIGURES)
 

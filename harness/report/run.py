@@ -1,4 +1,4 @@
-"""What commands end with on a terminal, but for comparisons."""
+"""The table and the lines that a run ends with on a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WORTH_SAYING = 1.01  # messages per write
 
 
 def summary_table(summary: Summary) -> Table:
-    """Figures of one run for people. Latency of a run whose driver was not valid is not shown as a figure."""
+    """The figures of one run. If the driver was not valid, no latencies are shown."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column(f"{summary.arch} · {summary.scenario}", overflow="fold")
     counts = ((summary.members, "member"), (summary.rooms, "room"), (summary.gateways, "gateway"))
@@ -30,20 +30,22 @@ def summary_table(summary: Summary) -> Table:
     add("duplicated", count_text(summary.duplicated))
     add("out of order", count_text(summary.reordered))
     if summary.duplicated_on_return:
-        add("  again to members who came back", count_text(summary.duplicated_on_return))
+        add("  repeated to members who came back", count_text(summary.duplicated_on_return))
     if cut_off := (summary.gateway_counts or {}).get("cut_off_slow"):
         add("cut off for reading too slowly", f"{count_text(cut_off)} members")
     if summary.lost_in_break:
-        add("  lost in a connection that broke", count_text(summary.lost_in_break))
+        add("  lost in a broken connection", count_text(summary.lost_in_break))
     for fault in summary.faults:
         add(
             f"{fault.fault}: heard / normal again after",
             f"{_after(fault.first_delivery_ms)} / {_after(fault.normal_ms, fault.comparable)}",
         )
         if fault.availability is not None:
-            add("  available since: acked, heard by all", f"{fault.availability:.1%}")
+            add("  available since then", f"{fault.availability:.1%}")
     if summary.disconnects:
-        away = "nobody came back" if summary.away_ms.max is None else f"away for {_after(summary.away_ms.max)} at most"
+        away = (
+            "no member came back" if summary.away_ms.max is None else f"away for {_after(summary.away_ms.max)} at most"
+        )
         add("connections that broke", f"{count_text(summary.disconnects)}, {away}")
     if summary.away_at_end:
         add("members still away at the end", count_text(summary.away_at_end))
@@ -63,7 +65,7 @@ def summary_table(summary: Summary) -> Table:
         if is_used:
             add(f"CPU per delivery, {name}", _cpu(summary, name, cost))
     if summary.frames_per_write is not None and summary.frames_per_write > WORTH_SAYING:
-        add("messages that a write to a member carried", f"{summary.frames_per_write:,.2f}")
+        add("messages per write to a member", f"{summary.frames_per_write:,.2f}")
     add("wasted deliveries per message", number_cell(summary.wasted_deliveries_per_message, ".2f"))
     if summary.kafka is not None:
         kafka = summary.kafka
@@ -76,21 +78,21 @@ def summary_table(summary: Summary) -> Table:
 
 
 def _cpu(summary: Summary, component: str, cost_us: float | None) -> str:
-    """Of a delivery; where CPU time is read in ticks, a short run may have had less than can be told from none."""
+    """CPU per delivery. CPU time is read in ticks, so a short run may use too little of it to be measured."""
     least_us = summary.cpu_resolution_us.get(component, 0) / (summary.delivered or 1)
     return NOT_MEASURED if cost_us is None else f"{cost_text(cost_us, least_us)} us"
 
 
 def _add_shares(table: Table, summary: Summary) -> None:
-    """Of what is in no other figure."""
+    """Add the shares of messages and deliveries that no other figure contains."""
     use = summary.use
     if use.silenced:
-        table.add_row("messages not taken: refused, or unsaid", share_text(use.silenced, use.scheduled))
+        table.add_row("messages not taken: refused or not sent", share_text(use.silenced, use.scheduled))
     if use.neither:
         of = use.expected + use.neither
-        table.add_row("owed to nobody: joining, leaving, unread", share_text(use.neither, of))
+        table.add_row("not expected: joining, leaving or unread", share_text(use.neither, of))
     if summary.not_drained:
-        table.add_row("not drained, so perhaps only late", share_text(summary.not_drained, summary.expected))
+        table.add_row("not drained, perhaps only late", share_text(summary.not_drained, summary.expected))
 
 
 def _add_returns(table: Table, summary: Summary) -> None:
@@ -99,12 +101,14 @@ def _add_returns(table: Table, summary: Summary) -> None:
         return
     table.add_row("members' returns", count_text(resumed.returns))
     missed = f"{share_text(resumed.missed, resumed.away)} of {count_text(resumed.away)}"
-    table.add_row("  missed of what was said meanwhile", missed)
+    table.add_row("  messages missed while away", missed)
     if resumed.caught_up_ms.p50 is not None:
         figures = " / ".join(
             number_cell(value, ",.1f") for value in (resumed.caught_up_ms.p50, resumed.caught_up_ms.p99)
         )
-        table.add_row("  having it p50 / p99", f"{figures} ms" if summary.driver.valid is not False else "not valid")
+        table.add_row(
+            "  time until caught up p50 / p99", f"{figures} ms" if summary.driver.valid is not False else "not valid"
+        )
 
 
 def _add_latencies(table: Table, summary: Summary) -> None:
@@ -113,7 +117,7 @@ def _add_latencies(table: Table, summary: Summary) -> None:
         figures = " / ".join(number_cell(value, ",.1f") for value in (latency.p50, latency.p99, latency.p999))
         table.add_row(f"{name} latency p50 / p99 / p99.9", f"{figures} ms" if valid else "not valid")
     if summary.latency_error_ms:
-        table.add_row("  wrong by at most, as clocks of hosts differ", f"{summary.latency_error_ms:,.1f} ms")
+        table.add_row("  largest error, from the hosts' clocks", f"{summary.latency_error_ms:,.1f} ms")
     spread = " / ".join(number_cell(value, ",.1f") for value in (summary.spread_ms.p50, summary.spread_ms.p99))
     table.add_row(
         "spread, first to last recipient p50 / p99", f"{spread} ms" if valid else "not valid", end_section=True
@@ -125,10 +129,10 @@ def _after(ms: float | None, comparable: bool = True) -> str:
 
 
 def verdict_lines(summary: Summary) -> list[str]:
-    """Below the table: promises that did not hold, and a driver that was not valid."""
+    """The lines below the table: broken promises, and whether the driver was not valid."""
     lines = [f"promise broken: {check.promise} ({check.evidence})" for check in summary.promises if check.held is False]
     if not summary.use.is_most:
-        lines.append(f"more than a quarter of this chat is not in these figures: {summary.use}")
+        lines.append(f"these figures leave out more than a quarter of this chat: {summary.use}")
     lines += [f"under the fault: {ending}" for ending in summary.ended]
     if summary.left_behind is not None:
         lines.append(f"left behind: {summary.left_behind}")

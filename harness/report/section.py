@@ -1,4 +1,4 @@
-"""A comparison in words and figures, for the page and the documents: rows of texts, a column for each architecture."""
+"""A comparison as rows of text, with a column for each architecture; for the report and the documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTHING = "-"
 @dataclass(frozen=True, slots=True)
 class Cell:
     value: str
-    small: str = ""  # printed small below it
+    small: str = ""  # small print below the value
     mood: str = ""  # good | bad | soft
 
 
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One workload: a column of `rows` for each of `names`; small ratios are over `baseline`."""
+    """One workload. `rows` has a cell for each of `names`; ratios in small print are relative to `baseline`."""
 
     workload: str
     names: list[str]
@@ -50,7 +50,7 @@ def section_of(comparison: Comparison) -> Section:
 
 
 def workload_name(workload: Workload, *, rate: bool = True) -> str:
-    """A workload for people."""
+    """The workload as a line of text."""
 
     def many(count: int, noun: str) -> str:
         return f"{count:,} {noun}{'' if count == 1 else 's'}"
@@ -63,7 +63,7 @@ def workload_name(workload: Workload, *, rate: bool = True) -> str:
 
 
 def _promises(contestants: Sequence[Contestant]) -> Iterator[Row]:
-    """A row for each promise somebody made, over all rounds."""
+    """A row for each promise that any architecture made, over all rounds."""
     made = [[(check.promise, check) for check in each.promises] for each in contestants]
     for promise in dict.fromkeys(promise for checks in made for promise, _ in checks):
         yield Row(promise, [_promise([check for named, check in checks if named == promise]) for checks in made])
@@ -77,26 +77,26 @@ def _promise(checks: Sequence[PromiseCheck]) -> Cell:
         return Cell("broken", broken[0].evidence, mood="bad")
     if held:
         return Cell("held", "" if len(held) == 1 else f"in {len(held)} rounds", mood="good")
-    why = checks[0].evidence.partition(": ")[0]  # a fault's name has a colon, but no blank after it
+    why = checks[0].evidence.partition(": ")[0]  # a fault's name has a colon, but no space after it
     return Cell(why if why.startswith(NOT_PROMISED) else "not tested", mood="soft")
 
 
 def _rows(contestants: Sequence[Contestant]) -> Iterator[Row]:
-    for column, label in (("expected", "deliveries owed"), ("delivered", "delivered")):
+    for column, label in (("expected", "deliveries expected"), ("delivered", "delivered")):
         yield Row(label, [_count(getattr(each, column)) for each in contestants])
     for column, label in MISTAKES.items():
         yield Row(label, [_fault(getattr(each, column)) for each in contestants])
     yield from _fault_rows(contestants)
     if any(each.returns is not None for each in contestants):
         yield Row("members' returns", [_count(each.returns) for each in contestants])
-        yield Row("missed of what was said meanwhile", [_missed(each) for each in contestants])
+        yield Row("messages missed while away", [_missed(each) for each in contestants])
     for metric in METRICS:
         if any(metric.column in each.figures for each in contestants):
             yield Row(_label(metric), [_metric(each, metric) for each in contestants])
 
 
 def _fault_rows(contestants: Sequence[Contestant]) -> Iterator[Row]:
-    """For each fault that came, how soon it was over for whom: the longest of the rounds."""
+    """For each fault, how long each architecture took to recover (the longest of the rounds)."""
     endured = [{seen.fault: seen for seen in each.faults} for each in contestants]
     for fault in dict.fromkeys(fault for faults in endured for fault in faults):
         for column, label in zip(ENDS, ("heard again", "normal again"), strict=True):
@@ -144,7 +144,7 @@ def _metric(contestant: Contestant, metric: Metric) -> Cell:
 
 
 def figure_of(figure: Figure, metric: Metric) -> str:
-    """A percentile with its range of rounds; that alone where the rounds cannot be merged."""
+    """A percentile with the range of its rounds, or only the range if the rounds cannot be merged."""
     among = " to ".join(dict.fromkeys(format(end, metric.form) for end in (figure.least, figure.most)))
     if figure.value is None:
         return among

@@ -1,4 +1,4 @@
-"""What `chatbench selftest` says on a terminal."""
+"""The output of `chatbench selftest` on a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.report.fitting import Column, Fitted
 
 
 def selftest_table(checks: Sequence[Check]) -> Fitted:
-    """A row for each figure that was checked against a truth."""
+    """A row for each figure that was compared with an injected truth."""
     marks = {True: ("held", "green"), False: ("WRONG", "red"), None: ("too busy to tell", "yellow")}
     return Fitted(
         [

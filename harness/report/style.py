@@ -1,4 +1,4 @@
-"""How every chart looks: one colour per architecture everywhere, direct labels, units, nothing that says nothing."""
+"""The common style of all charts: one colour per architecture in every chart, direct labels, units, no decoration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from harness.core.registry import colour_of
 
-# The architectures' own colours, lighter: what the page puts in their place for readers in the dark.
+# Lighter versions of the architectures' colours, which the report uses in dark mode.
 IN_THE_DARK = {
     "#0072B2": "#5AAEE6",
     "#009E73": "#35C79A",
@@ -22,8 +22,8 @@ IN_THE_DARK = {
     "#CC79A7": "#E29BC4",
     "#5254A3": "#9A9CE0",
 }
-# Of those that have none, in the order of their names. As the architectures' own, mostly of Okabe and Ito's palette,
-# made to be told apart with any colour blindness ("Color Universal Design", 2008).
+# Colours for architectures that have none, in the order of their names. Like the architectures' own, most are from
+# Okabe and Ito's palette, which is safe for colour-blind readers ("Color Universal Design", 2008).
 OTHERS = ("#56B4E9", "#8C6D31", "#117733")
 DASHES: tuple[Any, ...] = (
     "-",
@@ -32,18 +32,18 @@ DASHES: tuple[Any, ...] = (
     (0, (6, 2, 1.5, 2)),
     (0, (1, 1)),
     (0, (10, 3)),
-)  # colour is never alone
-# Components are no architectures, so they have other colours.
+)  # lines also differ in their dashes, not in colour alone
+# The colours of components differ from those of architectures.
 COMPONENTS = {"gateway": "#4477AA", "kafka": "#CCBB44", "redis": "#EE6677", "nats": "#66CCEE", "driver": "#BBBBBB"}
 
-# The report's page replaces these by its own, which follow the reader's light or dark.
+# The report replaces these colours by variables that follow the reader's light or dark mode.
 INK = "#333333"
 GRID = "#dddddd"
 SHADE = "#eeeeee"
 SIZE_INCHES = (6.4, 4.0)
 PNG_DPI = 150
 
-RC: Any = {  # its keys' type is a list of all that matplotlib knows
+RC: Any = {  # Any: matplotlib types the keys as a list of all its settings
     "font.size": 12,
     "font.sans-serif": ["DejaVu Sans"],
     "text.color": INK,
@@ -55,14 +55,14 @@ RC: Any = {  # its keys' type is a list of all that matplotlib knows
     "axes.spines.right": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 12,
-    "text.parse_math": False,  # a dollar in the name of a scenario is a dollar
-    "svg.fonttype": "none",  # text stays text: small, sharp, and readable by a screen reader
-    "svg.hashsalt": "chatbench",  # the same picture is the same file
+    "text.parse_math": False,  # a dollar sign in the name of a scenario is not mathtext
+    "svg.fonttype": "none",  # keep text as text: small, sharp, and readable by a screen reader
+    "svg.hashsalt": "chatbench",  # the same chart gives the same file
 }
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each architecture, the same in every chart; a variant, `plan1 (dedup)`, has that of its kind."""
+    """A colour for each architecture, the same in every chart. A variant, `plan1 (dedup)`, has its architecture's."""
     names = sorted(set(names))
     kinds = {name: name.partition(" (")[0] for name in names}
     own = {kind: colour_of(kind) for kind in sorted(set(kinds.values()))}
@@ -72,7 +72,7 @@ def colours_of(names: Iterable[str]) -> dict[str, str]:
 
 @contextmanager
 def this_style() -> Iterator[None]:
-    """Whatever a matplotlibrc in the working directory, or the user's own, asks for."""
+    """Apply the common style, ignoring any matplotlibrc of the user or the working directory."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(RC)
@@ -88,7 +88,7 @@ def chart(size_inches: tuple[float, float] = SIZE_INCHES) -> Iterator[tuple[Figu
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
-    """As PNG, on white, and as SVG, on nothing; returns the SVG's path."""
+    """Save as PNG on white and as SVG with a transparent background; returns the path of the SVG."""
     folder.mkdir(parents=True, exist_ok=True)
     with this_style():
         figure.savefig(folder / f"{name}.png", dpi=PNG_DPI)
@@ -97,7 +97,7 @@ def save(figure: Figure, folder: Path, name: str) -> Path:
 
 
 def log_ms(axes: Axes, which: str) -> None:
-    """Milliseconds on a logarithmic axis, written as people write them."""
+    """Make the axis logarithmic, in milliseconds, with plain decimal labels."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     low, high = axis.get_view_interval()
@@ -108,14 +108,14 @@ def log_ms(axes: Axes, which: str) -> None:
 
 
 def label_lines(axes: Axes, ends: Mapping[str, tuple[float, float]], colours: Mapping[str, str]) -> None:
-    """Write each line's name to the right of all lines, at the height of its end; names that meet are moved apart."""
+    """Write each line's name to the right of all lines, at the height of its end. Overlapping names are moved apart."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     height_px = figure.get_figheight() * figure.dpi
     least_px = 1.25 * mpl.rcParams["font.size"] / 72 * figure.dpi
-    figure.draw_without_rendering()  # places follow from the final layout
+    figure.draw_without_rendering()  # positions depend on the final layout
     right = max((x for x, _y in ends.values()), default=0.0)
-    heights_px = {name: axes.transData.transform((right, y))[1] for name, (number_cell, y) in ends.items()}
+    heights_px = {name: axes.transData.transform((right, y))[1] for name, (_x, y) in ends.items()}
     y_px = -height_px
     for name, own_y_px in sorted(heights_px.items(), key=lambda item: item[1]):
         y_px = max(own_y_px, y_px + least_px)
@@ -136,7 +136,7 @@ def bars_size(bars: int) -> tuple[float, float]:
 
 
 def after_bar(axes: Axes, text: str, x: float, bar: str | float) -> None:
-    """A figure to the right of its bar's end."""
+    """Write a text to the right of the end of its bar."""
     axes.annotate(text, (x, bar), xytext=(4, 0), textcoords="offset points", va="center")
 
 
@@ -147,8 +147,8 @@ def plain_bars(axes: Axes, label: str) -> None:
     axes.set_axisbelow(True)
 
 
-def colour_names(axes: Axes, names: list[str], everybody: list[str]) -> None:
-    colours = colours_of(everybody)
+def colour_names(axes: Axes, names: list[str], all_names: list[str]) -> None:
+    colours = colours_of(all_names)
     for label, name in zip(axes.get_yticklabels(), names, strict=False):
         label.set_color(colours[name])
         label.set_fontweight("bold")

@@ -1,4 +1,4 @@
-"""Which architecture, for one workload, and why: rules over the frames, each of which says what it looked at."""
+"""Recommend an architecture for one workload, by rules over the frames; each rule states its reason."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ WRONG = {"lost": "lost", "duplicated": "duplicated", "reordered": "delivered out
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """`choice` is a heading; each of the others is a list of sentences."""
+    """The verdict: `choice` is a heading, and the other fields are lists of sentences."""
 
     choice: str
-    because: list[str]  # the first goes on after "because"
+    because: list[str]  # the first sentence continues after "because"
     out: list[str]  # why the others were not candidates
 
 
 def judge(frames: Frames) -> Recommendation:
-    """The verdict of one workload's frames.
+    """The verdict on the frames of one workload.
 
-    A candidate delivered everything once and in order, in every round, with a driver fast enough to tell. Of these
-    the cheapest is chosen: CPU per delivery is the figure a shared, noisy machine disturbs least.
+    A candidate delivered every message once and in order, in every round, and its driver was valid. The cheapest
+    candidate is chosen, by CPU per delivery: a shared, noisy machine disturbs this figure the least.
     """
     runs = frames.runs[frames.runs["status"] == "complete"]
     if runs.empty:
@@ -45,14 +45,14 @@ def judge(frames: Frames) -> Recommendation:
     durable = _durable(frames, names)
     if durable and not set(choice) <= set(durable):
         because.append(
-            f"An ack of {_or([name for name in choice if name not in durable])} does not outlive the backend. "
-            + _if_durable(frames, runs, durable)
+            f"With {_or([name for name in choice if name not in durable])}, an acked message does not survive a "
+            "restart of the backend. " + _if_durable(frames, runs, durable)
         )
     return Recommendation(_or(choice), because, out)
 
 
 def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[str], list[str]]:
-    """The cheapest, together with those that cannot be told apart from it, and the reasons."""
+    """The cheapest architecture and those that do not differ from it measurably, with the reasons."""
     figures = runs[runs["arch"].isin(names)].groupby("arch")
     if figures[CPU].mean().isna().any():
         return _fastest(frames, names)
@@ -72,26 +72,26 @@ def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[
     if latency.empty:
         return alike, because
     fastest = str(latency.index[0])
-    said = f"The lowest p99 delivery latency is that of {fastest}, {latency.iloc[0]:,.1f} ms"
+    sentence = f"The lowest p99 delivery latency is that of {fastest}, {latency.iloc[0]:,.1f} ms"
     slower = [name for name in alike if name != fastest]
     if slower:
-        said += "; " + ", ".join(f"{name} takes {_times(frames, P99, name, fastest)}" for name in slower)
-    because.append(said + ".")
+        sentence += "; " + ", ".join(f"{name} takes {_times(frames, P99, name, fastest)}" for name in slower)
+    because.append(sentence + ".")
     return alike, because
 
 
 def _p99(frames: Frames, names: list[str]) -> pd.Series[float]:
-    """Of all rounds merged, the lowest first; without those whose rounds cannot be merged."""
+    """The p99 of all rounds merged, the lowest first, without architectures whose rounds cannot be merged."""
     percentiles = frames.percentiles
     chosen = percentiles[(percentiles["metric"] == P99) & percentiles["arch"].isin(names)]
     return chosen.set_index("arch")["merged_ms"].dropna().sort_values()
 
 
 def _fastest(frames: Frames, names: list[str]) -> tuple[list[str], list[str]]:
-    """As _choose, where CPU was not measured: of backends that are somebody else's."""
+    """The choice by latency, for backends that the run did not start and whose CPU was therefore not measured."""
     latency = _p99(frames, names)
     if latency.empty:
-        return names, ["nothing tells them apart: CPU was not measured, and no histogram was kept of every round."]
+        return names, ["they cannot be distinguished: CPU was not measured, and not every round kept a histogram."]
     best = str(latency.index[0])
     alike = [best, *(str(name) for name in latency.index[1:] if not _differs(frames, P99, str(name), best))]
     fast = ", ".join(f"{name} {latency[name]:,.1f} ms" for name in alike)
@@ -100,7 +100,7 @@ def _fastest(frames: Frames, names: list[str]) -> tuple[list[str], list[str]]:
     if rest:
         others = ", ".join(f"{name} {_times(frames, P99, name, best)}" for name in rest)
         because.append(f"The others take longer: {others}.")
-    because.append("What the backends cost was not measured: they are not this run's own.")
+    because.append("The cost of the backends was not measured, because the run did not start them.")
     return alike, because
 
 
@@ -127,12 +127,12 @@ def _faults(runs: pd.DataFrame, arch: str) -> list[str]:
     ]
     if runs["missed"].sum() > 0:
         missed, away = (f"{runs[column].sum():,.0f}" for column in ("missed", "away"))
-        faults.append(f"{arch} is out: of {away} messages said while members were away, {missed} never reached them.")
+        faults.append(f"{arch} is out: of {away} messages sent while members were away, {missed} never reached them.")
     use = Use(*(int(runs[column].sum()) for column in ("scheduled", "silenced", "expected", "neither")))
     if not use.is_most:
         faults.append(f"{arch} is out: {use}.")
     if not (runs["driver_valid"] == True).all():  # noqa: E712 - a column of True, False and None
-        faults.append(f"{arch} is out: the driver was too slow in one of its runs, so its latencies say nothing.")
+        faults.append(f"{arch} is out: the driver was too slow in one of its runs, so its latencies are not valid.")
     return faults
 
 
@@ -140,7 +140,7 @@ def _alone(frames: Frames, runs: pd.DataFrame, name: str) -> str:
     own = runs[runs["arch"] == name]
     figures = [f"p99 {p99_ms:,.1f} ms" for p99_ms in _p99(frames, [name])]
     figures += [f"{cpu:,.1f} us of CPU per delivery" for cpu in [own[CPU].mean()] if not pd.isna(cpu)]
-    everything = f"it delivered all {own['expected'].sum():,.0f} deliveries that were owed, once and in order"
+    everything = f"it made all {own['expected'].sum():,.0f} expected deliveries, once and in order"
     return f"{everything}; {', '.join(figures)}." if figures else f"{everything}."
 
 
@@ -150,7 +150,7 @@ def _ratio(frames: Frames, metric: str, arch: str, over: str) -> pd.DataFrame:
 
 
 def _differs(frames: Frames, metric: str, arch: str, over: str) -> bool:
-    """Whether the interval of the ratio leaves out 1; with one round, whether the figures differ by a fifth."""
+    """Whether the interval of the ratio excludes 1; with one round, whether the figures differ by a fifth."""
     found = _ratio(frames, metric, arch, over)
     if found.empty:
         return True
@@ -162,11 +162,11 @@ def _differs(frames: Frames, metric: str, arch: str, over: str) -> bool:
 
 def _times(frames: Frames, metric: str, arch: str, over: str) -> str:
     found = _ratio(frames, metric, arch, over)
-    return "more than can be said" if found.empty else times(found.iloc[0])
+    return "an unknown amount more" if found.empty else times(found.iloc[0])
 
 
 def times(ratio: pd.Series[float]) -> str:
-    """A row of the ratios, for people: 1.52 times (1.41 to 1.66)."""
+    """A row of the ratios as text: 1.52 times (1.41 to 1.66)."""
     interval = "" if pd.isna(ratio["low"]) else f" ({ratio['low']:.3g} to {ratio['high']:.3g})"
     return f"{ratio['ratio']:.3g} times{interval}"
 

@@ -1,4 +1,4 @@
-"""The records of runs as pandas frames: the one source of every table and chart, and of the CSV and Parquet files."""
+"""The records of runs as pandas frames, from which every table, chart, CSV file and Parquet file is made."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from harness.core.escapes import spreadsheet_cell
 from harness.core.settings import RunSettings
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.ratio import ratio_of
-from harness.results.reading import Tell, read_histogram, read_run, read_seconds, refuse
+from harness.results.reading import OnUnreadable, read_histogram, read_run, read_seconds, refuse
 from harness.runs.manifest import Manifest
 from harness.runs.promises import one_for_each_fault
 from harness.runs.record import HISTOGRAMS, record_folders
 from harness.runs.summary import FaultSeen, GatewayFigures, SpreadMs, Summary
 
-# What makes runs comparable: the same load on as many gateways.
+# Runs are comparable if these columns are equal: the same load on the same number of gateways.
 WORKLOAD = ("scenario", "members", "rooms", "gateways", "rate_per_s", "payload_bytes")
 KEY = (*WORKLOAD, "arch")
 COUNTS = (
@@ -31,19 +31,19 @@ COUNTS = (
     *("publishes_per_s", "deliveries_per_s", "wasted_deliveries_per_message", "frames_per_write"),
     *("joins", "joins_redirected"),
 )
-RESUMED = ("returns", "away", "missed", "repeated")  # of members who came back and asked what they had missed
+RESUMED = ("returns", "away", "missed", "repeated")  # counts of members who came back and asked for missed messages
 SERVICES = ("gateway", "kafka", "redis", "nats")
-# What summary.json tells of each of a record's histograms.
+# The percentiles that summary.json has of each histogram in a record.
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A column of `runs` that architectures are compared by; less is better for each."""
+    """A column of `runs` by which architectures are compared. Lower values are better for each of them."""
 
     column: str
     label: str
-    form: str  # of a value
+    form: str  # format specification of its values
     unit: str = ""
 
     @property
@@ -56,8 +56,8 @@ METRICS = (
     Metric("latency_p99_ms", "delivery latency p99", ",.1f", "ms"),
     Metric("ack_p50_ms", "ack latency p50", ",.1f", "ms"),
     Metric("spread_p50_ms", "spread, first to last recipient, p50", ",.1f", "ms"),
-    Metric("caught_up_p50_ms", "having what was missed, after coming back, p50", ",.1f", "ms"),
-    Metric("caught_up_p99_ms", "having what was missed, after coming back, p99", ",.1f", "ms"),
+    Metric("caught_up_p50_ms", "time until caught up after a return, p50", ",.1f", "ms"),
+    Metric("caught_up_p99_ms", "time until caught up after a return, p99", ",.1f", "ms"),
     Metric("cpu_system_us_per_delivery", "CPU per delivery, gateways + brokers", ",.1f", "us"),
     Metric("kafka_records_per_message", "Kafka records per message", ".4g"),
     Metric("kafka_disk_bytes_per_message", "Kafka disk per message", ",.0f", "B"),
@@ -68,12 +68,14 @@ METRICS = (
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """Tidy: a row is one observation, a column one quantity with its unit in its name. Missing: not measured.
+    """Tidy frames: a row is one observation, a column one quantity with its unit in its name.
 
-    runs: a run. seconds: a second of a run. latency: a step of a latency distribution, all rounds merged.
-    percentiles: a percentile of an architecture, of all its rounds merged, with the least and the most of its rounds.
-    promises: a promise of a run. faults: a fault that came in a run.
-    ratios: an architecture over another by one metric, with its interval.
+    A missing value was not measured, or is not valid. A row is:
+
+    runs: one run. seconds: one second of a run. latency: one step of a latency distribution, all rounds merged.
+    percentiles: one percentile of an architecture, all rounds merged, with the lowest and the highest of the rounds.
+    promises: one promise in a run. faults: one fault that was injected into a run.
+    ratios: one architecture relative to another by one metric, with its interval.
     """
 
     runs: pd.DataFrame
@@ -85,7 +87,7 @@ class Frames:
     ratios: pd.DataFrame
 
     def write(self, folder: Path) -> None:
-        """Each frame as CSV, its texts safe for spreadsheets, and as Parquet, with all as it is."""
+        """Write each frame as CSV, with texts made safe for spreadsheets, and as Parquet, unchanged."""
         folder.mkdir(parents=True, exist_ok=True)
         for field in fields(self):
             frame: pd.DataFrame = getattr(self, field.name)
@@ -98,7 +100,7 @@ Merged = dict[tuple[Any, ...], Latencies]  # by KEY
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One record, as it was read."""
+    """One record that was read."""
 
     folder: Path
     round: int
@@ -110,13 +112,13 @@ class RunRecord:
         return _key(self.summary, self.manifest.settings)
 
 
-def read_records(folders: Sequence[Path], tell: Tell = refuse) -> list[RunRecord]:
-    """Every record in these folders that can be read; raises UsageError if there is none."""
+def read_records(folders: Sequence[Path], on_unreadable: OnUnreadable = refuse) -> list[RunRecord]:
+    """Every readable record in these folders, by name; raises UsageError if there is none."""
     found = sorted({found for given in folders for found in record_folders(given)}, key=lambda each: each.name)
     records: list[RunRecord] = []
-    rounds: Counter[tuple[Any, ...]] = Counter()  # how many complete runs alike were seen
+    rounds: Counter[tuple[Any, ...]] = Counter()  # the number of complete runs with the same key
     for folder in found:
-        if (run := read_run(folder, tell)) is None:
+        if (run := read_run(folder, on_unreadable)) is None:
             continue
         summary, manifest = run
         alike = tuple(_key(summary, manifest.settings).values())
@@ -124,25 +126,26 @@ def read_records(folders: Sequence[Path], tell: Tell = refuse) -> list[RunRecord
         rounds[alike] += summary.status == "complete"
     if not records:
         for folder in found:
-            read_run(folder)  # which says why it cannot be read
+            read_run(folder)  # raises, and says why it cannot be read
         names = ", ".join(str(folder) for folder in folders)
         raise UsageError(f"there is no record of a run in {names}; name a folder that `run` or `compare` made")
     return records
 
 
 def runs_of(records: Sequence[RunRecord]) -> pd.DataFrame:
-    """Frames.runs alone."""
+    """Only the frame `runs` of these records."""
     runs = pd.DataFrame([_run_row(record) for record in records])
-    # A quantity that no run measured is a column of missing numbers, not one of missing objects.
+    # A column that no run measured must still be numeric, not of objects.
     return runs.astype({column: "float64" for column in runs.columns if runs[column].isna().all()}).copy()
 
 
-def frames_of(records: Sequence[RunRecord], tell: Tell = refuse) -> Frames:
+def frames_of(records: Sequence[RunRecord], on_unreadable: OnUnreadable = refuse) -> Frames:
+    """All frames of these records."""
     runs = runs_of(records)
-    merged = {name: _merged(records, name, tell) for name in HISTOGRAMS}
+    merged = {name: _merged(records, name, on_unreadable) for name in HISTOGRAMS}
     return Frames(
         runs=runs,
-        seconds=pd.concat([_seconds(record, tell) for record in records], ignore_index=True),
+        seconds=pd.concat([_seconds(record, on_unreadable) for record in records], ignore_index=True),
         latency=pd.DataFrame(
             _latency_rows(merged["latency"]), columns=[*WORKLOAD, "arch", "latency_ms", "share_at_most"]
         ),
@@ -174,7 +177,7 @@ def frames_of(records: Sequence[RunRecord], tell: Tell = refuse) -> Frames:
 
 
 def _key(summary: Summary, settings: RunSettings) -> dict[str, Any]:
-    """What tells a run from others: its workload, and the architecture in its variant."""
+    """The columns KEY of a run: its workload, and its architecture with any variant in brackets."""
     return {
         "scenario": summary.scenario + _unusual(_scenario_variant(settings)),
         "members": summary.members,
@@ -187,7 +190,7 @@ def _key(summary: Summary, settings: RunSettings) -> dict[str, Any]:
 
 
 def _variant(settings: RunSettings) -> str:
-    """How the architecture was set up, where that is not the usual way: two variants are not rounds of one thing."""
+    """The settings of the architecture that differ from the defaults: variants are not rounds of the same thing."""
     return _unusual(
         [
             *([] if settings.partitions is None else [f"{settings.partitions} partitions"]),
@@ -213,7 +216,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
     backends = ((s.kafka, cpu.kafka), (s.redis, cpu.redis), (s.nats, cpu.nats))
     parts = [cpu.gateway, *(cost for backend, cost in backends if backend is not None)]
     system = [cost for cost in parts if cost is not None]
-    # The latency of a run whose driver was late is no latency of the system: it is left out, not shown bare.
+    # If the driver was late, the measured latency is not that of the system, so it is left out.
     valid = s.driver.valid is True
     latencies = {
         "latency": s.latency_ms if valid else LatencyMs(),
@@ -235,7 +238,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "driver_valid": s.driver.valid,
         **{f"{name}_{k}_ms": v for name, each in latencies.items() for k, v in msgspec.structs.asdict(each).items()},
         **{f"cpu_{k}_us_per_delivery": v for k, v in msgspec.structs.asdict(cpu).items()},
-        # Of a part that was somebody else's, or was killed, it is not known: then neither is the whole.
+        # The total is unknown if a part is: its process was killed, or the run did not start it.
         "cpu_system_us_per_delivery": sum(system) if len(system) == len(parts) else None,
         **{f"cores_{part}": (s.cores_used or {}).get(part) for part in SERVICES},
         **{f"rss_{part}_bytes": (s.rss_bytes or {}).get(part) for part in SERVICES},
@@ -256,7 +259,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
 
 
 def _gateway_columns(gateways: Sequence[GatewayFigures]) -> dict[str, float | None]:
-    """How unevenly they were loaded; one that was killed has no figures to tell."""
+    """How unevenly the gateways were loaded. A gateway that was killed has no figures."""
     deliveries = [each.deliveries for each in gateways if each.deliveries is not None]
     sent_bytes = [each.bytes_to_members for each in gateways if each.bytes_to_members is not None]
     cores = [each.cores_used for each in gateways if each.cores_used is not None]
@@ -267,9 +270,9 @@ def _gateway_columns(gateways: Sequence[GatewayFigures]) -> dict[str, float | No
     }
 
 
-def _seconds(record: RunRecord, tell: Tell) -> pd.DataFrame:
-    """The record's seconds, warm-up before measurement; those of waiting after a phase are empty and left out."""
-    seconds = read_seconds(record.folder / "timeseries.csv", tell)
+def _seconds(record: RunRecord, on_unreadable: OnUnreadable) -> pd.DataFrame:
+    """The seconds of the warm-up, then of the measurement. The empty seconds after each phase are left out."""
+    seconds = read_seconds(record.folder / "timeseries.csv", on_unreadable)
     seconds = seconds[(seconds["said"] > 0) | (seconds["delivered"] > 0)]
     is_warmup = seconds["phase"] == "warm-up"
     offset_s = int(seconds.loc[is_warmup, "second"].max()) + 1 if is_warmup.any() else 0
@@ -277,14 +280,14 @@ def _seconds(record: RunRecord, tell: Tell) -> pd.DataFrame:
     return seconds.assign(**record.key, round=record.round, second_of_load=since_load_began)
 
 
-def _merged(records: Sequence[RunRecord], name: str, tell: Tell) -> Merged:
-    """One histogram of all rounds, by workload and architecture; of those whose every round has kept one."""
+def _merged(records: Sequence[RunRecord], name: str, on_unreadable: OnUnreadable) -> Merged:
+    """The merged histogram of all rounds, by workload and architecture, if each of the rounds has one."""
     merged: Merged = {}
     incomplete = set()
     for record in records:
         if record.summary.status == "complete" and record.summary.driver.valid is True:
             key, file = tuple(record.key.values()), record.folder / f"{name}.hdr"
-            if file.exists() and (latencies := read_histogram(file, tell)) is not None:
+            if file.exists() and (latencies := read_histogram(file, on_unreadable)) is not None:
                 merged.setdefault(key, Latencies()).add(latencies)
             else:
                 incomplete.add(key)
@@ -298,7 +301,7 @@ def _latency_rows(merged: Merged) -> Iterator[dict[str, Any]]:
 
 
 def _percentile_rows(runs: pd.DataFrame, merged: Mapping[str, Merged]) -> Iterator[dict[str, Any]]:
-    """One round is its own whole; of several, percentiles are those of the merged histogram, never a mean of theirs."""
+    """Percentiles over all rounds come from the merged histogram, never from a mean of the rounds' percentiles."""
     complete = runs[runs["status"] == "complete"]
     for key, rounds in complete.groupby(list(KEY), dropna=False, sort=False):
         alike = dict(zip(KEY, key, strict=True))
@@ -316,7 +319,7 @@ def _percentile_rows(runs: pd.DataFrame, merged: Mapping[str, Merged]) -> Iterat
 
 
 def _without_nan(key: Iterable[Any]) -> tuple[Any, ...]:
-    """As RunRecord.key has it: pandas writes what is missing as NaN."""
+    """The key with None for missing values, as in RunRecord.key; pandas turns them into NaN."""
     return tuple(None if pd.isna(value) else value for value in key)
 
 

@@ -1,4 +1,4 @@
-"""The files of a record. Each is outside input: cut by a kill or a full disk, somebody else's, or mended by hand."""
+"""Read the files of a record. They are untrusted: a kill or a full disk may have cut them, or somebody edited them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from harness.runs.record import TIMESERIES_COLUMNS, read_summary
 from harness.runs.summary import Summary
 
 COUNTED = ("second", "said", "acked", "delivered")
-NUMBER_MAX = 2**53  # more than anything that a run counts
-Tell = Callable[[Path, Exception], None]
+NUMBER_MAX = 2**53  # larger than any count of a run
+OnUnreadable = Callable[[Path, Exception], None]
 
 
 def refuse(file: Path, problem: Exception) -> None:
-    """What a command does that needs every file: raises UsageError."""
-    raise UsageError(f"{_unreadable(file, problem)}; move the record away or mend it") from problem
+    """Raise UsageError. For commands that need every file."""
+    raise UsageError(f"{_unreadable(file, problem)}; move the record away or repair it") from problem
 
 
-def leaving_out(left_out: list[str]) -> Tell:
-    """What a command does that goes on without a file: it notes that here, to be shown."""
+def leaving_out(left_out: list[str]) -> OnUnreadable:
+    """Add a sentence to `left_out` and continue. For commands that can do without the file."""
 
     def note(file: Path, problem: Exception) -> None:
         left_out.append(f"left out: {_unreadable(file, problem)}")
@@ -41,25 +41,25 @@ def _unreadable(file: Path, problem: Exception) -> str:
     return f"{file} cannot be read ({why})"
 
 
-def read_run(folder: Path, tell: Tell = refuse) -> tuple[Summary, Manifest] | None:
-    """Its summary and its manifest; None for a record that one of them is missing of."""
+def read_run(folder: Path, on_unreadable: OnUnreadable = refuse) -> tuple[Summary, Manifest] | None:
+    """The summary and the manifest of a record, or None if one of them cannot be read."""
     try:
         summary = read_summary(folder)
         _check_numbers(msgspec.to_builtins(summary))
     except (OSError, ValueError, RecursionError) as problem:
-        tell(folder / "summary.json", problem)
+        on_unreadable(folder / "summary.json", problem)
         return None
     try:
         manifest = read_manifest(folder)
         _check_numbers(msgspec.to_builtins(manifest))
     except (OSError, ValueError, RecursionError) as problem:
-        tell(folder / "manifest.json", problem)
+        on_unreadable(folder / "manifest.json", problem)
         return None
     return summary, manifest
 
 
 def _check_numbers(values: Any) -> None:
-    """Raises ValueError for one that no run could have."""
+    """Raises ValueError for a number that no run could have."""
     if isinstance(values, dict | list):
         for each in values.values() if isinstance(values, dict) else values:
             _check_numbers(each)
@@ -67,8 +67,8 @@ def _check_numbers(values: Any) -> None:
         raise ValueError(f"it has a number that no run could have, {values:.3g}")
 
 
-def read_seconds(file: Path, tell: Tell = refuse) -> pd.DataFrame:
-    """A row a second, as Record.add_second has written them; those that are cut are told and left out."""
+def read_seconds(file: Path, on_unreadable: OnUnreadable = refuse) -> pd.DataFrame:
+    """One row for each second, as Record.add_second wrote it. Incomplete rows are reported and left out."""
     none = pd.DataFrame(columns=list(TIMESERIES_COLUMNS))
     try:
         lines = file.read_bytes().split(b"\n")
@@ -79,21 +79,21 @@ def read_seconds(file: Path, tell: Tell = refuse) -> pd.DataFrame:
         if missing := [column for column in TIMESERIES_COLUMNS if column not in rows.columns]:
             raise ValueError(f"it has no column {missing[0]}")
     except (OSError, ValueError) as problem:
-        tell(file, problem)
+        on_unreadable(file, problem)
         return none
     figures = rows[list(TIMESERIES_COLUMNS[1:])].apply(pd.to_numeric, errors="coerce")
     figures = figures.astype("float64").where(lambda each: (each >= 0) & (each <= NUMBER_MAX))
     good = figures[list(COUNTED)].notna().all(axis="columns") & rows["phase"].isin(["warm-up", "measure"])
     if cut := len(lines) - 2 - int(good.sum()) + bool(lines[-1]):
-        tell(file, ValueError(f"{cut} of its lines {'is' if cut == 1 else 'are'} cut, or no figures"))
+        on_unreadable(file, ValueError(f"{cut} of its lines {'is' if cut == 1 else 'are'} incomplete or not numeric"))
     seconds: pd.DataFrame = pd.concat([rows["phase"], figures], axis="columns")[good].reset_index(drop=True)
     return seconds.astype(dict.fromkeys(COUNTED, np.int64))
 
 
-def read_histogram(file: Path, tell: Tell = refuse) -> Latencies | None:
-    """None for one that cannot be read."""
+def read_histogram(file: Path, on_unreadable: OnUnreadable = refuse) -> Latencies | None:
+    """The histogram in the file, or None if it cannot be read."""
     try:
         return Latencies.decode(file.read_bytes())
     except (OSError, ValueError) as problem:
-        tell(file, problem)
+        on_unreadable(file, problem)
         return None

@@ -20,7 +20,7 @@ def test_the_first_claim_holds_and_can_be_judged_again_from_its_records(tmp_path
     for folder in (study, tmp_path / "again"):
         (found,) = msgspec.json.decode((folder / "findings.json").read_bytes())
         assert (found["id"], found["verdict"]) == ("C1", "holds")
-        assert "4 gateways in one group: members heard 25 %" in found["measured"][2]
+        assert "4 gateways in one group: members received 25 %" in found["measured"][2]
         assert "## C1" in (folder / "claims.md").read_text(encoding="utf-8")
         assert (folder / "charts" / "c1.png").stat().st_size > 1000
     # Resumed, nothing is left to run.
@@ -42,4 +42,4 @@ def test_advice_without_measurements_says_which_command_makes_them(tmp_path: Pat
     chat = ["--rooms", "10", "--members-per-room", "5", "--rate", "10"]
     answer = chatbench("advise", *chat, "--costs", str(tmp_path))
     assert answer.returncode == 2
-    assert "is no folder that `chatbench costs` made" in answer.stderr
+    assert "is not a folder that `chatbench costs` made" in answer.stderr

@@ -118,7 +118,7 @@ def test_an_interrupted_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
         said = running.stderr.read()
         assert running.wait(60) == 130
     folder = only_folder_in(tmp_path)
-    assert f"go on with: chatbench compare --resume {folder}" in said
+    assert f"resume with: chatbench compare --resume {folder}" in said
     before = complete_runs(folder)
     assert len(before) == 2
     answer = compare("--resume", str(folder), "--json")
@@ -148,7 +148,7 @@ HERE = str(Path(__file__).parent)  # a folder that no comparison made
         (["--rounds", "0"], "--rounds is 0"),
         (["--resume", HERE, "--rounds", "5"], "leave --rounds, --out out"),
         (["--arch", "plan1", "--arch", "redis", "--partitions", "1"], "--partitions 2 or more"),
-        (["--resume", HERE], "is no folder that `chatbench compare` made"),
+        (["--resume", HERE], "is not a folder that `chatbench compare` made"),
         (["--arch", "plan1", "--arch", "redis", "--rate", "0"], "--rate is 0"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the design note claims, what its reader asks, and what it missed."""
+"""The claims of the design note, its reader's question, and the architecture that it missed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CLAIMS = (
         claim="With one consumer group for all servers, users see only fragments of the chat.",
         source="the note's beginning",
         tested="`naive` with 1, 2 and 4 gateways, one room, 100 msg/s",
-        expected="each member hears 1 / gateways of what is said",
+        expected="each member receives 1 / gateways of the messages",
         experiments=("fragments",),
         judge=verdicts.fragments,
     ),
@@ -20,9 +20,9 @@ CLAIMS = (
         claim="Plan 1 costs n writes a message; with n partitions on m brokers each broker handles n / m requests.",
         source="Plan 1, drawbacks; a reader asks whether replication does not make it n",
         tested="`plan1` with 2, 4, 8 partitions on one broker; 6 partitions on three brokers, without replication and "
-        "with three replicas, slowly and at 1,000 msg/s",
-        expected="n records a message; n r / m records a broker with replication factor r, so n / m only for r = 1; "
-        "fewer requests than records once messages come fast, because producers batch",
+        "with three replicas, at 20 and at 1,000 msg/s",
+        expected="n records per message; n r / m records per broker with replication factor r, so n / m only for r = "
+        "1; fewer requests than records at high rates, because producers batch",
         experiments=("writes", "brokers"),
         judge=verdicts.writes,
     ),
@@ -39,8 +39,8 @@ CLAIMS = (
         id="C4",
         claim="A consumer with several partitions gets duplicates; a ratio of 1:1, or dropping copies, removes them.",
         source="Plan 1, drawbacks",
-        tested="`plan1`, two gateways: 2 partitions; 4; 4 with `--dedup`",
-        expected="heard once, twice, once; and a price for the last",
+        tested="`plan1` on two gateways with 2 partitions, with 4, and with 4 and `--dedup`",
+        expected="each message received once, twice and once; the last costs CPU",
         experiments=("duplicates",),
         judge=verdicts.duplicates,
     ),
@@ -49,7 +49,7 @@ CLAIMS = (
         claim="Plan 1 does not care where a user connects; Plan 2 must bring a room's users to the right server.",
         source="Plan 1, advantages; Plan 2's open question",
         tested="`plan1` and `plan2` under `churn`, 40 rooms, 2 and 4 gateways",
-        expected="no join redirected under Plan 1; 1 - 1 / gateways of them under Plan 2, and each takes longer",
+        expected="no join redirected with Plan 1; a share of 1 - 1 / gateways with Plan 2, where a join takes longer",
         experiments=("joins",),
         judge=verdicts.joins,
     ),
@@ -57,10 +57,10 @@ CLAIMS = (
         id="C6",
         claim="Under Plan 2 a huge room is a hot partition, so it does not suit rooms with very many users.",
         source="Plan 2, the last point",
-        tested="`plan1` and `plan2`, 400 members on 4 gateways, 100 msg/s: many small rooms, rooms by Zipf's law, by a "
-        "steeper one, one room",
-        expected="the busiest gateway's share grows from a quarter to all under Plan 2, and stays a quarter under "
-        "Plan 1; and Plan 2 becomes slower than Plan 1",
+        tested="`plan1` and `plan2` with 400 members on 4 gateways and 100 msg/s: many small rooms, rooms by Zipf's "
+        "law, by a steeper law, and one room",
+        expected="the busiest gateway's share grows from a quarter to all with Plan 2, and stays a quarter with "
+        "Plan 1; Plan 2 becomes slower than Plan 1",
         experiments=("hot",),
         judge=verdicts.hot,
     ),
@@ -68,9 +68,9 @@ CLAIMS = (
         id="C7",
         claim="Wouldn't Redis be better than both?",
         source="between the plans, and at the end",
-        tested="`redis` beside `plan1` and `plan2` in one room and in small rooms; its backend killed and started "
-        "again; 100 acked messages read back after a restart",
-        expected="faster and cheaper; but it loses what is said during a restart, and remembers nothing",
+        tested="`redis` compared with `plan1` and `plan2` in one room and in small rooms; its backend killed and "
+        "restarted; 100 acked messages read back after a restart",
+        expected="faster and cheaper; but it loses messages sent during a restart, and stores none",
         experiments=("one_room", "small_rooms", "restarts"),
         judge=verdicts.redis,
     ),
@@ -78,18 +78,19 @@ CLAIMS = (
         id="C8",
         claim="It should become a chat system with Kafka and with Redis.",
         source="the note's end",
-        tested="`kafka-redis` beside `redis` and `plan2`, as C7; the small rooms are of two members, on four gateways",
-        expected="a second hop costs latency and CPU beside either; it buys durable history without redirects, and "
-        "only gateways with members of a room get its messages",
+        tested="`kafka-redis` compared with `redis` and `plan2`, as in C7; the small rooms have two members, on four "
+        "gateways",
+        expected="a second hop costs latency and CPU compared with either; in return, history is durable without "
+        "redirects, and only gateways with members of a room get its messages",
         experiments=("one_room", "small_rooms", "restarts"),
         judge=verdicts.both,
     ),
     Claim(
         id="C9",
         claim="One consumer group per gateway gives Plan 1's delivery with one write a message.",
-        source="not in the note, which thought of one group only",
-        tested="`kafka-broadcast` beside `plan1` and `plan2`, as C7",
-        expected="everything delivered once and in order, one record a message whatever the number of gateways",
+        source="not in the note, which considers only one group",
+        tested="`kafka-broadcast` compared with `plan1` and `plan2`, as in C7",
+        expected="every message delivered once and in order, with one record per message for any number of gateways",
         experiments=("one_room", "small_rooms"),
         judge=verdicts.broadcast,
     ),

@@ -1,4 +1,4 @@
-"""What a claim is, and what an experiment says of it."""
+"""A claim, and the finding of its experiments."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ HOLDS, IN_PART, DOES_NOT_HOLD, NOT_TOLD = "holds", "holds in part", "does not ho
 
 
 class Panel(msgspec.Struct, frozen=True):
-    """One quantity: a bar for each label of its picture, and where it should end if the expectation is right."""
+    """One quantity: a bar for each label of the picture, and the expected value of each bar."""
 
     title: str
-    values: list[float | None]  # None: there is none
+    values: list[float | None]  # None: not measured
     expected: list[float | None] = []
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """Panels side by side that share their labels. `archs`: whose colour each label's bars have."""
+    """Panels side by side that share their labels. `archs` gives the colour of each label's bars."""
 
     labels: list[str]
     archs: list[str]
@@ -29,7 +29,7 @@ class Picture(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured, in sentences, and what that means for the claim."""
+    """The verdict on a claim, and what was measured, in sentences."""
 
     verdict: str
     measured: list[str]
@@ -38,11 +38,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One claim. The texts are for people; `judge` is the only place where measurements are read."""
+    """One claim. The texts are for readers; only `judge` reads measurements."""
 
     id: str
     claim: str
-    source: str  # where in the note
+    source: str  # the place in the note
     tested: str
     expected: str
     experiments: tuple[str, ...]
@@ -50,7 +50,7 @@ class Claim:
 
 
 def verdict_of(parts: Sequence[bool | None]) -> str:
-    """Of a claim with several parts; None: a part that the runs could not tell."""
+    """The verdict on a claim with several parts. None stands for a part that the runs cannot decide."""
     if any(part is None for part in parts):
         return NOT_TOLD
     if all(parts):

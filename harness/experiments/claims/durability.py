@@ -1,4 +1,4 @@
-"""What can still be read of a chat after its backend was restarted."""
+"""How many acked messages can still be read after the backend was restarted."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ MESSAGES = 100
 ROOM = "remembered"
 OPEN_TIMEOUT_S = 30.0
 SPEECH_TIMEOUT_S = 60.0
-READ_TIMEOUT_POLLS = 100  # of a tenth of a second
+READ_TIMEOUT_POLLS = 100  # each waits up to a tenth of a second
 
 
 class Readable(msgspec.Struct, frozen=True, kw_only=True):
-    """One architecture: how many messages were acked, and how many of them a newcomer could read after the restart."""
+    """How many messages of one architecture were acked, and how many of these could be read after the restart."""
 
     arch: str
     acked: int
@@ -38,12 +38,12 @@ class Readable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_after_restart(architecture: type[Architecture], backends: Backends, logs: Path) -> Readable:
-    """Say something in one gateway's room, kill and start again what the architecture stands on, and read."""
+    """Send messages through one gateway, kill and restart the architecture's backends, and read the messages back."""
     services = backends.services_for(architecture.requires)
     topology = Topology(run_id=new_run_id(), gateways=1, options=architecture.options)
     architecture.provision(services, topology)
     said = [f"{topology.run_id} {number}".encode() for number in range(MESSAGES)]
-    _say_and_end(Speech(arch=architecture.name, services=services, topology=topology, said=said), logs)
+    _send_from_child(Speech(arch=architecture.name, services=services, topology=topology, said=said), logs)
     if architecture.requires.kafka and backends.kafka is not None:
         for child in backends.kafka.children:
             child.kill()
@@ -58,7 +58,7 @@ def read_after_restart(architecture: type[Architecture], backends: Backends, log
 
 
 class Speech(msgspec.Struct, frozen=True):
-    """What the process that speaks is told."""
+    """The input of the process that sends the messages."""
 
     arch: str
     services: Services
@@ -67,20 +67,20 @@ class Speech(msgspec.Struct, frozen=True):
 
 
 def read_history(folder: Path) -> list[Readable]:
-    """What a study has noted of it; nothing if it has not. Raises UsageError for a file that is something else."""
+    """The results stored by a study, or an empty list. Raises UsageError for a file of another format."""
     file = folder / HISTORY
     try:
         return msgspec.json.decode(file.read_bytes(), type=list[Readable])
     except FileNotFoundError:
         return []
     except (OSError, msgspec.DecodeError) as problem:
-        raise UsageError(f"{file} cannot be read ({problem}); move it away or mend it") from problem
+        raise UsageError(f"{file} cannot be read ({problem}); move it away or repair it") from problem
 
 
-def _say_and_end(speech: Speech, logs: Path) -> None:
-    """In a process of its own: no client is left that would go on asking for the backend while it is away."""
+def _send_from_child(speech: Speech, logs: Path) -> None:
+    """Send in a process of its own, so that no client is left that would reconnect while the backend is down."""
     child = spawn(
-        f"who speaks through {speech.arch}",
+        f"sender of {speech.arch}",
         [sys.executable, "-m", "harness.experiments.claims.durability"],
         logs / f"history-{speech.arch}.log",
         stdin=msgspec.json.encode(speech),
@@ -89,7 +89,7 @@ def _say_and_end(speech: Speech, logs: Path) -> None:
         code = child.process.wait(SPEECH_TIMEOUT_S)
     except subprocess.TimeoutExpired as late:
         child.stop()
-        raise ServiceFailed(f"{child.name} had not done so after {SPEECH_TIMEOUT_S:g} s; see {child.log}") from late
+        raise ServiceFailed(f"{child.name} had not finished after {SPEECH_TIMEOUT_S:g} s; see {child.log}") from late
     if code != 0:
         raise child.failed(f"{child.name} failed: {reason_in(child.log)}; its log is {child.log}")
 
@@ -97,13 +97,13 @@ def _say_and_end(speech: Speech, logs: Path) -> None:
 def main() -> None:
     speech = msgspec.json.decode(sys.stdin.buffer.read(), type=Speech)
     architecture = load_architecture(speech.arch)
-    asyncio.run(_say(architecture(speech.services, speech.topology, 0), speech.said))
+    asyncio.run(_send(architecture(speech.services, speech.topology, 0), speech.said))
 
 
-async def _say(gateway: Architecture, said: Sequence[bytes]) -> None:
-    """Raises if anything is refused, or the backend fails."""
+async def _send(gateway: Architecture, said: Sequence[bytes]) -> None:
+    """Send all messages. Raises if one is rejected, or if the backend fails."""
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    deliver: Callable[[Sequence[Delivery]], None] = lambda _batch: None  # noqa: E731 - who listens now is not asked
+    deliver: Callable[[Sequence[Delivery]], None] = lambda _batch: None  # noqa: E731 - deliveries do not matter here
     async with asyncio.timeout(OPEN_TIMEOUT_S):
         await gateway.open(deliver, failed.set_exception, lambda _rooms: None)
         await gateway.join(ROOM)
@@ -114,7 +114,7 @@ async def _say(gateway: Architecture, said: Sequence[bytes]) -> None:
 
 
 def _kafka_values(services: Services, topology: Topology) -> set[bytes]:
-    """Every value in the topic, from its beginning to its end as it is now."""
+    """Every value in the topic, from its beginning to its current end."""
     topic, partitions = topology.topic("chat"), range(partition_count(topology))
     missing = sum(end.offset for end in ends_of(services, topic, partitions))
     name = f"{topology.run_id}-newcomer"
@@ -134,7 +134,7 @@ def _kafka_values(services: Services, topology: Topology) -> set[bytes]:
 
 
 def _redis_values(services: Services, said: Sequence[bytes]) -> set[bytes]:
-    """What of it any key holds. A channel of pub/sub is no key, and holds nothing."""
+    """The messages that any Redis key contains. Pub/sub channels are not keys and store nothing."""
     assert services.redis_url is not None
     with redis.Redis.from_url(services.redis_url) as client:
         held = [client.dump(key) or b"" for key in client.scan_iter()]

@@ -1,4 +1,4 @@
-"""What the experiments gave, and how judges look at it."""
+"""The measurements of the experiments, as the rules that judge claims read them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from harness.results.frames import read_records, runs_of
 
 
 class InsufficientData(Exception):
-    """A figure that a verdict needs was not measured, or is not valid; the text says which."""
+    """A figure that a verdict needs was not measured or is not valid. The text says which one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`runs`: a row a run, as Frames.runs, with the column `experiment`. `readable`: what could be read back."""
+    """`runs` is Frames.runs with a column `experiment`; `readable` says what could be read after a restart."""
 
     runs: pd.DataFrame
     readable: Sequence[Readable]
 
     def of(self, experiment: str, arch: str | None = None, **columns: object) -> pd.DataFrame:
-        """The complete runs of an experiment, of one architecture (in its variant), and with these values."""
+        """The complete runs of an experiment with this architecture (including its variant) and these values."""
         runs = self.runs[(self.runs["experiment"] == experiment) & (self.runs["status"] == "complete")]
         for column, value in ({} if arch is None else {"arch": arch}).items() | columns.items():
             runs = runs[runs[column] == value]
@@ -35,22 +35,23 @@ class Evidence:
         return runs
 
     def found(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> float | None:
-        """The mean of the rounds; None if none of them measured it."""
+        """The mean of the rounds, or None if no round measured it."""
         values = self.of(experiment, arch, **columns)[column].dropna()
         return None if values.empty else float(values.mean())
 
     def mean(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> float:
-        """As found; raises InsufficientData where that has nothing."""
+        """The mean of the rounds; raises InsufficientData if no round measured it."""
         value = self.found(experiment, column, arch, **columns)
         if value is None:
             raise InsufficientData(f"{column} of {arch} in {experiment} was not measured, or its driver was not valid")
         return value
 
     def total(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> int:
+        """The sum over the rounds."""
         return int(self.of(experiment, arch, **columns)[column].sum())
 
     def ratio(self, experiment: str, column: str, arch: str, over: str, **columns: object) -> Ratio:
-        """Of two architectures, round by round; raises InsufficientData if no round has both."""
+        """The ratio of two architectures, round by round; raises InsufficientData if no round has both."""
         by_round = [self.of(experiment, name, **columns).set_index("round")[column] for name in (arch, over)]
         both = pd.concat(by_round, axis=1, keys=["arch", "over"]).dropna()
         ratio = ratio_of(both["arch"].tolist(), both["over"].tolist())
@@ -60,10 +61,10 @@ class Evidence:
 
 
 def read_evidence(folder: Path) -> Evidence:
-    """Of the folder of a study: `runs/<experiment>/` and what could be read back."""
+    """The evidence in the folder of a study: `runs/<experiment>/` and history.json. Raises UsageError if empty."""
     parts = []
     for experiment in sorted(path for path in (folder / "runs").glob("*") if path.is_dir()):
         parts.append(runs_of(read_records([experiment])).assign(experiment=experiment.name))
     if not parts:
-        raise UsageError(f"there is nothing in {folder} that `chatbench claims` has measured; name a folder it made")
+        raise UsageError(f"there are no runs of `chatbench claims` in {folder}; name a folder that it made")
     return Evidence(pd.concat(parts, ignore_index=True), read_history(folder))

@@ -1,4 +1,4 @@
-"""The runs behind the claims: each experiment is named for what it lets vary."""
+"""The runs behind the claims. Each experiment is named after what it varies."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from harness.core.registry import candidates
 from harness.core.settings import ROUNDS_MAX, RunSettings, in_range
 from harness.experiments.series import PlannedRun, in_turn, validated
 
-REMEMBER = ("redis", "plan1", "plan2", "kafka-redis", "kafka-broadcast")  # see history.py
+REMEMBER = ("redis", "plan1", "plan2", "kafka-redis", "kafka-broadcast")  # see durability.py
 GROUP_SIZES = (1, 2, 4)
 PARTITION_COUNTS = (2, 4, 8)
 CLUSTER_BROKERS = 3
 CLUSTER_PARTITIONS = 6
 CLUSTER_REPLICAS = (1, 3)
 CLUSTER_RATES_PER_S = (20.0, 1000.0)
-FAULT_TAKES_S = 8.0  # what is cut down by a fault has to come back within the measurement
+FAULT_TAKES_S = 8.0  # recovery from the fault must fit into the measurement
 
 
 class ClaimsPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of everything."""
+    """The plan of a study: rounds, durations, and the claims to test."""
 
     rounds: int = 3  # of the experiments that compare latency or CPU
     duration_s: float = 10.0
     warmup_s: float = 5.0
     seed: int = 1
-    claims: tuple[str, ...] = ()  # ids; none: all of them
-    command: tuple[str, ...] = ()  # that asked for it
+    claims: tuple[str, ...] = ()  # ids; empty: all claims
+    command: tuple[str, ...] = ()  # the command line of the study
 
 
 def plan(effort: ClaimsPlan, experiments: Collection[str], folder: Path) -> list[PlannedRun]:
-    """All runs of these experiments, those on three brokers last; raises UsageError if one cannot be."""
+    """All runs of these experiments, those on three brokers last; raises UsageError if one is not valid."""
     in_range("--rounds", effort.rounds, 1, ROUNDS_MAX)
     planned = [
         PlannedRun(f"{experiment}: {each.arch}, {each.scenario}", _placed(each, folder / "runs" / experiment))
@@ -64,7 +64,7 @@ def _experiments(effort: ClaimsPlan) -> Iterator[tuple[str, RunSettings]]:
 
 
 def _run(effort: ClaimsPlan, arch: str, number: int = 1, **given: object) -> RunSettings:
-    """In the given round; a round is one load for everybody."""
+    """A run in the given round. All architectures of a round get the same load."""
     usual = RunSettings(
         arch=arch, duration_s=effort.duration_s, warmup_s=effort.warmup_s, seed=effort.seed + number - 1
     )
@@ -72,7 +72,7 @@ def _run(effort: ClaimsPlan, arch: str, number: int = 1, **given: object) -> Run
 
 
 def _in_turns(names: tuple[str, ...], rounds: int) -> Iterator[tuple[int, str]]:
-    """As harness.experiments.comparison: everybody once a round, each time somebody else first."""
+    """Each architecture once in each round, in a different order each time, as in harness.experiments.comparison."""
     for number in range(1, rounds + 1):
         for name in in_turn(names, number - 1):
             yield number, name
@@ -84,14 +84,14 @@ def _fragments(effort: ClaimsPlan) -> Iterator[RunSettings]:
 
 
 def _writes(effort: ClaimsPlan) -> Iterator[RunSettings]:
-    """On one broker, slowly, so that no record shares a batch with another; copies are counted, so none is dropped."""
+    """On one broker at a low rate, so that each record has a batch of its own. Copies are not dropped."""
     for partitions in PARTITION_COUNTS:
         yield _run(effort, "plan1", members=10, partitions=partitions)
         yield _run(effort, "plan2", members=10, partitions=partitions)
 
 
 def _brokers(effort: ClaimsPlan) -> Iterator[RunSettings]:
-    """On three brokers; at the higher rate, records share requests."""
+    """On three brokers. At the higher rate, records share requests."""
     for replicas in CLUSTER_REPLICAS:
         for rate_per_s in CLUSTER_RATES_PER_S:
             yield _run(
@@ -106,7 +106,7 @@ def _brokers(effort: ClaimsPlan) -> Iterator[RunSettings]:
 
 
 def _duplicates(effort: ClaimsPlan) -> Iterator[RunSettings]:
-    """Two gateways with a partition each, or with two each, with and without the copies dropped."""
+    """Two gateways with one or two partitions each, the latter with and without dropping copies."""
     for number in range(1, effort.rounds + 1):
         for partitions, given in ((2, ()), (4, ()), (4, ("dedup=1",))):
             yield _run(effort, "plan1", number, partitions=partitions, arch_options=given, rate_per_s=50.0)
@@ -119,7 +119,7 @@ def _joins(effort: ClaimsPlan) -> Iterator[RunSettings]:
 
 
 def _hot(effort: ClaimsPlan) -> Iterator[RunSettings]:
-    """From even to as uneven as can be: small rooms, Zipf's law, Zipf's law made steep, one room."""
+    """From an even load to the most uneven one: small rooms, Zipf's law, a steeper law, one room."""
     for number, name in _in_turns(("plan1", "plan2"), effort.rounds):
         common = {"gateways": 4, "members": 400, "rate_per_s": 100.0}
         yield _run(effort, name, number, scenario="many_rooms", **common)
@@ -134,13 +134,13 @@ def _one_room(effort: ClaimsPlan) -> Iterator[RunSettings]:
 
 
 def _small_rooms(effort: ClaimsPlan) -> Iterator[RunSettings]:
-    """Rooms of two: half of the gateways have nobody in a room."""
+    """Rooms of two, so that at least half of the four gateways have no member of a room."""
     for number, name in _in_turns(tuple(candidates()), effort.rounds):
         yield _run(effort, name, number, scenario="many_rooms", rooms=100, gateways=4, members=200, rate_per_s=100.0)
 
 
 def _restarts(effort: ClaimsPlan) -> Iterator[RunSettings]:
-    """The backend that an architecture has is killed and started again."""
+    """The architecture's backend is killed and restarted."""
     longer_s = max(effort.duration_s, 2 * FAULT_TAKES_S)
     for name, backend in (
         ("redis", "redis"),

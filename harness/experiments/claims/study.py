@@ -1,4 +1,4 @@
-"""`chatbench claims`: run what the claims need, judge, and write table, charts and page."""
+"""`chatbench claims`: run the experiments that the claims need, and judge the claims."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ASKED = "claims.json"
 
 
 def chosen(effort: ClaimsPlan) -> list[Claim]:
-    """The claims that are to be tested, in the note's order; raises UsageError for one that there is not."""
+    """The claims to be tested, in the note's order; raises UsageError for an unknown one."""
     known = {claim.id: claim for claim in CLAIMS}
     for each in effort.claims:
         if each not in known:
@@ -37,27 +37,27 @@ def chosen(effort: ClaimsPlan) -> list[Claim]:
 
 
 def planned_runs(effort: ClaimsPlan, folder: Path) -> list[PlannedRun]:
-    """All that the chosen claims need; raises UsageError if something cannot be."""
+    """All runs that the chosen claims need; raises UsageError if one is not valid."""
     return plan(effort, {name for claim in chosen(effort) for name in claim.experiments}, folder)
 
 
 def rounds_count(effort: ClaimsPlan) -> bool:
-    """Whether any of the chosen claims takes more runs than with one round."""
+    """Whether the number of rounds changes the number of runs for the chosen claims."""
     one = msgspec.structs.replace(effort, rounds=1)
     return len(planned_runs(effort, Path())) > len(planned_runs(one, Path()))
 
 
-def _asks_for_history(effort: ClaimsPlan) -> bool:
+def _needs_history(effort: ClaimsPlan) -> bool:
     return any("restarts" in claim.experiments for claim in chosen(effort))
 
 
 def steps(effort: ClaimsPlan, folder: Path) -> int:
-    """How many runs there are; what can be read after a restart counts as one."""
-    return len(planned_runs(effort, folder)) + _asks_for_history(effort)
+    """The number of runs; the test of what can be read after a restart counts as one."""
+    return len(planned_runs(effort, folder)) + _needs_history(effort)
 
 
 def begin(effort: ClaimsPlan, out: str) -> Path:
-    """Make the folder of a new study; raises UsageError if it cannot be run as asked."""
+    """Make the folder of a new study; raises UsageError if the plan is not valid."""
     planned_runs(effort, Path())
     folder = new_folder(config.make_out_dir(out), "claims")
     note(folder, ASKED, effort)
@@ -65,7 +65,7 @@ def begin(effort: ClaimsPlan, out: str) -> Path:
 
 
 def resume(folder: Path) -> ClaimsPlan:
-    """What is to be done in that folder; raises UsageError if `chatbench claims` did not make it."""
+    """The plan of the study in that folder; raises UsageError if `chatbench claims` did not make it."""
     return read_again(folder, ASKED, ClaimsPlan, "claims")
 
 
@@ -74,13 +74,13 @@ def run_study(effort: ClaimsPlan, folder: Path, progress: CampaignProgress) -> N
     go_on_with = f"chatbench claims --resume {folder}"
     planned = planned_runs(effort, folder)
     run_series(planned, folder, progress, go_on_with)
-    if (folder / HISTORY).exists() or not _asks_for_history(effort):
+    if (folder / HISTORY).exists() or not _needs_history(effort):
         return
-    progress.run(len(planned), "what is remembered")
+    progress.run(len(planned), "what can be read after a restart")
     try:
         readable = _read_all_after_restart(folder / "logs", progress)
     except Interrupted:
-        raise Interrupted(f"{folder}; go on with: {go_on_with}") from None
+        raise Interrupted(f"{folder}; resume with: {go_on_with}") from None
     (folder / HISTORY).write_bytes(msgspec.json.format(msgspec.json.encode(readable)))
 
 
@@ -97,9 +97,9 @@ def _read_all_after_restart(logs: Path, progress: CampaignProgress) -> list[Read
 
 
 def judge(folder: Path, claims: Sequence[str] = ()) -> list[tuple[Claim, Finding]]:
-    """Every claim that was tested, or these of them, with what was found, from the records alone.
+    """Judge every tested claim, or only these, from the records alone.
 
-    Raises UsageError if there are no records, or one of these claims is not or was not tested.
+    Raises UsageError if there are no records, or if one of these claims is unknown or was not tested.
     """
     tested = chosen(resume(folder))
     wanted = chosen(ClaimsPlan(claims=tuple(claims))) if claims else tested
@@ -115,4 +115,4 @@ def _judge(claim: Claim, evidence: Evidence) -> Finding:
     try:
         return claim.judge(evidence)
     except InsufficientData as problem:
-        return Finding(verdict=NOT_TOLD, measured=[f"Not told: {problem}."])
+        return Finding(verdict=NOT_TOLD, measured=[f"Cannot be judged: {problem}."])

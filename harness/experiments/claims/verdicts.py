@@ -1,4 +1,4 @@
-"""What the experiments say of each claim. Expectations are figures wherever the claim gives one."""
+"""The rule that judges each claim. Expectations are figures wherever the claim gives one."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ CPU = "cpu_system_us_per_delivery"
 RECORDS, REQUESTS = "kafka_records_per_message", "kafka_produce_requests_per_message"
 DISK, WASTED = "kafka_disk_bytes_per_message", "wasted_deliveries_per_message"
 LOSSES = ("lost", "duplicated", "reordered")
-CLEAR = 1.2
-EXACT, CLOSE = 0.01, 0.10  # how far a count, and a size or a share, may be from what is expected, as a part of it
+CLEAR = 1.2  # the smallest ratio that counts as a difference when there is only one round
+EXACT, CLOSE = 0.01, 0.10  # the allowed relative error of counts, and of sizes and shares
 
 
 def near(value: float, expected: float, tolerance: float) -> bool:
@@ -33,7 +33,7 @@ def near(value: float, expected: float, tolerance: float) -> bool:
 
 
 def less(ratio: Ratio) -> bool | None:
-    """Whether the first is less; None if the rounds cannot tell. One round gives no interval: then by a fifth."""
+    """Whether the first is less, or None if the rounds cannot tell. With one round, it must differ by a fifth."""
     if ratio.low is None or ratio.high is None:
         return True if ratio.value < 1 / CLEAR else False if ratio.value > CLEAR else None
     return True if ratio.high < 1 else False if ratio.low > 1 else None
@@ -49,12 +49,12 @@ def share(part: float) -> str:
 
 
 def _means(evidence: Evidence, experiment: str, column: str, names: Sequence[str]) -> list[float | None]:
-    """Of each; None for what it does not have."""
+    """The mean of each architecture, or None where it was not measured."""
     return [evidence.found(experiment, column, name) for name in names]
 
 
 def fragments(evidence: Evidence) -> Finding:
-    """C1: one consumer group."""
+    """C1: with one consumer group, each member receives only a part of the chat."""
     measured, parts = [], []
     shares: list[float | None] = []
     least: list[float | None] = []
@@ -69,13 +69,13 @@ def fragments(evidence: Evidence) -> Finding:
         least.append(low)
         most.append(high)
         measured.append(
-            f"{_gateways(gateways)} in one group: members heard {share(got / owed)} of {owed:,} deliveries owed, "
-            f"a single one of them between {low:.1f} and {high:.1f} %."
+            f"{_gateways(gateways)} in one group: members received {share(got / owed)} of {owed:,} expected "
+            f"deliveries, and each member received between {low:.1f} and {high:.1f} %."
         )
     panels = [
-        Panel("heard on average, %", shares, [100 / gateways for gateways in GROUP_SIZES]),
-        Panel("who heard least, %", least),
-        Panel("who heard most, %", most),
+        Panel("received on average, %", shares, [100 / gateways for gateways in GROUP_SIZES]),
+        Panel("lowest of a member, %", least),
+        Panel("highest of a member, %", most),
     ]
     labels = [_gateways(gateways) for gateways in GROUP_SIZES]
     return Finding(
@@ -88,7 +88,7 @@ def _gateways(count: int) -> str:
 
 
 def writes(evidence: Evidence) -> Finding:
-    """C2: n writes a message; n/m a broker; records are not requests."""
+    """C2: n writes per message and n / m per broker; records are not requests."""
     records = {n: evidence.mean("writes", RECORDS, f"plan1 ({n} partitions)") for n in PARTITION_COUNTS}
     counts = ", ".join(f"{found:.4g} records with {n} partitions" for n, found in records.items())
     measured = [f"One broker: {counts}."]
@@ -113,22 +113,20 @@ def writes(evidence: Evidence) -> Finding:
             expected.append(n * r / m)
             measured.append(
                 f"n = {n} partitions on m = {m} brokers, replication factor r = {r}, {rate_per_s:g} msg/s: the busiest "
-                f"broker wrote {figure_text(of_broker)} records a message (n r / m = {n * r / m:g}); "
-                f"a broker took {figure_text(requested / m)} produce requests."
+                f"broker wrote {figure_text(of_broker)} records per message (n r / m = {n * r / m:g}); "
+                f"on average a broker received {figure_text(requested / m)} produce requests per message."
             )
     reader_is_right = fits[m] and n * m / m == n
     if fits[1] and reader_is_right:
         measured.append(
-            "n / m holds without replication. With a replica on every broker each broker writes all n, as the note's "
-            "reader suspected: copies are work too."
+            "n / m holds without replication. With a replica on every broker, each broker writes all n records, as the "
+            "note's reader suspected: replicas are work, too."
         )
     if any(batched):
-        measured.append(
-            "Records are not requests: when messages come faster, a producer puts several records into one request."
-        )
+        measured.append("Records are not requests: at higher rates, a producer puts several records into one request.")
     panels = [
-        Panel("records written,\na broker and message", appends, expected),
-        Panel("produce requests,\na broker and message", requests),
+        Panel("records written,\nper broker and message", appends, expected),
+        Panel("produce requests,\nper broker and message", requests),
     ]
     n_writes = all(near(found, count, EXACT) for count, found in records.items())
     return Finding(
@@ -139,7 +137,7 @@ def writes(evidence: Evidence) -> Finding:
 
 
 def disk(evidence: Evidence) -> Finding:
-    """C3: n times the disk."""
+    """C3: n times the bytes on disk."""
     measured, parts = [], []
     labels: list[str] = []
     archs: list[str] = []
@@ -150,19 +148,19 @@ def disk(evidence: Evidence) -> Finding:
         plan2 = evidence.mean("writes", DISK, f"plan2 ({n} partitions)")
         parts.append(near(plan1 / plan2, n, CLOSE))
         measured.append(
-            f"{n} partitions: {plan1:,.0f} bytes a message under plan1, {plan2:,.0f} under plan2, "
+            f"{n} partitions: plan1 writes {plan1:,.0f} bytes per message, plan2 {plan2:,.0f}; plan1 writes "
             f"{plan1 / plan2:.2f} times as much."
         )
         labels += [f"plan1, {n} partitions", f"plan2, {n} partitions"]
         archs += ["plan1", "plan2"]
         sizes += [plan1, plan2]
         expected += [n * plan2, plan2]
-    panel = Panel("bytes on disk, a message", sizes, expected)
+    panel = Panel("bytes on disk per message", sizes, expected)
     return Finding(verdict=verdict_of(parts), measured=measured, picture=Picture(labels, archs, [panel]))
 
 
 def duplicates(evidence: Evidence) -> Finding:
-    """C4: several partitions a consumer."""
+    """C4: several partitions per consumer."""
     one, two, dedup = "plan1 (2 partitions)", "plan1 (4 partitions)", "plan1 (4 partitions, dedup=1)"
     names = (one, two, dedup)
     copies = [
@@ -173,21 +171,22 @@ def duplicates(evidence: Evidence) -> Finding:
     cost = evidence.ratio("duplicates", CPU, dedup, one)
     undone = evidence.ratio("duplicates", CPU, dedup, two)
     measured = [
-        f"Two gateways: with a partition each every member heard every message {copies[0]:.2f} times, with two each "
-        f"{copies[1]:.2f} times, and with two each and copies dropped by their id {copies[2]:.2f} times.",
-        f"Dropping them costs {times(cost)} the CPU of the ratio 1:1, since every copy is still written and read, and "
-        f"{times(undone)} that of delivering the copies.",
+        f"With one partition for each of two gateways, every member received every message {copies[0]:.2f} times; with "
+        f"two partitions each {copies[1]:.2f} times; with two each, and copies dropped by their id, {copies[2]:.2f} "
+        "times.",
+        f"Dropping copies takes {times(cost)} the CPU of the ratio 1:1, because every copy is still written and read. "
+        f"It takes {times(undone)} the CPU of delivering the copies.",
     ]
-    labels = ["1 partition a gateway", "2 a gateway", "2, copies dropped"]
+    labels = ["1 partition per gateway", "2 per gateway", "2, copies dropped"]
     panels = [
-        Panel("times a message was heard", list(copies), [1.0, 2.0, 1.0]),
+        Panel("times a message was received", list(copies), [1.0, 2.0, 1.0]),
         Panel("CPU us per delivery,\ngateways + broker", _means(evidence, "duplicates", CPU, names)),
     ]
     return Finding(verdict=verdict_of(parts), measured=measured, picture=Picture(labels, ["plan1"] * 3, panels))
 
 
 def joins(evidence: Evidence) -> Finding:
-    """C5: where a user connects."""
+    """C5: where a user connects, and how many joins are redirected."""
     measured, parts, labels, archs, redirected, expected, took = [], [], [], [], [], [], []
     for gateways in (2, 4):
         for arch, due in (("plan1", 0.0), ("plan2", 1 - 1 / gateways)):
@@ -220,11 +219,11 @@ LOADS = (
 
 
 def hot(evidence: Evidence) -> Finding:
-    """C6: the hot partition."""
+    """C6: a huge room under Plan 2 is a hot partition."""
     measured, labels, archs, shares, p99 = [], [], [], [], []
     found: dict[tuple[str, str], float] = {}
     for scenario, name in LOADS:
-        said = []
+        sentences = []
         for arch in ("plan1", "plan2"):
             of_all = evidence.mean("hot", "hottest_gateway_share", arch, scenario=scenario)
             found[arch, scenario] = of_all
@@ -232,16 +231,19 @@ def hot(evidence: Evidence) -> Finding:
             archs.append(arch)
             shares.append(100 * of_all)
             p99.append(evidence.found("hot", P99, arch, scenario=scenario))
-            told = "not valid" if p99[-1] is None else f"{p99[-1]:.1f} ms"
-            said.append(f"under {arch} the busiest of four gateways made {share(of_all)} of the deliveries, p99 {told}")
-        measured.append(f"{name}: {'; '.join(said)}.")
+            p99_text = "not valid" if p99[-1] is None else f"{p99[-1]:.1f} ms"
+            sentences.append(
+                f"with {arch} the busiest of four gateways made {share(of_all)} of the deliveries, and the p99 "
+                f"was {p99_text}"
+            )
+        measured.append(f"{name}: {'; '.join(sentences)}.")
     slower = evidence.ratio("hot", P99, "plan2", "plan1", scenario="big_room")
     measured.append(f"In one room plan2's p99 is {times(slower)} plan1's.")
     faster = less(slower)
     if faster:
         measured.append(
-            "All of the room is on one gateway, but as long as that gateway has CPU to spare it is also the only one "
-            "that reads and acks: what is written once and read once is faster than what is written four times."
+            "The whole room is on one gateway. As long as that gateway has CPU to spare, one write and one read of "
+            "each message are faster than four writes."
         )
     concentrated = found["plan2", "big_room"] > 1 - EXACT and near(found["plan1", "big_room"], 1 / 4, CLOSE)
     grows = found["plan2", "many_rooms"] < found["plan2", "zipf_rooms (exponent=2)"] <= found["plan2", "big_room"]
@@ -257,24 +259,24 @@ def hot(evidence: Evidence) -> Finding:
 
 
 def redis(evidence: Evidence) -> Finding:
-    """C7: wouldn't Redis be better?"""
+    """C7: would Redis be better than both plans?"""
     measured, parts = [], []
     for experiment, name in (("one_room", "One room"), ("small_rooms", "Small rooms")):
-        said = []
+        sentences = []
         for over in ("plan1", "plan2"):
             latency, cpu = (evidence.ratio(experiment, column, "redis", over) for column in (P50, CPU))
             parts += [less(latency), less(cpu)]
-            said.append(f"its median latency is {times(latency)} that of {over}, its CPU {times(cpu)}")
-        measured.append(f"{name}: {'; '.join(said)}.")
+            sentences.append(f"its median latency is {times(latency)} that of {over}, and its CPU {times(cpu)}")
+        measured.append(f"{name}: {'; '.join(sentences)}.")
     faster_and_cheaper = all(part is True for part in parts)
     lost = {name: _lost(evidence, name) for name in ("redis", "plan2", "kafka-broadcast")}
     for name, (count, unacked) in lost.items():
         measured.append(
-            f"{name}, its backend killed and started again: {count:,} deliveries lost, {unacked:,} messages not acked."
+            f"{name}, with its backend killed and restarted: {count:,} deliveries lost, {unacked:,} messages not acked."
         )
     kept = {each.arch: each for each in evidence.readable}
     measured += [
-        f"{each.arch}: of {each.acked} acked messages {each.readable} could be read after the restart."
+        f"{each.arch}: {each.readable} of {each.acked} acked messages could be read after the restart."
         for each in evidence.readable
     ]
     safe = lost["redis"][0] == 0
@@ -301,26 +303,27 @@ def _side_by_side(evidence: Evidence, experiment: str, names: Sequence[str]) -> 
 
 
 def both(evidence: Evidence) -> Finding:
-    """C8: Kafka and Redis."""
+    """C8: Kafka together with Redis."""
     measured, dearer = [], []
     for experiment, name in (("one_room", "One room"), ("small_rooms", "Small rooms")):
-        said = []
+        sentences = []
         for over in ("redis", "plan2"):
             latency, cpu = (evidence.ratio(experiment, column, "kafka-redis", over) for column in (P50, CPU))
             dearer.append(latency.value > 1 and cpu.value > 1)
-            said.append(f"median latency {times(latency)} that of {over}, CPU {times(cpu)}")
-        measured.append(f"{name}: {'; '.join(said)}.")
+            sentences.append(f"its median latency is {times(latency)} that of {over}, and its CPU {times(cpu)}")
+        measured.append(f"{name}: {'; '.join(sentences)}.")
     kept = {each.arch: each.readable for each in evidence.readable}
     wasted = {name: evidence.mean("small_rooms", WASTED, name) for name in candidates()}
     lost, unacked = _lost(evidence, "kafka-redis")
     remembers = kept.get("kafka-redis", 0) > 0 == kept.get("redis", 0)
     measured += [
-        f"What it buys over redis: {kept.get('kafka-redis', 0)} of {MESSAGES} messages can be read after a restart, "
-        f"where redis has {kept.get('redis', 0)}; Redis killed and started again: {lost:,} deliveries lost, "
-        f"{unacked:,} messages not acked.",
-        "What it buys over plan2: any gateway serves any room, nobody is redirected. Over plan1 and kafka-broadcast: "
-        f"only gateways with members of a room get its messages; {wasted['kafka-redis']:.2f} copies a message are for "
-        f"nobody, under plan1 {wasted['plan1']:.2f} and kafka-broadcast {wasted['kafka-broadcast']:.2f}.",
+        f"Advantage over redis: {kept.get('kafka-redis', 0)} of {MESSAGES} messages can be read after a restart, with "
+        f"redis {kept.get('redis', 0)}. With Redis killed and restarted, {lost:,} deliveries were lost and {unacked:,} "
+        "messages were not acked.",
+        "Advantage over plan2: any gateway serves any room, so no member is redirected.",
+        "Advantage over plan1 and kafka-broadcast: only gateways with members of a room get its messages. Copies per "
+        f"message that reach a gateway without the room: {wasted['kafka-redis']:.2f}, with plan1 "
+        f"{wasted['plan1']:.2f}, with kafka-broadcast {wasted['kafka-broadcast']:.2f}.",
     ]
     buys = remembers and lost == 0 and wasted["kafka-redis"] < EXACT
     return Finding(
@@ -333,25 +336,25 @@ def both(evidence: Evidence) -> Finding:
 def broadcast(evidence: Evidence) -> Finding:
     """C9: one consumer group per gateway."""
     name, measured, parts = "kafka-broadcast", [], []
-    for experiment, said in (("one_room", "One room"), ("small_rooms", "Small rooms")):
+    for experiment, title in (("one_room", "One room"), ("small_rooms", "Small rooms")):
         runs = evidence.of(experiment, name)
         whole = int(runs["expected"].sum()) == int(runs["delivered"].sum()) and not runs[list(LOSSES)].to_numpy().sum()
         records, plan1 = evidence.mean(experiment, RECORDS, name), evidence.mean(experiment, RECORDS, "plan1")
         latency, cpu = (evidence.ratio(experiment, column, name, "plan1") for column in (P50, CPU))
         parts += [bool(whole), near(records, 1, EXACT)]
         measured.append(
-            f"{said}: {int(runs['delivered'].sum()):,} of {int(runs['expected'].sum()):,} deliveries, "
-            f"{'none' if whole else 'some'} lost, twice or out of order; {records:.4g} record a message, plan1 has "
-            f"{plan1:.4g}; median latency {times(latency)} plan1's, CPU {times(cpu)}."
+            f"{title}: {int(runs['delivered'].sum()):,} of {int(runs['expected'].sum()):,} deliveries, "
+            f"{'none' if whole else 'some'} lost, duplicated or out of order. It writes {records:.4g} record per "
+            f"message, plan1 {plan1:.4g}. Its median latency is {times(latency)} plan1's, and its CPU {times(cpu)}."
         )
     wasted = [evidence.mean("small_rooms", WASTED, each) for each in (name, "plan1")]
     measured.append(
-        f"What it keeps of plan1's price: in small rooms {wasted[0]:.2f} copies a message go to gateways without the "
-        f"room (plan1 {wasted[1]:.2f})."
+        f"It still pays a part of plan1's price: in small rooms, {wasted[0]:.2f} copies per message reach gateways "
+        f"without the room (plan1 {wasted[1]:.2f})."
     )
     names = (name, "plan1", "plan2")
     panels = [
-        Panel("records a message", _means(evidence, "small_rooms", RECORDS, names), [1.0, 4.0, 1.0]),
+        Panel("records per message", _means(evidence, "small_rooms", RECORDS, names), [1.0, 4.0, 1.0]),
         Panel("median latency, ms", _means(evidence, "small_rooms", P50, names)),
         Panel("CPU us per delivery", _means(evidence, "small_rooms", CPU, names)),
     ]

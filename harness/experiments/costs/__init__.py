@@ -1,1 +1,1 @@
-"""What each architecture costs at any size: unit costs fitted from measured runs, and predictions with intervals."""
+"""Predict the cost of each architecture at any size, from unit costs that are fitted to measured runs."""

@@ -1,4 +1,4 @@
-"""`chatbench advise`: which architecture for a chat of some size, what it would cost, what would change the answer."""
+"""`chatbench advise`: recommend an architecture for a chat, predict its cost, and say what would change the answer."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from harness.experiments.costs.validation import HeldOutAccuracy
 from harness.experiments.costs.workload import Workload, uses_redis
 
 SIZE_MAX = 1e9
-ALIKE = 1.1  # a tenth more than the cheapest is no reason
+ALIKE = 1.1  # a difference of up to a tenth is not a reason to prefer one
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What the answer is about. Rates and members are of all rooms together, and of one room."""
+    """The chat to advise on. The rate is that of all rooms together; members are those of one room."""
 
     rooms: int
     members_per_room: float
     rate_per_s: float
     payload_bytes: int = 100
     durable: bool = False  # an acked message must survive the restart of the backend
-    replay: bool = False  # what was said must be there to be read later
+    replay: bool = False  # messages must be readable later
 
     @property
     def chat(self) -> ChatSize:
@@ -49,7 +49,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """What one architecture would take. Bytes are without IP and TCP; disk is of one replica."""
+    """The predicted resources of one architecture. Bytes exclude IP and TCP; disk is for one replica."""
 
     arch: str
     gateways: int
@@ -57,9 +57,9 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     cores_of: dict[str, Interval]  # by part: gateway, kafka, redis
     memory_bytes: Interval
     to_members_bytes_per_s: Interval
-    backend_bytes_per_s: Interval  # into Kafka and Redis and out of them
+    backend_bytes_per_s: Interval  # into and out of Kafka and Redis
     disk_bytes_per_day: Interval
-    # Of the measured run that is most like this one; None: not valid there.
+    # The measured run most like this chat, and its delivery latency; None: not valid.
     nearest: str
     nearest_p50_ms: float | None
     nearest_p99_ms: float | None
@@ -67,31 +67,30 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
     wish: Wish
-    choice: list[
-        str
-    ]  # the cheapest, and those that are as cheap; the one without a backend where one gateway is enough
-    one_gateway: OneGateway | None  # which one would take; None: it takes more than one
-    of_several: list[str]  # as choice, of those that reach the members at two gateways or more
-    costs: list[Cost]  # of these, of all that can do it, the cheapest first
-    cpu_at_least: bool  # payloads are larger than those measured, and there is no cost per byte: it takes more CPU
+    # The cheapest architecture and those that are as cheap, or the one without a backend if one gateway is enough.
+    choice: list[str]
+    one_gateway: OneGateway | None  # the chat on one gateway; None: it needs more than one
+    of_several: list[str]  # like choice, for two gateways or more
+    costs: list[Cost]  # of all architectures that meet the needs, the cheapest first
+    cpu_at_least: bool  # payloads are larger than those measured, so CPU is a lower bound: there is no cost per byte
     payloads_measured_bytes: list[int]
-    out: dict[str, str]  # why the others cannot
+    out: dict[str, str]  # why each of the others cannot meet the needs
     would_change: list[str]
-    beyond: list[str]  # where the question is further than anything that was measured
+    beyond: list[str]  # the sizes that exceed anything that was measured
     held_out: list[HeldOutAccuracy]
 
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What advice is drawn from."""
+    """The data that advice is based on."""
 
     model: Model
     held_out: Sequence[HeldOutAccuracy]
-    replayable: Mapping[str, bool]  # by architecture; one that is missing was not measured
+    replayable: Mapping[str, bool]  # by architecture; missing ones were not measured
 
 
 def checked(wish: Wish) -> Wish:
-    """Raises UsageError for the first size that cannot be."""
+    """The same wish; raises UsageError for the first size out of range."""
     in_range("--rooms", wish.rooms, 1, SIZE_MAX)
     in_range("--members-per-room", wish.members_per_room, 2, SIZE_MAX)
     in_range("--rate", wish.rate_per_s, 0.001, SIZE_MAX)
@@ -100,7 +99,7 @@ def checked(wish: Wish) -> Wish:
 
 
 def advise(wish: Wish, knowledge: Knowledge) -> Advice:
-    """The cheapest in CPU of those that can do what is wished."""
+    """The advice: the architectures that meet the needs with the least CPU."""
     costs, out = _candidates(wish, knowledge)
     choice = _choice(wish, costs, knowledge)
     payloads_bytes = sorted(int(size) for size in knowledge.model.points["payload_bytes"].unique())
@@ -120,7 +119,7 @@ def advise(wish: Wish, knowledge: Knowledge) -> Advice:
 
 
 def _choice(wish: Wish, costs: Sequence[Cost], knowledge: Knowledge) -> list[str]:
-    """Where one gateway holds it all, and nothing must outlast it, there is nothing to fan out."""
+    """The cheapest architectures, or the one without a backend if one gateway is enough and no need forbids it."""
     alone = not wish.durable and not wish.replay and on_one(knowledge.model, wish.chat) is not None
     return named(Role.FLOOR) if alone else _cheapest(costs)
 
@@ -147,9 +146,9 @@ def _cannot(arch: str, wish: Wish, knowledge: Knowledge) -> str | None:
     if wish.durable and not load_architecture(arch).promises.durable_ack:
         return "an acked message does not survive the restart of its backend"
     if wish.replay and arch not in knowledge.replayable:
-        return "whether what was said can be read later was not measured"
+        return "it was not measured whether messages can be read later"
     if wish.replay and not knowledge.replayable[arch]:
-        return "nothing of what was said could be read after a restart"
+        return "no message could be read after a restart"
     return None
 
 
@@ -189,13 +188,13 @@ def _to_members(arch: str, workload: Workload, model: Model) -> Prediction:
 
 
 def _records(arch: str, workload: Workload, model: Model) -> Prediction:
-    """Bytes a second that Kafka writes, of one replica."""
+    """Bytes per second that Kafka writes, for one replica."""
     records = model.sharing.activity(arch, workload).records
     return _plus(model.predict(RECORD_BYTES, arch, workload), records * workload.payload_bytes)
 
 
 def _backend(arch: str, workload: Workload, model: Model, record_bytes: Prediction) -> Prediction:
-    """Into Kafka and out to each gateway that reads; into Redis and out to each that listens."""
+    """Bytes per second into the backends, and out of them to each gateway that reads or subscribes."""
     done = model.sharing.activity(arch, workload)
     through_kafka = _times(record_bytes, 1 + done.fetches / done.records) if done.records else NOTHING
     if not uses_redis(arch):
@@ -206,7 +205,7 @@ def _backend(arch: str, workload: Workload, model: Model, record_bytes: Predicti
 
 
 def _nearest(arch: str, workload: Workload, points: pd.DataFrame) -> pd.Series[Any]:
-    """The measured run whose sizes are the fewest times more or less."""
+    """The measured run whose sizes are closest to those of the workload, by ratio."""
     own = points[points["arch"] == arch]
     wanted = (workload.rooms, workload.members, workload.rate_per_s, workload.gateways)
 
@@ -220,12 +219,12 @@ def _or_none(value: float) -> float | None:
 
 
 def _would_change(wish: Wish, knowledge: Knowledge, choice: list[str]) -> Iterator[str]:
-    """Each change of the question, one at a time, that has another answer."""
+    """Each single change of the wish that gives another answer."""
     for what, changed in _changes(wish):
         costs, _ = _candidates(changed, knowledge)
         other = _choice(changed, costs, knowledge)
         if not other:
-            yield f"{what}: then none of them can"
+            yield f"{what}: then none can"
         elif set(other) != set(choice):
             yield f"{what}: then {' or '.join(other)}"
 
@@ -240,23 +239,23 @@ def _changes(wish: Wish) -> Iterator[tuple[str, Wish]]:
         yield f"{word} the members in each room", by(wish, members_per_room=times * wish.members_per_room)
         yield f"{word} the messages", by(wish, rate_per_s=times * wish.rate_per_s)
     if not wish.durable:
-        yield "acks that must outlive the backend (--durable)", by(wish, durable=True)
+        yield "acked messages that must survive a restart of the backend (--durable)", by(wish, durable=True)
     if not wish.replay:
-        yield "a history that must be there to be read later (--replay)", by(wish, replay=True)
+        yield "messages that must be readable later (--replay)", by(wish, replay=True)
 
 
 def _beyond(wish: Wish, costs: Sequence[Cost], points: pd.DataFrame) -> Iterator[str]:
-    """Where a prediction goes on in a straight line from what was measured, and how far."""
+    """The sizes for which a prediction extrapolates linearly, and by how much."""
     gateways = [cost.gateways for cost in costs]
     further = [
         ("members", wish.rooms * wish.members_per_room, points["members"].max()),
         ("rooms", wish.rooms, points["rooms"].max()),
-        ("messages a second", wish.rate_per_s, points["publishes_per_s"].max()),
+        ("messages per second", wish.rate_per_s, points["publishes_per_s"].max()),
         ("gateways", max(gateways, default=0), points["gateways"].max()),
     ]
     if gateways and wish.payload_bytes > points["payload_bytes"].max():
         bytes_per_s = wish.chat.bytes_to_members_per_s / min(gateways)
-        further.append(("bytes a second to a gateway's members", bytes_per_s, bytes_from_a_gateway_per_s(points)))
+        further.append(("bytes per second to a gateway's members", bytes_per_s, bytes_from_a_gateway_per_s(points)))
     for name, asked, most in further:
         if asked > 1.01 * float(most):
             yield f"{asked:,.0f} {name}, measured up to {most:,.0f}: {figure_text(asked / most)} times further"

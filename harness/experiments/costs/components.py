@@ -1,4 +1,4 @@
-"""The parts of the system, and what their CPU time, memory and bytes are made up of."""
+"""The components of the cost model: CPU time, memory and bytes of each part of the system, by unit."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Amount = Callable[[Workload, Activity], float]
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One quantity of one part of the system: what it is made up of, and where it was measured."""
+    """One quantity of one part of the system: the units that it is the sum of, and the column that measures it."""
 
     name: str
-    column: str  # of the points
-    of: Mapping[str, Amount]  # what costs the same whatever the architecture: the same code does it
+    column: str  # the column of the points with the measurement
+    of: Mapping[str, Amount]  # units with one cost for all architectures, because the same code does the work
     uses: Callable[[str], bool]
-    own: Mapping[str, Amount] = field(default_factory=dict)  # what costs each architecture something else
+    own: Mapping[str, Amount] = field(default_factory=dict)  # units with a cost for each architecture
 
     def names(self, architectures: Sequence[str]) -> tuple[str, ...]:
         return (*self.of, *(f"{name} ({arch})" for arch in architectures for name in self.own))
 
     def amounts(self, arch: str, workload: Workload, done: Activity, architectures: Sequence[str]) -> list[float]:
-        """How much there is of each of `names`."""
+        """The amount of each unit in `names`."""
         own = [amount(workload, done) for amount in self.own.values()]
         none = [0.0] * len(own)
         of_each = [each for name in architectures for each in (own if name == arch else none)]
@@ -84,7 +84,7 @@ REDIS_MEMORY = Component(
     uses=uses_redis,
 )
 KAFKA_MEMORY = Component(
-    name="kafka memory",  # a heap of fixed size, whatever the load
+    name="kafka memory",  # the heap has a fixed size
     column="kafka_bytes",
     of={"broker": lambda *_: 1.0},
     uses=uses_kafka,

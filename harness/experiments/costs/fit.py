@@ -1,7 +1,7 @@
-"""Unit costs: what one of each costs, fitted from measured runs; and sums of them, with intervals.
+"""Fit unit costs to measured runs, and predict sums of them with intervals.
 
-Each unit cost is at least zero and is fitted by least squares on relative errors (an error of a tenth counts alike in a
-small run and in a large one). Intervals come from refitting on resampled runs, with the residuals put back on top.
+Each unit cost is at least zero. The fit minimises the squares of relative errors, so an error of a tenth counts the
+same in a small run as in a large one. Intervals come from refits on resampled runs, with the residuals added back.
 Source: Efron and Tibshirani, An Introduction to the Bootstrap, ch. 9 (pairs, and residuals).
 """
 
@@ -21,7 +21,7 @@ CONFIDENCE = 0.90
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """What is predicted, and between which two values 90 of 100 such predictions should come true."""
+    """A prediction and its 90 % interval: 90 of 100 true values should lie between `low` and `high`."""
 
     value: float
     low: float
@@ -29,12 +29,12 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class UnitCosts(msgspec.Struct, frozen=True, kw_only=True):
-    """What one of each costs, and what it would by each of the resampled fits."""
+    """The cost of one unit of each kind, with the costs from each resampled fit."""
 
     names: tuple[str, ...]
     costs: tuple[float, ...]
     draws: list[list[float]]
-    residuals: list[float]  # relative, of the runs it was fitted on
+    residuals: list[float]  # the relative residuals of the fitted runs
 
     def predict(self, amounts: Sequence[float]) -> Prediction:
         noise = np.random.default_rng(DRAWS).choice(np.array(self.residuals), size=len(self.draws))
@@ -44,7 +44,7 @@ class UnitCosts(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A value, and what the resampled fits would have said: predictions add up draw by draw."""
+    """A predicted value, with the value of each resampled fit. Predictions add up draw by draw."""
 
     value: float
     draws: Floats
@@ -62,13 +62,13 @@ NOTHING = Prediction(0.0, np.zeros(DRAWS))
 
 
 def fit_units(names: tuple[str, ...], amounts: Floats, values: Floats) -> UnitCosts:
-    """From runs: how much there was of each, a row a run, and what it cost. Raises ValueError with too few of them."""
+    """Fit unit costs. `amounts` has a row per run, a column per unit. Raises ValueError if there are too few runs."""
     if len(values) <= len(names):
         raise ValueError(f"{len(values)} runs are too few for {len(names)} unit costs")
     ones = np.ones(len(values))
     relative = amounts / values[:, None]
     costs, _ = nnls(relative, ones)
-    random = np.random.default_rng(len(values))  # the same draws every time: a fit made again says the same
+    random = np.random.default_rng(len(values))  # a fixed seed, so that the same runs give the same fit
     draws = [nnls(relative[random.integers(0, len(values), len(values))], ones)[0].tolist() for _ in range(DRAWS)]
     freedom = np.sqrt(len(values) / (len(values) - np.count_nonzero(costs)))
     residuals = (values / (amounts @ costs) - 1) * freedom

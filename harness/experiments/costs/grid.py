@@ -1,4 +1,4 @@
-"""The runs that unit costs are fitted to, and others that they are checked on."""
+"""The runs that unit costs are fitted to, and the runs held out to validate the predictions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Shape(NamedTuple):
     payload_bytes: int = 100
 
 
-# From big rooms to small ones, from few gateways to many, from quiet to busy: no two quantities grow together.
+# Big and small rooms, few and many gateways, low and high rates. No two of these quantities grow together.
 SHAPES = {
     FITTED: (
         Shape(2, 1, 100, 20),
@@ -57,28 +57,28 @@ SHAPES = {
 
 
 class CostsPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of everything. Nothing here measures latency, so a short warm-up is enough once the JVM is warm."""
+    """The plan of a study. It does not measure latency, so short warm-ups are enough once the JVM is warm."""
 
     rounds: int = 1
     duration_s: float = 8.0
     warmup_s: float = 2.0
     jvm_warmup_s: float = 45.0
     seed: int = 1
-    command: tuple[str, ...] = ()  # that asked for it
+    command: tuple[str, ...] = ()  # the command line of the study
 
 
 def plan(effort: CostsPlan, folder: Path) -> list[PlannedRun]:
-    """All runs; raises UsageError if one cannot be."""
+    """All runs of the study; raises UsageError if one is not valid."""
     in_range("--rounds", effort.rounds, 1, ROUNDS_MAX)
     in_range("--jvm-warmup", effort.jvm_warmup_s, 0, DURATION_MAX_S, duration_text)
     return validated([PlannedRun(name, settings) for name, settings in _runs(effort, folder)])
 
 
 def _runs(effort: CostsPlan, folder: Path) -> Iterator[tuple[str, RunSettings]]:
-    # A cold broker takes twice the CPU for the same work: it is warmed up by a run of which nothing is kept.
+    # A cold broker takes twice the CPU for the same work, so a run that is not used for the fit warms it up.
     measured = [name for name in candidates() if has_unit_costs(name)]
     cold = _settings(next(filter(uses_kafka, measured)), Shape(2, 40, 5, 1000), effort, 0, folder / "runs" / WARM_UP)
-    yield "warming the broker up", msgspec.structs.replace(cold, duration_s=max(1.0, effort.jvm_warmup_s))
+    yield "warming up the broker", msgspec.structs.replace(cold, duration_s=max(1.0, effort.jvm_warmup_s))
     for number in range(effort.rounds):
         for place, (kind, shape) in enumerate(_in_turns()):
             for arch in in_turn(measured, place + number):
@@ -87,7 +87,7 @@ def _runs(effort: CostsPlan, folder: Path) -> Iterator[tuple[str, RunSettings]]:
 
 
 def _in_turns() -> Iterator[tuple[str, Shape]]:
-    """One that is held out after every two: a machine that changes while it works changes for both."""
+    """The shapes, one held out after every two fitted, so that a change of the machine affects both kinds."""
     held_out = iter(SHAPES[HELD_OUT])
     for place, shape in enumerate(SHAPES[FITTED]):
         yield FITTED, shape

@@ -1,4 +1,4 @@
-"""What a workload will cost, by unit costs of every part fitted from measured runs."""
+"""Predict the cost of a workload from unit costs that are fitted to measured runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from harness.experiments.costs.workload import Activity, Transfers, Workload, ac
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """How messages that come close together share their way, by architecture. Both from 1 up, in a straight line."""
+    """How many messages share a write, and records a request, by architecture. Both grow linearly from 1."""
 
-    write_s: Mapping[str, float]  # a write carries 1 + write_s * (messages a second of its room)
-    request_s: Mapping[str, float]  # a request carries 1 + request_s * (records a second of its producer)
+    write_s: Mapping[str, float]  # a write carries 1 + write_s * (messages per second of its room)
+    request_s: Mapping[str, float]  # a request carries 1 + request_s * (records per second of its producer)
 
     def activity(self, arch: str, workload: Workload) -> Activity:
         records_per_s = workload.rate_per_s * Transfers.of(arch, workload.gateways, workload.spread).records
@@ -33,9 +33,9 @@ class Sharing:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`predict` what a part does; `points` are the runs it was fitted on."""
+    """Predicts the cost of each component. `points` are the runs that it was fitted to."""
 
-    units: Mapping[str, UnitCosts]  # by part
+    units: Mapping[str, UnitCosts]  # by the name of the component
     sharing: Sharing
     points: pd.DataFrame
 
@@ -47,7 +47,7 @@ class Model:
         return self.units[part.name].predict(part.amounts(arch, workload, done, users))
 
     def predict_all(self, parts: Iterable[Component], arch: str, workload: Workload) -> Prediction:
-        """Of these parts together."""
+        """The sum of the predictions for these components."""
         return sum((self.predict(part, arch, workload) for part in parts), NOTHING)
 
     @property
@@ -56,7 +56,7 @@ class Model:
 
 
 def fit(points: pd.DataFrame) -> Model:
-    """From a row a run, as harness.experiments.costs.observations makes them. Raises ValueError with too few to fit."""
+    """Fit a model to the points of harness.experiments.costs.observations. Raises ValueError if there are too few."""
     names = sorted(points["arch"].unique())
     sharing = Sharing(
         write_s={arch: _slope(*_of(points, arch, "room_rate_per_s", "frames_per_write")) for arch in names},
@@ -76,7 +76,7 @@ def fit(points: pd.DataFrame) -> Model:
 
 
 def workload_of(run: pd.Series[Any]) -> Workload:
-    """A run's workload, as it was: its spread too."""
+    """The workload of a measured run, with its actual spread."""
     gateways, per_room = int(run["gateways"]), float(run["members"] / run["rooms"])
     return Workload(
         rooms=int(run["rooms"]),
@@ -84,12 +84,12 @@ def workload_of(run: pd.Series[Any]) -> Workload:
         rate_per_s=float(run["publishes_per_s"]),
         payload_bytes=int(run["payload_bytes"]),
         gateways=gateways,
-        spread=min(float(gateways), per_room),  # neighbours in a room sit on different gateways
+        spread=min(float(gateways), per_room),  # successive members of a room connect to different gateways
     )
 
 
 def _measured(run: pd.Series[Any]) -> tuple[Workload, Activity]:
-    """What a run did, with what it measured of sharing."""
+    """The workload and the activity of a run, with the measured sharing of writes and requests."""
     workload = workload_of(run)
     records_per_request = run["records_per_request"]
     return workload, activity(
@@ -106,7 +106,7 @@ def _of(points: pd.DataFrame, arch: str, *columns: str) -> list[Floats]:
 
 
 def _slope(xs: Floats, ys: Floats) -> float:
-    """Of y = 1 + b x, by least squares on relative errors; at least zero."""
+    """The slope b of y = 1 + b x, by least squares on relative errors, or zero if it would be negative."""
     weights = xs / ys
     total = float(np.dot(weights, weights))
     return max(0.0, float(np.dot(weights, (ys - 1) / ys)) / total) if total else 0.0

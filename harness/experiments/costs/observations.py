@@ -1,4 +1,4 @@
-"""Measured runs as the points that unit costs are fitted to, and checked on."""
+"""Measured runs as the points that unit costs are fitted to and validated with."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from harness.results.frames import read_records, runs_of
 
 
 def read_points(folders: Sequence[Path]) -> pd.DataFrame:
-    """A row for each run that is complete, lost nothing, and is of an architecture that uses Kafka and Redis alone.
+    """One row for each complete run without losses, of an architecture that uses no backends but Kafka and Redis.
 
-    Columns: those of Frames.runs, and per second what each part of the system took. Raises UsageError if none is left.
+    Columns: those of Frames.runs, and what each part of the system used per second. Raises UsageError without rows.
     """
     runs = runs_of(read_records(folders))
-    told = runs["cores_gateway"].notna() & runs["frames_per_write"].notna()
-    runs = runs[(runs["status"] == "complete") & (runs["lost"] == 0) & runs["arch"].map(has_unit_costs) & told]
+    measured = runs["cores_gateway"].notna() & runs["frames_per_write"].notna()
+    runs = runs[(runs["status"] == "complete") & (runs["lost"] == 0) & runs["arch"].map(has_unit_costs) & measured]
     if runs.empty:
         names = ", ".join(str(folder) for folder in folders)
-        raise UsageError(f"no run in {names} tells what gateways and brokers cost; make some with: chatbench costs")
+        raise UsageError(
+            f"no run in {names} has measured the cost of gateways and brokers; make some with: chatbench costs"
+        )
     messages, deliveries, payload = runs["publishes_per_s"], runs["deliveries_per_s"], runs["payload_bytes"]
     records = runs["kafka_records_per_message"]
     spread = runs.apply(lambda run: workload_of(run).spread, axis=1)

@@ -1,4 +1,4 @@
-"""How many gateways a chat needs under an architecture, or why no number of them is enough."""
+"""How many gateways a chat needs with an architecture, or why no number of gateways is enough."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from harness.experiments.costs.components import GATEWAY_CPU
 from harness.experiments.costs.model import Model
 from harness.experiments.costs.workload import Workload, random_spread
 
-# As long as a gateway's loop is busy for less than this, its tick stays short: see harness.gateway.adaptive_tick.
+# The tick of a gateway stays short while its event loop is busy for less than this: see harness.gateway.adaptive_tick.
 GATEWAY_CORES_MAX = 0.5
-MEMBERS_PER_GATEWAY_MAX = 10_000  # as many as were measured on one
+MEMBERS_PER_GATEWAY_MAX = 10_000  # the most that were measured on one gateway
 GATEWAYS_MIN = 2
 GATEWAYS_MAX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class ChatSize:
-    """What is asked about: equal rooms, and what is said in all of them together."""
+    """The chat to be sized: equal rooms, and the rate of messages in all of them together."""
 
     rooms: int
     members_per_room: float
@@ -31,11 +31,11 @@ class ChatSize:
 
     @property
     def bytes_to_members_per_s(self) -> float:
-        """Of payloads alone."""
+        """Bytes of payloads alone, without any overhead."""
         return self.rate_per_s * self.members_per_room * self.payload_bytes
 
     def on(self, gateways: int) -> Workload:
-        """With members on any of so many gateways."""
+        """The workload with members spread at random over this number of gateways."""
         return Workload(
             rooms=self.rooms,
             members_per_room=self.members_per_room,
@@ -47,28 +47,28 @@ class ChatSize:
 
 
 class Impossible(Exception):
-    """No number of gateways is enough; the text says why."""
+    """No number of gateways is enough. The text says why."""
 
 
 def bytes_from_a_gateway_per_s(points: pd.DataFrame) -> float:
-    """The most that one gateway of these runs wrote to its members, of payloads alone."""
+    """The highest rate of payload bytes that a gateway of these runs wrote to its members."""
     deliveries = points["publishes_per_s"] * points["members"] / points["rooms"]
     return float((deliveries * points["payload_bytes"] / points["gateways"]).max())
 
 
 @dataclass(frozen=True, slots=True)
 class OneGateway:
-    """What a chat takes that is small enough for a single gateway."""
+    """The members and the predicted cores of a chat that fits on a single gateway."""
 
     members: float
     cores: float
 
 
 def on_one(model: Model, chat: ChatSize) -> OneGateway | None:
-    """The chat on a gateway of its own, where nothing has to reach another; None if one is not enough.
+    """The chat on a single gateway without a backend, or None if one gateway is not enough.
 
-    What is predicted of a gateway that also speaks with a backend is more than it takes alone. Of bytes there is no
-    more to go by than how many were measured on a gateway.
+    The prediction includes the cost of a backend's client, so it is an upper bound. The limit on bytes is the most that
+    was measured on one gateway.
     """
     members = chat.rooms * chat.members_per_room
     cores = min(model.predict(GATEWAY_CPU, arch, chat.on(1)).value for arch in model.architectures) / 1e6
@@ -81,7 +81,7 @@ def on_one(model: Model, chat: ChatSize) -> OneGateway | None:
 
 
 def sized(model: Model, arch: str, chat: ChatSize) -> Workload:
-    """The chat on as many gateways as it needs. Raises Impossible."""
+    """The workload of the chat on as many gateways as it needs. Raises Impossible."""
     if load_candidate(arch).rooms_have_owners:
         _check_a_room_fits(model, arch, chat)
     gateways = max(GATEWAYS_MIN, math.ceil(chat.rooms * chat.members_per_room / MEMBERS_PER_GATEWAY_MAX))
@@ -95,11 +95,11 @@ def sized(model: Model, arch: str, chat: ChatSize) -> Workload:
 
 
 def _check_a_room_fits(model: Model, arch: str, chat: ChatSize) -> None:
-    """A room lives on one gateway."""
+    """Raise Impossible if a room, which must be on one gateway, is too large for it."""
     alone = ChatSize(1, chat.members_per_room, chat.rate_per_s / chat.rooms, chat.payload_bytes)
     cores = model.predict(GATEWAY_CPU, arch, alone.on(1)).value / 1e6
     if cores > GATEWAY_CORES_MAX or chat.members_per_room > MEMBERS_PER_GATEWAY_MAX:
         raise Impossible(
-            f"a room lives on one gateway, and one of {chat.members_per_room:,.0f} members with "
-            f"{figure_text(alone.rate_per_s)} messages/s would take {figure_text(cores)} cores of it"
+            f"all of a room must be on one gateway, and a room of {chat.members_per_room:,.0f} members with "
+            f"{figure_text(alone.rate_per_s)} messages/s would take {figure_text(cores)} cores there"
         )

@@ -1,4 +1,4 @@
-"""`chatbench costs`: measure the grid, fit unit costs, check them on runs that were held out, and write it down."""
+"""`chatbench costs`: measure the grid, fit unit costs, and validate them with the runs held out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.core import settings as config
 from harness.core.errors import UsageError
 from harness.core.progress import CampaignProgress
 from harness.experiments.claims.durability import read_history
-from harness.experiments.claims.study import resume as asked_of_claims
+from harness.experiments.claims.study import resume as resume_claims
 from harness.experiments.costs import shipped
 from harness.experiments.costs.advice import Knowledge
 from harness.experiments.costs.grid import FITTED, HELD_OUT, CostsPlan, plan
@@ -25,7 +25,7 @@ ASKED = "costs.json"
 
 
 def begin(effort: CostsPlan, out: str) -> Path:
-    """Make the folder of a new study; raises UsageError if it cannot be run as asked."""
+    """Make the folder of a new study; raises UsageError if the plan is not valid."""
     plan(effort, Path())
     folder = new_folder(config.make_out_dir(out), "costs")
     note(folder, ASKED, effort)
@@ -33,12 +33,12 @@ def begin(effort: CostsPlan, out: str) -> Path:
 
 
 def resume(folder: Path) -> CostsPlan:
-    """What is to be measured in that folder; raises UsageError if `chatbench costs` did not make it."""
+    """The plan of the study in that folder; raises UsageError if `chatbench costs` did not make it."""
     return read_again(folder, ASKED, CostsPlan, "costs")
 
 
 def steps(effort: CostsPlan, folder: Path) -> int:
-    """How many runs there are."""
+    """The number of runs."""
     return len(plan(effort, folder))
 
 
@@ -48,20 +48,22 @@ def run_study(effort: CostsPlan, folder: Path, progress: CampaignProgress) -> No
 
 
 def fit_and_check(folder: Path) -> tuple[Model, pd.DataFrame]:
-    """From the records of a study; and what was predicted of those held out. Raises UsageError if there are too few."""
+    """The model fitted to a study's runs, and its predictions for those held out. Raises UsageError if too few."""
     if not (folder / "runs" / FITTED).is_dir():
-        raise UsageError(f"{folder} is no folder that `chatbench costs` made; name one, or make it: chatbench costs")
+        raise UsageError(
+            f"{folder} is not a folder that `chatbench costs` made; name one, or make one with: chatbench costs"
+        )
     try:
         model = fit(read_points([folder / "runs" / FITTED]))
     except ValueError as problem:
         raise UsageError(
-            f"{folder} has too few runs to fit unit costs to ({problem}); make more: chatbench costs"
+            f"{folder} has too few runs to fit unit costs to ({problem}); make more with: chatbench costs"
         ) from problem
     return model, held_out(model, read_points([folder / "runs" / HELD_OUT]))
 
 
 def read_knowledge(costs: Path | None = None, claims: Path | None = None) -> Knowledge:
-    """What advice is drawn from: folders of `chatbench costs` and of `chatbench claims`, or what chatbench ships.
+    """The data behind advice: from folders of `chatbench costs` and `chatbench claims`, or what chatbench ships.
 
     Raises UsageError.
     """
@@ -74,12 +76,12 @@ def read_knowledge(costs: Path | None = None, claims: Path | None = None) -> Kno
 
 
 def read_readable(claims: Path) -> dict[str, bool]:
-    """Whether everything that was acked could be read after a restart, by architecture. Raises UsageError."""
-    asked_of_claims(claims)
+    """Whether every acked message could be read after a restart, by architecture. Raises UsageError."""
+    resume_claims(claims)  # raises UsageError if the folder is not a study of claims
     readable = read_history(claims)
     if not readable:
         raise UsageError(
-            f"{claims} does not tell what can be read later, which C7 and C8 ask; "
-            "name another folder, or make one: chatbench claims --claim C7"
+            f"{claims} has not measured what can be read after a restart, which C7 and C8 test; "
+            "name another folder, or make one with: chatbench claims --claim C7"
         )
     return {each.arch: each.readable == each.acked for each in readable}

@@ -1,4 +1,4 @@
-"""How good the predictions are: on runs that were not fitted, and were predicted from their workload alone."""
+"""The accuracy of predictions for runs that were held out of the fit, from their workload alone."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ ERROR_ASKED = 0.15
 
 
 class HeldOutAccuracy(msgspec.Struct, frozen=True, kw_only=True):
-    """How far predictions of one quantity were off, as a share of what was measured."""
+    """The errors of the predictions of one quantity, relative to the measurements."""
 
     what: str
     runs: int
     median_error: float
     worst_error: float
-    within: float  # share of the runs whose measurement lay within the 90 % interval
+    within: float  # the share of runs whose measurement was within the 90 % interval
 
 
 def held_out(model: Model, points: pd.DataFrame) -> pd.DataFrame:
-    """A row for each run and quantity: `arch`, `what`, `predicted`, `low`, `high`, `measured`, `error` (relative)."""
+    """One row for each run and quantity: `arch`, `what`, `predicted`, `low`, `high`, `measured`, `error` (relative)."""
     rows = []
     for _, run in points.iterrows():
         arch, workload = str(run["arch"]), workload_of(run)
@@ -56,7 +56,7 @@ def held_out(model: Model, points: pd.DataFrame) -> pd.DataFrame:
 
 
 def summed_up(checked: pd.DataFrame) -> list[HeldOutAccuracy]:
-    """A row for each quantity, the whole first."""
+    """The accuracy for each quantity, the total CPU first."""
     return [
         HeldOutAccuracy(
             what=what,

@@ -1,4 +1,4 @@
-"""What a workload makes every part of an architecture do in a second. Counted from its route, not measured."""
+"""What each part of the system does per second under a workload, counted from the architecture's route."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.core.registry import architecture_names, load_candidate
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A chat of equal rooms on some gateways. `spread`: on how many of them a room's members are, on average."""
+    """A chat of equal rooms. `spread` is the mean number of gateways that have members of a room."""
 
     rooms: int
     members_per_room: float
@@ -31,21 +31,24 @@ class Workload:
 
 
 def random_spread(members_per_room: float, gateways: int) -> float:
-    """On how many gateways a room's members are, if each is on any gateway: occupied bins of balls thrown at random."""
+    """The mean number of gateways with members of a room, if each member is on a random gateway.
+
+    This is the expected number of occupied bins when balls are thrown at random.
+    """
     return gateways * (1 - float((1 - 1 / gateways) ** members_per_room))
 
 
 class Transfers(NamedTuple):
-    """How often a message is written and read on its route, on average; each is the number of arrows of that kind."""
+    """The mean number of transfers of each kind on a message's route."""
 
     records: float  # appended to Kafka
     fetches: float  # records that gateways read from Kafka
     commands: float  # published to Redis
-    copies: float  # that reach a gateway to be delivered there, wanted or not
+    copies: float  # messages that reach a gateway, whether or not it has members of the room
 
     @classmethod
     def of(cls, arch: str, gateways: float, spread: float) -> Transfers:
-        """With so many gateways, and members of the room on `spread` of them on average."""
+        """The transfers with this number of gateways, of which `spread` have members of the room on average."""
         fixed, per_gateway, per_listening = _terms(arch)
         terms = zip(fixed, per_gateway, per_listening, strict=True)
         return cls(*(one + gateways * each + spread * listening for one, each, listening in terms))
@@ -53,9 +56,9 @@ class Transfers(NamedTuple):
 
 @cache
 def _terms(arch: str) -> tuple[Transfers, Transfers, Transfers]:
-    """What a message takes in any case, for each gateway, and for each one with members of the room.
+    """The fixed transfers of a message, those for each gateway, and those for each gateway with members of the room.
 
-    Routes are linear in both numbers (a test asserts it of each), so that three small ones tell all of them.
+    Routes are linear in both numbers (a test checks this for each architecture), so three small routes determine all.
     """
     one, more, wider = _counted(arch, 2, 1), _counted(arch, 3, 1), _counted(arch, 3, 2)
     per_gateway = Transfers(*(b - a for a, b in zip(one, more, strict=True)))
@@ -71,7 +74,7 @@ def _counted(arch: str, gateways: int, listening: int) -> Transfers:
 
 
 def has_unit_costs(arch: str) -> bool:
-    """Whether unit costs are known of everything that it uses: of Kafka and Redis, and not yet of other backends."""
+    """Whether the model covers all backends of the architecture. It covers Kafka and Redis, and no others yet."""
     return (
         arch in architecture_names() and (requires := load_candidate(arch).requires).any_backend and not requires.nats
     )
@@ -87,20 +90,20 @@ def uses_redis(arch: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What happens in a second."""
+    """What happens per second."""
 
     messages: float
     deliveries: float
-    writes: float  # to members: each carries some of a room's messages
+    writes: float  # to members; each carries one or more messages of a room
     copies: float
     records: float
-    requests: float  # produce requests: each carries some records
+    requests: float  # produce requests; each carries one or more records
     fetches: float
     commands: float
 
 
 def activity(arch: str, workload: Workload, frames_per_write: float, records_per_request: float) -> Activity:
-    """The last two are how well messages that come close together share a write, and records a request."""
+    """What happens per second, given how many messages share a write, and how many records share a request."""
     each, rate_per_s = Transfers.of(arch, workload.gateways, workload.spread), workload.rate_per_s
     deliveries = rate_per_s * workload.members_per_room
     records = rate_per_s * each.records

@@ -128,11 +128,11 @@ def test_a_folder_that_no_study_made_is_refused_by_name(command: str, tmp_path: 
         answer = chatbench(*arguments)
         assert answer.exit_code == 2
         assert str(tmp_path) in answer.stderr
-        assert f"is no folder that `chatbench {command}` made" in answer.stderr
+        assert f"is not a folder that `chatbench {command}` made" in answer.stderr
 
 
 def test_claims_that_tell_nothing_of_what_can_be_read_later_are_no_ground_for_advice(tmp_path: Path) -> None:
     (tmp_path / "claims.json").write_text('{"claims": ["C1"]}')
     answer = chatbench("advise", "--rooms", "10", "--members-per-room", "5", "--rate", "10", "--claims", tmp_path)
     assert answer.exit_code == 2
-    assert f"{tmp_path} does not tell what can be read later" in answer.stderr
+    assert f"{tmp_path} has not measured what can be read after a restart" in answer.stderr

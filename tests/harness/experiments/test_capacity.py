@@ -112,7 +112,7 @@ def test_members_who_were_cut_off_are_no_capacity() -> None:
     for disconnects, why in ((12, "; 2 connections broke"), (10, ""), (3, "")):  # who reads slowly knows it late
         cut_off = replace(SUMMARY, disconnects=disconnects, gateway_counts={"cut_off_slow": 10})
         judged = judge_attempt(cut_off, SETTINGS, Objective(), "r")
-        assert (judged.held, judged.why) == (False, f"10 members were cut off, as they read too slowly{why}")
+        assert (judged.held, judged.why) == (False, f"10 members were disconnected because they read too slowly{why}")
     assert judge_attempt(SUMMARY, SETTINGS, Objective(), "r").held
 
 
@@ -150,7 +150,7 @@ def test_confidence_grows_with_the_runs_that_held() -> None:
         ({"latency_ms": LatencyMs(p99=250.0)}, "p99 was 250 ms"),
         ({"lost": 3}, "3 deliveries were lost"),
         ({"driver": DriverVerdict(valid=False, why="it was late")}, "the driver was not valid"),
-        ({"delivered": 0}, "nothing was delivered"),
+        ({"delivered": 0}, "no message was delivered"),
         (
             {"neither": 500, "expected": 500, "sent": 10},
             "0 of 10 messages (0.0%) were not taken; 500 deliveries (50.0%) were owed to nobody",
@@ -220,7 +220,7 @@ def test_what_broke_with_a_valid_driver_has_that_capacity() -> None:
 def test_where_the_driver_was_in_the_way_at_every_rate_nothing_is_told_of_the_architecture() -> None:
     (line,) = capacity_lines(found_with(replace(LATE, rate_per_s=1.0), processes=2))
     assert line.plain == (
-        "not told: even at 1 messages/s the driver was in the way (the driver was not valid); "
+        "not told: even at 1 messages/s the driver was the bottleneck (the driver was not valid); "
         "try fewer --members, or --processes 4"
     )
 

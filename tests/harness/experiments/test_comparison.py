@@ -65,7 +65,7 @@ def test_the_plan_survives_in_the_folder(tmp_path: Path) -> None:
 def test_a_folder_without_a_plan_cannot_be_resumed(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "campaign.json").write_text(text)
-    with pytest.raises(UsageError, match="is no folder that `chatbench compare` made"):
+    with pytest.raises(UsageError, match="is not a folder that `chatbench compare` made"):
         campaigns.resume(tmp_path)
 
 

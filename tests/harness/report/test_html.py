@@ -34,7 +34,7 @@ def test_the_verdict_comes_before_every_figure(page: Path) -> None:
 def test_it_says_how_to_make_it_again_with_settings_and_machine(page: Path) -> None:
     text = page.read_text()
     for part in (
-        "How to make this again",
+        "How to reproduce this",
         "payload bytes",
         "cores",
         "confluent-kafka",
@@ -104,7 +104,7 @@ def test_it_says_one_machine_only_of_what_was_on_one(page: Path, tmp_path: Path)
     write_record(tmp_path, "redis", settings={"gateways_at": ("ws://192.168.1.20:9001",), "expect_workers": 2})
     text = Path(write_report([tmp_path], tmp_path).page).read_text()
     assert "one machine" not in text
-    assert "2 runs conducted from " in text
+    assert "2 runs controlled from " in text
     for part in (
         "Kafka at 192.168.1.5:9092",
         "the gateways at ws://192.168.1.20:9001 and what they use",

@@ -116,7 +116,7 @@ def test_what_broke_is_said_before_the_table_and_what_could_not_be_told_is_count
     broken, untold = msgspec.structs.replace(other, held=False), msgspec.structs.replace(rest[0], held=None)
     found = msgspec.structs.replace(matrix(), cells=[held, broken, untold])
     assert faults_lines(found) == [
-        "1 of 2 promises to survive a fault held, and of 1 the runs could not tell.",
+        "1 of 2 promises to survive a fault held; for 1 more the runs could not tell.",
         f"BROKEN: {broken.arch} under {broken.fault}.",
     ]
 
@@ -141,6 +141,8 @@ def test_what_is_in_no_other_figure_is_shown_with_its_share_and_said_when_it_is_
     text = printed(silenced)
     assert "390 = 32.50%" in text
     assert "890 = 10.01%" in text
-    (line,) = [line for line in verdict_lines(silenced) if line.startswith("more than a quarter")]
+    (line,) = [
+        line for line in verdict_lines(silenced) if line.startswith("these figures leave out more than a quarter")
+    ]
     assert "390 of 1,200 messages (32.5%) were not taken" in line
     assert verdict_lines(SUMMARY) == []

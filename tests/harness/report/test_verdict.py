@@ -46,7 +46,10 @@ def test_an_ack_that_does_not_last_is_said_with_the_best_that_does(tmp_path: Pat
     rounds(tmp_path, plan1=[40, 44], plan2=[30, 32], redis=[10, 11])
     verdict = verdict_on(tmp_path)
     assert verdict.choice == "redis"
-    assert "An ack of redis does not outlive the backend. If it must: plan2, because it costs" in verdict.because[-1]
+    durable = (
+        "With redis, an acked message does not survive a restart of the backend. If it must: plan2, because it costs"
+    )
+    assert durable in verdict.because[-1]
 
 
 @pytest.mark.parametrize(

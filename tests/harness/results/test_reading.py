@@ -58,7 +58,7 @@ def test_seconds_that_are_none_are_told_with_their_file(tmp_path: Path, content:
 def test_of_seconds_that_were_cut_the_others_are_read(tmp_path: Path, cut: bytes) -> None:
     read, (told,) = seconds_of(HEAD + ROW + cut, tmp_path)
     assert read == [0]
-    assert "1 of its lines is cut, or no figures" in told
+    assert "1 of its lines is incomplete or not numeric" in told
 
 
 def test_seconds_as_a_run_writes_them_are_all_read(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_histogram_that_is_none_is_told_with_its_file(tmp_path: Path, content:
     told: list[str] = []
     assert read_histogram(file, leaving_out(told)) is None
     assert told[0].startswith(f"left out: {file} cannot be read (it is not an HDR histogram")
-    with pytest.raises(UsageError, match="move the record away or mend it"):
+    with pytest.raises(UsageError, match="move the record away or repair it"):
         read_histogram(file, refuse)
 
 

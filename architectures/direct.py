@@ -2,8 +2,8 @@
 
     member -> gateway -> the gateway's own members
 
-There is one gateway and nothing behind it, so what remains is the cost of the gateway and of the driver: the
-floor under every other architecture.
+There is one gateway and no backend, so the only cost is that of the gateway and of the driver. No other architecture
+can cost less.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ class Direct(Architecture):
         self._deliver([Delivery(room, payload)])
 
     async def join(self, room: str) -> None:
-        """Nothing to do: every message of the room passes through this gateway already."""
+        """Do nothing: every message of the room passes through this gateway already."""
 
     async def leave(self, room: str) -> None:
-        """Nothing to do, as in join."""
+        """Do nothing; see join."""
 
     def owner(self, room: str) -> int | None:
         return None
 
     async def close(self) -> None:
-        """Nothing was buffered."""
+        """Do nothing: there are no connections and no waiting messages."""

@@ -1,13 +1,13 @@
-"""kafka-broadcast: one record a message, and a consumer group of its own for every gateway.
+"""kafka-broadcast: one record per message, and one consumer group per gateway.
 
     member -> gateway -> partition of the room -> gateway 0 -> its members
                                                -> gateway 1 -> its members
                                                -> ...
 
-What the design note missed. A consumer group splits the records among its members (see naive.py), but each *group* gets
-all of them: with one group per gateway everybody hears everything, wherever they are connected, as with plan1, and
-each message is written once, as with plan2. What is left of plan1's price is on the way out: every gateway reads every
-message, whether or not it has members of the room.
+The design note does not consider this design. A consumer group splits the records among its members (see naive.py), but
+each *group* gets all of them. So with one group per gateway, members can connect to any gateway, as with plan1, and
+each message is written once, as with plan2. The cost that remains is reading: every gateway reads every message,
+whether or not it has members of the room.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class KafkaBroadcast(Architecture):
         self._topic = self.topology.topic("chat")
         self._partitions = partition_count(self.topology)
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
-        # The only one of its group, so it may take all partitions itself: nobody to agree with, nothing to rebalance.
+        # The only consumer of its group, so it assigns itself all partitions, without any rebalance.
         consumer = Consumer(consumer_settings(self.services, name, group=name))
         every_partition = range(self._partitions)
         self._read_up_to = await asyncio.to_thread(
@@ -96,7 +96,7 @@ class KafkaBroadcast(Architecture):
         self._history = KafkaHistory(self.services, self._topic, name)
 
     async def publish(self, room: str, payload: bytes) -> None:
-        # A room's messages share a partition, and so keep their order.
+        # All messages of a room are in one partition, which keeps their order.
         partition = partition_of(room, self._partitions)
         await self._producer.send(self._topic, (partition,), room.encode(), payload, None)
 
@@ -108,10 +108,10 @@ class KafkaBroadcast(Architecture):
         return payloads_of(await self._history.read(room, after_s, {partition: self._read_up_to[partition]}))
 
     async def join(self, room: str) -> None:
-        """Nothing to do: this gateway reads every message of every room."""
+        """Do nothing: this gateway reads every message of every room."""
 
     async def leave(self, room: str) -> None:
-        """Nothing to do, as in join: the messages keep coming and are wasted here."""
+        """Do nothing: the messages keep coming, and are wasted here."""
 
     def owner(self, room: str) -> int | None:
         return None

@@ -1,21 +1,21 @@
-"""kafka-redis: Kafka is the log, Redis the last hop.
+"""kafka-redis: Kafka is the log, and Redis is the last hop.
 
     member -> gateway -> partition of the room -> the relay that owns it -> PUBLISH room -> every gateway subscribed
                          (here it is acked)                                                 -> its members
 
-An ack means what it means with Kafka alone: the message is in the log of every in-sync replica. What Kafka is bad
-at, finding the gateways that want a room, Redis does: a channel per room, subscribed to where the room has members.
-So any gateway may serve any room, with one record a message.
+An ack means the same as with Kafka alone: the message is in the log of every in-sync replica. Redis does what Kafka is
+bad at, which is to find the gateways that need a room: there is a channel per room, and a gateway subscribes to it
+while it has members of the room. So any gateway can serve any room, with one record per message.
 
-Between the two stands a relay in every gateway. The relays are one consumer group, so each partition is relayed by
-one of them, in order. A relay stores its position only after Redis has taken the batch; whoever takes over after a
-crash resumes there and publishes some messages again. Each carries its offset, and a room's offsets only grow, so
-a gateway recognises what it has heard already.
+Every gateway contains a relay between the two. All relays are one consumer group, so each partition is relayed by one
+of them, in order. A relay stores its offset only after Redis has accepted the batch. After a crash, the next owner of
+the partition resumes at that offset and publishes some messages again. Each message carries its offset, and the offsets
+of a room only grow, so a gateway recognises the messages that it has already heard.
 
-That Redis has taken a message does not mean that every gateway has it: what it had not passed on is gone when it dies,
-or when it closes the connection of a gateway that does not read fast enough. So every gateway knows up to where it has
-heard each partition, which the relays tell twice a second, and when it listens again it reads what it missed from Kafka
-(see kafka_missed.py).
+A message that Redis has accepted may not reach every gateway: if Redis dies, or closes the connection of a gateway that
+reads too slowly, the messages that it had not passed on are lost. So the relays announce their offsets twice a second,
+every gateway knows up to which offset it has heard each partition, and after a reconnect it reads what it missed from
+Kafka (see kafka_missed.py).
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ from architectures.interface import (
 )
 from architectures.routes import Arrow, Route, Scene
 
-OFFSET = struct.Struct(">Q")  # before each payload on its way through Redis
-POSITION = struct.Struct(">IQ")  # a partition, and up to where it has been relayed
+OFFSET = struct.Struct(">Q")  # precedes each payload in Redis
+POSITION = struct.Struct(">IQ")  # a partition, and the offset before which everything has been relayed
 COMMIT_EVERY_MS = 500
 GROUP_TIMEOUT_S = 30.0
 REDIS_RETRY_S = 0.05
@@ -128,9 +128,7 @@ class KafkaRedis(Architecture):
 
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
         self._closing = False
-        self._published_up_to: dict[
-            int, int
-        ] = {}  # by partition: up to where this relay has published since it last said so
+        self._published_up_to: dict[int, int] = {}  # by partition: the next offset, since the last announcement
         self._announced_s = 0.0
         self._producer = await AckedProducer.to(self.services, self._topic, name, failed, acks_of(self.topology))
         self._pipeline = Pipeline(Link(RedisAddress.parse(redis_url)))
@@ -146,7 +144,7 @@ class KafkaRedis(Architecture):
             {
                 **consumer_settings(self.services, name, group=f"{self.topology.run_id}-relays"),
                 **group_settings(),
-                # What is committed is only what the relay has stored, after the hand-over; and when it leaves, too.
+                # Commit only offsets that the relay has stored after the hand-over, regularly and when it leaves.
                 "enable.auto.commit": True,
                 "enable.auto.offset.store": False,
                 "auto.commit.interval.ms": COMMIT_EVERY_MS,
@@ -160,7 +158,7 @@ class KafkaRedis(Architecture):
         await self._producer.send(self._topic, (partition,), room.encode(), payload, None)
 
     async def _publish_batch(self, records: Sequence[Message]) -> bool:
-        """Returns when Redis has published all of them, in order; False if that was given up."""
+        """Return True when Redis has published all records in order; False if this gateway closes before that."""
         commands: list[Command] = []
         for record in records:
             room, payload = delivery_of(record)
@@ -169,13 +167,8 @@ class KafkaRedis(Architecture):
             self._published_up_to[partition] = offset + 1
         if time.monotonic() - self._announced_s > ANNOUNCE_EVERY_S:
             self._announced_s = time.monotonic()
-            commands.append(
-                (
-                    "PUBLISH",
-                    self._positions_channel,
-                    b"".join(POSITION.pack(*place) for place in self._published_up_to.items()),
-                )
-            )
+            positions = b"".join(POSITION.pack(*position) for position in self._published_up_to.items())
+            commands.append(("PUBLISH", self._positions_channel, positions))
             self._published_up_to.clear()
         while not self._closing:
             answers = await self._pipeline.execute(commands)
@@ -210,7 +203,7 @@ class KafkaRedis(Architecture):
 
     async def close(self) -> None:
         await self._producer.close()
-        self._closing = True  # what waits for a Redis that is gone need not wait any more
+        self._closing = True  # stop waiting for a Redis that is away
         await self._relay.close()
         await self._pipeline.close()
         await self._subscriber.close()
@@ -218,7 +211,7 @@ class KafkaRedis(Architecture):
 
 
 class Relay:
-    """A thread that reads a batch, waits until it is handed over, stores its position, and only then reads on."""
+    """A thread that reads a batch, waits until it is handed over, stores its offsets, and then reads the next batch."""
 
     def __init__(
         self,
@@ -235,7 +228,7 @@ class Relay:
         self._assigned = asyncio.Event()
 
     async def open(self, topic: str) -> None:
-        """Join the group; returns when it has given this relay its share, which may be nothing."""
+        """Join the group; returns when it has assigned this relay its partitions, which may be none."""
         self._consumer.subscribe([topic], on_assign=self._on_assign)
         self._thread.start()
         await asyncio.wait_for(self._assigned.wait(), GROUP_TIMEOUT_S)
@@ -250,7 +243,7 @@ class Relay:
                 records = poll_batch(self._consumer)
                 if records and asyncio.run_coroutine_threadsafe(self._hand_over(records), self._loop).result():
                     self._store_position(records)
-        except BaseException as problem:  # noqa: BLE001 - whatever ended the thread must end the gateway too
+        except BaseException as problem:  # noqa: BLE001 - a gateway must not go on without this thread
             self._loop.call_soon_threadsafe(self._failed, for_user(problem))
 
     def _store_position(self, records: Sequence[Message]) -> None:
@@ -259,12 +252,12 @@ class Relay:
             try:
                 self._consumer.store_offsets(record)
             except KafkaException as problem:
-                # The partition moved away while the batch was handed over: the next relay repeats it.
+                # The partition moved to another relay during the hand-over; that relay repeats the batch.
                 if problem.args[0].code() != KafkaError._STATE:
                     raise
 
     async def close(self) -> None:
-        """Stop after the batch in hand, commit, and leave the group."""
+        """Stop after the current batch, commit, and leave the group."""
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:

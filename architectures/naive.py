@@ -2,9 +2,9 @@
 
     member -> gateway -> any partition -> the one gateway of the group that owns it -> its members
 
-Kafka splits the records of a topic among the members of a consumer group. Each message reaches one gateway, so
-each user hears 1/gateways of the chat, in fragments. It promises nothing; it is here so that one can see that the
-checker sees the loss.
+Kafka splits the records of a topic among the members of a consumer group. Each message reaches one gateway, so each
+user hears only 1/gateways of the chat. It does not promise to reach everyone; it shows that the ledger detects the
+loss.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Naive(Architecture):
 
     @classmethod
     def route(cls, scene: Scene) -> Route:
-        # Kafka may append it to any partition; this one shows who is left out.
+        # Kafka may append the record to any partition. This choice shows that the other gateways do not get it.
         lucky = scene.listening[0]
         return through_kafka(scene, scene.sender, [lucky], [(lucky, lucky)], scene.listening)
 
@@ -82,7 +82,7 @@ class Naive(Architecture):
         consumer = Consumer(
             {
                 **consumer_settings(self.services, name, group),
-                # A record heard twice after a rebalance would hide a loss: positions are committed as they move.
+                # A record that is delivered twice after a rebalance would hide a loss, so commit offsets regularly.
                 "enable.auto.commit": True,
                 **group_settings(),
             }
@@ -98,10 +98,10 @@ class Naive(Architecture):
         self._deliver([delivery_of(record) for record in records])
 
     async def join(self, room: str) -> None:
-        """Nothing to do: what the group leaves to this gateway comes in any case."""
+        """Do nothing: the records of this gateway's partitions come in any case."""
 
     async def leave(self, room: str) -> None:
-        """Nothing to do, as in join."""
+        """Do nothing; see join."""
 
     def owner(self, room: str) -> int | None:
         return None

@@ -1,13 +1,13 @@
-"""nats: a subject per room, subscribed to where the room has members.
+"""nats: one subject per room, to which a gateway subscribes while it has members of the room.
 
     member -> gateway -> PUB room -> the NATS server -> every gateway subscribed to the room -> its members
 
-What redis does with a channel, on a server that does nothing else. Core NATS keeps nothing and confirms nothing: what
-is published while a gateway is not connected is gone. So after each batch a gateway publishes to itself, and takes
-what comes back for the server's word that it has all that went before; an ack means no more than that. A reader that
-falls behind by 64 MB, or does not read for ten seconds, is cut off by the server, and comes back without what was said
-meanwhile. Several servers that are one cluster tell each other of a subscription a moment later, so there a member who
-has just joined may miss what is said in that moment.
+This is the same design as redis, on a server that does nothing else. Core NATS stores nothing and confirms nothing, so
+messages that are published while a gateway is not connected are lost. To get an ack, a gateway publishes to itself
+after each batch: when that message comes back, the server has received the batch. An ack means no more than that. The
+server cuts off a reader that falls behind by 64 MB or does not read for ten seconds, and the reader then loses the
+messages until it is back. The servers of a cluster learn of each other's subscriptions a moment later, so a member who
+has just joined may miss messages of that moment.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Nats(Architecture):
 
     @classmethod
     def check(cls, topology: Topology) -> None:
-        """Any number of gateways will do."""
+        """Accept any topology."""
 
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:
-        """Nothing to make: a subject exists while somebody is subscribed to it."""
+        """Do nothing: a subject exists while there is a subscription to it."""
 
     async def open(
         self,
@@ -65,7 +65,7 @@ class Nats(Architecture):
         await self._nats.open()
 
     def _subject_of(self, room: str) -> str:
-        # In hex: a room's name may have spaces, dots and asterisks, which mean something in a subject.
+        # In hex, because a room's name may have spaces, dots and asterisks, which are special in a subject.
         return self._prefix + room.encode().hex()
 
     async def publish(self, room: str, payload: bytes) -> None:

@@ -1,15 +1,15 @@
-"""plan1: each message to every partition, one partition per gateway.
+"""plan1: each message is written to every partition, and each gateway reads one partition.
 
     member -> gateway -> partition 0 -> gateway 0 -> its members
                       -> partition 1 -> gateway 1 -> its members
                       -> ...
 
 A consumer group would split the records among the gateways (see naive.py). So the producer writes each message to
-*every* partition, and gateway i reads exactly partition i: everybody hears everything, wherever they are
-connected. The price is n records for one message, whether or not a gateway has members of the room.
+*every* partition, and gateway i reads exactly partition i. Members can connect to any gateway and hear everything. The
+cost is n records for each message, whether or not a gateway has members of the room.
 
-With more partitions than gateways a gateway owns several and reads each message several times: its members get
-duplicates, unless the option `dedup` drops the copies again.
+With more partitions than gateways, a gateway reads several partitions and gets each message several times. Its members
+then get duplicates, unless the option `dedup` drops the extra copies.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from architectures.interface import (
 )
 from architectures.routes import Route, Scene, through_kafka
 
-MESSAGE_ID = struct.Struct(">8sQ")  # the producer that wrote the message, and its running number
+MESSAGE_ID = struct.Struct(">8sQ")  # the producer of the message, and a running number
 
 
 class Plan1(Architecture):
@@ -71,7 +71,7 @@ class Plan1(Architecture):
             "reset:gateway-broker",
         ),
     )
-    # `dedup`: whether a gateway drops the copies of a message that come by several partitions, 1 or 0.
+    # `dedup` is 1 if a gateway drops the copies of a message that it reads from further partitions, else 0.
     options: ClassVar[Mapping[str, Option]] = {**KAFKA_OPTIONS, "dedup": 0}
     role: ClassVar[Role] = Role.CANDIDATE
     colour: ClassVar[str] = "#0072B2"
@@ -109,7 +109,7 @@ class Plan1(Architecture):
         self._dedup = self.topology.options.get("dedup", 0) == 1
         self._topic = self.topology.topic("chat")
         self._every_partition = range(partition_count(self.topology))
-        self._source = os.urandom(8)  # new at each start, so that a restarted gateway repeats no id
+        self._source = os.urandom(8)  # new at each start, so that a restarted gateway never repeats an id
         self._numbers = itertools.count(1)
         self._first_copies = FirstCopies()
 
@@ -132,19 +132,19 @@ class Plan1(Architecture):
         self._deliver([delivery_of(record) for record in records])
 
     async def history(self, room: str, after_s: float) -> Sequence[bytes]:
-        if not self._dedup:  # each of its partitions brings everything, sooner or later: one is enough
+        if not self._dedup:  # every partition contains all messages, so one is enough
             partition, end = next(iter(self._read_up_to.items()))
             return payloads_of(await self._history.read(room, after_s, {partition: end}))
-        # What was delivered is the first copy of each, from whichever partition.
+        # The first copy of each message was delivered, whichever partition it came from.
         copies = await self._history.read(room, after_s, self._read_up_to)
         first = {message_id_of(copy): copy for copy in reversed(copies)}
         return payloads_of(sorted(first.values(), key=lambda copy: (copy.timestamp()[1], message_id_of(copy))))
 
     async def join(self, room: str) -> None:
-        """Nothing to do: this gateway reads every message of every room."""
+        """Do nothing: this gateway reads every message of every room."""
 
     async def leave(self, room: str) -> None:
-        """Nothing to do, as in join: the messages keep coming and are wasted here."""
+        """Do nothing: the messages keep coming, and are wasted here."""
 
     def owner(self, room: str) -> int | None:
         return None
@@ -156,11 +156,11 @@ class Plan1(Architecture):
 
 
 class FirstCopies:
-    """Tells the first copy of a message from those that other partitions bring later.
+    """Distinguishes the first copy of a message from the copies that other partitions bring later.
 
-    Each partition holds a source's messages in the order of their numbers (idempotent producer), so a copy is new
-    exactly when its number is above all that was heard of that source: one integer a source is enough. A message
-    that not every partition took may be dropped; nobody was told that it was accepted.
+    Each partition holds a source's messages in the order of their numbers (idempotent producer). So a copy is the first
+    one exactly if its number is higher than all numbers heard from that source, and one integer per source is enough. A
+    message that is missing in some partition may be dropped; it was not acked.
     """
 
     def __init__(self) -> None:

@@ -1,16 +1,15 @@
-"""plan2: one record a message, in the partition of its room; a room lives on the gateway that owns its partition.
+"""plan2: one record per message, in the partition of its room; the gateway that owns the partition serves the room.
 
     member -> any gateway -> "your room is served by gateway 1" -> gateway 1 -> partition of the room -> gateway 1
                                                                                         -> its members
 
 A room's messages are all in one partition, and one gateway owns that partition, so each message is written once and
-read once. The price: a room's members must all be on that gateway. The note leaves open how they get there. Here,
-any gateway answers a join for a foreign room with a redirect, from a table that follows the consumer group (see
-clients/kafka_ownership.py). One huge room is one partition on one gateway, whatever there is beside it.
+read once. The cost is that all members of a room must be on that gateway. The design note does not say how they find
+it. Here, any gateway answers a join for a foreign room with a redirect, from a table that follows the consumer group
+(see clients/kafka_ownership.py). One huge room is one partition on one gateway, so more gateways do not help it.
 
-While partitions move a room is never split. The gateway that lets go refuses what is said from then on, delivers
-everything that was acked before, sends the room's members away, and only then leaves the partition to the next one,
-which reads from there on.
+While partitions move, a room is never split. The old owner refuses new messages, delivers everything that was acked,
+redirects the room's members, and only then gives the partition to the new owner, which reads on from there.
 """
 
 from __future__ import annotations
@@ -108,9 +107,9 @@ class Plan2(Architecture):
         self._topic = self.topology.topic("chat")
         self._partitions = partition_count(self.topology)
         self._rooms: dict[int, set[str]] = defaultdict(set)  # by partition: rooms with members here
-        self._publishing: Counter[int] = Counter()  # by partition: messages on their way to Kafka
-        self._read_up_to: dict[int, int] = {}  # by partition owned: the next offset to deliver
-        self._progress = asyncio.Event()  # something was acked or delivered
+        self._publishing: Counter[int] = Counter()  # by partition: messages that Kafka has not answered yet
+        self._read_up_to: dict[int, int] = {}  # by owned partition: the next offset to deliver
+        self._progress = asyncio.Event()  # set when a message was acked or delivered
 
         name = f"{self.topology.run_id}-gateway-{self.gateway}"
         consumer = Consumer(consumer_settings(self.services, name, group=name))
@@ -128,7 +127,7 @@ class Plan2(Architecture):
     def owner(self, room: str) -> int | None:
         owner = self._ownership.owner(self._partition_of(room))
         if owner is None:
-            raise Moving(f"{room!r} is between two gateways")
+            raise Moving(f"{room!r} is moving between two gateways")
         return owner
 
     async def join(self, room: str) -> None:
@@ -158,16 +157,16 @@ class Plan2(Architecture):
             raise Rejected("the room is moving to another gateway; join it again")
         return payloads_of(await self._history.read(room, after_s, {partition: self._read_up_to[partition]}))
 
-    # --- partitions come and go
+    # --- partitions are assigned and revoked
 
     async def _take(self, partitions: Sequence[int]) -> None:
-        """Read them from their ends as they are now: whoever joins their rooms here does so later."""
+        """Read these partitions from their current ends, since members join their rooms here only later."""
         starts = await asyncio.to_thread(ends_of, self.services, self._topic, partitions)
         self._read_up_to.update({place.partition: place.offset for place in starts})
         await self._reader.between_polls(lambda consumer: consumer.incremental_assign(starts))
 
     async def _let_go(self, partitions: Sequence[int]) -> None:
-        """Deliver what was acked, then send the members away. Nothing more is published: they are not ours now."""
+        """Deliver everything that was acked, then redirect the members. `publish` refuses these rooms meanwhile."""
         await self._until(lambda: not any(self._publishing[partition] for partition in partitions))
         ends = await asyncio.to_thread(ends_of, self.services, self._topic, partitions)
         await self._until(lambda: all(self._read_up_to[end.partition] >= end.offset for end in ends))

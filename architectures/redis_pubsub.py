@@ -1,11 +1,11 @@
-"""redis: a pub/sub channel per room, subscribed to where the room has members.
+"""redis: one pub/sub channel per room, to which a gateway subscribes while it has members of the room.
 
     member -> gateway -> PUBLISH room -> every gateway subscribed to the room -> its members
 
-A gateway subscribes to a room's channel when its first local member joins and unsubscribes when the last one has
-left, so Redis copies a message only to gateways that want it. Nothing is stored: what is published while a gateway
-is not connected is gone, and an ack means that Redis has written the message to its subscribers' buffers, no more.
-A gateway that stands still or is cut off loses nothing as long as what waits for it fits there (32 MB, by default).
+A gateway subscribes to a room's channel when its first local member joins, and unsubscribes when the last one has left,
+so Redis copies a message only to gateways that need it. Nothing is stored: messages that are published while a gateway
+is not connected are lost. An ack means only that Redis has written the message to its subscribers' buffers. A gateway
+that is paused or cut off loses nothing while its messages fit into that buffer (32 MB by default).
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class RedisPubSub(Architecture):
 
     @classmethod
     def check(cls, topology: Topology) -> None:
-        """Any number of gateways will do."""
+        """Accept any topology."""
 
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:
-        """Nothing to make: a channel exists while somebody is subscribed to it."""
+        """Do nothing: a channel exists while there is a subscription to it."""
 
     async def open(
         self,

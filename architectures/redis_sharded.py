@@ -1,14 +1,14 @@
-"""redis-sharded: as redis, on a cluster: a room's channel is on the one node that holds its slot.
+"""redis-sharded: redis on a cluster, where a room's channel is on the one node that serves its slot.
 
     member -> gateway -> SPUBLISH room -> the node of the room's slot -> every gateway subscribed there -> its members
 
-In a cluster an ordinary PUBLISH is passed on to every node, so that more nodes carry no more messages. A sharded
-channel (Redis 7) stays on the node of its slot, so rooms are spread over the nodes; one huge room is on one of them,
-whatever there is beside it. A gateway holds two connections to each node, one to publish and one to listen. An ack
-means what it does in redis: that the node has written the message to its subscribers' buffers. Nothing is stored.
+A cluster forwards an ordinary PUBLISH to every node, so more nodes cannot carry more messages. A sharded channel (Redis
+7) stays on the node of its slot, so rooms are spread over the nodes. One huge room is on one node, so more nodes do not
+help it. A gateway holds two connections to each node, one to publish and one to subscribe. An ack means the same as in
+redis: the node has written the message to its subscribers' buffers. Nothing is stored.
 
-When a node goes away for good and a replica takes its slots, the gateways find it there. Slots that are moved between
-nodes that live are not followed: what is said in their rooms is refused until the gateway starts anew.
+If a node is gone for good and a replica takes over its slots, the gateways connect to the replica. They do not follow
+slots that are moved between live nodes: messages to their rooms are refused until the gateway is restarted.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class RedisSharded(Architecture):
 
     @classmethod
     def check(cls, topology: Topology) -> None:
-        """Any number of gateways will do."""
+        """Accept any topology."""
 
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:
-        """Nothing to make: a channel exists while somebody is subscribed to it."""
+        """Do nothing: a channel exists while there is a subscription to it."""
 
     async def open(
         self,

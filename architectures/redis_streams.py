@@ -1,13 +1,13 @@
-"""redis-streams: a stream per room, read from where one is by the gateways that have members of the room.
+"""redis-streams: one stream per room, which every gateway with members of the room reads at its own position.
 
     member -> gateway -> XADD room -> every gateway that reads the room -> its members
 
-Between pub/sub and Kafka: a stream keeps what was said, so a gateway that was cut off or stood still reads on from
-where it was, and nothing is lost as long as Redis lives and the stream was not trimmed meanwhile (about
-`--arch-set keep=N` messages of each room are kept). A gateway waits for all of its rooms in one XREAD, which names each
-of them every time: with very many rooms on a gateway that is what it costs. An ack means that Redis has the message in
-memory; whether that outlives a restart is for Redis to say (appendonly), and is not promised. In a cluster one XREAD
-cannot name rooms of several nodes, so this one needs a single Redis.
+This design is between pub/sub and Kafka. A stream keeps its messages, so a gateway that was cut off or paused reads on
+from its position, and loses nothing while Redis runs and the stream was not trimmed meanwhile (about `--arch-set
+keep=N` messages of each room are kept). A gateway waits for all of its rooms with one XREAD, which names each room
+every time: this is its cost with very many rooms on a gateway. An ack means that Redis has the message in memory.
+Whether it survives a restart depends on Redis's settings (appendonly), and is not promised. In a cluster, one XREAD
+cannot name rooms of several nodes, so this architecture needs a single Redis.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ from architectures.interface import (
 )
 from architectures.routes import Route, Scene, through_channel
 
-LOOK_BACK_PAGE = 200  # messages: of the longest that a gateway takes, 25 MiB
+LOOK_BACK_PAGE = 200  # messages; 25 MiB if they have the maximum size
 READ_MAX = 500  # messages of each room at once
-# A Redis that is somebody else's keeps nothing for ever: a stream is gone so long after something was last said there,
-# which every gateway that speaks there puts off in good time.
-GONE_AFTER_S = 2 * 24 * 3600
-PUT_OFF_EVERY_S = 3600
+# An external Redis must not keep data for ever, so a stream expires this long after its last message. Every gateway
+# that publishes to it postpones the expiry once per EXPIRE_EVERY_S.
+EXPIRE_AFTER_S = 2 * 24 * 3600
+EXPIRE_EVERY_S = 3600
 START = b"0-0"
 
 
@@ -97,8 +97,8 @@ class RedisStreams(Architecture):
         self._deliver = deliver
         self._prefix = self.topology.topic("room:")
         self._keep = int(self.topology.options.get("keep", self.options["keep"]))
-        # By room with members here: when this gateway last put off the end of its stream, and over which connection.
-        self._put_off: dict[str, tuple[float, AbstractConnection]] = {}
+        # By room with members here: when this gateway last set the expiry of its stream, and on which connection.
+        self._expiry_set: dict[str, tuple[float, AbstractConnection]] = {}
         self._publisher = Publisher(self.services.redis_url, failed)
         self._reader = StreamReader(self.services.redis_url, self._on_messages, failed)
         await self._reader.open(self.topology.topic(f"gateway:{self.gateway}"))
@@ -106,15 +106,15 @@ class RedisStreams(Architecture):
     async def publish(self, room: str, payload: bytes) -> None:
         stream = self._prefix + room
         now_s, connection = time.monotonic(), self._publisher.connection
-        last_s, over = self._put_off.get(room, (-math.inf, None))
+        last_s, last_connection = self._expiry_set.get(room, (-math.inf, None))
         try:
-            if over is connection and now_s - last_s < PUT_OFF_EVERY_S:
+            if last_connection is connection and now_s - last_s < EXPIRE_EVERY_S:
                 await self._publisher.append(stream, payload, self._keep)
             else:
-                self._put_off[room] = now_s, connection  # what else is said meanwhile is sent after it
-                await self._publisher.begin(stream, payload, self._keep, GONE_AFTER_S)
+                self._expiry_set[room] = now_s, connection  # later messages are sent after it
+                await self._publisher.begin(stream, payload, self._keep, EXPIRE_AFTER_S)
         except Rejected:
-            self._put_off.pop(room, None)
+            self._expiry_set.pop(room, None)
             raise
 
     def _on_messages(self, messages: Sequence[tuple[str, bytes]]) -> None:
@@ -125,7 +125,7 @@ class RedisStreams(Architecture):
         await self._reader.follow(self._prefix + room)
 
     async def leave(self, room: str) -> None:
-        self._put_off.pop(room, None)
+        self._expiry_set.pop(room, None)
         self._publisher.forget(self._prefix + room)
         self._reader.unfollow(self._prefix + room)
 
@@ -141,10 +141,10 @@ class RedisStreams(Architecture):
 
 
 class StreamReader:
-    """Reads many streams at once, each from its end as it was at `follow`, and hands over batches of (stream, payload).
+    """Reads many streams at once, each from its end at the time of `follow`, and delivers batches of (stream, payload).
 
-    XREAD blocks its connection until something comes, so whoever wants it to look at another stream writes to one of
-    the reader's own, over a second connection.
+    XREAD blocks its connection until a message comes. So to follow another stream, the reader writes to a stream of its
+    own over a second connection, which ends the XREAD.
     """
 
     def __init__(
@@ -154,43 +154,43 @@ class StreamReader:
         failed: Callable[[BaseException], None],
     ) -> None:
         address = RedisAddress.parse(url)
-        self._reading_link, self._asking_link = Link(address), Link(address)
+        self._reading_link, self._query_link = Link(address), Link(address)
         self._deliver = deliver
         self._failed = failed
         self._own = ""
-        self._positions: dict[str, bytes] = {}  # the last entry that was read, or that is not wanted
-        self._asking = asyncio.Lock()
+        self._positions: dict[str, bytes] = {}  # the last entry of each stream that was read or skipped
+        self._query_lock = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
 
     async def open(self, own_stream: str) -> None:
-        """With a stream that nobody else uses."""
+        """Start reading; `own_stream` is a stream that nothing else may use."""
         self._own = own_stream
         await self._wake()
         self._positions[own_stream] = START
         self._reading = asyncio.create_task(self._read())
 
     async def follow(self, stream: str) -> None:
-        """Returns when every message from now on will arrive. Waits while Redis is away."""
-        last = await self._ask("XREVRANGE", stream, "+", "-", "COUNT", 1)
+        """Follow a stream; every message published after the return arrives. Waits while Redis is away."""
+        last = await self._query("XREVRANGE", stream, "+", "-", "COUNT", 1)
         self._positions[stream] = last[0][0] if last else START
         await self._wake()
 
     def unfollow(self, stream: str) -> None:
-        """At the next read; what comes until then is handed over to nobody's harm."""
+        """Stop following a stream at the next read; messages that arrive before that are still delivered."""
         self._positions.pop(stream, None)
 
     async def look_back(self, stream: str, after_s: float) -> list[bytes]:
-        """What it has from that moment, by the clock of Redis, to where reading has come; raises Rejected."""
+        """Return the payloads since `after_s`, by the clock of Redis, up to the current position; raises Rejected."""
         since = max(0, round(after_s * 1000))
         latest_first: list[bytes] = []
         left_bytes, end = HISTORY_MAX_BYTES, self._positions[stream]
-        # A page at a time: a whole answer might be more than this process can hold.
+        # Read page by page, because a single answer could be larger than this process can hold.
         while left_bytes >= 0 and (left := HISTORY_MAX - len(latest_first)) > 0:
             page = min(LOOK_BACK_PAGE, left)
             try:
-                entries = await self._ask("XREVRANGE", stream, end, since, "COUNT", page)
+                entries = await self._query("XREVRANGE", stream, end, since, "COUNT", page)
             except (RedisError, OSError) as problem:
-                raise Rejected(f"Redis did not tell what was said before: {problem}") from problem
+                raise Rejected(f"Redis did not return the history: {problem}") from problem
             for entry, fields in entries:
                 latest_first.append(fields[1])
                 left_bytes -= len(fields[1])
@@ -202,17 +202,17 @@ class StreamReader:
         return latest_first[::-1]
 
     async def _wake(self) -> None:
-        await self._ask("XADD", self._own, "MAXLEN", 1, "*", "p", b"")
-        await self._ask("EXPIRE", self._own, GONE_AFTER_S)
+        await self._query("XADD", self._own, "MAXLEN", 1, "*", "p", b"")
+        await self._query("EXPIRE", self._own, EXPIRE_AFTER_S)
 
-    async def _ask(self, *command: str | bytes | int) -> Any:
+    async def _query(self, *command: str | bytes | int) -> Any:
         began_s = time.monotonic()
         wait_s = COME_BACK_FIRST_S
-        async with self._asking:
+        async with self._query_lock:
             while True:
                 try:
                     async with asyncio.timeout(ANSWER_MAX_S):
-                        return await _answer(self._asking_link, *command)
+                        return await _answer(self._query_link, *command)
                 except (RedisError, OSError) as problem:
                     if (for_good := gone_for_good(problem, f"{command[0]!s} {command[1]!s}")) is not None:
                         self._failed(for_good)
@@ -221,7 +221,7 @@ class StreamReader:
                         raise
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, COME_BACK_EVERY_S)
-                await self._asking_link.renew()
+                await self._query_link.renew()
 
     async def _read(self) -> None:
         heard_s = time.monotonic()
@@ -230,26 +230,26 @@ class StreamReader:
             try:
                 streams = list(self._positions)
                 wanted: list[str | bytes] = [*streams, *(self._positions[stream] for stream in streams)]
-                told = await _answer(self._reading_link, "XREAD", "COUNT", READ_MAX, "BLOCK", 0, "STREAMS", *wanted)
+                replies = await _answer(self._reading_link, "XREAD", "COUNT", READ_MAX, "BLOCK", 0, "STREAMS", *wanted)
                 heard_s, wait_s = time.monotonic(), COME_BACK_FIRST_S
-                self._take(told)
+                self._take(replies)
             except (RedisError, OSError) as problem:
                 if (for_good := gone_for_good(problem, "XREAD the rooms")) is not None:
                     self._failed(for_good)
                     return
-                # What is in the streams waits there: nothing was missed.
+                # Nothing is missed meanwhile, because the streams keep their messages.
                 if time.monotonic() - heard_s > AWAY_MAX_S and not await self._is_back():
                     self._failed(problem)
                     return
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, COME_BACK_EVERY_S)
                 await self._reading_link.renew()
-            except Exception as problem:  # noqa: BLE001 - a gateway that delivers no more must not look like silence
+            except Exception as problem:  # noqa: BLE001 - a gateway that stops delivering must not look like a quiet room
                 self._failed(problem)
                 return
 
     async def _is_back(self) -> bool:
-        """Asked after a long silence, which may have been nobody's fault."""
+        """Whether Redis answers now. Called after a long silence, for which Redis may not be the cause."""
         await self._reading_link.renew()
         with contextlib.suppress(RedisError, OSError):
             async with asyncio.timeout(ANSWER_MAX_S):
@@ -257,16 +257,16 @@ class StreamReader:
                 return True
         return False
 
-    def _take(self, told: Sequence[Any]) -> None:
+    def _take(self, replies: Sequence[Any]) -> None:
         batch: list[tuple[str, bytes]] = []
-        for raw_stream, entries in told:
+        for raw_stream, entries in replies:
             stream = raw_stream.decode()
             if stream in self._positions:
                 if stream != self._own:
-                    # Who left and followed again while this was asked for has a position behind some of it.
-                    here = _order(self._positions[stream])
-                    if _order(entries[0][0]) <= here:
-                        entries = [each for each in entries if _order(each[0]) > here]  # noqa: PLW2901 - what is left
+                    # A stream that was followed again during this XREAD has a later position than some of the entries.
+                    position = _order(self._positions[stream])
+                    if _order(entries[0][0]) <= position:
+                        entries = [entry for entry in entries if _order(entry[0]) > position]  # noqa: PLW2901 - the rest
                     batch += [(stream, fields[1]) for _entry, fields in entries]
                 if entries:
                     self._positions[stream] = entries[-1][0]
@@ -278,12 +278,12 @@ class StreamReader:
             self._reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reading
-        for link in (self._reading_link, self._asking_link):
+        for link in (self._reading_link, self._query_link):
             await link.connection.disconnect()
 
 
 def _order(entry: bytes) -> tuple[int, int]:
-    """Of entries of a stream, by their ids: milliseconds, and a number within them."""
+    """Return the sort key of a stream entry's id: its milliseconds, and the number within them."""
     milliseconds, _, number = entry.partition(b"-")
     return int(milliseconds), int(number)
 

@@ -1,1 +1,1 @@
-"""Gateways of other projects, to compare with."""
+"""Chat gateways of other projects, for comparison."""

@@ -1,13 +1,14 @@
-"""The interface between a run and a peer: a chat gateway that others have written, with a backend behind it.
+"""The interface between a run and a peer: a chat gateway of another project, with its own backend.
 
-A peer is not an architecture in chatbench's gateway: its own program holds the sockets and knows the rooms. Here is the
-smallest chat one would write with it, so that the same members can be driven at it and the same ledger kept. Its
-program
+A peer is not an architecture in chatbench's gateway: its own program holds the sockets and knows the rooms. Each peer
+is the smallest chat that one would write with that project, and is driven by the same members and judged by the same
+ledger. Its program
 
-- reads one JSON object from its standard input: where to listen (`exposure.bind`, `port`), its `index`, where Redis is
-  (`services.redis_url`), a prefix for whatever it makes there (`topology.run_id`), and its `topology.options`;
-- answers `GET /stats` as soon as it serves, with how many `members` and `rooms` it has;
-- answers members' frames (harness/core/protocol.py), in its own way of carrying them: see `Peer.scheme`.
+- reads one JSON object from standard input, with its address (`exposure.bind`, `port`), its `index`, the address of
+  Redis (`services.redis_url`), a prefix for the names that it uses there (`topology.run_id`), and its
+  `topology.options`;
+- answers `GET /stats` as soon as it serves, with its numbers of `members` and `rooms`;
+- answers members' frames (harness/core/protocol.py), in the form that `Peer.scheme` names.
 """
 
 from __future__ import annotations
@@ -22,58 +23,58 @@ from typing import ClassVar
 
 from architectures.interface import Candidate, Promises, Services, Topology
 
-# What all of them say of themselves: a message reaches everybody in a room, in order, as long as nothing breaks.
+# The promise of all peers: a message reaches everybody in a room, in order, as long as nothing fails.
 AT_MOST_ONCE = Promises(everyone=True, once=True, ordered=True, durable_ack=False)
-OnProgress = Callable[[str, int, int], None]  # what is being made ready, how far it is, of how much
+OnProgress = Callable[[str, int, int], None]  # called with what is being prepared, how much is done, and the total
 
 
 class NotInstalled(Exception):
-    """What a peer needs is missing and could not be had; the message is for the user."""
+    """A peer could not be installed; the message is for the user."""
 
 
 class Peer(Candidate):
-    """One gateway of somebody else's. Never instantiated: its program is a process of its own."""
+    """A gateway of another project. It is never instantiated, because its program runs in its own process."""
 
-    # How members speak with it, as the scheme of its addresses. "ws": text frames over a WebSocket, one each;
-    # "socket.io": the same as events of Socket.IO.
+    # The scheme of its addresses. "ws": each frame is a text frame of a WebSocket; "socket.io": each frame is an event
+    # of Socket.IO.
     scheme: ClassVar[str]
 
     @classmethod
     @abstractmethod
     def missing(cls) -> str | None:
-        """What keeps it from running here, and what to do about it, in one sentence; None where nothing does."""
+        """Return one sentence about what is missing to run it here and what to do; None if nothing is missing."""
 
     @classmethod
     @abstractmethod
     def program(cls, cache: Path, on_progress: OnProgress) -> Sequence[str]:
-        """The command that serves. What must be downloaded first goes under `cache`; raises NotInstalled."""
+        """Return the command that starts it. Downloads go under `cache` first; raises NotInstalled."""
 
     @classmethod
     @abstractmethod
     def versions(cls) -> Mapping[str, str]:
-        """Of what it is made of, by name, for the record. Called only where nothing is missing."""
+        """Return the versions of its parts by name, for the record. Called only if nothing is missing."""
 
     @classmethod
     def check(cls, topology: Topology) -> None:
-        """Any shape will do."""
+        """Accept any topology."""
 
     @classmethod
     def provision(cls, services: Services, topology: Topology) -> None:
-        """Nothing to make: all of them only use what Redis has."""
+        """Do nothing: the peers need no preparation of Redis."""
 
 
 def python_program(module: str) -> Sequence[str]:
-    """A peer that is written in Python runs in the same one."""
+    """Return the command of a peer in Python, which runs with the same interpreter as chatbench."""
     return (sys.executable, "-m", module)
 
 
 def package_versions(*packages: str) -> Mapping[str, str]:
-    """As Peer.versions, of Python packages."""
+    """Return the versions of Python packages, for Peer.versions."""
     return {package: version(package) for package in packages}
 
 
 def missing_packages(name: str, *packages: str) -> str | None:
-    """As Peer.missing, of one whose packages are an extra of chatbench."""
+    """Return the sentence for Peer.missing about a peer whose packages are an extra of chatbench."""
     absent = [package for package in packages if importlib.util.find_spec(package) is None]
     if not absent:
         return None

@@ -1,4 +1,4 @@
-"""What the gateways of peers in Python share: the server they run on, and the page that says what they hold."""
+"""The server that the peers in Python run on, and its /stats page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Asgi = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], 
 
 
 def serve(application: Any, settings: Mapping[str, Any]) -> None:
-    """Until SIGTERM."""
+    """Serve the ASGI application until SIGTERM, with the settings that peers/interface.py describes."""
     uvicorn.run(
         application,
         host=settings["exposure"]["bind"],
@@ -28,13 +28,13 @@ def serve(application: Any, settings: Mapping[str, Any]) -> None:
     )
 
 
-def stats_page(counted: Callable[[], tuple[int, int]]) -> Asgi:
-    """An ASGI application that answers GET /stats; `counted` tells members and rooms."""
+def stats_page(count: Callable[[], tuple[int, int]]) -> Asgi:
+    """Return an ASGI application that answers GET /stats; `count` returns the numbers of members and rooms."""
     this = psutil.Process()
 
     def stats() -> bytes:
-        members, rooms = counted()
-        told = {
+        members, rooms = count()
+        values = {
             "process": str(os.getpid()),
             "cpu_s": time.process_time(),
             "rss_bytes": this.memory_info().rss,
@@ -42,7 +42,7 @@ def stats_page(counted: Callable[[], tuple[int, int]]) -> Asgi:
             "rooms": rooms,
             "counts": {},
         }
-        return json.dumps(told).encode()
+        return json.dumps(values).encode()
 
     async def application(
         scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
@@ -50,7 +50,7 @@ def stats_page(counted: Callable[[], tuple[int, int]]) -> Asgi:
         if scope["type"] != "http":
             return
         if not _called_by_address(scope):
-            status, body = 403, b"this server does not go by that name; call it by its address, or as localhost\n"
+            status, body = 403, b"this server is not known by that host name; use its IP address or localhost\n"
         else:
             status, body = (200, stats()) if scope["path"] == "/stats" else (404, b"")
         await send({"type": "http.response.start", "status": status, "headers": []})
@@ -60,6 +60,6 @@ def stats_page(counted: Callable[[], tuple[int, int]]) -> Asgi:
 
 
 def _called_by_address(scope: Message) -> bool:
-    """A name can be made to lead here by the page that calls it."""
+    """Whether Host is an IP address or localhost. A web page can rebind its own name to this machine."""
     hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
     return all(re.fullmatch(r"(localhost|[\d.]+|\[[\da-f:.]+\])(:\d+)?", host) for host in hosts)

@@ -1,6 +1,6 @@
-"""A chat gateway of Django Channels with channels_redis, as its documentation sets one up.
+"""A chat gateway of Django Channels with channels_redis, set up as its documentation says.
 
-`python -m peers.channels.gateway`, told on standard input what peers/interface.py says.
+Run it with `python -m peers.channels.gateway`; peers/interface.py describes its standard input.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Member(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channels has 
                 await self.channel_layer.group_send(group(room), {"type": "chat", "frame": chat})
                 await self.send_json({"t": "ack", "id": number})
             case _:
-                await self.send_json({"t": "error", "code": "bad_frame", "reason": "no frame of chatbench"})
+                await self.send_json({"t": "error", "code": "bad_frame", "reason": "not a frame of chatbench"})
 
     async def chat(self, event: Mapping[str, Any]) -> None:
-        """What group_send sent."""
+        """Pass on a message that arrived from group_send."""
         await self.send_json(event["frame"])
 
     async def _join(self, room: str) -> None:
@@ -70,7 +70,7 @@ class Member(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channels has 
 
 
 def group(room: str) -> str:
-    """A room may have any name; a group's must be short, and of few characters."""
+    """Return the group's name. A room may have any name, but a group's must be short, with only a few characters."""
     return hashlib.sha256(room.encode()).hexdigest()[:32]
 
 
@@ -83,10 +83,10 @@ def main() -> None:
     }
     django_settings.configure(SECRET_KEY=secrets.token_hex(), CHANNEL_LAYERS={"default": layer})
 
-    def counted() -> tuple[int, int]:
+    def count() -> tuple[int, int]:
         return Member.connected, sum(count > 0 for count in Member.here.values())
 
-    serve(ProtocolTypeRouter({"http": stats_page(counted), "websocket": Member.as_asgi()}), settings)
+    serve(ProtocolTypeRouter({"http": stats_page(count), "websocket": Member.as_asgi()}), settings)
 
 
 if __name__ == "__main__":

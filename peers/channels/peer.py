@@ -2,11 +2,11 @@
 
     member -> consumer -> channel layer in Redis -> the consumer of each member of the room
 
-`channel_layer.group_send(...)`. What goes through Redis depends on the layer. With `layer=core`, which Channels' own
-documentation sets up, Redis holds who is in a group and a queue for each gateway process. The sender reads all of the
-group, and a script puts the message once into the queue of each process, with the names of the members there; a queue
-that holds 100 already takes no more, and what does not fit is dropped. `layer=pubsub` publishes to a channel of the
-group, to which the processes that have members of it are subscribed. An ack means that Redis has taken the message.
+It sends with `channel_layer.group_send(...)`, and what goes through Redis depends on the layer. With `layer=core`,
+which Channels' documentation uses, Redis holds the members of each group, and a queue for each gateway process. The
+sender reads the whole group, and a script puts the message once into the queue of each process, with the names of the
+members there. A queue that already holds 100 messages drops new ones. `layer=pubsub` publishes to a channel of the
+group, to which the processes with members of it are subscribed. An ack means that Redis has accepted the message.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Channels(Peer):
         super().check(topology)
         if topology.options["layer"] not in LAYERS:
             raise BadTopology(
-                f"--arch-set layer={topology.options['layer']} is no layer of channels_redis; use {' or '.join(LAYERS)}"
+                f"--arch-set layer={topology.options['layer']} is not a layer of channels_redis; "
+                f"use {' or '.join(LAYERS)}"
             )
 
     @classmethod

@@ -1,6 +1,6 @@
-"""A chat gateway of python-socketio with its Redis manager, as its documentation sets one up.
+"""A chat gateway of python-socketio with its Redis manager, set up as its documentation says.
 
-`python -m peers.python_socketio.gateway`, told on standard input what peers/interface.py says.
+Run it with `python -m peers.python_socketio.gateway`; peers/interface.py describes its standard input.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import socketio
 
 from peers.python_server import serve, stats_page
 
-ANSWER = {"ignore_queue": True}  # to one member who is here: not by way of Redis
+ANSWER = {"ignore_queue": True}  # an answer to a local member does not go through Redis
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
         max_http_buffer_size=settings["limits"]["message_max_bytes"],
     )
 
-    async def obey(member: str, frame: Mapping[str, Any]) -> None:
+    async def handle(member: str, frame: Mapping[str, Any]) -> None:
         match frame:
             case {"t": "join", "room": str(room)}:
                 await server.enter_room(member, room)
@@ -40,16 +40,16 @@ def main() -> None:
                 await server.emit("frame", chat, room=room)
                 await server.emit("frame", {"t": "ack", "id": number}, to=member, **ANSWER)
             case _:
-                error = {"t": "error", "code": "bad_frame", "reason": "no frame of chatbench"}
+                error = {"t": "error", "code": "bad_frame", "reason": "not a frame of chatbench"}
                 await server.emit("frame", error, to=member, **ANSWER)
 
-    def counted() -> tuple[int, int]:
+    def count() -> tuple[int, int]:
         rooms = manager.rooms.get("/", {})
-        members = len(rooms.get(None, {}))  # the room of everybody
-        return members, len(rooms) - members - bool(members)  # each member is also a room of its own
+        members = len(rooms.get(None, {}))  # the room that contains every member
+        return members, len(rooms) - members - bool(members)  # each member also has a room of its own
 
-    server.on("frame", obey)
-    serve(socketio.ASGIApp(server, stats_page(counted)), settings)
+    server.on("frame", handle)
+    serve(socketio.ASGIApp(server, stats_page(count)), settings)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     member -> python-socketio -> PUBLISH -> every gateway (SUBSCRIBE) -> its members of the room
 
-`sio.emit(..., room=...)`: members at the same gateway hear at once, the others through Redis. There is one channel for
-everything, so every gateway gets every message and drops what nobody there wants. An ack means that Redis has taken
-the message. Members speak Socket.IO's own protocol, as with `socketio`.
+It sends with `sio.emit(..., room=...)`: members on the same gateway get the message at once, and the others through
+Redis. There is one channel for all rooms, so every gateway gets every message, and drops it if it has no members of the
+room. An ack means that Redis has accepted the message. Members use Socket.IO's protocol, as with `socketio`.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
     member -> Socket.IO -> PUBLISH -> every gateway (PSUBSCRIBE) -> its members of the room
 
-`io.to(room).emit(...)`: members at the same gateway hear at once, the others through Redis. The adapter subscribes to
-all rooms by one pattern, so every gateway gets every message and drops what nobody there wants. An ack means that the
-gateway has taken the message, no more: nothing waits for Redis.
+It sends with `io.to(room).emit(...)`: members on the same gateway get the message at once, and the others through
+Redis. The adapter subscribes to all rooms with one pattern, so every gateway gets every message, and drops it if it has
+no members of the room. An ack means only that the gateway has accepted the message, since nothing waits for Redis.
 
-Its packages come from npm, at the versions in peers/socketio/package-lock.json, at the first use.
+At the first use, its packages are installed from npm, in the versions of peers/socketio/package-lock.json.
 """
 
 from __future__ import annotations
@@ -71,26 +71,28 @@ class SocketIo(Peer):
 
 
 def _node_version() -> str:
-    """20.1.2, of the one on the PATH."""
-    told = subprocess.run(NODE_VERSION, capture_output=True, text=True, timeout=NODE_TIMEOUT_S, check=True)
-    return told.stdout.strip().removeprefix("v")
+    """Return the version of the Node.js on the PATH, for example 20.1.2."""
+    answer = subprocess.run(NODE_VERSION, capture_output=True, text=True, timeout=NODE_TIMEOUT_S, check=True)
+    return answer.stdout.strip().removeprefix("v")
 
 
 def _install(folder: Path) -> None:
-    """Make the folder, at once or not at all: another chatbench may be at it as well."""
+    """Install into the folder atomically, because another chatbench may do the same at the same time."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".incoming-", dir=folder.parent) as incoming:
-            made = Path(incoming) / "made"
-            made.mkdir()
+            folder_made = Path(incoming) / "made"
+            folder_made.mkdir()
             for name in FILES:
-                shutil.copy(HERE / name, made)
-            done = subprocess.run(NPM, cwd=made, capture_output=True, text=True, timeout=NPM_TIMEOUT_S, check=False)
+                shutil.copy(HERE / name, folder_made)
+            done = subprocess.run(
+                NPM, cwd=folder_made, capture_output=True, text=True, timeout=NPM_TIMEOUT_S, check=False
+            )
             if done.returncode != 0:
-                said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[0]
-                raise NotInstalled(f"npm could not install the packages of Socket.IO: {said}")
-            made.rename(folder)
+                reason = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[0]
+                raise NotInstalled(f"npm could not install the packages of Socket.IO: {reason}")
+            folder_made.rename(folder)
     except (OSError, subprocess.TimeoutExpired) as problem:
         if not folder.is_dir():  # else another chatbench was faster
-            why = f"the packages of Socket.IO could not be kept in {folder.parent}: {problem}"
+            why = f"the packages of Socket.IO could not be written to {folder.parent}: {problem}"
             raise NotInstalled(why) from problem

@@ -50,7 +50,7 @@ def test_without_node_or_with_an_old_one_it_is_said_what_to_install(
 
 
 def test_a_layer_that_channels_does_not_have_is_one_clear_sentence() -> None:
-    with pytest.raises(BadTopology, match="layer=memory is no layer of channels_redis; use core or pubsub"):
+    with pytest.raises(BadTopology, match="layer=memory is not a layer of channels_redis; use core or pubsub"):
         Channels.check(Topology(run_id="r", gateways=2, options={"layer": "memory"}))
 
 

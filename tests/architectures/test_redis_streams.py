@@ -187,7 +187,7 @@ def test_a_room_that_lives_for_days_keeps_its_stream_and_one_that_is_dead_does_n
             owner.expire("old-room:room", 100)  # as after nearly two days
             await architecture.publish("room", b"a moment later")
             assert owner.ttl("old-room:room") <= 100
-            monkeypatch.setattr(architectures.redis_streams, "PUT_OFF_EVERY_S", 0.0)
+            monkeypatch.setattr(architectures.redis_streams, "EXPIRE_EVERY_S", 0.0)
             await architecture.publish("room", b"an hour later")
             assert owner.ttl("old-room:room") > 100
             assert all(owner.ttl(key) > 0 for key in owner.scan_iter()), "nothing is kept for ever"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
+from mkdocs.exceptions import Abort
 
 from tests.browser import chromium, needs_chromium
 from tools.docs.site import LINK, PAGES, ROOT, link_on_site
@@ -109,6 +111,16 @@ def test_pages_and_what_surrounds_them_are_in_one_language(site: Path) -> None:
         html = (site / name).read_text(encoding="utf-8")
         assert f'<html lang="{language}"' in html
         assert f'placeholder="{search}"' in html
+
+
+def test_links_that_lead_nowhere_end_the_build(tmp_path: Path) -> None:
+    wrong = ("[](guide.md#nowhere)", "[](none.md)", "[](../none.py)", "![](../results/reference/none.png)")
+    documents = tmp_path / "docs"
+    shutil.copytree(ROOT / "docs", documents)
+    with (documents / "record.md").open("a", encoding="utf-8") as page:
+        page.write("\n" + "\n".join(wrong))
+    with pytest.raises(Abort, match=f"{len(wrong)} warnings"):
+        build(load_config(str(ROOT / "mkdocs.yml"), docs_dir=str(documents), site_dir=str(tmp_path / "site")))
 
 
 @pytest.mark.parametrize(

@@ -183,8 +183,8 @@ def kafka_figures(backends: Backends, linger_ms: float, rate_per_s: float) -> Fi
     The keys are p50 and p99, in ms, and client_us and broker_us, CPU microseconds per message.
     """
     kafka_client.LINGER_MS = linger_ms
-    assert backends.kafka is not None
-    services, broker = backends.kafka.services, backends.kafka.children[0].pid
+    (kafka,) = backends.of(Requirements(kafka=True))
+    services, broker = kafka.services, kafka.children[0].pid
     topic = f"settings-{time.time_ns()}"
     kafka_client.create_topic(services, topic, 1, Topology(run_id=topic, gateways=1))
     taken_ms: list[float] = []

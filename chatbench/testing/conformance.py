@@ -64,8 +64,7 @@ async def wait_until_hearing(running: Gateways, speaker: Member, guest: Member) 
 
 def restart_kafka(backends: Backends) -> None:
     """Kill every broker, and start it again with the data it left on disk. Call this from the main thread."""
-    kafka = backends.kafka
-    assert kafka is not None
+    (kafka,) = backends.of(Requirements(kafka=True))
     for child in kafka.children:
         child.kill()
     backends.finish()

@@ -36,6 +36,8 @@ LASTS_MAX_S = 600.0
 # So much of the measurement must be left after a fault, and pending deliveries are waited for as long.
 FOLLOWS_S = 3.0
 TIMEOUTS_FOLLOW_S = {"kill:gateway": 12.0, "restart:gateway": 12.0, "kill:broker": 20.0, "restart:broker": 12.0}
+# What a durable ack must outlive: a backend that comes back on what it has kept, or brokers that are left of several.
+TESTS_DURABILITY = frozenset({"restart:broker", "restart:redis", "restart:nats", "kill:broker"})
 SPEC = re.compile(r"(?P<action>[a-z]+):(?P<target>[a-z-]+)(:(?P<lasts>[^@:]+))?(@(?P<at>.+))?")
 KNOWN = ", ".join(f"{action}:{target}" for action, targets in TARGETS.items() for target in targets)
 

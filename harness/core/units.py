@@ -6,6 +6,11 @@ import math
 import re
 
 
+def per(amount: float | None, of: float | None) -> float | None:
+    """The amount for each one, to four decimal places; None if either was not measured, or there was none."""
+    return None if amount is None or not of else round(amount / of, 4)
+
+
 def figure_text(value: float) -> str:
     """Format with three significant digits, or as a whole number if it is large; never with an exponent for those."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

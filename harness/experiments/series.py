@@ -10,7 +10,6 @@ from typing import Self
 
 import msgspec
 
-from architectures.interface import Requirements
 from harness.core import settings as config
 from harness.core.errors import Interrupted, ServiceFailed
 from harness.core.faults import needs_proxies
@@ -21,7 +20,7 @@ from harness.core.signals import signals_interrupt, signals_wait
 from harness.results.reading import read_run
 from harness.runs.record import Record, record_folders
 from harness.runs.run import Outcome, run_on
-from harness.services.backends import Backends
+from harness.services.backends import Backends, all_requirements
 from harness.services.external import all_external
 
 
@@ -74,12 +73,7 @@ class WarmBackends:
         if brokers is None:  # this run needs no brokers, so take the number of a later one
             brokers = next((number for each in alike if (number := _brokers(each)) is not None), 1)
         every = [load_candidate(each.arch).requires for each in alike if _brokers(each) in {None, brokers}]
-        requires = Requirements(
-            kafka=any(each.kafka for each in every),
-            redis=any(each.redis for each in every),
-            redis_cluster=any(each.redis_cluster for each in every),
-            nats=any(each.nats for each in every),
-        )
+        requires = all_requirements(every)
         self._brokers, self._proxied = brokers, proxied
         self._backends = Backends(requires, brokers, self._logs, proxied=proxied, external=self._external)
         return self._backends

@@ -1,17 +1,16 @@
-"""Breaking the parts of a run, and mending them."""
+"""Breaks the parts of a run at the times of its faults, and mends them."""
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from harness.core.errors import ServiceFailed
 from harness.core.faults import Fault, Happened
 from harness.services.processes import Child
-from harness.services.proxy import Proxy
-from harness.services.stack import Stack
+from harness.services.run_stack import Targets
 
 
 @dataclass(slots=True)
@@ -26,13 +25,13 @@ class Injector:
     def __init__(
         self,
         faults: Iterable[Fault],
-        stack: Stack,
+        targets: Targets,
         slow_down: Callable[[float], None],
         began: Callable[[int], None],
     ) -> None:
-        """`slow_down` makes some members slow for so many seconds; `began` is told the moment of each fault."""
+        """`slow_down` slows some members down for so many seconds; `began` is told the time of each fault, in ns."""
         self.faults = sorted(faults, key=lambda fault: fault.at_s)
-        self._stack = stack
+        self._targets = targets
         self._slow_down = slow_down
         self._told = began
         self._start_ns = 0
@@ -41,14 +40,14 @@ class Injector:
         self._ended_ns: dict[Fault, int] = {}
 
     def arm(self, start_ns: int) -> None:
-        """The measurement begins at that moment."""
+        """Schedule the faults of a measurement that begins at that time."""
         self._start_ns = start_ns
         self._pending = [
             _Pending(start_ns + round(fault.at_s * 1e9), functools.partial(self._begin, fault)) for fault in self.faults
         ]
 
     def work(self) -> float:
-        """Do what is due; returns in how many seconds something will be, at most 0.1."""
+        """Do what is due; returns the seconds until something will be due again, at most 0.1."""
         while self._pending and time.time_ns() >= self._pending[0].at_ns:
             self._pending.pop(0).do()
         if not self._pending:
@@ -62,7 +61,13 @@ class Injector:
             if fault.lasts_s is not None:
                 self._end(fault)
 
+    def killed(self) -> set[str]:
+        """The targets that were killed so far, whether or not they were started again."""
+        return {fault.target for fault in self._began_ns if fault.action in {"kill", "restart"}}
+
     def happened(self) -> list[Happened]:
+        """The faults that came so far, in the order in which they began."""
+
         def since(moment_ns: int | None) -> float | None:
             return None if moment_ns is None else round((moment_ns - self._start_ns) / 1e9, 3)
 
@@ -72,21 +77,20 @@ class Injector:
         ]
 
     def _begin(self, fault: Fault) -> None:
-        assert self._stack.fleet is not None
-        self._stack.fleet.let_end()
+        self._targets.let_gateways_end()
         self._began_ns[fault] = time.time_ns()
         self._told(self._began_ns[fault])
         match fault.action:
             case "slow":
                 self._slow_down(fault.lasts_s or 0.0)
-            case "pause" | "cut":
-                for child in self._victims(fault):
-                    child.pause()
+            case "pause":
+                self._first(fault).pause()
+            case "cut":
+                self._targets.proxy(fault.target).child.pause()
             case "reset":
                 self._reset(fault)
             case _:
-                for child in self._victims(fault):
-                    child.kill()
+                self._first(fault).kill()
         if fault.lasts_s is not None:
             self._pending.append(
                 _Pending(self._began_ns[fault] + round(fault.lasts_s * 1e9), functools.partial(self._end, fault))
@@ -95,50 +99,20 @@ class Injector:
 
     def _end(self, fault: Fault) -> None:
         match fault.action:
-            case "pause" | "cut":
-                for child in self._victims(fault):
-                    child.resume()
+            case "pause":
+                self._first(fault).resume()
+            case "cut":
+                self._targets.proxy(fault.target).child.resume()
             case "restart":
-                self._start_again(fault.target)
+                self._targets.processes(fault.target).start_again(0)
         self._ended_ns[fault] = time.time_ns()
 
-    def _victims(self, fault: Fault) -> Iterator[Child]:
-        stack = self._stack
-        match fault.target:
-            case "gateway" if stack.fleet is not None:
-                yield stack.fleet.children[0]
-            case "broker" if stack.kafka is not None:
-                yield stack.kafka.children[0]
-            case "redis" if stack.redis is not None:
-                yield stack.redis.child
-            case "nats" if stack.nats is not None:
-                yield stack.nats.child
-            case _ if (proxy := self._proxy(fault)) is not None:
-                yield proxy.child
-
-    def _proxy(self, fault: Fault) -> Proxy | None:
-        """On the way that is cut, or whose connections are closed."""
-        backends = self._stack.backends
-        return {
-            "gateway-broker": backends.kafka_proxy,
-            "gateway-redis": self._stack.redis_proxy,
-            "gateway-nats": backends.nats_proxy,
-        }.get(fault.target)
+    def _first(self, fault: Fault) -> Child:
+        """The process that the fault breaks."""
+        return self._targets.processes(fault.target).children[0]
 
     def _reset(self, fault: Fault) -> None:
-        """Of the first gateway. Raises ServiceFailed where nothing was closed, and so nothing would be tested."""
-        fleet, proxy = self._stack.fleet, self._proxy(fault)
-        if fleet is None or proxy is None or not proxy.reset(fleet.children[0].pid):
+        """Close the first gateway's connections. Raises ServiceFailed if it had none: nothing would be tested."""
+        gateway = self._targets.processes("gateway").children[0]
+        if not self._targets.proxy(fault.target).reset(gateway.pid):
             raise ServiceFailed(f"--fault {fault.kind}: the first gateway had no connection that could be closed")
-
-    def _start_again(self, target: str) -> None:
-        stack = self._stack
-        match target:
-            case "gateway" if stack.fleet is not None:
-                stack.fleet.start_again(0)
-            case "broker" if stack.kafka is not None:
-                stack.kafka.start_again(0)
-            case "redis" if stack.redis is not None:
-                stack.redis.start_again()
-            case "nats" if stack.nats is not None:
-                stack.nats.start_again()

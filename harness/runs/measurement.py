@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from architectures.interface import Candidate
 from harness.core import settings as config
 from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.progress import Progress
 from harness.core.signals import signals_wait
-from harness.gateway.settings import GatewayStats
 from harness.ipc import messages as msg
 from harness.load.driver_client import DriverProcess
 from harness.measure.histogram import Latencies
 from harness.measure.resources import CpuUsed
 from harness.runs.fault_injector import Injector
 from harness.runs.live_metrics import LiveMetrics
+from harness.runs.measured import Measured
 from harness.runs.record import HISTOGRAMS, Record
-from harness.runs.summary import SCHEMA, Measured, Summary
-from harness.services.kafka import metrics as kafka_metrics
-from harness.services.kafka.metrics import KafkaCounters
-from harness.services.lease import LentBackends
-from harness.services.nats import metrics as nats_metrics
-from harness.services.nats.metrics import NatsCounters
-from harness.services.redis import metrics as redis_metrics
-from harness.services.redis.metrics import RedisCounters
-from harness.services.remote import RemoteStack
-from harness.services.stack import Stack
+from harness.runs.summary import SCHEMA, Summary
+from harness.services.backend import Counters
+from harness.services.run_stack import RunStack
 
 SPAWN_TIMEOUT_S = 120.0
 PROBE_TIMEOUT_S = 30.0
@@ -45,7 +38,7 @@ class Run:
 
     def __init__(
         self,
-        stack: Stack | RemoteStack,
+        stack: RunStack,
         record: Record,
         architecture: type[Candidate],
         progress: Progress,
@@ -114,8 +107,7 @@ class Run:
 
     def _measure(self) -> None:
         meter = self._stack.meter()
-        kafka_before, redis_before, nats_before = self._read_kafka(), self._read_redis(), self._read_nats()
-        gateways_before = self._read_gateways()
+        counters_before, gateways_before = self._read_counters(), self._stack.gateways.stats()
         cpu: list[CpuUsed] = []
         seconds: list[float] = []
 
@@ -125,8 +117,7 @@ class Run:
 
         phase = self._run_phase("measure", self._settings.duration_s, at_start=sample_cpu, at_end=sample_cpu)
         rss_bytes = meter.rss_bytes() | (phase.used.rss_bytes or {})
-        kafka_after, redis_after, nats_after = self._read_kafka(), self._read_redis(), self._read_nats()
-        gateways_after = self._read_gateways()
+        counters_after, gateways_after = self._read_counters(), self._stack.gateways.stats()
         self._measured = Measured(
             result=phase,
             duration_s=seconds[1] - seconds[0],
@@ -134,9 +125,7 @@ class Run:
             cpu_resolution_s=meter.resolution_s,
             driver_cpu_s=phase.used.cpu_s,
             rss_bytes=rss_bytes,
-            kafka=None if kafka_before is None or kafka_after is None else kafka_after.since(kafka_before),
-            redis=None if redis_before is None or redis_after is None else redis_after.since(redis_before),
-            nats=None if nats_before is None or nats_after is None else nats_after.since(nats_before),
+            counters={name: after.since(counters_before[name]) for name, after in counters_after.items()},
             gateways={
                 process: stats.since(gateways_before[process]) if process in gateways_before else stats
                 for process, stats in gateways_after.items()
@@ -144,7 +133,7 @@ class Run:
             gateway_cpu_s=_used([each.by_gateway for each in cpu]),
             gateways_gone=not gateways_before.keys() <= gateways_after.keys(),
             happened=[] if self._injector is None else self._injector.happened(),
-            ended=[] if self._stack.fleet is None else self._stack.fleet.endings(),
+            ended=self._stack.gateways.endings(),
         )
         self._watch.verdict(phase.verdict)
         self._write_details(phase)
@@ -211,7 +200,6 @@ class Run:
         faults = config.parse_faults(self._settings)
         if not faults:
             return None
-        assert isinstance(self._stack, Stack), "what stands elsewhere is not this run's to break: see config.py"
         self._injector = Injector(
             faults,
             self._stack,
@@ -235,41 +223,16 @@ class Run:
                     cpu_resolution_s={},
                     driver_cpu_s=None,
                     rss_bytes=None,
-                    kafka=None,
-                    redis=None,
-                    nats=None,
+                    counters={},
                     gateways=None,
                     gateway_cpu_s={},
                 )
                 self._write_details(news)
                 return
 
-    def _read_kafka(self) -> KafkaCounters | None:
-        """None without Kafka, or with a broker that was killed: its counters ended with it."""
-        kafka = self._stack.kafka
-        if kafka is None or self._was_killed("broker"):
-            return None
-        return kafka_metrics.read_counters(kafka.brokers, self._stack.topology.run_id)
-
-    def _read_redis(self) -> RedisCounters | None:
-        """As _read_kafka."""
-        redis = self._stack.redis
-        if redis is None or self._was_killed("redis"):
-            return None
-        return redis_metrics.read_counters(node.url for node in redis.nodes)
-
-    def _read_nats(self) -> NatsCounters | None:
-        """As _read_kafka."""
-        nats = self._stack.nats
-        return None if nats is None or self._was_killed("nats") else nats_metrics.read_counters(nats.monitor_port)
-
-    def _was_killed(self, target: str) -> bool:
-        happened = [] if self._injector is None else self._injector.happened()
-        return any(each.fault.kind in {f"kill:{target}", f"restart:{target}"} for each in happened)
-
-    def _read_gateways(self) -> dict[str, GatewayStats]:
-        assert self._stack.fleet is not None
-        return self._stack.fleet.stats()
+    def _read_counters(self) -> Mapping[str, Counters]:
+        """What the backends have counted so far, but for those that a fault has killed."""
+        return self._stack.counters(set() if self._injector is None else self._injector.killed())
 
     # --- what is known
 
@@ -283,19 +246,10 @@ class Run:
             members=self._settings.members,
             rooms=self._rooms,
             gateways=self._stack.topology.gateways,
-            services=self._whose_services(),
+            services=self._stack.whose,
             left_behind=self.left_behind,
         )
         return summary if self._measured is None else self._measured.add_to(summary, self._architecture)
-
-    def _whose_services(self) -> str:
-        if isinstance(self._stack, RemoteStack):
-            return self._stack.services
-        if isinstance(self._stack.backends, LentBackends):
-            return "chatbench up"
-        backends = config.external_backends(self._settings, self._architecture)
-        external = [backend.name for backend in backends if backend.given is not None]
-        return f"external {' and '.join(external)}" if external else "own"
 
 
 def _used(samples: list[dict[str, float]]) -> dict[str, float]:

@@ -8,15 +8,9 @@ from dataclasses import dataclass
 import msgspec
 
 from architectures.interface import Promises
+from harness.core.faults import TESTS_DURABILITY
 from harness.ledger.judge import Verdict
 from harness.ledger.recovery import Recovery
-
-RESTARTS = {
-    "restart:broker",
-    "restart:redis",
-    "restart:nats",
-    "kill:broker",
-}  # of a backend: what a durable ack is about
 
 # Beside what is lost: what is to be expected of an architecture that survives a fault.
 NORMAL = "normal again after {}: what is said is heard as soon as before it"
@@ -175,7 +169,7 @@ def _under(beyond: Sequence[str], check: PromiseCheck) -> PromiseCheck:
 
 def _durable_ack(v: Verdict, faults: Sequence[str]) -> PromiseCheck:
     promise = "durable ack: an acked message survives the restart of the backend"
-    tested = [fault for fault in faults if fault in RESTARTS]
+    tested = [fault for fault in faults if fault in TESTS_DURABILITY]
     if not tested:
         return PromiseCheck(promise, None, "not tested: nothing was restarted in this run")
     lost_acked = v.lost_acked - v.lost_in_break

@@ -28,10 +28,9 @@ from harness.runs.measurement import Run
 from harness.runs.record import Record
 from harness.runs.setup import await_driver, backends_of, driver_secrets, show_first_use, stack_of
 from harness.runs.summary import Summary
-from harness.services.backends import Backends
 from harness.services.external import cluster_settings, external_services, resolve_brokers
-from harness.services.lease import LentBackends
 from harness.services.remote import resolve_fleet
+from harness.services.run_stack import RunBackends
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def run_once(settings: RunSettings, architecture: type[Candidate], progress: Pro
 
 
 def run_on(
-    backends: Backends | LentBackends,
+    backends: RunBackends,
     record: Record,
     architecture: type[Candidate],
     scenario: Path,
@@ -84,8 +83,7 @@ def run_on(
     def start_and_go() -> None:
         driver: DriverProcess | None = None
         try:
-            lent = isinstance(backends, LentBackends)
-            progress.step("start", "driver, on the services of `chatbench up`" if lent else "driver and services")
+            progress.step("start", stack.starting)
             given = DriverSettings(run=settings, scenario=str(scenario), logs=str(record.logs))
             driver = DriverProcess(given, stack.check, secrets=driver_secrets(settings))
             stack.begin(partial(show_first_use, progress))

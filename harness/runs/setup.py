@@ -15,8 +15,9 @@ from harness.ipc import messages as msg
 from harness.load.driver_client import DriverProcess
 from harness.services.backends import NOBODYS, Backends
 from harness.services.external import external_services
-from harness.services.lease import LentBackends, borrow
+from harness.services.lease import borrow
 from harness.services.remote import RemoteStack
+from harness.services.run_stack import RunBackends, RunStack
 from harness.services.stack import Stack
 
 READY_TIMEOUT_S = 60.0
@@ -28,7 +29,7 @@ def required(settings: RunSettings, architecture: type[Candidate]) -> Requiremen
     return Requirements() if settings.gateways_at else architecture.requires
 
 
-def backends_of(settings: RunSettings, architecture: type[Candidate], logs: Path) -> Backends | LentBackends:
+def backends_of(settings: RunSettings, architecture: type[Candidate], logs: Path) -> RunBackends:
     """Backends lent by a `chatbench up` where there are any, else new ones. A run with faults never borrows."""
     requires = required(settings, architecture)
     external = external_services(settings)
@@ -41,8 +42,8 @@ def backends_of(settings: RunSettings, architecture: type[Candidate], logs: Path
 
 
 def stack_of(
-    settings: RunSettings, architecture: type[Candidate], backends: Backends | LentBackends, logs: Path, limits: Limits
-) -> Stack | RemoteStack:
+    settings: RunSettings, architecture: type[Candidate], backends: RunBackends, logs: Path, limits: Limits
+) -> RunStack:
     """What the load will run against: gateways that are running already, or new ones with these limits."""
     topology = config.topology(settings, architecture, config.new_run_id())
     if settings.gateways_at:

@@ -29,8 +29,8 @@ from harness.runs.setup import await_driver, driver_secrets, required, show_firs
 from harness.services.backends import Backends
 from harness.services.external import external_services, resolve_brokers
 from harness.services.ports import cannot_listen
-from harness.services.remote import RemoteStack, resolve_fleet
-from harness.services.stack import Stack
+from harness.services.remote import resolve_fleet
+from harness.services.run_stack import RunStack
 from harness.services.workdir import discard, keep, make_logs_folder
 
 
@@ -72,7 +72,7 @@ def serve_ui(
     driver: DriverProcess | None = None
     with signals_interrupt(), watched(settings.metrics, origins) as watch:
         try:
-            progress.step("start", "driver and services")
+            progress.step("start", stack.starting)
             driver_settings = DriverSettings(run=settings, scenario=str(scenario), logs=str(logs), web=web)
             driver = DriverProcess(driver_settings, stack.check, secrets=driver_secrets(settings))
             stack.begin(partial(show_first_use, progress))
@@ -106,7 +106,7 @@ class Recorder:
     """Runs the phases of the tests that the user starts in the web UI, and records them."""
 
     architecture: type[Candidate]
-    stack: Stack | RemoteStack
+    stack: RunStack
     driver: DriverProcess
     progress: Progress
     watch: LiveMetrics

@@ -1,30 +1,54 @@
-"""Kafka and Redis for one run or for many: started once, kept warm, stopped at the end."""
+"""The backends of one run or of many: started once, kept warm, stopped at the end."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import fields, replace
 from pathlib import Path
 
 from architectures.interface import Requirements, Services
 from harness.core import library_logs
+from harness.services.backend import Backend, BackendType, Site
 from harness.services.external import remove_traces
-from harness.services.kafka.cluster import Kafka
-from harness.services.kafka.install import ensure_installation
-from harness.services.nats.server import NatsServer, nats_url_of, start_nats
-from harness.services.ports import free_ports
-from harness.services.proxy import Proxy, start_proxy
-from harness.services.redis.cluster import RedisCluster
-from harness.services.redis.server import RedisServer, start_redis, url_of
+from harness.services.kafka.backend import KAFKA
+from harness.services.nats.backend import NATS
+from harness.services.redis.backend import REDIS, REDIS_CLUSTER
 from harness.services.workdir import discard, make_workdir
 from peers.interface import OnProgress
 
+# Every backend that there is, in the order in which they are started and recorded.
+BACKENDS: tuple[BackendType, ...] = (KAFKA, REDIS, REDIS_CLUSTER, NATS)
 NOBODYS = Services()
 
 
-class Backends:
-    """What is required of the two. `begin`, then `finish`, then `stop`; once they run, the first two do nothing.
+def required_types(requires: Requirements) -> list[BackendType]:
+    """The types of backends that an architecture with these requirements needs."""
+    return [each for each in BACKENDS if getattr(requires, each.name)]
 
-    Between `begin` and `finish` a JVM is busy and the caller may do something else.
+
+def all_requirements(every: Iterable[Requirements]) -> Requirements:
+    """The backends that any of these requirements asks for."""
+    names = {each.name for requires in every for each in required_types(requires)}
+    return Requirements(**dict.fromkeys(names, True))
+
+
+def merged(parts: Iterable[Services]) -> Services:
+    """One Services with all that any of the parts gives; a later part takes precedence."""
+    whole = NOBODYS
+    for part in parts:
+        given = {field.name: getattr(part, field.name) for field in fields(part)}
+        whole = replace(whole, **{name: value for name, value in given.items() if value})
+    return whole
+
+
+class Backends:
+    """The backends that are required, but for those that somebody else runs: `begin`, then `finish`, then `stop`.
+
+    Between `begin` and `finish` a JVM is busy and the caller may do something else. Both may be called again before
+    the next run: what is running already is left as it is.
     """
+
+    starting = "driver and services"
 
     def __init__(
         self,
@@ -35,125 +59,60 @@ class Backends:
         proxied: bool = False,
         external: Services = NOBODYS,
     ) -> None:
-        """`proxied`: gateways reach them through proxies, so that the way between can be cut.
+        """`proxied`: gateways reach them through proxies, so that faults can break the connections.
 
-        `external`: what is somebody else's, and need not be started; `kafka` and `redis` stay None for these.
+        `external`: where backends are that somebody else runs. These are not started.
         """
-        self._requires = Requirements(
-            kafka=requires.kafka and external.kafka_bootstrap is None,
-            redis=requires.redis and external.redis_url is None,
-            redis_cluster=requires.redis_cluster and external.redis_url is None,
-            nats=requires.nats and external.nats_url is None,
-        )
+        self._types = [each for each in required_types(requires) if each.part_of(external) == NOBODYS]
         self._external = external
         self._brokers = brokers
         self._logs = logs
         library_logs.write_to(logs)
         self._proxied = proxied
         self.workdir: Path | None = None
-        self._finished = False
-        self._redis_proxy_port = self._nats_proxy_port = 0
-        self.kafka: Kafka | None = None
-        self.redis: RedisServer | None = None
-        self.redis_cluster: RedisCluster | None = None
-        self.nats: NatsServer | None = None
-        self.kafka_proxy: Proxy | None = None
-        self.redis_proxy: Proxy | None = None
-        self.redis_cluster_proxy: Proxy | None = None
-        self.nats_proxy: Proxy | None = None
+        self.running: list[Backend] = []
 
     def begin(self, on_progress: OnProgress) -> None:
-        """Download and prepare what is missing, and begin to start."""
+        """Download and prepare what is missing, and begin to start. Raises ServiceFailed."""
         if self.workdir is not None:
             return
         self.workdir = make_workdir()
-        if self._requires.kafka:
-            installation = ensure_installation(on_progress)
-            self.kafka = Kafka.make(installation, self._brokers, self.workdir, self._logs, proxied=self._proxied)
-            self.kafka.start()
-        if self._requires.redis:
-            self.redis = start_redis(self.workdir, self._logs / "redis.log")
-        if self._requires.redis_cluster:
-            self.redis_cluster = RedisCluster.begin(self.workdir, self._logs, proxied=self._proxied)
-        if self._requires.nats:
-            self.nats = start_nats(self._logs / "nats.log")
+        site = Site(self._brokers, self.workdir, self._logs, proxied=self._proxied)
+        for each in self._types:
+            self.running.append(each.begin(site, on_progress))
 
     def finish(self) -> None:
-        """Wait until they answer. What an earlier run killed is started again."""
-        if self.kafka is not None:
-            for index, child in enumerate(self.kafka.children):
-                if not child.is_running:
-                    self.kafka.start_again(index)
-            self.kafka.wait_ready()
-        for service in self._servers():
-            service.finish()
-        if self._proxied and not self._finished:
-            self._start_proxies()
-        self._finished = True
+        """Wait until all of them serve. What an earlier run killed is started again. Raises ServiceFailed."""
+        for backend in self.running:
+            backend.finish()
 
-    def _servers(self) -> list[RedisServer | RedisCluster | NatsServer]:
-        """Those that run, beside Kafka."""
-        return [each for each in (self.redis, self.redis_cluster, self.nats) if each is not None]
-
-    def _proxies(self) -> list[Proxy]:
-        every = (self.kafka_proxy, self.redis_proxy, self.redis_cluster_proxy, self.nats_proxy)
-        return [each for each in every if each is not None]
-
-    def _start_proxies(self) -> None:
-        log = self._logs / "proxy.log"
-        if self.kafka is not None:
-            ways = [(broker.proxy_port, broker.proxied_port) for broker in self.kafka.brokers]
-            self.kafka_proxy = start_proxy("the proxy before Kafka", ways, log)
-        if self.redis is not None:
-            (self._redis_proxy_port,) = free_ports(1)
-            self.redis_proxy = start_proxy("the proxy before Redis", [(self._redis_proxy_port, self.redis.port)], log)
-        if self.redis_cluster is not None:
-            cluster = self.redis_cluster
-            ways = [(port, node.port) for port, node in zip(cluster.proxy_ports, cluster.nodes, strict=True)]
-            self.redis_cluster_proxy = start_proxy("the proxy before the Redis cluster", ways, log)
-
-        if self.nats is not None:
-            (self._nats_proxy_port,) = free_ports(1)
-            self.nats_proxy = start_proxy("the proxy before NATS", [(self._nats_proxy_port, self.nats.port)], log)
+    def of(self, requires: Requirements) -> list[Backend]:
+        """Those of the running backends that an architecture with these requirements uses."""
+        return [backend for backend in self.running if getattr(requires, backend.type.name)]
 
     def services_for(self, requires: Requirements) -> Services:
-        """Where they are, for an architecture that requires these and no others."""
-        kafka_bootstrap, redis_url = self._external.kafka_bootstrap, self._external.redis_url
-        if self.kafka is not None:
-            kafka_bootstrap = self.kafka.proxied_bootstrap if self._proxied else self.kafka.bootstrap
-        if self.redis is not None:
-            redis_url = url_of(self._redis_proxy_port) if self._proxied else self.redis.url
-        if self.redis_cluster is not None and requires.redis_cluster:
-            redis_url = self.redis_cluster.url
-        nats_url = self._external.nats_url
-        if self.nats is not None:
-            nats_url = nats_url_of(self._nats_proxy_port) if self._proxied else self.nats.url
-        return Services(
-            nats_url=nats_url if requires.nats else None,
-            kafka_bootstrap=kafka_bootstrap if requires.kafka else None,
-            redis_url=redis_url if requires.any_redis else None,
-            kafka_settings=self._external.kafka_settings if requires.kafka else {},
-        )
+        """Where the backends are that an architecture with these requirements uses, and no others."""
+        external = [each.part_of(self._external) for each in required_types(requires)]
+        return merged([*external, *(backend.services for backend in self.of(requires))])
+
+    def whose(self, requires: Requirements) -> str:
+        """Who runs the backends of such an architecture, as summary.json says it."""
+        external = [each for each in required_types(requires) if each.part_of(self._external) != NOBODYS]
+        products = dict.fromkeys(each.product for each in external)
+        return f"external {' and '.join(products)}" if products else "own"
 
     def forget(self, run_id: str) -> None:
-        """What that run made where others are, too, is removed; raises ServiceFailed if it stays."""
+        """Remove what that run made at backends of somebody else's; raises ServiceFailed if it stays there."""
         remove_traces(self._external, f"{run_id}-")
 
     def check(self) -> None:
         """Raise ServiceFailed if any of their processes has ended by itself."""
-        if self.kafka is not None:
-            self.kafka.check()
-        for service in self._servers():
-            service.check()
-        for proxy in self._proxies():
-            proxy.child.check()
+        for backend in self.running:
+            backend.check()
 
     def stop(self) -> None:
-        for proxy in self._proxies():
-            proxy.child.kill()
-        for service in self._servers():
-            service.stop()
-        if self.kafka is not None:
-            self.kafka.stop()
+        """End all of their processes, and remove what they kept."""
+        for backend in self.running:
+            backend.stop()
         if self.workdir is not None:
             discard(self.workdir)

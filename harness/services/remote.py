@@ -1,9 +1,9 @@
-"""Gateways that stand already (`chatbench gateway`), driven by a run that did not start them."""
+"""Gateways that others have started (`chatbench gateway`), driven by a run on this host."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import version
 
 import msgspec
@@ -15,18 +15,21 @@ from harness.core.settings import RunSettings, own_token
 from harness.core.token import TOKEN_VARIABLE
 from harness.gateway.settings import About, GatewayStats
 from harness.measure.resources import CpuUsed
+from harness.services.backend import Breakable, Counters
 from harness.services.gateway_client import Answer, ask
+from harness.services.proxy import Proxy
 from peers.interface import OnProgress
 
 ANSWER_TIMEOUT_S = 10.0
 LEAVING_MAX_S = 5.0
 WHOLE_TIMEOUT_S = 30.0  # gateways that are just starting take their places one after the other
+NOT_OURS = "the gateways at --gateways-at are not this run's to break; leave --fault out"
 
 
 def resolve_fleet(settings: RunSettings) -> RunSettings:
-    """The same with the shape of the fleet at --gateways-at, and the addresses of all its gateways.
+    """The same settings with the shape of the fleet at --gateways-at, and the addresses of all its gateways.
 
-    Raises UsageError where they are not what was asked for.
+    Raises UsageError if the fleet is not what was asked for.
     """
     if not settings.gateways_at:
         return settings
@@ -60,7 +63,7 @@ def resolve_fleet(settings: RunSettings) -> RunSettings:
 
 
 def _written(value: Option) -> str:
-    """As a user writes it."""
+    """The value as a user writes it."""
     return value if isinstance(value, str) else f"{value:g}"
 
 
@@ -82,9 +85,9 @@ def _about(url: str, arch: str) -> About:
 
 
 def _addresses(about: Iterable[About]) -> list[str]:
-    """Of all gateways that any of these knows of, by place.
+    """The addresses of all gateways that any of these knows of, by place.
 
-    As they say themselves: an address that was given may be a name that stands for all of them.
+    Each gateway tells its own: an address that was given may be a name that stands for all of them.
     """
     told: dict[int, str] = {}
     for each in about:
@@ -97,13 +100,13 @@ def _ask(url: str, path: str, kind: type[Answer]) -> Answer | None:
 
 
 class RemoteFleet:
-    """As Fleet, for whoever only drives it."""
+    """The gateways of a fleet that others have started, as far as a run drives them."""
 
     def __init__(self, urls: tuple[str, ...]) -> None:
         self.urls = list(urls)
 
     def stats(self) -> dict[str, GatewayStats]:
-        """Counters of every gateway, by its process; raises ServiceFailed if one does not answer."""
+        """The counters of every gateway, by its process; raises ServiceFailed if one does not answer."""
         answers = {}
         for url in self.urls:
             stats = _ask(url, "/stats", GatewayStats)
@@ -113,7 +116,7 @@ class RemoteFleet:
         return answers
 
     def frames_per_s(self) -> float:
-        """That one member may send, whichever gateway it is at; raises ServiceFailed as `stats`."""
+        """How many frames one member may send, whichever gateway it is at; raises ServiceFailed as `stats`."""
         about = [_ask(url, "/about", About) for url in self.urls]
         if None in about:
             raise ServiceFailed(f"the gateway at {self.urls[about.index(None)]} does not answer; is it there?")
@@ -131,51 +134,71 @@ class RemoteFleet:
             )
 
     def endings(self) -> list[str]:
-        """Nobody here would know."""
+        """Always none: how a gateway of another host has ended is not known here."""
         return []
 
 
 class RemoteMeter:
-    """As Meter, by the gateways' own word; what they stand on is not measured."""
+    """CPU time and memory of remote gateways, as they report them. Their backends are not measured."""
 
     def __init__(self, fleet: RemoteFleet) -> None:
         self._fleet = fleet
 
     @property
     def resolution_s(self) -> dict[str, float]:
-        """They read it as finely as their processes can."""
+        """Empty: gateways do not report how finely they read their CPU time."""
         return {}
 
     def cpu(self) -> CpuUsed:
+        """CPU time used so far."""
         by_gateway = {process: stats.cpu_s for process, stats in self._fleet.stats().items()}
         return CpuUsed({"gateway": sum(by_gateway.values())}, by_gateway)
 
     def rss_bytes(self) -> dict[str, int]:
+        """Resident memory now."""
         return {"gateway": sum(stats.rss_bytes for stats in self._fleet.stats().values())}
 
 
 class RemoteStack:
-    """As Stack, of which nothing is this run's own."""
+    """Gateways that others have started, and whatever backends they have: nothing of it is this run's own."""
 
-    kafka = redis = nats = None
-    services = "of the gateways' fleet"
+    starting = "driver and services"
+    whose = "of the gateways' fleet"
 
     def __init__(self, urls: tuple[str, ...], topology: Topology) -> None:
         self.topology = topology
-        self.fleet = RemoteFleet(urls)
+        self.gateways = RemoteFleet(urls)
 
     def begin(self, on_progress: OnProgress) -> None:
-        """They have begun."""
+        """They have begun already."""
 
     def start(self) -> RemoteFleet:
-        self.fleet.check_nobody_else()
-        return self.fleet
+        """Raise UsageError if others use the gateways."""
+        self.gateways.check_nobody_else()
+        return self.gateways
 
     def check(self) -> None:
         """A gateway that is gone shows in what its members do not hear."""
 
     def meter(self) -> RemoteMeter:
-        return RemoteMeter(self.fleet)
+        """A meter of the gateways."""
+        return RemoteMeter(self.gateways)
+
+    def counters(self, killed: Collection[str]) -> Mapping[str, Counters]:
+        """None: the gateways' backends are not known here."""
+        return {}
+
+    def let_gateways_end(self) -> None:
+        """Raise ServiceFailed: faults cannot come here."""
+        raise ServiceFailed(NOT_OURS)
+
+    def processes(self, target: str) -> Breakable:
+        """Raise ServiceFailed: faults cannot come here."""
+        raise ServiceFailed(NOT_OURS)
+
+    def proxy(self, target: str) -> Proxy:
+        """Raise ServiceFailed: faults cannot come here."""
+        raise ServiceFailed(NOT_OURS)
 
     def stop(self) -> None:
         """They go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -10,26 +11,24 @@ from architectures.interface import Candidate, GoneForGood, Topology
 from harness.core.errors import ServiceFailed
 from harness.gateway.settings import Exposure, Limits
 from harness.measure.resources import Meter
-from harness.services.backends import Backends
+from harness.services.backend import Backend, Breakable, Counters
 from harness.services.fleet import LOCAL, USUAL, Fleet
 from harness.services.gateway_program import OWN, program_of
-from harness.services.kafka.cluster import Kafka
-from harness.services.lease import LentBackends
-from harness.services.nats.server import NatsServer
 from harness.services.proxy import Proxy
-from harness.services.redis.cluster import RedisCluster
-from harness.services.redis.server import RedisServer
+from harness.services.run_stack import RunBackends
 from peers.interface import OnProgress
+
+GATEWAY = "gateway"  # in records, and in faults
 
 
 class Stack:
-    """`start`, then `stop`. The backends are the caller's: other runs may stand on them before and after."""
+    """Gateways of the run's own: `start`, then `stop`. Other runs may use the backends before and after."""
 
     def __init__(
         self,
         architecture: type[Candidate],
         topology: Topology,
-        backends: Backends | LentBackends,
+        backends: RunBackends,
         logs: Path,
         *,
         exposure: Exposure = LOCAL,
@@ -41,54 +40,50 @@ class Stack:
         self._port = port
         self._architecture = architecture
         self.topology = topology
-        self.backends = backends
+        self._backends = backends
         self._logs = logs
         self._exposure = exposure
         self._tick_s = tick_s
         self._limits = limits
         self._program = OWN
-        self.fleet: Fleet | None = None
+        self._fleet: Fleet | None = None
 
     @property
-    def kafka(self) -> Kafka | None:
-        """None if this architecture uses none, even where one runs for others."""
-        return self.backends.kafka if self._architecture.requires.kafka else None
+    def starting(self) -> str:
+        """What a run on it starts, for people."""
+        return self._backends.starting
 
     @property
-    def redis(self) -> RedisServer | RedisCluster | None:
-        """As `kafka`."""
-        requires = self._architecture.requires
-        if requires.redis_cluster:
-            return self.backends.redis_cluster
-        return self.backends.redis if requires.redis else None
+    def whose(self) -> str:
+        """Who runs the backends, as summary.json says it."""
+        return self._backends.whose(self._architecture.requires)
 
     @property
-    def nats(self) -> NatsServer | None:
-        """As `kafka`."""
-        return self.backends.nats if self._architecture.requires.nats else None
+    def gateways(self) -> Fleet:
+        """The gateways that `start` has started."""
+        assert self._fleet is not None, "the gateways are asked for after `start`"
+        return self._fleet
 
-    @property
-    def redis_proxy(self) -> Proxy | None:
-        """As `kafka`, of the way there."""
-        backends = self.backends
-        return backends.redis_cluster_proxy if self._architecture.requires.redis_cluster else backends.redis_proxy
+    def _running(self) -> list[Backend]:
+        """The backends that this architecture uses: others may run beside them, for other runs."""
+        return self._backends.of(self._architecture.requires)
 
     def begin(self, on_progress: OnProgress) -> None:
-        """As Backends.begin, and what the gateways are made of."""
-        self.backends.begin(on_progress)
+        """Download what is missing, and begin to start the backends. Raises ServiceFailed."""
+        self._backends.begin(on_progress)
         self._program = program_of(self._architecture, on_progress)
 
     def start(self) -> Fleet:
-        """Wait for the backends, provision the architecture, and start its gateways."""
-        self.backends.finish()
-        services = self.backends.services_for(self._architecture.requires)
+        """Wait for the backends, provision the architecture, and start its gateways. Raises ServiceFailed."""
+        self._backends.finish()
+        services = self._backends.services_for(self._architecture.requires)
         try:
             self._architecture.provision(services, self.topology)
         except GoneForGood as problem:
             raise ServiceFailed(str(problem)) from problem
         except KafkaException as problem:
             raise ServiceFailed(f"{self._architecture.name} could not make its topics: {problem}") from problem
-        self.fleet = Fleet(
+        self._fleet = Fleet(
             self._architecture.name,
             services,
             self.topology,
@@ -99,35 +94,60 @@ class Stack:
             program=self._program,
             port=self._port,
         )
-        self.fleet.start()
-        self.fleet.wait_ready()
-        return self.fleet
+        self._fleet.start()
+        self._fleet.wait_ready()
+        return self._fleet
 
     def check(self) -> None:
-        """Raise ServiceFailed if any process of the stack has ended."""
-        self.backends.check()
-        if self.fleet is not None:
-            self.fleet.check()
+        """Raise ServiceFailed if any process of the stack has ended by itself."""
+        self._backends.check()
+        if self._fleet is not None:
+            self._fleet.check()
 
     def meter(self) -> Meter:
-        """Of the processes that run now; a component that is not used has none."""
-        return Meter(
-            {
-                "gateway": [] if self.fleet is None else [child.pid for child in self.fleet.children],
-                "kafka": [] if self.kafka is None else [child.pid for child in self.kafka.children],
-                "redis": [] if self.redis is None else [node.child.pid for node in self.redis.nodes],
-                "nats": [] if self.nats is None else [self.nats.child.pid],
-            }
-        )
+        """A meter of the processes that run now."""
+        pids = {GATEWAY: [child.pid for child in self.gateways.children]}
+        for backend in self._running():
+            pids[backend.type.component] = [child.pid for child in backend.children]
+        return Meter(pids)
+
+    def counters(self, killed: Collection[str]) -> Mapping[str, Counters]:
+        """What each backend has counted, by component; without those that faults have killed, by their targets."""
+        return {
+            backend.type.component: backend.counters(self.topology.run_id)
+            for backend in self._running()
+            if backend.type.target not in killed
+        }
+
+    def let_gateways_end(self) -> None:
+        """Gateways may end from now on: what they do under a fault is what a run is to show."""
+        self.gateways.let_end()
+
+    def processes(self, target: str) -> Breakable:
+        """The gateways, or the backend that faults call so. Raises ServiceFailed if there is none."""
+        if target == GATEWAY:
+            return self.gateways
+        for backend in self._running():
+            if backend.type.target == target:
+                return backend
+        raise ServiceFailed(f"there is no {target} to break: {self._architecture.name} has none")
+
+    def proxy(self, target: str) -> Proxy:
+        """The proxy between the gateways and the backend in `gateway-BACKEND`. Raises ServiceFailed."""
+        for backend in self._running():
+            if f"{GATEWAY}-{backend.type.target}" == target and backend.proxy is not None:
+                return backend.proxy
+        raise ServiceFailed(f"there is no {target} to break: no proxy is between the two")
 
     def stop(self) -> None:
-        if self.fleet is not None:
-            self.fleet.stop()
+        """End the gateways."""
+        if self._fleet is not None:
+            self._fleet.stop()
 
     def forget(self) -> str | None:
         """After `stop`: remove what the run made at backends that go on; returns why something was left there."""
         try:
-            self.backends.forget(self.topology.run_id)
+            self._backends.forget(self.topology.run_id)
         except ServiceFailed as problem:
             return str(problem)
         return None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # public, by its docs
 
+from architectures.interface import Requirements
 from harness.core.addresses import NATS_PASSWORD, NATS_TOKEN
 from harness.services.backends import Backends
 from harness.services.nats.server import find_nats_server, has_nats_server
@@ -62,8 +63,7 @@ def gateway(port: int, *arguments: str) -> tuple[str, ...]:
 
 
 def test_gateways_that_are_named_by_hand_send_members_to_each_other(backends: Backends, tmp_path: Path) -> None:
-    assert backends.kafka is not None
-    bootstrap = backends.kafka.bootstrap
+    bootstrap = str(backends.services_for(Requirements(kafka=True)).kafka_bootstrap)
     ports = free_ports(2)
     urls = [f"ws://127.0.0.1:{port}" for port in ports]
     alike = ("--arch", "plan2", "--peers", ",".join(urls), "--kafka-bootstrap", bootstrap)

@@ -77,7 +77,7 @@ def test_nothing_is_borrowed_from_another_user_or_from_what_is_no_description(
     folder.mkdir()
     (folder / standing.FILE).write_text("{}")
     assert borrow(Requirements(), brokers=1) is None
-    (folder / standing.FILE).write_text('{"pid": 1, "kafka": null, "redis": null}')
+    (folder / standing.FILE).write_text('{"pid": 1, "backends": {}}')
     lent = borrow(Requirements(), brokers=1)
     assert lent is not None
     lent.stop()

@@ -44,11 +44,9 @@ def read_after_restart(architecture: type[Architecture], backends: Backends, log
     architecture.provision(services, topology)
     said = [f"{topology.run_id} {number}".encode() for number in range(MESSAGES)]
     _send_from_child(Speech(arch=architecture.name, services=services, topology=topology, said=said), logs)
-    if architecture.requires.kafka and backends.kafka is not None:
-        for child in backends.kafka.children:
+    for backend in backends.of(architecture.requires):
+        for child in backend.children:
             child.kill()
-    if architecture.requires.redis and backends.redis is not None:
-        backends.redis.child.kill()
     backends.finish()
     stored = {
         *(_kafka_values(services, topology) if architecture.requires.kafka else ()),

@@ -1,4 +1,4 @@
-"""What the brokers themselves count: records, requests and bytes, from the Prometheus JMX exporter; and their disks."""
+"""What the brokers count themselves: records, requests and bytes, from the Prometheus JMX exporter, and disk space."""
 
 from __future__ import annotations
 
@@ -10,7 +10,27 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from harness.core.errors import ServiceFailed
+from harness.core.units import per
 from harness.services.kafka.broker import Broker
+
+
+class BrokerPerMessage(msgspec.Struct, frozen=True):
+    """What one broker did for each message."""
+
+    appends_per_message: float | None  # records written to its logs, as leader or as follower
+    produce_requests_per_message: float | None
+    disk_bytes_per_message: float | None
+
+
+class KafkaPerMessage(msgspec.Struct, frozen=True):
+    """What all brokers together did for each message, and what each of them did. None: not measured."""
+
+    records_per_message: float | None = None
+    produce_requests_per_message: float | None = None
+    bytes_in_per_message: float | None = None
+    bytes_out_per_message: float | None = None
+    disk_bytes_per_message: float | None = None
+    brokers: dict[int, BrokerPerMessage] = {}  # by node
 
 
 class BrokerCounters(msgspec.Struct, frozen=True):
@@ -33,7 +53,7 @@ class BrokerCounters(msgspec.Struct, frozen=True):
 
 
 class KafkaCounters(msgspec.Struct, frozen=True):
-    """What each broker counts, by its node."""
+    """The counters of each broker, by its node."""
 
     brokers: Mapping[int, BrokerCounters]
 
@@ -43,6 +63,25 @@ class KafkaCounters(msgspec.Struct, frozen=True):
 
     def since(self, before: KafkaCounters) -> KafkaCounters:
         return KafkaCounters({node: each.since(before.brokers[node]) for node, each in self.brokers.items()})
+
+    def per_message(self, sent: int) -> KafkaPerMessage:
+        """The counters divided by the messages sent."""
+        total = self.total
+        return KafkaPerMessage(
+            records_per_message=per(total.records, sent),
+            produce_requests_per_message=per(total.produce_requests, sent),
+            bytes_in_per_message=per(total.bytes_in, sent),
+            bytes_out_per_message=per(total.bytes_out, sent),
+            disk_bytes_per_message=per(total.disk_bytes, sent),
+            brokers={
+                node: BrokerPerMessage(
+                    appends_per_message=per(each.appends, sent),
+                    produce_requests_per_message=per(each.produce_requests, sent),
+                    disk_bytes_per_message=per(each.disk_bytes, sent),
+                )
+                for node, each in self.brokers.items()
+            },
+        )
 
 
 def read_counters(brokers: Sequence[Broker], topic_prefix: str) -> KafkaCounters:

@@ -1,4 +1,4 @@
-"""What NATS itself counts, from /varz of its monitoring port."""
+"""What NATS counts itself, from /varz of its monitoring port."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ import http.client
 import msgspec
 
 from harness.core.errors import ServiceFailed
+from harness.core.units import per
 
 ANSWER_S = 10.0
 
 
+class NatsPerMessage(msgspec.Struct, frozen=True):
+    """What NATS did for each message. None: not measured."""
+
+    messages_in_per_message: float | None = None
+    messages_out_per_message: float | None = None
+    bytes_in_per_message: float | None = None  # of payloads
+    bytes_out_per_message: float | None = None
+
+
 class NatsCounters(msgspec.Struct, frozen=True):
-    """Totals since the server started, of all its clients."""
+    """Totals of all clients since the server started."""
 
     in_msgs: int
     out_msgs: int
@@ -27,9 +37,18 @@ class NatsCounters(msgspec.Struct, frozen=True):
             out_bytes=self.out_bytes - before.out_bytes,
         )
 
+    def per_message(self, sent: int) -> NatsPerMessage:
+        """The counters divided by the messages sent."""
+        return NatsPerMessage(
+            messages_in_per_message=per(self.in_msgs, sent),
+            messages_out_per_message=per(self.out_msgs, sent),
+            bytes_in_per_message=per(self.in_bytes, sent),
+            bytes_out_per_message=per(self.out_bytes, sent),
+        )
+
 
 def read_counters(monitor_port: int) -> NatsCounters:
-    """Raises ServiceFailed if NATS does not answer."""
+    """The totals now; raises ServiceFailed if NATS does not answer."""
     connection = http.client.HTTPConnection("127.0.0.1", monitor_port, timeout=ANSWER_S)
     try:
         connection.request("GET", "/varz")

@@ -1,4 +1,4 @@
-"""What Redis itself counts: the commands it executed, from INFO commandstats, and its bytes, from INFO stats."""
+"""What Redis counts itself: the commands it executed, from INFO commandstats, and its bytes, from INFO stats."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ import msgspec
 import redis
 
 from harness.core.errors import ServiceFailed
+from harness.core.units import per
 
-# What the harness sends to look, which no architecture caused.
+# Commands that reading the counters takes: no architecture caused them.
 OURS = frozenset({"cmdstat_info", "cmdstat_ping", "cmdstat_client|setinfo", "cmdstat_hello"})
 
 
+class RedisPerMessage(msgspec.Struct, frozen=True):
+    """What Redis did for each message. None: not measured."""
+
+    commands_per_message: float | None = None
+    bytes_in_per_message: float | None = None
+    bytes_out_per_message: float | None = None
+
+
 class RedisCounters(msgspec.Struct, frozen=True):
-    """Totals since the server started."""
+    """Totals of all clients since the server started."""
 
     commands: int
-    bytes_in: int  # of all clients; a look of ours is some kilobytes of them
+    bytes_in: int  # reading the counters adds some kilobytes
     bytes_out: int
 
     def since(self, before: RedisCounters) -> RedisCounters:
@@ -27,9 +36,17 @@ class RedisCounters(msgspec.Struct, frozen=True):
             bytes_out=self.bytes_out - before.bytes_out,
         )
 
+    def per_message(self, sent: int) -> RedisPerMessage:
+        """The counters divided by the messages sent."""
+        return RedisPerMessage(
+            commands_per_message=per(self.commands, sent),
+            bytes_in_per_message=per(self.bytes_in, sent),
+            bytes_out_per_message=per(self.bytes_out, sent),
+        )
+
 
 def read_counters(urls: Iterable[str]) -> RedisCounters:
-    """Of all these servers together; raises ServiceFailed if one does not answer."""
+    """The totals of all these servers together; raises ServiceFailed if one does not answer."""
     each = [_read(url) for url in urls]
     return RedisCounters(
         commands=sum(counters.commands for counters in each),

@@ -16,7 +16,9 @@ from harness.measure.histogram import Latencies
 from harness.measure.validity import DriverVerdict
 from harness.runs.promises import PromiseCheck
 from harness.runs.record import Record
-from harness.runs.summary import CpuUsPerDelivery, KafkaPerMessage, RedisPerMessage, SpreadMs, Summary
+from harness.runs.summary import CpuUsPerDelivery, SpreadMs, Summary
+from harness.services.kafka.metrics import KafkaPerMessage
+from harness.services.redis.metrics import RedisPerMessage
 from tests.harness.runs.test_record import TICK
 
 DURABLE = PromiseCheck("durable ack: an acked message survives the restart of the backend", None, "not tested")

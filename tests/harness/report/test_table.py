@@ -10,7 +10,9 @@ from harness.measure.validity import DriverVerdict
 from harness.report.faults import faults_lines, faults_table
 from harness.report.run import summary_table, verdict_lines
 from harness.runs.promises import PromiseCheck
-from harness.runs.summary import CpuUsPerDelivery, KafkaPerMessage, RedisPerMessage, Summary
+from harness.runs.summary import CpuUsPerDelivery, Summary
+from harness.services.kafka.metrics import KafkaPerMessage
+from harness.services.redis.metrics import RedisPerMessage
 from tools.docs.quotes import REFERENCE
 
 SUMMARY = Summary(

@@ -25,7 +25,9 @@ from harness.report.claims import Judged
 from harness.report.comparison import Report
 from harness.report.costs import UnitCosts
 from harness.results.frames import KEY, Frames, frames_of, read_records
-from harness.runs.summary import FaultSeen, NatsPerMessage, RedisPerMessage, Resumed, Summary
+from harness.runs.summary import FaultSeen, Resumed, Summary
+from harness.services.nats.metrics import NatsPerMessage
+from harness.services.redis.metrics import RedisPerMessage
 from tests.harness.report.records import write_record
 
 ROOT = Path(__file__).parents[3]

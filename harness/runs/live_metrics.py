@@ -1,4 +1,4 @@
-"""A run in progress as OpenMetrics, for those who watch with Prometheus (`--metrics`)."""
+"""A run in progress as OpenMetrics, to be watched with Prometheus (`--metrics`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VERDICTS = ("sent", "acked", "expected", "delivered", "lost", "lost_acked", "dup
 
 
 class LiveMetrics:
-    """What is told of a run, second by second; and of its ledger, when that has judged."""
+    """The metrics of a run, second by second, and the verdict of its ledger."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -43,7 +43,7 @@ class LiveMetrics:
         return Counter(f"chatbench_driver_{name}", help_text, LABELS, registry=self.registry)
 
     def begin(self, arch: str, scenario: str) -> None:
-        """What follows is told of this run."""
+        """Label what follows with this run."""
         self._labels = (arch, scenario)
 
     def joined(self, members: int) -> None:
@@ -55,7 +55,7 @@ class LiveMetrics:
         self._said.labels(*self._labels).inc(news.said)
         self._acked.labels(*self._labels).inc(news.acked)
         self._delivered.labels(*self._labels).inc(news.delivered)
-        self._latency.clear()  # of a second in which nothing was heard, there is none
+        self._latency.clear()  # a second in which nothing was heard has no latency
         for quantile, latency_ms in (
             ("0.5", news.latency_p50_ms),
             ("0.9", news.latency_p90_ms),
@@ -73,9 +73,9 @@ class LiveMetrics:
 
 @contextlib.contextmanager
 def watched(metrics: str | None, origins: Iterable[str] = ()) -> Iterator[LiveMetrics]:
-    """A LiveMetrics that is served at that HOST:PORT as /metrics, if there is one. Raises UsageError.
+    """A LiveMetrics, served as /metrics at that HOST:PORT unless it is None. Raises UsageError.
 
-    `origins` as for the web UI beside it.
+    `origins` are web pages that may read it, as for the web UI beside it.
     """
     watch = LiveMetrics()
     if metrics is None:
@@ -97,7 +97,7 @@ def watched(metrics: str | None, origins: Iterable[str] = ()) -> Iterator[LiveMe
 
 
 def _for(callers: Callers, application: WSGIApplication) -> WSGIApplication:
-    """The application, for nobody else: it answers every page in a browser on this host otherwise."""
+    """The application behind a check of the caller: otherwise any page in a browser on this host could read it."""
 
     def checked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         hosts, origins = ([environ[name]] if name in environ else [] for name in ("HTTP_HOST", "HTTP_ORIGIN"))

@@ -49,7 +49,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _of_this_version(manifest: Any) -> Any:
-    """Records of 0.1.0 had `dedup` as a setting of the run; it is an option of the architecture now."""
+    """The manifest in this version's form: in records of 0.1.0, `dedup` was a setting of the run."""
     settings = manifest.get("settings") if isinstance(manifest, dict) else None
     if not isinstance(settings, dict) or settings.pop("dedup", False) is not True:
         return manifest
@@ -57,6 +57,7 @@ def _of_this_version(manifest: Any) -> Any:
 
 
 def manifest_of(settings: RunSettings, architecture: type[Candidate]) -> dict[str, Any]:
+    """All keys of manifest.json, but for those that are added when the run has begun."""
     memory = psutil.virtual_memory()
     return {
         "chatbench": version("chatbench"),
@@ -80,7 +81,7 @@ def manifest_of(settings: RunSettings, architecture: type[Candidate]) -> dict[st
 
 
 def _describe(architecture: type[Candidate], shape: Topology) -> dict[str, Any]:
-    """Its summary and all its options, defaults included; and what its acks mean, if they are Kafka's."""
+    """The architecture's summary, all its options including defaults, and what its acks mean if Kafka gives them."""
     described: dict[str, Any] = {"summary": architecture.summary, "options": dict(shape.options)}
     if architecture.requires.kafka and "acks" in shape.options:
         replicas, in_sync_min = replication(shape)
@@ -90,7 +91,7 @@ def _describe(architecture: type[Candidate], shape: Topology) -> dict[str, Any]:
 
 
 def _versions(settings: RunSettings, candidate: type[Candidate]) -> dict[str, str]:
-    """Versions of the installed packages; those of external brokers are not known."""
+    """Versions of the installed packages, and of Kafka if the run starts it: that of external brokers is not known."""
     brokers = {} if settings.kafka_bootstrap or settings.gateways_at else {"kafka": KAFKA_VERSION}
     needed = [name.split(">")[0] for name in distribution("chatbench").requires or [] if "extra ==" not in name]
     own = brokers | {name: found for name in needed if (found := _version(name)) is not None}
@@ -98,7 +99,7 @@ def _versions(settings: RunSettings, candidate: type[Candidate]) -> dict[str, st
 
 
 def _version(package: str) -> str | None:
-    """None for a package that is not installed: the container image lacks those that only start brokers."""
+    """A package's version; None if it is not installed: the container image lacks those that only start brokers."""
     try:
         return version(package)
     except PackageNotFoundError:

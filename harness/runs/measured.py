@@ -32,22 +32,23 @@ from harness.services.backends import required_types
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the measured phase gave; None where an interruption came first, or there is no such service."""
+    """The measured phase. None: an interruption came first."""
 
     result: msg.PhaseResult
     duration_s: float
-    cpu_s: dict[str, float]  # of the services
-    cpu_resolution_s: Mapping[str, float]  # of that: less cannot be told from none
+    cpu_s: dict[str, float]  # CPU time of gateways and backends, by component
+    cpu_resolution_s: Mapping[str, float]  # the least of it that can be told from none
     driver_cpu_s: dict[str, float] | None  # of each process of the driver; None: one has ended
     rss_bytes: dict[str, int] | None
     counters: Mapping[str, Counters]  # of backends, by component; one whose counters could not be read is missing
     gateways: Mapping[str, GatewayStats] | None  # by process
     gateway_cpu_s: Mapping[str, float]  # by process; one that has ended is missing
-    gateways_gone: bool = False  # some ended, and what they had counted with them
+    gateways_gone: bool = False  # some have ended, and their counters with them
     happened: Sequence[Happened] = ()
     ended: Sequence[str] = ()
 
     def add_to(self, summary: Summary, architecture: type[Candidate]) -> Summary:
+        """The summary with everything that follows from what was measured."""
         verdict = self.result.verdict
         spread = Latencies.unpack(self.result.spread).summary()
         send_lateness = Latencies.unpack(self.result.send_lateness)

@@ -28,7 +28,7 @@ PHASE_SLACK_S = 30.0  # after a phase's end and its patience, for late sends, th
 FAULT_PATIENCE_S = 8.0  # at least so long is waited for deliveries that a fault may have delayed
 PARTIAL_RESULT_TIMEOUT_S = 6.0
 SLOW_ONE_IN = 10  # the share of members that `slow:members` stops from reading
-# A phase begins this long after it is announced, so that every member knows of it and has scheduled its first message.
+# A phase begins so long after it is announced, so that every member knows of it and has scheduled its first message.
 LEAD_NS = 100_000_000
 LEAD_OF_MEMBER_NS = 50_000
 
@@ -58,7 +58,7 @@ class Run:
         self.left_behind: str | None = None
 
     def learn_rooms(self, rooms: int) -> None:
-        """Raises UsageError if there are more rooms than members."""
+        """Take the number of rooms from the driver. Raises UsageError if there are more rooms than members."""
         self._rooms = rooms
         if rooms > self._settings.members:
             raise UsageError(
@@ -237,6 +237,7 @@ class Run:
     # --- what is known
 
     def summary(self, status: str, why: str | None = None) -> Summary:
+        """The summary by what is known now; figures that were not measured are None."""
         summary = Summary(
             schema=SCHEMA,
             arch=self._settings.arch,

@@ -1,4 +1,4 @@
-"""What an architecture promised against what the run saw."""
+"""Compares what an architecture promises with what the run saw."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.core.faults import TESTS_DURABILITY
 from harness.ledger.judge import Verdict
 from harness.ledger.recovery import Recovery
 
-# Beside what is lost: what is to be expected of an architecture that survives a fault.
+# What is expected of an architecture that survives a fault, beside losing nothing.
 NORMAL = "normal again after {}: what is said is heard as soon as before it"
 IN_USE = "in use under {}: most messages are taken, and of most deliveries it is known whether they were owed"
 SILENCED_MAX = 0.25
@@ -29,10 +29,10 @@ class PromiseCheck(msgspec.Struct, frozen=True):
 
 
 def check_promises(promises: Promises, verdict: Verdict, faults: Sequence[str] = ()) -> list[PromiseCheck]:
-    """Only what was promised is judged; a promise this run did not test says so.
+    """One check for each promise; a promise that this run did not test says so.
 
-    `faults` are the kinds that came in the run. Under one that it does not promise to survive, an architecture has
-    promised nothing, whatever was seen.
+    `faults` are the kinds of faults that came in the run. Under a fault that it does not promise to survive, an
+    architecture promises nothing, whatever was seen.
     """
     beyond = [fault for fault in faults if fault not in promises.survives]
     checks = [_under(beyond, check) for check in _always(promises, verdict)]
@@ -45,12 +45,12 @@ def check_promises(promises: Promises, verdict: Verdict, faults: Sequence[str] =
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """How much of what was to be said was taken, and of how many deliveries it is known whether they were owed."""
+    """How many scheduled messages were accepted, and of how many deliveries it is known whether they were owed."""
 
-    scheduled: int
+    scheduled: int  # messages
     silenced: int  # of these messages: refused, not sent, or due when their sender was in no room
-    expected: int
-    neither: int
+    expected: int  # deliveries
+    neither: int  # deliveries of which that is not known
 
     @property
     def silenced_share(self) -> float:
@@ -62,7 +62,7 @@ class Use:
 
     @property
     def is_most(self) -> bool:
-        """Whether what is said of the rest can be said of the chat."""
+        """Whether that is enough to say something about the chat."""
         return max(self.silenced_share, self.neither_share) <= SILENCED_MAX
 
     def __str__(self) -> str:
@@ -75,9 +75,9 @@ class Use:
 def check_expectations(
     promises: Promises, recoveries: Sequence[tuple[str, Recovery]], use: Use, *, timed: bool
 ) -> list[PromiseCheck]:
-    """Of faults that it promises to survive: whether the chat was in use meanwhile, and as before afterwards.
+    """Whether the chat was in use under faults that it promises to survive, and as quick afterwards as before.
 
-    `timed`: the driver was in time, so that it can be told.
+    `timed`: the driver was valid, so that times can be judged.
     """
     kinds = list(dict.fromkeys(kind for kind, _ in recoveries))
     if not kinds or not set(kinds) <= set(promises.survives):
@@ -105,7 +105,7 @@ def _normal_again(kind: str, seen: Sequence[Recovery], *, timed: bool) -> Promis
 
 
 def one_for_each_fault(check: PromiseCheck) -> list[PromiseCheck]:
-    """The check, or one for each of its faults where an older record tells all that were not tested as one."""
+    """The check, split into one for each fault where an older record names all untested faults in one."""
     before, _, after = SURVIVES.partition("{}")
     if not check.promise.startswith(before) or not check.promise.endswith(after):
         return [check]
@@ -147,7 +147,7 @@ def _always(promises: Promises, v: Verdict) -> list[PromiseCheck]:
 
 
 def _across_returns(promises: Promises, v: Verdict) -> str:
-    """Who gets a message anew on coming back must have been known to the gateway it came to: few promise that."""
+    """Evidence of repetitions across returns: few architectures promise that there are none."""
     if not v.came_again:
         return ""
     promised = "" if promises.once_on_return else ", of which nothing is promised"

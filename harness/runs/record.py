@@ -26,16 +26,16 @@ TIMESERIES_COLUMNS = (
     "latency_p99_ms",
     "latency_max_ms",
 )
-# Each is written as NAME.hdr, so that rounds can be merged: percentiles are never averaged.
+# Each of these is written as NAME.hdr, so that rounds can be merged: percentiles are never averaged.
 HISTOGRAMS = ("latency", "ack", "join", "spread", "caught_up")
-RESERVE_BYTES = 32 * 1024  # kept for the last summary
+RESERVE_BYTES = 32 * 1024  # of disk space, kept for the last summary
 
 
 class Record:
     """The folder of one run."""
 
     def __init__(self, out: Path, settings: RunSettings, scenario: str, architecture: type[Candidate]) -> None:
-        """Make the folder, with its manifest and a time series that has no rows yet."""
+        """Make the folder, with its manifest and a time series without rows."""
         self.settings = settings
         self.scenario = scenario
         self.folder = new_folder(out, f"{settings.arch}-{scenario}")
@@ -79,7 +79,7 @@ class Record:
         partial.replace(self.folder / name)
 
     def close(self) -> None:
-        """Remove the reserve: nothing more will be written."""
+        """Remove the reserve: nothing more is written after this."""
         self._reserve.unlink(missing_ok=True)
 
 
@@ -89,11 +89,12 @@ def read_summary(folder: Path) -> Summary:
 
 
 def record_folders(folder: Path) -> list[Path]:
-    """Every record in the folder and below it, oldest first; the folder itself if it is a record."""
+    """Every record in the folder and below it, oldest first, including the folder itself if it is a record."""
     return sorted(summary.parent for summary in folder.rglob("summary.json"))
 
 
 def new_folder(out: Path, name: str) -> Path:
+    """Make a folder in `out`, named after the time in UTC and this name. Raises FileExistsError, or another OSError."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     for attempt in range(1, 1000):
         folder = out / (f"{stamp}-{name}" if attempt == 1 else f"{stamp}-{name}-{attempt}")

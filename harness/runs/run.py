@@ -35,6 +35,8 @@ from harness.services.run_stack import RunBackends
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
+    """A run that is complete, and the folder of its record."""
+
     summary: Summary
     folder: Path
 

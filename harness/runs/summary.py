@@ -17,7 +17,7 @@ SCHEMA = 2
 
 
 class SpreadMs(msgspec.Struct, frozen=True):
-    """From the first to the last recipient of a message. None: not measured."""
+    """The time from the first to the last recipient's delivery of a message. None: not measured."""
 
     p50: float | None = None
     p99: float | None = None
@@ -25,7 +25,7 @@ class SpreadMs(msgspec.Struct, frozen=True):
 
 
 class CpuUsPerDelivery(msgspec.Struct, frozen=True):
-    """None for a component that this run did not have."""
+    """CPU time of each component for each delivery. None: this run did not have the component."""
 
     gateway: float | None = None
     kafka: float | None = None
@@ -35,7 +35,7 @@ class CpuUsPerDelivery(msgspec.Struct, frozen=True):
 
 
 class GatewayFigures(msgspec.Struct, frozen=True):
-    """What one gateway did in the measurement. None: not counted, by a gateway of somebody else's."""
+    """What one gateway did in the measurement. None: a peer's gateway does not count it."""
 
     members: int  # at its end
     deliveries: int | None
@@ -45,7 +45,7 @@ class GatewayFigures(msgspec.Struct, frozen=True):
 
 
 class Resumed(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of members who, on coming back to a room, asked for what they had missed. None: not measured."""
+    """What members got who came back to a room and asked for what they had missed. None: not measured."""
 
     returns: int
     away: int  # messages said between two stays of such a member, counted for each
@@ -55,7 +55,7 @@ class Resumed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FaultSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault that was asked for and came. None: not within the measurement, or too little was said to tell."""
+    """A fault that came. None: it did not happen within the measurement, or too little was said to tell."""
 
     fault: str  # kill:gateway
     began_s: float  # since the measurement began
@@ -70,7 +70,7 @@ class FaultSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KindFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one kind of message in the measurement: of those that one class's `say(..., kind=name)` sent."""
+    """What became of one kind of message in the measurement: those that one class sent with `say(..., kind=name)`."""
 
     name: str  # "chat" where the class names no kinds
     sent: int  # messages
@@ -159,7 +159,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def use(self) -> Use:
-        """All of it 0 where nothing was measured."""
+        """How much of the chat was in use; all figures are 0 if nothing was measured."""
         refused = self.refused or {}
         not_sent = self.not_sent or 0
         return Use(

@@ -1,1 +1,1 @@
-"""The processes a run needs: brokers, Redis, gateways. Each is a child that dies with its parent."""
+"""The processes that a run needs: its backends and its gateways. Each is a child that dies with its parent."""

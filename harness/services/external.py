@@ -1,4 +1,4 @@
-"""Kafka and Redis that are somebody else's: reached for a run, never started, never stopped.
+"""Kafka, Redis and NATS that somebody else runs: a run uses them, and neither starts nor stops them.
 
 A run leaves nothing there: its topics and groups begin with its own name, and are removed when it is over.
 """
@@ -47,7 +47,8 @@ CLUSTER_SETTINGS = (
     *("num.network.threads", "num.io.threads", "message.max.bytes"),
 )
 VANISHED_MAX_S = 10.0  # more than a consumer's session
-# How brokers are reached and who is believed. What a client does with them is the architecture's, alike for everybody.
+# Settings that may be given: how brokers are reached, and who is trusted. What a client does with the brokers is up to
+# the architecture, so that all runs are made alike.
 REACHING = (
     *("security.", "sasl.", "ssl.", "enable.ssl.", "https.", "broker.address.", "client.dns."),
     *("socket.", "reconnect.", "metadata.max.age", "client.rack"),
@@ -55,7 +56,7 @@ REACHING = (
 
 
 def external_services(settings: RunSettings) -> Services:
-    """What the settings name, with its secrets; nothing of what is to be started here. Raises UsageError."""
+    """The backends that the settings name, with their secrets, and none of those to start here. Raises UsageError."""
     return Services(
         kafka_bootstrap=None if settings.kafka_bootstrap is None else _kafka(settings.kafka_bootstrap),
         redis_url=None if settings.redis_url is None else str(_redis(settings.redis_url)),
@@ -65,7 +66,7 @@ def external_services(settings: RunSettings) -> Services:
 
 
 def all_external(every: Sequence[RunSettings]) -> Services:
-    """What these runs together do not start. One command asked for them, so no two name different ones."""
+    """The external backends of all these runs. One command asked for them, so no two name different ones."""
     kafka = next((each for each in every if each.kafka_bootstrap is not None), None)
     redis_too = next((each for each in every if each.redis_url is not None), None)
     nats_too = next((each for each in every if each.nats_url is not None), None)
@@ -82,7 +83,7 @@ def _kafka(given: str) -> str:
 
 
 def _redis(given: str) -> RedisAddress:
-    """With its passwords, which come from the environment: records and lists of processes show the command line."""
+    """The address with its passwords, which come from the environment: a command line is visible to others."""
     address = redis_address(given)
     login = replace(address.login, password=_secret(REDIS_PASSWORD))
     behind_sentinels = address.kind is Kind.SENTINELS
@@ -90,7 +91,7 @@ def _redis(given: str) -> RedisAddress:
 
 
 def _nats(given: str) -> NatsAddress:
-    """With its password or token, as _redis."""
+    """The address with its password or token, from the environment as in _redis."""
     address = nats_address(given)
     password, token = _secret(NATS_PASSWORD), _secret(NATS_TOKEN)
     if address.login.user is not None:
@@ -108,7 +109,7 @@ def _nats(given: str) -> NatsAddress:
 
 
 def _secret(variable: str) -> str | None:
-    """Any text, as these protocols carry it; raises UsageError for bytes that are none."""
+    """The value of an environment variable, which may be any text; raises UsageError for bytes that are not UTF-8."""
     secret = os.environ.get(variable) or None
     if secret is not None and any("\ud800" <= each <= "\udfff" for each in secret):
         raise UsageError(f"{variable} holds bytes that are no UTF-8; write it in UTF-8")
@@ -116,9 +117,9 @@ def _secret(variable: str) -> str | None:
 
 
 def _properties(file: Path) -> Mapping[str, str]:
-    """key=value lines, as librdkafka's own examples have them; raises UsageError."""
+    """Read key=value lines, the format of librdkafka's own examples; raises UsageError."""
     try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")  # with a BOM or without; a value may hold other ends
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # a BOM is optional; other line ends may be in a value
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageError(f"--kafka-properties {str(file)!r} cannot be read ({problem}); name a text file") from problem
     settings = {}
@@ -145,7 +146,7 @@ def _properties(file: Path) -> Mapping[str, str]:
 
 
 def resolve_brokers(settings: RunSettings) -> RunSettings:
-    """The same with the number of brokers that are there. Raises UsageError where nobody answers."""
+    """The same settings with the number of external brokers. Raises UsageError if a backend does not answer."""
     services = external_services(settings)
     if services.redis_url is not None:
         asyncio.run(_ping(services.redis_url, str(settings.redis_url)))
@@ -161,8 +162,8 @@ def resolve_brokers(settings: RunSettings) -> RunSettings:
 
 
 def _brokers(services: Services) -> int:
-    """How many answer. Raises UsageError."""
-    reasons: list[str] = []  # librdkafka's own, as a wrong password; what it raises says only that nobody answered
+    """How many brokers there are. Raises UsageError if none answers."""
+    reasons: list[str] = []  # from librdkafka, as a wrong password: its exception says only that none answered
     try:
         settings: dict[str, Any] = client_settings(services)
         settings["error_cb"] = lambda error: reasons.append(error.str())
@@ -181,7 +182,7 @@ def _brokers(services: Services) -> int:
 
 
 def _admin_of_user(settings: dict[str, Any]) -> AdminClient:
-    """Raises UsageError for settings that librdkafka does not take, without asking anybody."""
+    """A client with the user's settings; raises UsageError if librdkafka does not take them. No broker is asked."""
     try:
         return AdminClient(settings)
     except (KafkaException, TypeError, ValueError) as problem:
@@ -203,7 +204,7 @@ async def _ping(url: str, shown: str) -> None:
 
 
 def _why(backend: str, problem: Exception, of_login: str | None) -> str:
-    """What went wrong, and what to do; `of_login` where the backend does not believe who comes."""
+    """What went wrong, and what to do; `of_login` is given if the backend refused the login."""
     told = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
     if of_login is not None:
         return f"{backend} does not let chatbench in there: {told}; {of_login}"
@@ -220,25 +221,25 @@ def _why(backend: str, problem: Exception, of_login: str | None) -> str:
 
 
 def _causes(problem: BaseException | None) -> Iterator[BaseException]:
-    """The problem and what it was raised upon, one after the other."""
+    """The problem, and the exceptions that led to it."""
     while problem is not None:
         yield problem
         problem = problem.__cause__ or problem.__context__
 
 
 async def _ask_nats(url: str, shown: str) -> None:
-    import nats  # noqa: PLC0415 - a tenth of a second, only where there is one to ask
+    import nats  # noqa: PLC0415 - it takes a tenth of a second, and few runs need it
     import nats.errors  # noqa: PLC0415 - as above
 
     address = NatsAddress.parse(url)
-    reasons: list[Exception] = []  # the servers' own; what is raised says only that none of them would do
+    reasons: list[Exception] = []  # from the servers: the exception says only that none of them was usable
 
     async def note(reason: Exception) -> None:
         reasons.append(reason)
 
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            # Not sixty times, every two seconds, as nats-py would knock.
+            # nats-py would try sixty times, every two seconds.
             few = {"max_reconnect_attempts": 1, "reconnect_time_wait": 0.1}
             client = await nats.connect(address.servers, **address.proof, **few, error_cb=note)
             await client.close()
@@ -250,19 +251,19 @@ async def _ask_nats(url: str, shown: str) -> None:
 
 
 def cluster_settings(services: Services) -> dict[str, str]:
-    """What the owner of the cluster has set of CLUSTER_SETTINGS; a run is as quick to notice a loss as they allow."""
+    """The values of CLUSTER_SETTINGS at external brokers: a run notices a loss as quickly as they allow."""
     try:
         admin = admin_client(services)
         node = min(admin.list_topics(timeout=ANSWER_TIMEOUT_S).brokers)
         asked = ConfigResource(ConfigResource.Type.BROKER, str(node))
         told = admin.describe_configs([asked], request_timeout=ANSWER_TIMEOUT_S)[asked].result(ANSWER_TIMEOUT_S)
     except (KafkaException, TimeoutError) as problem:
-        return {"not measured": str(problem)}  # to read settings may be forbidden here
+        return {"not measured": str(problem)}  # the user may not be allowed to read settings
     return {name: str(told[name].value) for name in CLUSTER_SETTINGS if name in told}
 
 
 def remove_traces(services: Services, prefix: str) -> None:
-    """Delete the topics and groups that begin so, and nobody else's; raises ServiceFailed if they stay."""
+    """Delete the topics and groups with that prefix, and no others; raises ServiceFailed if some stay."""
     if services.kafka_bootstrap is None:
         return
     try:
@@ -287,7 +288,7 @@ def _remove_groups(admin: AdminClient, prefix: str) -> None:
         try:
             return _done(admin.delete_consumer_groups(groups, request_timeout=ANSWER_TIMEOUT_S))
         except KafkaException as problem:
-            # Of a gateway that was killed, the broker learns only when its session has run out.
+            # The broker notices that a gateway was killed only when its session has expired.
             if problem.args[0].code() != KafkaError.NON_EMPTY_GROUP or time.monotonic() > deadline:
                 raise
         time.sleep(0.5)

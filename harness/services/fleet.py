@@ -17,7 +17,7 @@ from harness.services.processes import Child, Reasons, spawn
 
 LOCAL, USUAL = Exposure(), Limits()
 START_TIMEOUT_S = 45.0
-# What a backend has told the gateway, in the words of its client.
+# Reasons that a backend gave the gateway, in the words of its client library.
 REASONS: Reasons = (
     ("command not allowed when used memory", "Redis is full; free some of its memory, or raise its maxmemory"),
     (
@@ -60,7 +60,7 @@ class Fleet:
         self._may_end = False
 
     def frames_per_s(self) -> float:
-        """That one member may send."""
+        """How many frames one member may send, whichever gateway it is at."""
         return self._limits.frames_per_s
 
     @property
@@ -71,7 +71,7 @@ class Fleet:
         self.children = [self._spawn(index) for index in range(self._topology.gateways)]
 
     def start_again(self, index: int) -> None:
-        """After the gateway's process was killed: at the same address."""
+        """Start a gateway again after its process was killed, at the same address."""
         self.children[index] = self._spawn(index)
 
     def _spawn(self, index: int) -> Child:
@@ -114,15 +114,15 @@ class Fleet:
                 child.check()
 
     def let_end(self) -> None:
-        """From now on a gateway may end: what it does under a fault is what is to be seen."""
+        """Gateways may end from now on: what they do under a fault is what a run is to show."""
         self._may_end = True
 
     def endings(self) -> list[str]:
-        """How and why gateways have ended that nobody killed."""
+        """How and why gateways have ended, except those that a fault killed."""
         return [ending for child in self.children if (ending := child.ending()) is not None]
 
     def stats(self) -> dict[str, GatewayStats]:
-        """Counters of every gateway that is there, by its process; raises ServiceFailed if one does not answer."""
+        """The counters of every gateway that runs, by its process; raises ServiceFailed if one does not answer."""
         answers = {}
         for port, child in zip(self._ports, self.children, strict=True):
             if self._may_end and not child.is_running:

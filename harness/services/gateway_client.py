@@ -1,4 +1,4 @@
-"""Asking a gateway about itself, over plain HTTP at the port where members come."""
+"""Asks a gateway about itself, over plain HTTP at the port where members connect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 
 def ask(url: str, path: str, kind: type[Answer], token: str | None, timeout_s: float) -> Answer | None:
-    """What the gateway at that ws:// URL answers; None if nothing, or something else, came in time."""
+    """The answer of the gateway at that ws:// URL; None if none came in time, or something else did."""
     at = urlsplit(url)
     connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=timeout_s)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}

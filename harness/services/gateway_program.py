@@ -1,4 +1,4 @@
-"""The program that a run's gateways are: chatbench's own, or a peer's."""
+"""The program that a run's gateways execute: chatbench's own, or a peer's."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from peers.interface import NotInstalled, OnProgress, Peer
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """It reads GatewaySettings on its standard input."""
+    """A program that reads GatewaySettings from its standard input."""
 
     argv: Sequence[str]
-    scheme: str  # of its addresses: how members speak with it
+    scheme: str  # of its URLs: the protocol in which members speak with it
 
 
 OWN = Program((sys.executable, "-m", "harness.gateway"), "ws")
 
 
 def program_of(candidate: type[Candidate], on_progress: OnProgress) -> Program:
-    """With what it needs downloaded. Raises ServiceFailed."""
+    """The candidate's program, after what it needs was downloaded. Raises ServiceFailed."""
     if not issubclass(candidate, Peer):
         return OWN
     try:

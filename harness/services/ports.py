@@ -1,4 +1,4 @@
-"""Free loopback ports."""
+"""Free ports on this host, for the services of a run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ FIRST, LAST = 20_000, 32_000
 TRIES = 200
 
 
-# Held until this process ends: see _reserve.
+# Sockets that hold chosen ports until this process ends: see _reserve.
 _reservations: list[socket.socket] = []
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """That many different ports nobody listens on now; raises ServiceFailed when there are none."""
+    """Choose so many different ports that are free and stay this process's; raises ServiceFailed if there are fewer."""
     chosen: list[int] = []
     for port in random.sample(range(FIRST, LAST), TRIES):
         if len(chosen) == count:
@@ -35,23 +35,23 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether nobody listens there now."""
+    """Whether nothing listens there now."""
     return cannot_listen(port, host) is None
 
 
 def cannot_listen(port: int, host: str) -> str | None:
-    """Why not, and what would do, if nobody can listen there now."""
+    """Why it is impossible to listen there now, and what would work; None if it is possible."""
     try:
         _bound(port, host).close()
     except OSError as problem:
         return why_not_there(problem, host)
-    except (UnicodeError, TypeError):  # what is too long for a name, or no name at all
+    except (UnicodeError, TypeError):  # the name is too long, or not a name at all
         return f"{host[:40]!r} is no name of a host"
     return None
 
 
 def why_not_there(problem: OSError, host: str) -> str:
-    """Why nobody can listen there, and what would do."""
+    """Why it was impossible to listen there, and what would work."""
     match problem.errno:
         case errno.EADDRINUSE:
             return "something listens there already; use another port"
@@ -63,11 +63,11 @@ def why_not_there(problem: OSError, host: str) -> str:
 
 
 def _reserve(port: int, host: str) -> bool:
-    """Keep it until this process ends: before somebody here listens on it, and between two who do.
+    """Reserve the port until this process ends, also while no service of this run listens on it.
 
-    From other runs of chatbench by a name of Linux's abstract socket namespace: nothing on disk, and gone with this
-    process however it ends. From everybody else by a socket that is bound to it and never listens: the kernel gives the
-    port to no connection then, while a service, which allows reuse, can listen beside it.
+    A name in Linux's abstract socket namespace keeps it from other runs of chatbench: it is not on disk, and vanishes
+    with this process however that ends. A socket that is bound to the port and never listens keeps it from everybody
+    else: the kernel then gives the port to no connection, while a service, which allows reuse, can listen beside it.
     """
     if sys.platform != "linux":
         return True
@@ -83,7 +83,7 @@ def _reserve(port: int, host: str) -> bool:
 
 
 def _bound(port: int, host: str) -> socket.socket:
-    """A socket that is bound there as a service's would be; raises OSError where somebody listens."""
+    """A socket that is bound there like a service's; raises OSError if something listens there."""
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

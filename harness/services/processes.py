@@ -21,10 +21,10 @@ from harness.core.outermost import REPORT_IT
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STOP_GRACE_S = 5.0
 LOG_TAIL_BYTES = 16 * 1024
-# What a log may say, most telling first, and what that means for the user. Each program has those of its own: the same
-# words mean one thing of a JVM, and another of a gateway that Redis has refused.
+# What a log may say, most specific first, and what that means for the user. Each program has its own list: the same
+# words mean one thing in the log of a JVM, and another in that of a gateway that Redis has refused.
 Reasons = tuple[tuple[str, str], ...]
-# What such a variable holds is for one program, and every other must not have it.
+# Environment variables that hold secrets: each is meant for one program, and no other may have it.
 SECRET_VARIABLE = re.compile("CHATBENCH_([A-Z]+_)?(PASSWORD|TOKEN)")
 PORT_TAKEN = "a port is in use; run the command again, it picks other ports"
 
@@ -52,13 +52,13 @@ class Child:
             raise self.failed(f"{how}; its log is {self.log}")
 
     def failed(self, told: str) -> ServiceFailed:
-        """What to raise of a process that has ended: its own fault, or something it met."""
+        """The error for a process that has ended: ChildBroke if a mistake of its own ended it."""
         if self.process.poll() == ExitCode.UNEXPECTED:
             return ChildBroke(f"{told}; {REPORT_IT}")
         return ServiceFailed(told)
 
     def ending(self) -> str | None:
-        """How and why it ended; None while it runs, or if it was `kill` that ended it."""
+        """How and why it ended; None while it runs, and after `kill`."""
         code = self.process.poll()
         if code is None or self._killed:
             return None
@@ -66,7 +66,7 @@ class Child:
         return f"{self.name} {how}: {self.reason()}"
 
     def reason(self) -> str:
-        """Why, by its log."""
+        """Why it ended, from its log."""
         return reason_in(self.log, self._reasons)
 
     @property
@@ -74,7 +74,7 @@ class Child:
         return self.process.poll() is None
 
     def pause(self) -> None:
-        """Make it stand still, with all its connections open, until `resume`."""
+        """Stop it until `resume`; its connections stay open."""
         if self.is_running:
             self.process.send_signal(signal.SIGSTOP)
 
@@ -83,15 +83,15 @@ class Child:
             self.process.send_signal(signal.SIGCONT)
 
     def await_end(self) -> None:
-        """It has hung up, and so is ending: only then all it had to say is in its log."""
+        """Wait for the end of a process that has closed its connection: only then is its log complete."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_GRACE_S)
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
-        """Ask it to end, wait, and end it. Returns when it is gone."""
+        """Ask it to end, and kill it if it has not ended after `grace_s`. Returns when it has ended."""
         if self.is_running:
             self.process.terminate()
-            self.resume()  # who stands still cannot end
+            self.resume()  # a paused process would not handle the signal
             try:
                 self.process.wait(grace_s)
             except subprocess.TimeoutExpired:
@@ -99,7 +99,7 @@ class Child:
         self.process.wait()
 
     def kill(self) -> None:
-        """End it at once: a process that has nothing to save, or a fault that is wanted."""
+        """Kill it at once: it has nothing to save, or a fault asks for that."""
         self._killed = True
         self.process.kill()
         self.process.wait()
@@ -117,17 +117,16 @@ def spawn(
     environment: Mapping[str, str] = MappingProxyType({}),
     secrets: Sequence[str] = (),
 ) -> Child:
-    """Start a process that the kernel kills when this thread's process dies.
+    """Start a process that the kernel kills when this process dies. Raises ServiceFailed.
 
-    `reasons` are those that only this program has for ending.
+    `reasons` are the reasons for ending that only this program has. `environment` is added to that of this process,
+    without any SECRET_VARIABLE except those named in `secrets`.
 
-    Call it from the main thread: PR_SET_PDEATHSIG follows the thread that made the child, not the process. The
-    child gets a session of its own, so that Ctrl-C in a terminal reaches only chatbench, which stops its children
-    in order.
+    Call it from the main thread: PR_SET_PDEATHSIG follows the thread that made the child, not the process. The child
+    gets a session of its own, so that Ctrl-C in a terminal reaches only chatbench, which stops its children in order.
 
-    A Python among them, and all that it starts, never imports from the working directory: a queue.py or a folder
-    harness/ that happens to lie there is no part of chatbench. `environment` is beside that of this process, of which
-    the child gets no SECRET_VARIABLE but the `secrets`.
+    A child that is a Python program never imports from the working directory, nor does anything that it starts: a
+    queue.py or a folder harness/ that happens to be there is not part of chatbench.
     """
     parent = os.getpid()
 
@@ -146,7 +145,7 @@ def spawn(
                 stderr=subprocess.STDOUT,
                 pass_fds=pass_fds,
                 cwd=cwd,
-                # PYTHONSAFEPATH is what `python -P` is, for children's children as well.
+                # PYTHONSAFEPATH does what `python -P` does, also for the children of the child.
                 env={**_environment(secrets), "PYTHONSAFEPATH": "1", **environment},
                 start_new_session=True,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call on a library loaded before the fork
@@ -166,7 +165,7 @@ def _environment(secrets: Sequence[str]) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name in secrets or not SECRET_VARIABLE.fullmatch(name)}
 
 
-# The operating system's own words: they mean the same in every program.
+# Errors of the operating system mean the same in every program.
 REASONS_OF_ALL: Reasons = (
     ("No space left on device", "the disk is full; free some space or set TMPDIR to a larger one"),
     ("Address already in use", PORT_TAKEN),
@@ -177,7 +176,7 @@ REASONS_OF_ALL: Reasons = (
 def reason_in(log: Path, reasons: Reasons = ()) -> str:
     """Why the process that wrote this log ended: a known cause in plain words, else the log's last line.
 
-    `reasons` are those of the program, and come before those of all.
+    `reasons` of the program itself take precedence over REASONS_OF_ALL.
     """
     try:
         with log.open("rb") as stream:
@@ -192,7 +191,7 @@ def reason_in(log: Path, reasons: Reasons = ()) -> str:
 
 
 def known_reason(text: str, reasons: Reasons) -> str | None:
-    """What the most telling of the program's own reasons, or else of those of all, means for the user."""
+    """What the text means for the user, by the program's own reasons or else by REASONS_OF_ALL; None: not known."""
     for mark, meaning in (*reasons, *REASONS_OF_ALL):
         if mark.lower() in text.lower():
             return meaning

@@ -1,8 +1,8 @@
 """A TCP proxy between gateways and a backend: `python -m harness.services.proxy CONTROL LISTEN:TARGET ...`, loopback.
 
-It is there to be stopped: while the process stands still (SIGSTOP) nothing passes in either direction, connections
-stay open, and what was sent waits, as when a network between two machines fails and comes back. And it closes
-connections when it is asked to, as a backend does that has had enough of a client, or a firewall between the two.
+Faults use it in two ways. While its process is stopped (SIGSTOP), nothing passes in either direction, connections stay
+open and sent data waits, as when the network between two machines fails and comes back. On request it resets
+connections, as a backend does that drops a client, or a firewall between the two.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from harness.services.processes import Child, spawn, wait_until_listening
 CHUNK_BYTES = 1 << 16
 START_TIMEOUT_S = 15.0
 ANSWER_TIMEOUT_S = 5.0
-AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: what waits is thrown away, and the other side gets a reset
+AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: unsent data is discarded, and the other side gets a reset
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy that runs, as the harness sees it."""
+    """A running proxy, seen from the process that started it."""
 
     child: Child
-    ports: tuple[int, ...]  # where clients come
+    ports: tuple[int, ...]  # that clients connect to
     control_port: int
 
     def reset(self, pid: int) -> int:
-        """Close all connections of that process, with a reset; returns how many. Raises ServiceFailed."""
+        """Reset all connections of that process; returns how many there were. Raises ServiceFailed."""
         connections = psutil.Process(pid).net_connections("tcp")
         from_ports = [each.laddr.port for each in connections if each.raddr and each.raddr.port in self.ports]
         try:
@@ -57,7 +57,7 @@ class Proxy:
 
 
 def start_proxy(name: str, ways: Sequence[tuple[int, int]], log: Path) -> Proxy:
-    """A proxy from each first port to the second; returns when it accepts connections."""
+    """Start a proxy that forwards each first port to the second; returns when it accepts connections."""
     (control_port,) = free_ports(1)
     argv = [sys.executable, "-m", __name__, str(control_port), *(f"{listen}:{to}" for listen, to in ways)]
     child = spawn(name, argv, log)
@@ -72,13 +72,13 @@ def start_proxy(name: str, ways: Sequence[tuple[int, int]], log: Path) -> Proxy:
 
 
 class Connections:
-    """Those that pass through the proxy, by the port from which the client came."""
+    """The connections that pass through the proxy, by the client's port."""
 
     def __init__(self) -> None:
         self._writers: dict[int, asyncio.StreamWriter] = {}
 
     async def serve(self, control_port: int, ways: Sequence[tuple[int, int]]) -> None:
-        """Forward until cancelled."""
+        """Forward connections until this is cancelled."""
         async with contextlib.AsyncExitStack() as stack:
             for listen, target in ways:
                 server = await asyncio.start_server(functools.partial(self._carry, target), "127.0.0.1", listen)
@@ -90,7 +90,7 @@ class Connections:
         try:
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", target)
         except OSError:
-            writer.transport.abort()  # as the target would: nobody listens
+            writer.transport.abort()  # as the target would do: nothing listens there
             return
         _host, from_port = writer.get_extra_info("peername")
         self._writers[from_port] = writer
@@ -106,7 +106,7 @@ class Connections:
             there_writer.close()
 
     async def _obey(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A line is a list of ports; the answer, how many connections came from there and are closed now."""
+        """Read lines, each a list of client ports; answer each with the number of connections that were reset."""
         with contextlib.suppress(OSError):
             while line := await reader.readline():
                 closed = sum(self._reset(port) for port in msgspec.json.decode(line, type=list[int]))

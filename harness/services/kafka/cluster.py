@@ -18,9 +18,9 @@ START_TIMEOUT_S = 60.0
 
 
 class Kafka:
-    """A cluster on its way up or running: `start`, `wait_ready`, then `stop`.
+    """A cluster of brokers: `start`, `wait_ready`, then `stop`.
 
-    The first two are apart so that the caller can do something else while a JVM is busy.
+    Starting and waiting are separate so that the caller can do something else while a JVM is busy.
     """
 
     def __init__(self, installation: Installation, brokers: list[Broker]) -> None:
@@ -32,7 +32,7 @@ class Kafka:
     def make(
         cls, installation: Installation, brokers: int, workdir: Path, logs: Path, *, proxied: bool = False
     ) -> Kafka:
-        """`proxied`: the brokers also serve clients that come through a proxy, and send them nowhere else."""
+        """`proxied`: the brokers also serve clients that come through a proxy, and refer them to no other address."""
         ports = free_ports(PORTS * brokers)
         cluster = [
             Broker.make(index + 1, ports[PORTS * index : PORTS * (index + 1)], workdir, logs)
@@ -48,7 +48,7 @@ class Kafka:
 
     @property
     def services(self) -> Services:
-        """As a client of its own finds it."""
+        """Where clients find the brokers without a proxy."""
         return Services(kafka_bootstrap=self.bootstrap)
 
     @property
@@ -56,14 +56,14 @@ class Kafka:
         return ",".join(f"127.0.0.1:{broker.proxy_port}" for broker in self.brokers)
 
     def start(self) -> None:
-        """Begin to start the brokers."""
+        """Begin to start the brokers. Raises ServiceFailed."""
         cluster_id = new_id()
         for broker in self.brokers:
             broker.format(cluster_id, self.installation.formatted)
             self.children.append(self._spawn(broker))
 
     def start_again(self, index: int) -> None:
-        """After the broker's process was killed: on what it left on disk."""
+        """Start a broker again after its process was killed, with the data it left on disk."""
         self.children[index] = self._spawn(self.brokers[index])
 
     def _spawn(self, broker: Broker) -> Child:
@@ -93,11 +93,11 @@ class Kafka:
         )
 
     def check(self) -> None:
-        """Raise ServiceFailed if a broker has ended."""
+        """Raise ServiceFailed if a broker has ended by itself."""
         for child in self.children:
             child.check()
 
     def stop(self) -> None:
-        """End every process. Nothing is saved: the folders go with the run."""
+        """Kill every process. Nothing needs to be saved: the folders are removed with the run."""
         for child in self.children:
             child.kill()

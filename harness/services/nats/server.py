@@ -1,4 +1,4 @@
-"""An embedded NATS: `nats-server` from the PATH, or the one that was installed beside this Python."""
+"""An embedded NATS: `nats-server` from the PATH, or the one that is installed beside this Python."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from harness.services.processes import Child, Reasons, spawn, wait_until_listeni
 START_TIMEOUT_S = 15.0
 REASONS: Reasons = (
     ("cannot allocate memory", "this host has too little free memory for NATS; free some"),
-)  # Go's words
+)  # in the words of Go's runtime
 SERVER = "nats-server"
 
 
 @dataclass(slots=True)
 class NatsServer:
+    """A server on loopback that keeps nothing on disk."""
+
     child: Child
     port: int
-    monitor_port: int  # where it tells over HTTP what it has counted
+    monitor_port: int  # where its counters are read over HTTP
 
     @property
     def url(self) -> str:
@@ -35,11 +37,11 @@ class NatsServer:
         wait_until_listening(self.child, self.port, START_TIMEOUT_S)
 
     def start_again(self) -> None:
-        """After its process was killed: at the same address, with nothing it knew."""
+        """Start it again after its process was killed, at the same address and without any data."""
         self.child = _spawn(self.port, self.monitor_port, self.child.log)
 
     def check(self) -> None:
-        """Raise ServiceFailed if it has ended."""
+        """Raise ServiceFailed if it has ended by itself."""
         self.child.check()
 
     def stop(self) -> None:
@@ -47,7 +49,7 @@ class NatsServer:
 
 
 def has_nats_server() -> bool:
-    """Whether one can be started here."""
+    """Whether a NATS server can be started here."""
     try:
         find_nats_server()
     except ServiceFailed:
@@ -56,7 +58,7 @@ def has_nats_server() -> bool:
 
 
 def find_nats_server() -> Path:
-    """Its executable; raises ServiceFailed if there is none."""
+    """The server's executable; raises ServiceFailed if there is none."""
     beside = Path(sys.executable).parent / SERVER
     if found := shutil.which(SERVER) or (str(beside) if beside.exists() else None):
         return Path(found)

@@ -19,16 +19,16 @@ NODES = 3
 
 @dataclass(slots=True)
 class RedisCluster:
-    """`begin`, then `finish`, then `stop`. Rooms of a node that is gone are gone; those of the others go on."""
+    """A cluster: `begin`, then `finish`, then `stop`. Without one of its nodes, the slots of the others still work."""
 
     nodes: list[RedisServer] = field(default_factory=list)
-    proxy_ports: list[int] = field(default_factory=list)  # where clients are sent to; none: to the nodes themselves
+    proxy_ports: list[int] = field(default_factory=list)  # that clients are referred to; none: the nodes' own
     _bus_ports: list[int] = field(default_factory=list)
     _met: bool = False
 
     @classmethod
     def begin(cls, workdir: Path, logs: Path, *, proxied: bool) -> RedisCluster:
-        """Start the servers, which do not know each other yet."""
+        """Start the servers, which do not know each other yet. Raises ServiceFailed."""
         ports, bus_ports = free_ports(NODES), free_ports(NODES)
         cluster = cls([], free_ports(NODES) if proxied else [], bus_ports)
         try:
@@ -48,17 +48,17 @@ class RedisCluster:
 
     @property
     def url(self) -> str:
-        """Of the nodes, or of the proxies before them."""
+        """The address of the nodes, or of the proxies before them."""
         ports = self.proxy_ports or [node.port for node in self.nodes]
         return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
 
     @property
     def child(self) -> Child:
-        """Of the first node: the one that faults break."""
+        """The process of the first node: the one that faults break."""
         return self.nodes[0].child
 
     def finish(self) -> None:
-        """Make them one cluster, and wait until each says so; raises ServiceFailed."""
+        """Make the servers one cluster, and wait until each of them says so. Raises ServiceFailed."""
         for node in self.nodes:
             node.finish()
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -92,11 +92,11 @@ class RedisCluster:
         self._met = True
 
     def start_again(self) -> None:
-        """As RedisServer's, of the first node; it finds the others by what it knew of them."""
+        """Start the first node again after it was killed; it finds the others from its own file of nodes."""
         self.nodes[0].start_again()
 
     def check(self) -> None:
-        """Raise ServiceFailed if a node has ended."""
+        """Raise ServiceFailed if a node has ended by itself."""
         for node in self.nodes:
             node.check()
 

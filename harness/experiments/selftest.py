@@ -198,16 +198,16 @@ def _delays(bench: _Bench) -> Iterator[Check]:
     base = bench.run("delays: none", {}, **load)
     for delay_ms in DELAYS_MS:
         summary = bench.run(f"delays: {delay_ms:g} ms", {"delay_ms": delay_ms}, **load)
-        yield _ms(
+        yield _latency_check(
             f"p50 with a delay of {delay_ms:g} ms, minus p50 without",
             delay_ms,
-            _less(summary.latency_ms.p50, base.latency_ms.p50),
+            _difference(summary.latency_ms.p50, base.latency_ms.p50),
             max(DELAY_ERROR_MAX_MS, DELAY_ERROR_MAX * delay_ms),
             (base, summary),
         )
 
 
-def _less(one: float | None, other: float | None) -> float | None:
+def _difference(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else one - other
 
 
@@ -220,10 +220,12 @@ def _stall(bench: _Bench) -> Iterator[Check]:
         truth = stalled_ms(percentile, summary.sent, STALL_RATE_PER_S, STALL_MS)
         what = f"p{percentile:g}, gateway stalled for {STALL_MS:g} ms"
         chance_ms = stall_chance_ms(percentile, summary.sent, STALL_RATE_PER_S)
-        yield _ms(what, truth, reported, STALL_ERROR_MAX_MS + chance_ms, (summary,))
+        yield _latency_check(what, truth, reported, STALL_ERROR_MAX_MS + chance_ms, (summary,))
 
 
-def _ms(what: str, injected: float, reported: float | None, allowed: float, runs: Sequence[Summary]) -> Check:
+def _latency_check(
+    what: str, injected: float, reported: float | None, allowed: float, runs: Sequence[Summary]
+) -> Check:
     error = None if reported is None else reported - injected
     valid = all(run.driver.valid for run in runs)
     return Check(

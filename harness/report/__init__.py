@@ -1,1 +1,1 @@
-"""What people see of a run: the table and the charts."""
+"""The output of runs: tables, charts and the HTML report."""

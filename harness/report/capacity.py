@@ -34,7 +34,7 @@ def capacity_table(capacity: Capacity) -> Fitted:
 def _objective(attempt: Attempt) -> Text:
     if attempt.held:
         return Text("held")
-    what = ("broke:", "red") if attempt.driver_valid else ("not told:", "yellow")
+    what = ("broke:", "red") if attempt.driver_valid else ("unknown:", "yellow")
     return Text.assemble(what, f" {attempt.why}")
 
 
@@ -43,7 +43,7 @@ def capacity_lines(capacity: Capacity) -> list[Text]:
     objective = f"p99 <= {capacity.objective.p99_ms:g} ms, nothing lost, all sent"
     if capacity.rate_per_s is None and capacity.limited_by_driver:
         where = f"even at {capacity.broke_at_per_s:,g} messages/s the driver was the bottleneck ({capacity.broke_why})"
-        return [Text(f"not told: {where}; try fewer --members, or {_more_driver(capacity)}")]
+        return [Text(f"unknown: {where}; try fewer --members, or {_more_driver(capacity)}")]
     if capacity.rate_per_s is None:
         return [Text(f"the objective ({objective}) did not hold at any rate tried: {capacity.broke_why}")]
     sure = f"held in {capacity.held_runs} of {capacity.held_runs} runs"

@@ -32,9 +32,11 @@ def judge(frames: Frames) -> Recommendation:
     runs = frames.runs[frames.runs["status"] == "complete"]
     if runs.empty:
         return Recommendation("No verdict", ["no run is complete."], [])
-    faults = {arch: _faults(runs[runs["arch"] == arch], arch) for arch in sorted(frames.runs["arch"].unique())}
-    out = [reason for reasons in faults.values() for reason in reasons]
-    names = [arch for arch, reasons in faults.items() if not reasons]
+    against = {
+        arch: _reasons_against(runs[runs["arch"] == arch], arch) for arch in sorted(frames.runs["arch"].unique())
+    }
+    out = [reason for reasons in against.values() for reason in reasons]
+    names = [arch for arch, reasons in against.items() if not reasons]
     if not names:
         return Recommendation(
             "No verdict", ["no architecture delivered everything with a driver that was fast enough."], out
@@ -60,8 +62,8 @@ def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[
     best = str(cost.index[0])
     alike = [best, *(str(name) for name in cost.index[1:] if not _differs(frames, CPU, str(name), best))]
     least = ", ".join(f"{name} {cost[name]:,.1f} us" for name in alike)
-    who = "it costs" if len(alike) == 1 else "they cost"
-    because = [f"{who} the least CPU per delivery in gateways and brokers: {least}."]
+    subject = "it costs" if len(alike) == 1 else "they cost"
+    because = [f"{subject} the least CPU per delivery in gateways and brokers: {least}."]
     rest = [str(name) for name in cost.index if name not in alike]
     if rest:
         others = ", ".join(f"{name} {_times(frames, CPU, name, best)}" for name in rest)
@@ -116,24 +118,24 @@ def _durable(frames: Frames, names: list[str]) -> list[str]:
     return [name for name in names if name in promised]
 
 
-def _faults(runs: pd.DataFrame, arch: str) -> list[str]:
+def _reasons_against(runs: pd.DataFrame, arch: str) -> list[str]:
     if runs.empty:
         return [f"{arch} is out: none of its runs is complete."]
-    owed = runs["expected"].sum()
-    faults = [
-        f"{arch} is out: {runs[column].sum():,.0f} of {owed:,.0f} deliveries were {said}."
-        for column, said in WRONG.items()
+    expected = runs["expected"].sum()
+    reasons = [
+        f"{arch} is out: {runs[column].sum():,.0f} of {expected:,.0f} deliveries were {what}."
+        for column, what in WRONG.items()
         if runs[column].sum() > 0
     ]
     if runs["missed"].sum() > 0:
         missed, away = (f"{runs[column].sum():,.0f}" for column in ("missed", "away"))
-        faults.append(f"{arch} is out: of {away} messages sent while members were away, {missed} never reached them.")
+        reasons.append(f"{arch} is out: of {away} messages sent while members were away, {missed} never reached them.")
     use = Use(*(int(runs[column].sum()) for column in ("scheduled", "silenced", "expected", "neither")))
     if not use.is_most:
-        faults.append(f"{arch} is out: {use}.")
+        reasons.append(f"{arch} is out: {use}.")
     if not (runs["driver_valid"] == True).all():  # noqa: E712 - a column of True, False and None
-        faults.append(f"{arch} is out: the driver was too slow in one of its runs, so its latencies are not valid.")
-    return faults
+        reasons.append(f"{arch} is out: the driver was too slow in one of its runs, so its latencies are not valid.")
+    return reasons
 
 
 def _alone(frames: Frames, runs: pd.DataFrame, name: str) -> str:

@@ -157,8 +157,8 @@ def frames_of(records: Sequence[RunRecord], on_unreadable: OnUnreadable = refuse
             [
                 {**record.key, "round": record.round, **msgspec.to_builtins(check)}
                 for record in records
-                for told in record.summary.promises
-                for check in one_for_each_fault(told)
+                for promise in record.summary.promises
+                for check in one_for_each_fault(promise)
             ],
             columns=[*WORKLOAD, "arch", "round", "promise", "held", "evidence"],
         ),

@@ -88,7 +88,7 @@ def _read_all_after_restart(logs: Path, progress: CampaignProgress) -> list[Read
     backends = Backends(Requirements(kafka=True, redis=True), 1, logs)
     with signals_interrupt():
         try:
-            backends.begin(lambda *told: show_first_use(progress, *told))
+            backends.begin(lambda *first_use: show_first_use(progress, *first_use))
             backends.finish()
             return [read_after_restart(load_architecture(name), backends, logs) for name in REMEMBER]
         finally:

@@ -80,13 +80,13 @@ def _runs(effort: CostsPlan, folder: Path) -> Iterator[tuple[str, RunSettings]]:
     cold = _settings(next(filter(uses_kafka, measured)), Shape(2, 40, 5, 1000), effort, 0, folder / "runs" / WARM_UP)
     yield "warming up the broker", msgspec.structs.replace(cold, duration_s=max(1.0, effort.jvm_warmup_s))
     for number in range(effort.rounds):
-        for place, (kind, shape) in enumerate(_in_turns()):
+        for place, (kind, shape) in enumerate(_interleaved()):
             for arch in in_turn(measured, place + number):
                 name = f"{kind}: {arch}, {shape.rooms} x {shape.members_per_room} at {shape.rate_per_s:g} msg/s"
                 yield name, _settings(arch, shape, effort, number, folder / "runs" / kind)
 
 
-def _in_turns() -> Iterator[tuple[str, Shape]]:
+def _interleaved() -> Iterator[tuple[str, Shape]]:
     """The shapes, one held out after every two fitted, so that a change of the machine affects both kinds."""
     held_out = iter(SHAPES[HELD_OUT])
     for place, shape in enumerate(SHAPES[FITTED]):

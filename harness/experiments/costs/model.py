@@ -59,9 +59,9 @@ def fit(points: pd.DataFrame) -> Model:
     """Fit a model to the points of harness.experiments.costs.observations. Raises ValueError if there are too few."""
     names = sorted(points["arch"].unique())
     sharing = Sharing(
-        write_s={arch: _slope(*_of(points, arch, "room_rate_per_s", "frames_per_write")) for arch in names},
+        write_s={arch: _slope(*_columns_of(points, arch, "room_rate_per_s", "frames_per_write")) for arch in names},
         request_s={
-            arch: _slope(*_of(points, arch, "producer_records_per_s", "records_per_request"))
+            arch: _slope(*_columns_of(points, arch, "producer_records_per_s", "records_per_request"))
             for arch in names
             if uses_kafka(arch)
         },
@@ -100,7 +100,7 @@ def _measured(run: pd.Series[Any]) -> tuple[Workload, Activity]:
     )
 
 
-def _of(points: pd.DataFrame, arch: str, *columns: str) -> list[Floats]:
+def _columns_of(points: pd.DataFrame, arch: str, *columns: str) -> list[Floats]:
     some = points.loc[points["arch"] == arch, list(columns)].dropna()
     return [some[column].to_numpy(dtype=float) for column in columns]
 

@@ -12,7 +12,7 @@ from harness.experiments.costs.model import Model, workload_of
 
 WHOLE = "CPU of gateways and brokers"
 CHECKED = (*CPU_COMPONENTS, *MEMORY_PARTS)
-ERROR_ASKED = 0.15
+ERROR_ASKED = 0.15  # the largest acceptable median error
 
 
 class HeldOutAccuracy(msgspec.Struct, frozen=True, kw_only=True):

@@ -199,7 +199,7 @@ def test_where_only_the_driver_broke_the_capacity_is_at_least_that() -> None:
     assert driver_limited.at_least
     assert capacity_lines(driver_limited)[0].plain.startswith("capacity: at least 6,400 messages/s (")
     assert "capacity: at least 6,400 messages/s" in str(capacity_table(driver_limited).title)
-    assert str(list(capacity_table(driver_limited).columns[-1].cells)[-1]) == "not told: the driver was not valid"
+    assert str(list(capacity_table(driver_limited).columns[-1].cells)[-1]) == "unknown: the driver was not valid"
     assert driver_limited.answer()["at_least"] is True
     assert msgspec.convert(driver_limited.answer(), Capacity) == driver_limited
     texts = [each.get_text() for each in hockey_stick(driver_limited).axes[0].texts]
@@ -220,7 +220,7 @@ def test_what_broke_with_a_valid_driver_has_that_capacity() -> None:
 def test_where_the_driver_was_in_the_way_at_every_rate_nothing_is_told_of_the_architecture() -> None:
     (line,) = capacity_lines(found_with(replace(LATE, rate_per_s=1.0), processes=2))
     assert line.plain == (
-        "not told: even at 1 messages/s the driver was the bottleneck (the driver was not valid); "
+        "unknown: even at 1 messages/s the driver was the bottleneck (the driver was not valid); "
         "try fewer --members, or --processes 4"
     )
 

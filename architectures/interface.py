@@ -67,7 +67,7 @@ class Services:
     kafka_bootstrap: str | None = None
     redis_url: str | None = field(default=None, repr=False)  # may contain a password, as may nats_url
     nats_url: str | None = field(default=None, repr=False)
-    # Settings for every Kafka client beside the bootstrap servers: authentication and TLS. They may hold secrets.
+    # Settings for every Kafka client besides the bootstrap servers: authentication and TLS. They may hold secrets.
     kafka_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

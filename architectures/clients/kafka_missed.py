@@ -75,7 +75,7 @@ class KafkaLog:
 
 
 class DeliveryTracker:
-    """Gives `deliver` each message of the rooms that are followed once, in the order of their partition."""
+    """Delivers each message of the followed rooms once, in the order of its partition, whether relayed or missed."""
 
     def __init__(
         self,
@@ -88,8 +88,8 @@ class DeliveryTracker:
         self._partitions = partitions
         self._deliver = deliver
         self._failed = failed
-        self._heard_offsets: dict[str, int] = {}  # the offset of the last message each has heard, or is not owed
-        self._complete_before: dict[int, int] = {}  # by partition: nothing that is owed is missing before that offset
+        self._heard_offsets: dict[str, int] = {}  # by room: the offset before its next delivery
+        self._complete_before: dict[int, int] = {}  # by partition: nothing is missing before it
         self._connected = True
         self._breaks = 0
         self._held: list[Relayed] = []

@@ -76,7 +76,7 @@ YES_OR_NO = _Option(_yes_or_no, "true or false")
 A_PATH = _Option(_matching(".+"), "a path")
 OPTIONS: Mapping[str, _Option] = {
     "client_name": _Option(_matching("[!-~]+"), "a name in ASCII, without spaces"),
-    "protocol": _Option(_one_of(2), "2, which is what chatbench speaks"),
+    "protocol": _Option(_one_of(2), "2, the version that chatbench uses"),
     "socket_connect_timeout": SECONDS,
     "socket_keepalive": YES_OR_NO,
     "socket_timeout": SECONDS,

@@ -36,6 +36,7 @@ class HotRoom(msgspec.Struct, frozen=True):
 
 
 def heard_share(fates: Sequence[RoomFates]) -> HeardShare:
+    """Summarise the members' shares of their expected deliveries over all rooms."""
     groups = sorted(group for room in fates for group in room.heard_shares)
     if not groups:
         return HeardShare()
@@ -45,6 +46,7 @@ def heard_share(fates: Sequence[RoomFates]) -> HeardShare:
 
 
 def hot_room(fates: Sequence[RoomFates]) -> HotRoom:
+    """Compare the room with the most deliveries with all the others."""
     total = sum(room.delivered for room in fates)
     if total == 0:
         return HotRoom()

@@ -87,6 +87,8 @@ class RoomFates:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
+    """The verdict on a phase, and the fates of its messages, room by room."""
+
     verdict: Verdict
     fates: list[RoomFates]
 

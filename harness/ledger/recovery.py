@@ -17,7 +17,7 @@ WINDOW_NS = 2_000_000_000
 ABNORMAL_SHARE_MAX = 0.05
 SLOWER_MAX = 2.0
 SLOWER_NS_MAX = 50_000_000  # the driver itself may be this late
-SAID_SHARE_MIN = 0.5
+SENT_SHARE_MIN = 0.5
 MESSAGES_BEFORE_MIN = 20  # too few messages do not show what is normal
 
 
@@ -37,18 +37,18 @@ class Recovery(msgspec.Struct, frozen=True):
 
 
 def recovery(
-    fates: Sequence[RoomFates], not_taken_ns: Sequence[int], fault_ns: int, spoken_ns: tuple[int, int]
+    fates: Sequence[RoomFates], not_taken_ns: Sequence[int], fault_ns: int, sending_ns: tuple[int, int]
 ) -> Recovery:
     """Judge how the rooms recovered from the fault at `fault_ns`. All times are in ns since the epoch.
 
-    `not_taken_ns` holds the scheduled times of messages whose senders were disconnected. `spoken_ns` is the period in
+    `not_taken_ns` holds the scheduled times of messages whose senders were disconnected. `sending_ns` is the period in
     which members sent messages.
     """
     first_ns = _first_delivery_ns(fates, fault_ns)
-    scheduled = [*fates, _never_said(not_taken_ns)]
+    scheduled = [*fates, _unsent(not_taken_ns)]
     usual_ns = _usual_ns(scheduled, fault_ns)
     normal_ns, never_normal = (
-        (None, False) if usual_ns is None else _normal_ns(scheduled, usual_ns, fault_ns, *spoken_ns)
+        (None, False) if usual_ns is None else _normal_ns(scheduled, usual_ns, fault_ns, *sending_ns)
     )
     return Recovery(
         first_delivery_ms=None if first_ns is None else round((first_ns - fault_ns) / 1e6, 1),
@@ -66,12 +66,12 @@ def _first_delivery_ns(fates: Sequence[RoomFates], fault_ns: int) -> int | None:
     return None if last == NEVER_NS else last
 
 
-def _never_said(not_taken_ns: Sequence[int]) -> RoomFates:
+def _unsent(not_taken_ns: Sequence[int]) -> RoomFates:
     """Represent messages that could not be sent as messages that reached nobody."""
     count = len(not_taken_ns)
     at_ns = np.array(not_taken_ns, dtype=np.int64)
-    never, nobody = np.zeros(count, dtype=np.int64), np.full(count, -1)
-    return RoomFates(at_ns, np.full(count, NEVER_NS), nobody, lost=np.ones_like(never), acked=never)
+    zeros, no_delivery = np.zeros(count, dtype=np.int64), np.full(count, -1)
+    return RoomFates(at_ns, np.full(count, NEVER_NS), no_delivery, lost=np.ones_like(zeros), acked=zeros)
 
 
 def _availability(fates: Sequence[RoomFates], fault_ns: int) -> float | None:
@@ -108,14 +108,14 @@ def _normal_ns(
     missed = (np.concatenate([room.lost for room in fates])[order] > 0) | (last_ns < 0)
     took_ns = last_ns - sent_ns
     before = sent_ns < fault_ns
-    said_min = SAID_SHARE_MIN * before.sum() / (fault_ns - start_ns) * WINDOW_NS
+    sent_min = SENT_SHARE_MIN * before.sum() / (fault_ns - start_ns) * WINDOW_NS
 
     candidates = np.concatenate([[fault_ns], sent_ns[~before]])
     candidates = candidates[candidates + WINDOW_NS <= end_ns]
     begin, end = np.searchsorted(sent_ns, candidates), np.searchsorted(sent_ns, candidates + WINDOW_NS)
-    said = end - begin
+    sent = end - begin
     late = _counted(missed | (took_ns > usual_ns), begin, end)
-    is_normal = (said >= said_min) & (late <= ABNORMAL_SHARE_MAX * said)
+    is_normal = (sent >= sent_min) & (late <= ABNORMAL_SHARE_MAX * sent)
     (abnormal,) = (~is_normal | (candidates <= sent_ns[missed].max(initial=0))).nonzero()
     normal = candidates[abnormal[-1] + 1 :] if len(abnormal) else candidates
     never = len(candidates) > 0 and not is_normal.any()
@@ -124,6 +124,6 @@ def _normal_ns(
 
 def _counted(marked: npt.NDArray[np.bool_], begin: Integers, end: Integers) -> Integers:
     """Count the marked elements in each range [begin, end)."""
-    until = np.concatenate([[0], np.cumsum(marked)])
-    counts: Integers = until[end] - until[begin]
+    up_to = np.concatenate([[0], np.cumsum(marked)])
+    counts: Integers = up_to[end] - up_to[begin]
     return counts

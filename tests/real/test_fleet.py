@@ -141,7 +141,10 @@ def test_a_worker_on_a_host_whose_clock_is_ahead_measures_the_same_latencies(
         (("gateway", "--arch", "direct", "--fleet", "My Fleet"), "--fleet is 'My Fleet', but it must be up to 40 of"),
         (("forget",), "a fleet leaves topics in Kafka, and nothing anywhere else; name that Kafka: --kafka-bootstrap"),
         (("worker", "--master", "here"), "--master is 'here', but it must be HOST:PORT"),
-        (("run", "--arch", "direct", "--gateways-at", "http://a:1"), "but a gateway's address is like ws://"),
+        (
+            ("run", "--arch", "direct", "--gateways-at", "http://a:1"),
+            "but it must be a gateway's address, such as ws://",
+        ),
         (("run", "--arch", "direct", "--gateways-at", "ws://127.0.0.1:9"), "no gateway of chatbench"),
         (
             ("run", "--arch", "direct", "--gateways-at", "ws://127.0.0.1:9", "--gateways", "1"),

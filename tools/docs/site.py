@@ -27,10 +27,10 @@ LINK = re.compile(
     FENCE + r"|`[^`\n]*`|\[(?P<text>[^\]]*)\]\((?!\w+:)(?P<path>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)", re.M | re.S
 )
 LIST = re.compile(FENCE + r"|^(?P<indent> +)(?=\S)|^(?P<before>[^\s*|>-][^\n]*\n)(?=- )", re.M | re.S)
-
 SIGNATURE = re.compile(r"^chatbench\.([a-z]\w*\.)?(?P<name>\w+)(\(.*)?$")  # a heading of docs/api.md
 INLINE_CODE = re.compile(r"<code>[^<]*</code>")
 HYPHENATED = re.compile(r"[\w-]*-[\w-]+")
+FILE_NAME = re.compile(r">(?:docs/)?(?P<page>[\w.]+\.md)</a>")  # what a link says
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -58,10 +58,15 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Keep names with hyphens in one piece, and show functions in the table of contents by their names."""
+    """Show names as a reader of the site knows them.
+
+    A page is called by its title, and a function in the table of contents by its name alone. A name with hyphens stays
+    in one piece.
+    """
     for entry in (child for top in page.toc for section in top.children for child in section.children):
         entry.title = SIGNATURE.sub(r"\g<name>", entry.title)
-    return INLINE_CODE.sub(lambda found: HYPHENATED.sub(r'<span class="whole">\g<0></span>', found[0]), html)
+    html = INLINE_CODE.sub(lambda found: HYPHENATED.sub(r'<span class="whole">\g<0></span>', found[0]), html)
+    return FILE_NAME.sub(lambda found: f">“{_title(files, found['page'])}”</a>", html)
 
 
 def on_page_context(context: TemplateContext, page: Page, config: MkDocsConfig, nav: Navigation) -> TemplateContext:
@@ -104,6 +109,13 @@ def project_path(page: str, link: str) -> str:
 def _as_code(text: str, link: str, target: str) -> str:
     path = f"`{target}/`" if link.endswith("/") else f"`{target}`"
     return path if text.strip("`/") == path.strip("`/") else f"{text} ({path})"
+
+
+def _title(files: Files, uri: str) -> str:
+    file = files.get_file_from_path(uri)
+    assert file is not None
+    assert file.page is not None
+    return str(file.page.title)
 
 
 def _mermaid() -> Path:

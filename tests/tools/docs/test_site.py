@@ -106,6 +106,16 @@ def test_the_table_of_contents_has_names_without_their_arguments(site: Path) -> 
     assert not [entry for entry in entries if "(" in entry]
 
 
+def test_links_say_the_title_of_a_page_instead_of_its_file(site: Path) -> None:
+    links = {
+        found
+        for page in site.glob("*.html")
+        for found in re.findall(r"<a href[^>]*>([^<]+)</a>", page.read_text("utf-8"))
+    }
+    assert {"“The method”", "“What was measured”"} <= links
+    assert not [link for link in links if link.endswith(".md")]
+
+
 def test_pages_and_what_surrounds_them_are_in_one_language(site: Path) -> None:
     for name, language, search in (("index.html", "en", "Search"), ("index.ko.html", "ko", "검색")):
         html = (site / name).read_text(encoding="utf-8")

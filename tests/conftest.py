@@ -1,4 +1,4 @@
-"""Marks what needs real backends, so that `pytest -m "not real"` is the fast part; makes hypothesis repeatable."""
+"""Marks tests that need real backends, so that `pytest -m "not real"` is the fast part; makes hypothesis repeatable."""
 
 import os
 import shutil

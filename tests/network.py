@@ -1,4 +1,4 @@
-"""Hosts that are network namespaces, joined by a bridge in one more: nothing of it is seen from outside."""
+"""Hosts as network namespaces, joined by a bridge in another namespace, without effect on the machine's own network."""
 
 from __future__ import annotations
 

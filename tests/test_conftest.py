@@ -1,4 +1,4 @@
-"""What the tests see to of themselves."""
+"""The test suite's own precautions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents tell the truth."""
+"""The documents agree with the code and the records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The house keeps its order: imports go down, nothing goes in circles, and a fact has one place."""
+"""Imports go down the layers, there are no import cycles, and each fact has one place."""
 
 from __future__ import annotations
 

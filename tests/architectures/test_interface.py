@@ -1,4 +1,4 @@
-"""What every registered architecture owes its readers; plug-ins included."""
+"""The attributes that every registered architecture must declare, including plug-ins."""
 
 import inspect
 import sys

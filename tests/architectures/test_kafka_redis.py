@@ -1,4 +1,4 @@
-"""kafka-redis on real backends: what Redis did not pass on, a gateway reads from Kafka."""
+"""kafka-redis on real backends: a gateway reads from Kafka the messages that Redis did not pass on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nats on a real server: what an ack and a join are worth, and what happens when the server goes away."""
+"""nats on a real server: the meaning of an ack and of a join, and the loss of the server."""
 
 from __future__ import annotations
 

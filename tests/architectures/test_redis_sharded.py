@@ -1,4 +1,4 @@
-"""redis-sharded on a real cluster: each room on one of its nodes, and a node that comes back is listened to again."""
+"""redis-sharded on a real cluster: each room is on one node, and a node that returns is subscribed to again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams that are read on from where one was."""
+"""Redis streams, read on from the last position."""
 
 from __future__ import annotations
 

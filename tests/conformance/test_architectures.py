@@ -1,4 +1,4 @@
-"""Every architecture that is installed, plug-ins as well, does what it must on real backends: `-k plan1` for one."""
+"""The conformance suite on real backends, for every installed architecture and plug-in: `-k plan1` for one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a peer can run here, and what is said where it cannot."""
+"""Whether a peer can run on this machine, and the reason if it cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page by which peers in Python say what they hold."""
+"""The page on which peers in Python report their members and counters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`chatbench chat`, in a real browser: what is typed in one pane is heard, or not, in the other."""
+"""`chatbench chat` in a real browser: a message typed in one pane is heard, or not, in the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A claim of the note, tested on real brokers from the command line."""
+"""One claim of the design note, tested on real brokers from the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scenario of several classes: the rate is all members' together, and the record has figures for each class."""
+"""A scenario with several classes: the rate is that of all members, and the record has figures for each class."""
 
 from __future__ import annotations
 

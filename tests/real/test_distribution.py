@@ -1,4 +1,4 @@
-"""The same run with one Locust worker and with three; and with one that dies."""
+"""The same run with one Locust worker, with three, and with one that dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However a run ends: no process stays, and the record can be read."""
+"""However a run ends, no process remains and the record can be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs on Kafka and Redis that run already: with TLS and a password, behind sentinels, in a cluster."""
+"""Runs on Kafka and Redis that are already running: with TLS and a password, behind sentinels, in a cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real parts of real runs are killed, stopped and cut off; what members see of it is in the record."""
+"""Components of real runs are killed, paused and cut off, and the record has what the members saw."""
 
 from __future__ import annotations
 

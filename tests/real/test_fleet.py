@@ -1,4 +1,4 @@
-"""Gateways and Locust workers that stand on their own, on this host."""
+"""Gateways and Locust workers that were started separately, on this host."""
 
 from __future__ import annotations
 

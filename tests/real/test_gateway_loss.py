@@ -1,4 +1,4 @@
-"""Gateways that die or freeze, seen by the members: real processes, real sockets, a real Kafka and Redis."""
+"""Gateways that die or freeze, as members see it: real processes and sockets, a real Kafka and Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backend's loss for good ends a run that stands on it, at once and by its name."""
+"""The permanent loss of a backend ends a run that needs it, at once and with the backend's name."""
 
 from __future__ import annotations
 

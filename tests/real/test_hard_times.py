@@ -1,4 +1,4 @@
-"""The harness itself in trouble: a full disk, a broker that never gets ready, another run beside it."""
+"""Failures around the harness itself: a full disk, a broker that never gets ready, a second run at the same time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is prepared at Kafka's first start, and of what use it is."""
+"""What is prepared when Kafka starts for the first time, and what that saves later."""
 
 from __future__ import annotations
 

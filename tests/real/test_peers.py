@@ -1,4 +1,4 @@
-"""Gateways that others have written, driven by the members that drive chatbench's own."""
+"""Peers: gateways of other projects, driven by the same members as chatbench's own."""
 
 from __future__ import annotations
 

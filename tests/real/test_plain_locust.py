@@ -1,4 +1,4 @@
-"""The same scenario file under Locust alone."""
+"""The same scenario file, run by plain Locust."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An architecture from a package of its own: nothing in the project changes for it."""
+"""An architecture from a package of its own, which needs no change in this project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every command of the README and of the cookbook, as it stands there."""
+"""Every command in the README and the cookbook runs as it is written."""
 
 from __future__ import annotations
 

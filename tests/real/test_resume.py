@@ -1,4 +1,4 @@
-"""Members who come back: what each architecture tells them of what was said meanwhile."""
+"""Members that come back: which missed messages each architecture sends them."""
 
 from __future__ import annotations
 

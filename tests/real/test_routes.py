@@ -1,4 +1,4 @@
-"""Each architecture's route against what its brokers counted: the cost model and the diagrams rest on the routes."""
+"""Each architecture's route agrees with the brokers' counters; the cost model and the diagrams rely on the routes."""
 
 from __future__ import annotations
 

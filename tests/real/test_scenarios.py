@@ -1,4 +1,4 @@
-"""Every scenario, on a gateway without a broker: whose chat it is shows in the figures."""
+"""Every scenario, on a gateway without a broker: its figures show the kind of chat that it models."""
 
 from __future__ import annotations
 

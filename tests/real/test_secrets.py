@@ -1,4 +1,4 @@
-"""No process of a run has a secret that is not its own."""
+"""No process of a run has a secret that it does not need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`chatbench selftest` here: counts must be exact; how close times come depends on what else runs on this machine."""
+"""`chatbench selftest` on this machine: counts must be exact, while times depend on what else runs here."""
 
 from __future__ import annotations
 

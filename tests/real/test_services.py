@@ -1,4 +1,4 @@
-"""The embedded brokers and Redis, started for real."""
+"""The embedded brokers and Redis, as real processes."""
 
 from __future__ import annotations
 

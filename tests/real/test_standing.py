@@ -1,4 +1,4 @@
-"""`chatbench up` lends its services to the next run, and to one at a time."""
+"""`chatbench up` lends its services to the next run, one run at a time."""
 
 from __future__ import annotations
 

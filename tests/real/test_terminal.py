@@ -1,4 +1,4 @@
-"""On a healthy run nothing is on the terminal but what chatbench itself says, not even at the very first one."""
+"""In a healthy run the terminal shows only chatbench's own output, even in the very first run."""
 
 from __future__ import annotations
 

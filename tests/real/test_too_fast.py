@@ -1,4 +1,4 @@
-"""What one member may send, met by loads that ask for more: at gateways that stand already, and at a run's own."""
+"""Loads that exceed what gateways accept from one member, on running gateways and on those of the run itself."""
 
 from __future__ import annotations
 

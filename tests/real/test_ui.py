@@ -1,4 +1,4 @@
-"""Locust's web UI, in a real browser, over a real broker."""
+"""Locust's web UI in a real browser, with a real broker."""
 
 from __future__ import annotations
 

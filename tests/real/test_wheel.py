@@ -1,4 +1,4 @@
-"""The wheel, installed with the lock into an environment of its own, works where there is no checkout."""
+"""The wheel, installed with the lock into a clean environment, works without a checkout."""
 
 from __future__ import annotations
 

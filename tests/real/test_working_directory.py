@@ -1,4 +1,4 @@
-"""What happens to lie in the working directory is never imported, neither by a command nor by what it starts."""
+"""Files in the working directory are never imported, neither by a command nor by its child processes."""
 
 from __future__ import annotations
 

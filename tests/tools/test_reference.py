@@ -1,4 +1,4 @@
-"""What `make reference` puts where."""
+"""Where `make reference` puts its results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.reference import PARTS, put_in_place
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_each_part_is_a_command_that_there_is(name: str) -> None:
+def test_each_part_is_an_existing_command(name: str) -> None:
     command, *arguments = PARTS[name]
     known = {option for parameter in main.commands[command].params for option in parameter.opts}
     assert {argument for argument in arguments if argument.startswith("--")} <= known
@@ -32,7 +32,7 @@ def run_in(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("name", "kept"), [("claims", False), ("big_room", True)])
-def test_what_was_there_makes_room_and_only_studies_are_thinned_out(tmp_path: Path, name: str, kept: bool) -> None:
+def test_a_new_part_replaces_the_old_one_and_only_studies_lose_details(tmp_path: Path, name: str, kept: bool) -> None:
     reference = tmp_path / "reference"
     (reference / name / "old").mkdir(parents=True)
     put_in_place(name, run_in(tmp_path / "made"), reference)

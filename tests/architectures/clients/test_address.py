@@ -1,4 +1,4 @@
-"""HOST:PORT and URLs: whatever is written, it is an address or one sentence."""
+"""HOST:PORT and URLs: every text is either a valid address or an error of one sentence."""
 
 from __future__ import annotations
 

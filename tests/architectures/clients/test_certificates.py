@@ -1,4 +1,4 @@
-"""Servers whose certificate nobody believes, or whose time is over: told at once, and not tried again and again."""
+"""Servers with an untrusted or expired certificate: the error is reported at once and not retried."""
 
 from __future__ import annotations
 

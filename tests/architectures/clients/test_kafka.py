@@ -1,4 +1,4 @@
-"""What is told of records by where they stand. The clients are tested on a real Kafka, in tests/conformance."""
+"""Deliveries made from records and their positions. tests/conformance tests the clients on a real Kafka."""
 
 from __future__ import annotations
 

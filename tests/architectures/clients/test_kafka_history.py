@@ -1,4 +1,4 @@
-"""What was said before, read back from a real Kafka."""
+"""A room's history, read back from a real Kafka."""
 
 from __future__ import annotations
 

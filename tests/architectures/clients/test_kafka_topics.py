@@ -1,4 +1,4 @@
-"""What Kafka does with a topic while it is in use, on a real broker: each reason is told as what it is."""
+"""Topics that change while they are in use, on a real broker: each error names its true cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where NATS is, from a URL."""
+"""The address of NATS, parsed from a URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Redis answers, on a real server: the true reason at once, and nothing refused that could still be sent."""
+"""Errors of a real Redis: the true cause is reported at once, and no message is refused that could still be sent."""
 
 from __future__ import annotations
 

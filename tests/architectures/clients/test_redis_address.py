@@ -1,4 +1,4 @@
-"""Where Redis is, from a URL."""
+"""The address of Redis, parsed from a URL."""
 
 from __future__ import annotations
 

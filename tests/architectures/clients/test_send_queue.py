@@ -1,4 +1,4 @@
-"""What waits its turn is always answered."""
+"""Every message in a send queue gets an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an audience counts, with the test in place of the driver and of the gateways."""
+"""What an audience counts. The tests play the parts of the driver and of the gateways."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Room:
         return judge(self.histories).verdict
 
 
-def test_what_everybody_hears_is_delivered() -> None:
+def test_a_message_that_all_members_hear_is_delivered() -> None:
     room = Room(3)
     frame = room.speak(0, 0)
     for member in room.members:
@@ -150,7 +150,7 @@ def test_what_everybody_hears_is_delivered() -> None:
     assert (verdict.sent, verdict.acked, verdict.expected, verdict.delivered) == (1, 1, 3, 3)
 
 
-def test_the_wire_carries_the_intended_moment() -> None:
+def test_the_wire_carries_the_intended_time() -> None:
     room = Room(1)
     room.speak(0, 0)
     assert room.members[0].sent[-1] == {"t": "say", "room": "r", "id": 0, "text": "x", "sent": START_NS}
@@ -164,7 +164,7 @@ def test_a_copy_is_a_duplicate_for_the_member_who_got_it() -> None:
     assert (room.verdict.delivered, room.verdict.duplicated) == (2, 1)
 
 
-def test_a_message_of_another_phase_is_a_stray_and_no_delivery() -> None:
+def test_a_message_of_another_phase_is_a_stray_and_not_a_delivery() -> None:
     room = Room(2)
     late = room.speak(0, 0)
     room.close()
@@ -182,14 +182,14 @@ def test_a_message_of_a_room_the_member_is_not_in_is_a_stray() -> None:
     assert room.close().strays == 1
 
 
-def test_joining_twice_is_staying_once() -> None:
+def test_a_second_join_begins_no_second_stay() -> None:
     room = Room(1)
     assert room.join(0) is room.members[0]
     room.members[0].hear(room.speak(0, 0))
     assert (room.verdict.expected, room.verdict.lost) == (1, 0)
 
 
-def test_who_is_not_connected_says_nothing_and_it_is_counted() -> None:
+def test_a_message_of_a_member_that_is_not_connected_is_not_sent_but_counted() -> None:
     room = Room(2)
     room.members[0].is_open = False
     room.speak(0, 0)
@@ -205,7 +205,7 @@ def test_a_refused_message_is_counted_by_the_gateways_code() -> None:
     assert room.close().refused == {"not_accepted": 1}
 
 
-def test_what_was_refused_is_lost_also_to_who_leaves_later() -> None:
+def test_a_refused_message_is_lost_even_to_a_member_that_leaves_later() -> None:
     room = Room(2)
     room.speak(0, 0)
     room.members[0].hear(wire.encode(wire.Error("not_accepted", "the backend is gone", message_id(0, 0))))
@@ -213,13 +213,13 @@ def test_what_was_refused_is_lost_also_to_who_leaves_later() -> None:
     assert (room.verdict.lost, room.verdict.neither) == (2, 0)
 
 
-def test_a_member_who_is_turned_away_is_told_to_the_driver() -> None:
+def test_a_refused_join_is_reported_to_the_driver() -> None:
     room = Room(1)
     room.members[0].hear(wire.encode(wire.Error("too_many_rooms", "x")))
     assert isinstance(room.told.messages[-1], msg.MemberFailed)
 
 
-def test_who_leaves_while_still_on_the_way_in_does_not_stay() -> None:
+def test_a_member_that_leaves_while_it_is_joining_does_not_stay() -> None:
     room = Room(1)
     assert room.ask(0, "s") is room.members[0]
     room.audience.obey(msg.Exit(member=0, room="s"))
@@ -228,7 +228,7 @@ def test_who_leaves_while_still_on_the_way_in_does_not_stay() -> None:
     assert [each.room for each in room.histories] == ["r"]
 
 
-def test_who_is_sent_away_is_owed_nothing_until_it_is_in_again() -> None:
+def test_nothing_is_expected_at_a_redirected_member_until_it_has_joined_again() -> None:
     room = Room(2, resumes=False)
     moved = room.members[1]
 
@@ -246,7 +246,7 @@ def test_who_is_sent_away_is_owed_nothing_until_it_is_in_again() -> None:
     assert (verdict.expected, verdict.delivered) == (3, 1)
 
 
-def test_a_room_that_sends_a_newcomer_round_in_circles_is_told_to_the_driver() -> None:
+def test_a_room_that_redirects_a_join_in_circles_is_reported_to_the_driver() -> None:
     room = Room(1)
     newcomer = room.ask(0, "s")
 
@@ -260,7 +260,7 @@ def test_a_room_that_sends_a_newcomer_round_in_circles_is_told_to_the_driver() -
     assert "was redirected 31 times" in told.reason
 
 
-def test_who_loses_its_gateway_comes_back_by_way_of_the_next() -> None:
+def test_a_member_that_loses_its_gateway_returns_through_the_next() -> None:
     room = Room(2)
     lost = room.members[1]
     room.audience.obey(msg.Gateways(urls=["ws://a", "ws://b", "ws://c"]))
@@ -278,7 +278,7 @@ def test_who_loses_its_gateway_comes_back_by_way_of_the_next() -> None:
     assert (report.disconnects, report.away_at_end) == (1, 1)
 
 
-def test_who_hangs_up_while_away_stays_away() -> None:
+def test_a_member_that_hangs_up_while_away_does_not_return() -> None:
     room = Room(1)
 
     async def broken() -> None:
@@ -290,7 +290,7 @@ def test_who_hangs_up_while_away_stays_away() -> None:
     assert room.made == room.members
 
 
-def test_attempts_to_come_back_grow_rarer_and_differ() -> None:
+def test_attempts_to_return_back_off_and_are_randomized() -> None:
     random = Random(1)
     waits = {attempt: [backoff_s(attempt, random) for _ in range(300)] for attempt in (1, 2, 3, 10, 10_000)}
     for attempt, least_max in ((1, 0.2), (2, 0.4), (3, 0.8), (10, BACKOFF_MAX_S), (10_000, BACKOFF_MAX_S)):
@@ -304,7 +304,7 @@ def test_very_many_members_come_from_several_addresses_of_this_host() -> None:
     assert local_host("ws://10.0.0.7:20001", 3 * MEMBERS_PER_ADDRESS) is None
 
 
-def test_a_member_who_hangs_up_is_owed_nothing_from_then_on() -> None:
+def test_nothing_is_expected_at_a_member_after_it_hangs_up() -> None:
     room = Room(2)
     staying, leaving = room.members
     frame = room.speak(0, 0)
@@ -324,7 +324,7 @@ def test_a_member_who_hangs_up_is_owed_nothing_from_then_on() -> None:
     assert (verdict.expected, verdict.delivered, verdict.lost) == (5, 4, 1)
 
 
-def test_who_comes_back_asks_from_a_little_before_the_last_message_it_heard() -> None:
+def test_a_returning_member_asks_from_a_little_before_the_last_message_it_heard() -> None:
     def asked_since_ns() -> int:
         room.come_back(0, missed=0)
         (asked,) = [each for each in room.made[-1].sent if each.get("t") == "join"]
@@ -338,7 +338,7 @@ def test_who_comes_back_asks_from_a_little_before_the_last_message_it_heard() ->
     assert asked_since_ns() == later_ns - OVERLAP_NS
 
 
-def test_who_comes_back_asks_for_nothing_from_before_the_phase() -> None:
+def test_a_returning_member_asks_for_nothing_from_before_the_phase() -> None:
     room = Room(1)
     start_ns = time_ns()
     room.close()
@@ -347,7 +347,7 @@ def test_who_comes_back_asks_for_nothing_from_before_the_phase() -> None:
     assert room.made[-1].sent[0] == {"t": "join", "room": "r", "after": start_ns}
 
 
-def test_what_was_missed_is_delivered_but_its_age_is_no_latency() -> None:
+def test_a_missed_message_is_delivered_without_a_latency() -> None:
     room = Room(2)
     known, missed, new = (room.speak(0, sequence) for sequence in range(3))
     for frame in (known, missed, new):
@@ -362,7 +362,7 @@ def test_what_was_missed_is_delivered_but_its_age_is_no_latency() -> None:
     assert Latencies.unpack(report.caught_up).count == 1
 
 
-def test_what_a_gateway_delivers_to_who_heard_it_from_another_is_a_duplicate_on_return() -> None:
+def test_a_message_that_a_returning_member_heard_at_another_gateway_is_a_duplicate_on_return() -> None:
     room = Room(2, resumes=False)
     frames = [room.speak(0, sequence) for sequence in range(12)]
     for frame in frames:
@@ -375,7 +375,7 @@ def test_what_a_gateway_delivers_to_who_heard_it_from_another_is_a_duplicate_on_
     assert (verdict.came_again, verdict.returns, verdict.missed) == (1, 0, 0)
 
 
-def test_where_nothing_is_kept_a_return_is_a_new_stay() -> None:
+def test_a_return_without_history_is_a_new_stay() -> None:
     room = Room(2)
     room.members[1].hear(room.speak(0, 0))
     member = room.come_back(1, missed=None)
@@ -384,7 +384,7 @@ def test_where_nothing_is_kept_a_return_is_a_new_stay() -> None:
     assert Latencies.unpack(room.close().caught_up).count == 0
 
 
-def test_who_is_closed_for_too_many_frames_is_told_as_that() -> None:
+def test_a_member_closed_for_too_many_frames_is_reported_as_flooded() -> None:
     room = Room(3)
     one, other, third = room.members
 

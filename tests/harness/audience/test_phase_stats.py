@@ -33,7 +33,7 @@ def test_the_seconds_add_up_to_the_phase() -> None:
     assert latency.percentile_ms(50) == 20.015
 
 
-def test_what_several_members_heard_of_a_message_is_its_first_and_last_delivery() -> None:
+def test_a_message_has_the_first_and_last_of_all_members_deliveries() -> None:
     phase = Phase(BEGIN)
     message = phase.history.say(message_id(0, 0), "room", 0, 1)
     chunk = Chunk("room", (message,))

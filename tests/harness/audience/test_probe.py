@@ -1,4 +1,4 @@
-"""Test messages until everybody who is still there hears every gateway."""
+"""The probe sends test messages until every member that is still there hears every gateway."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def chat(said: wire.Say) -> wire.Chat:
     return wire.Chat(said.room, "g0-1", said.id, said.sent, said.text)
 
 
-def test_it_is_complete_when_everybody_has_heard_every_gateway_and_all_was_answered() -> None:
+def test_a_probe_is_complete_when_all_members_have_heard_every_gateway_and_all_messages_are_answered() -> None:
     here, there = Member(0, "a", "r"), Member(1, "b", "r")
     probe = RunningProbe([here, there], fragments=False)
     probe.say_round()
@@ -44,7 +44,7 @@ def test_it_is_complete_when_everybody_has_heard_every_gateway_and_all_was_answe
     assert probe.problem() is None
 
 
-def test_where_only_fragments_are_promised_anything_heard_is_enough() -> None:
+def test_with_fragments_any_message_heard_is_enough() -> None:
     here, there = Member(0, "a", "r"), Member(1, "b", "r")
     probe = RunningProbe([here, there], fragments=True)
     probe.say_round()
@@ -53,7 +53,7 @@ def test_where_only_fragments_are_promised_anything_heard_is_enough() -> None:
     assert probe.complete.is_set()
 
 
-def test_who_does_not_hear_is_named() -> None:
+def test_a_member_that_does_not_hear_is_named() -> None:
     here, there = Member(0, "a", "r"), Member(1, "b", "r")
     probe = RunningProbe([here, there], fragments=False)
     probe.say_round()
@@ -61,7 +61,7 @@ def test_who_does_not_hear_is_named() -> None:
     assert "member 0 in r did not hear the gateway b" in str(probe.problem())
 
 
-def test_nobody_waits_for_who_has_left_nor_for_answers_to_what_it_said() -> None:
+def test_the_probe_does_not_wait_for_a_member_that_has_left_or_for_answers_to_its_messages() -> None:
     here, there = Member(0, "a", "r"), Member(1, "b", "r")
     probe = RunningProbe([here, there], fragments=False)
     probe.say_round()
@@ -72,7 +72,7 @@ def test_nobody_waits_for_who_has_left_nor_for_answers_to_what_it_said() -> None
     assert probe.all_answered.is_set()
 
 
-def test_another_speaks_where_the_speaker_has_left() -> None:
+def test_another_member_speaks_after_the_speaker_has_left() -> None:
     first, second, there = Member(0, "a", "r"), Member(1, "a", "r"), Member(2, "b", "r")
     probe = RunningProbe([first, second, there], fragments=False)
     probe.left(first, "r")

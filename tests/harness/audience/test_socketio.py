@@ -53,7 +53,7 @@ async def greet(server: ServerConnection) -> None:
     await server.send('40{"sid":"b"}')
 
 
-def test_the_address_says_how_members_speak() -> None:
+def test_the_scheme_of_the_address_selects_the_protocol() -> None:
     def speaks(url: str) -> type[Connection]:
         return type(connection_to(url, lambda _data: False, lambda _frames, _texts: None, lambda _why, _code: None))
 
@@ -86,7 +86,7 @@ def test_frames_are_events_both_ways_and_a_ping_among_them_is_answered() -> None
     ("packet", "says"),
     [('44{"message":"no"}', "did not let the member in"), ("41", "which nobody asked for"), ("x", "nobody asked for")],
 )
-def test_what_was_not_asked_for_ends_the_connection(packet: str, says: str) -> None:
+def test_an_unexpected_packet_ends_the_connection(packet: str, says: str) -> None:
     async def disturb(server: ServerConnection) -> None:
         await greet(server)
         await server.send(packet)
@@ -102,7 +102,7 @@ def test_what_was_not_asked_for_ends_the_connection(packet: str, says: str) -> N
     against(disturb, listen)
 
 
-def test_a_server_that_hangs_up_before_it_lets_the_member_in_is_told_at_once() -> None:
+def test_a_server_that_hangs_up_before_the_member_is_connected_is_reported_at_once() -> None:
     async def hang_up(server: ServerConnection) -> None:
         server.transport.abort()
 

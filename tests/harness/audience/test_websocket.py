@@ -1,4 +1,4 @@
-"""A connection against the websockets library's own server, and its splitting of bytes into frames."""
+"""A connection to the websockets library's own server, and the splitting of bytes into frames."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_frames_are_found_however_the_bytes_are_cut(texts: list[bytes], data: st
     [b"\x81\x81mask?", b"\x81\x7f" + (FRAME_MAX_BYTES + 1).to_bytes(8, "big")],
     ids=["masked", "too long"],
 )
-def test_what_no_gateway_may_send_is_refused(bad: bytes) -> None:
+def test_a_masked_or_oversized_frame_is_refused(bad: bytes) -> None:
     with pytest.raises(BadFrame):
         split_frames(bad)
 
@@ -87,7 +87,7 @@ async def echo(member: ServerConnection) -> None:
         await member.send(text)
 
 
-def test_what_is_sent_comes_back_and_known_bytes_are_not_taken_apart() -> None:
+def test_sent_text_comes_back_and_known_bytes_are_not_split_into_frames() -> None:
     async def talk(listener: Listener) -> None:
         await listener.connection.connect(5)
         assert listener.connection.is_open
@@ -116,7 +116,7 @@ def test_a_ping_between_messages_is_answered_and_loses_nothing() -> None:
     against(ping, listen)
 
 
-def test_the_gateways_reason_to_close_is_told() -> None:
+def test_the_gateways_close_code_and_reason_are_reported() -> None:
     async def close(member: ServerConnection) -> None:
         await member.close(1013, "too slow")
 
@@ -129,7 +129,7 @@ def test_the_gateways_reason_to_close_is_told() -> None:
     against(close, listen)
 
 
-def test_a_gateway_that_hangs_up_is_told_and_hanging_up_oneself_is_not() -> None:
+def test_closed_is_called_when_the_gateway_hangs_up_but_not_after_close() -> None:
     async def hang_up(member: ServerConnection) -> None:
         member.transport.abort()
 
@@ -161,7 +161,7 @@ def test_a_fragmented_message_ends_the_connection_with_a_reason() -> None:
     against(fragment, listen)
 
 
-def test_who_is_no_websocket_server_is_an_error() -> None:
+def test_connecting_to_a_server_without_websockets_is_an_error() -> None:
     async def run() -> None:
         async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
@@ -193,7 +193,7 @@ def test_a_slow_reader_reads_slowly() -> None:
     against(pour, listen)
 
 
-def test_it_may_come_from_another_address_of_this_host() -> None:
+def test_a_connection_may_come_from_another_address_of_this_host() -> None:
     async def tell_address(member: ServerConnection) -> None:
         await member.send(member.remote_address[0])
         await member.wait_closed()
@@ -245,7 +245,7 @@ def test_each_address_of_a_name_is_tried(read_bytes_per_s: float | None, monkeyp
     asyncio.run(run())
 
 
-def test_where_no_address_answers_each_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_no_address_answers_each_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
         (nobody,) = free_ports(1)
         names = Resolves(("127.0.0.1", nobody), ("127.0.0.2", nobody))

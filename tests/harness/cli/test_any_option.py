@@ -1,4 +1,4 @@
-"""Whatever is given to whatever command: it begins what it is for, or says in one sentence why not."""
+"""Any values for any command: the command either starts or says in one sentence why not."""
 
 from __future__ import annotations
 

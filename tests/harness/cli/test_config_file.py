@@ -39,13 +39,13 @@ def test_every_kind_of_option_can_come_from_the_file(tmp_path: Path) -> None:
     assert told(file) == {"architectures": ("plan1", "redis"), "duration_s": 120.0, "as_many": 3, "dedup": True}
 
 
-def test_one_value_will_do_where_several_may_be(tmp_path: Path) -> None:
+def test_an_option_that_repeats_may_have_one_value_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "o.toml"
     file.write_text('arch = "plan1"\n')
     assert told(file)["architectures"] == ("plan1",)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_option(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
     file = tmp_path / "o.toml"
     file.write_text('duration = "2m"\n', encoding="utf-8-sig")
     assert told(file)["duration_s"] == 120.0

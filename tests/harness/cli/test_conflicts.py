@@ -1,4 +1,4 @@
-"""Options that would count for nothing beside others are refused, before anything starts."""
+"""Options that would have no effect together with others are refused before anything starts."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def chatbench(*arguments: str | Path) -> Result:
         ),
     ],
 )
-def test_what_would_count_for_nothing_is_refused(
+def test_options_without_effect_are_refused(
     arguments: tuple[str | Path, ...], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # where --out is
@@ -80,7 +80,7 @@ def test_what_would_count_for_nothing_is_refused(
     assert not list(tmp_path.rglob("*.json")), "nothing was begun"
 
 
-def test_what_comes_from_a_file_is_the_users_as_well(tmp_path: Path) -> None:
+def test_options_from_a_file_are_refused_too(tmp_path: Path) -> None:
     file = tmp_path / "o.toml"
     file.write_text("brokers = 3\n")
     answer = chatbench("faults", "--arch", "redis", "--config", file)
@@ -89,7 +89,7 @@ def test_what_comes_from_a_file_is_the_users_as_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--seed", "2"]])
-def test_a_default_of_the_command_and_an_environment_are_nobodys_wish(arguments: list[str]) -> None:
+def test_defaults_and_environment_variables_are_not_refused(arguments: list[str]) -> None:
     @click.command(context_settings={"default_map": {"rounds": 7}})
     @click.option("--rounds", type=int)
     @click.option("--seed", type=int)
@@ -102,7 +102,7 @@ def test_a_default_of_the_command_and_an_environment_are_nobodys_wish(arguments:
     assert answer.output == f"{arguments[:1]}\n"
 
 
-def test_claims_told_again_can_be_some_of_those_that_were_tested(tmp_path: Path) -> None:
+def test_some_of_the_tested_claims_can_be_evaluated_again(tmp_path: Path) -> None:
     answer = chatbench("claims", "--from", CLAIMS, "--claim", "C6", "--claim", "C1", "--out", tmp_path)
     assert answer.exit_code == 0, answer.output
     page = (tmp_path / "claims.md").read_text(encoding="utf-8")
@@ -131,7 +131,7 @@ def test_a_folder_that_no_study_made_is_refused_by_name(command: str, tmp_path: 
         assert f"is not a folder that `chatbench {command}` made" in answer.stderr
 
 
-def test_claims_that_tell_nothing_of_what_can_be_read_later_are_no_ground_for_advice(tmp_path: Path) -> None:
+def test_claims_without_the_replay_experiment_cannot_be_used_for_advice(tmp_path: Path) -> None:
     (tmp_path / "claims.json").write_text('{"claims": ["C1"]}')
     answer = chatbench("advise", "--rooms", "10", "--members-per-room", "5", "--rate", "10", "--claims", tmp_path)
     assert answer.exit_code == 2

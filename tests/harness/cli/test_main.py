@@ -1,4 +1,4 @@
-"""The command line without services: help, lists, and what is refused."""
+"""The command line without services: help, lists, and refused input."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def test_every_command_that_answers_can_do_so_in_json() -> None:
     }
 
 
-def test_json_beside_resume_changes_nothing_that_was_asked_for(tmp_path: Path) -> None:
+def test_json_together_with_resume_keeps_the_original_options(tmp_path: Path) -> None:
     answer = chatbench("compare", "--resume", str(tmp_path), "--json")
     assert answer.returncode == 2
     assert "leave --json out" not in answer.stderr

@@ -16,7 +16,7 @@ def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> N
 
 
 @pytest.mark.parametrize("text", ["", "s", "ten", "5x", "5mm", "1 2s", "sm", "1..2"])
-def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
+def test_an_invalid_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(click.BadParameter, match="write it like 30s"):
         DURATION.convert(text, None, None)
 
@@ -26,7 +26,7 @@ def test_a_tick_is_a_duration_or_adapts(text: str | None, seconds: float | None)
     assert TICK.convert(text, None, None) == seconds
 
 
-def test_what_is_no_tick_is_refused_with_an_example() -> None:
+def test_an_invalid_tick_is_refused_with_an_example() -> None:
     with pytest.raises(click.BadParameter, match="write it like 20ms or 0, or adaptive"):
         TICK.convert("fast", None, None)
 
@@ -50,7 +50,7 @@ def test_sizes_have_the_units_of_bytes(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("kind", [DURATION, TICK, NUMBER, COUNT, SIZE])
 @pytest.mark.parametrize("text", ["1e400", "9" * 400, "nan", "inf", "-inf", "1e308k", "\u0661", "", "\0"])
-def test_what_is_no_number_of_this_world_is_refused(kind: click.ParamType[Any], text: str) -> None:
+def test_infinite_and_absurd_numbers_are_refused(kind: click.ParamType[Any], text: str) -> None:
     if kind in {DURATION, TICK} and text == "1e308k":
         text = "1e308h"
     with pytest.raises(click.BadParameter, match="write it like"):
@@ -58,6 +58,6 @@ def test_what_is_no_number_of_this_world_is_refused(kind: click.ParamType[Any], 
 
 
 @pytest.mark.parametrize("text", ["1.5", "0.0001k", "many", "4 potatoes"])
-def test_what_is_no_whole_count_is_refused_with_an_example(text: str) -> None:
+def test_an_invalid_count_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(click.BadParameter, match="write it like 100, 1k"):
         COUNT.convert(text, None, None)

@@ -1,4 +1,4 @@
-"""Addresses on the command line: whatever is written, it is an address or one sentence, and no secret is shown."""
+"""Addresses on the command line: every text is valid or an error of one sentence, and no secret is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which web pages may call a server of ours, and by which name."""
+"""Which web pages may call our servers, and under which host names."""
 
 from __future__ import annotations
 

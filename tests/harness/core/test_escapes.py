@@ -1,4 +1,4 @@
-"""Names that mean something to the programs they are written for: they must mean themselves."""
+"""Names that are special to the programs they are written for are escaped and keep their meaning."""
 
 from __future__ import annotations
 

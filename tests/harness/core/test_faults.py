@@ -1,4 +1,4 @@
-"""What may be broken, as it is written on a command line."""
+"""Faults as they are written on a command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nobody expected: one sentence, a log, exit 70."""
+"""Unexpected errors: one sentence, a log, and exit code 70."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever happens to stdout and stderr, a command does what it is for."""
+"""A command does its work whatever happens to stdout and stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search for a capacity, on made-up architectures that break where they are told to."""
+"""The search for a capacity, on made-up architectures that break at a given rate."""
 
 from __future__ import annotations
 

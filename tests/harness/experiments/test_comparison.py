@@ -1,4 +1,4 @@
-"""The order of a comparison's runs, and what each is asked to do."""
+"""The order of a comparison's runs, and the settings of each."""
 
 from __future__ import annotations
 

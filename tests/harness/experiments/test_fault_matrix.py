@@ -1,4 +1,4 @@
-"""What a cell of the matrix says: promised against seen."""
+"""The cells of the fault matrix: what was promised and what was observed."""
 
 from __future__ import annotations
 

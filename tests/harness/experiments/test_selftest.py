@@ -1,4 +1,4 @@
-"""The truths that chatbench is checked against are true themselves."""
+"""The expected values of the self-test are correct themselves."""
 
 from __future__ import annotations
 

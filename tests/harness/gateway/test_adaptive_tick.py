@@ -1,4 +1,4 @@
-"""The tick that follows on how busy the gateway was."""
+"""The tick that adapts to how busy the gateway was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may connect to a gateway: real gateway processes, `direct` needs no broker."""
+"""Which clients may connect to a gateway. The gateways are real processes; `direct` needs no broker."""
 
 from __future__ import annotations
 

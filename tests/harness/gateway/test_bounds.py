@@ -1,4 +1,4 @@
-"""What one member, and all of them together, can make a gateway hold or do: sessions in this process."""
+"""The limits on what one member, and all members together, can make a gateway hold or do."""
 
 from __future__ import annotations
 

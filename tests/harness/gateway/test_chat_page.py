@@ -1,4 +1,4 @@
-"""What the page to chat with asks for."""
+"""The requests of the chat page."""
 
 from __future__ import annotations
 

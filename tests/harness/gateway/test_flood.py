@@ -1,4 +1,4 @@
-"""One member floods with every kind of frame: it is closed with 1008, and the others' chat goes on."""
+"""A member that floods with any kind of frame is closed with 1008, and the others' chat goes on."""
 
 from __future__ import annotations
 

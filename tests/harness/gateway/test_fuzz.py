@@ -1,4 +1,4 @@
-"""Whatever bytes come in: the gateway's process lives, and other members are not disturbed."""
+"""Arbitrary bytes neither end the gateway's process nor disturb other members."""
 
 from __future__ import annotations
 

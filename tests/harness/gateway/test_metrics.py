@@ -1,4 +1,4 @@
-"""What Prometheus gets from a gateway."""
+"""The metrics that a gateway gives to Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a gateway does with a room that another one owns."""
+"""Joins of a room that another gateway owns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What members of a room are written, and in how many writes."""
+"""The frames that members of a room are sent, and the number of writes."""
 
 from __future__ import annotations
 

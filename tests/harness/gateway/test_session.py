@@ -1,4 +1,4 @@
-"""The wire, spoken to a real gateway process; `direct` needs no broker."""
+"""The wire protocol, spoken to a real gateway process; `direct` needs no broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is cut off for not reading: the bound of one, and that of all together."""
+"""Which members are cut off because they do not read: the limit for one member and for all together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Members get their numbers and places without asking each other, on however many Locust processes."""
+"""Members get their numbers and places without coordination, on any number of Locust processes."""
 
 from __future__ import annotations
 

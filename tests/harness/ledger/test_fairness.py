@@ -1,4 +1,4 @@
-"""How evenly a phase came out."""
+"""How evenly the deliveries of a phase are distributed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a fault was felt, from what became of each message."""
+"""How long a fault affected the members, computed from the fate of each message."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def asking(members: int = 2, rate_per_s: float = 20.0, payload_bytes: int = 100)
     )
 
 
-def test_what_would_be_right_is_named() -> None:
+def test_the_error_names_options_that_would_fit() -> None:
     check_frames(asking(rate_per_s=2_000), USUAL_PER_S)
     with pytest.raises(
         LoadTooFast,
@@ -46,7 +46,7 @@ def test_a_long_message_counts_as_several() -> None:
         check_frames(asking(rate_per_s=200, payload_bytes=SIZE_MAX_BYTES), USUAL_PER_S)
 
 
-def test_where_few_talk_it_is_the_busiest_that_counts() -> None:
+def test_if_few_members_talk_the_busiest_one_counts() -> None:
     asked = asking(members=10, rate_per_s=4_000)
     check_frames(asked, USUAL_PER_S)
     with pytest.raises(

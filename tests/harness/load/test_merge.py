@@ -196,3 +196,11 @@ def test_a_delivery_that_later_ones_have_overtaken_is_missing_and_will_not_come(
     ]
     missing = outstanding([histories(audience([0, 1], conversation))])
     assert (missing.anything, missing.may_come) == (True, False)
+
+
+def test_deliveries_of_a_message_that_waits_for_its_answer_may_still_come() -> None:
+    phase = audience([0, 1], [Said(sender=0, acked=False, heard_ms={})])
+    for message in phase.history.said.values():
+        message.waits = True
+    missing = outstanding([histories(phase)])
+    assert (missing.anything, missing.may_come) == (True, True)

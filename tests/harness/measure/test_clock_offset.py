@@ -1,4 +1,4 @@
-"""How far a clock is ahead, from questions and answers."""
+"""The offset of a clock, estimated from exchanges."""
 
 from __future__ import annotations
 

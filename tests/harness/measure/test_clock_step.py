@@ -1,4 +1,4 @@
-"""A clock that is stepped is noticed, one that is corrected gradually is not; the real one of this machine is not."""
+"""A stepped clock is detected; a slewed clock and this machine's real clock are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records as runs leave them, with figures made up for a test."""
+"""Records of runs with made-up figures, for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said about one workload, from records made up for it and from the reference."""
+"""The comparison of one workload, from made-up records and from the reference."""
 
 from __future__ import annotations
 

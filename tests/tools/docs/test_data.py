@@ -1,4 +1,4 @@
-"""docs/data.md: every column, every key, with its type and unit; and the example runs."""
+"""docs/data.md lists every column and key with its type and unit, and the example runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One word for a thing, and one register, wherever Korean is written."""
+"""The Korean texts use one word for each thing, and one register."""
 
 from __future__ import annotations
 

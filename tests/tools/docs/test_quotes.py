@@ -1,4 +1,4 @@
-"""Every figure in the documents is that of the reference."""
+"""Every quoted figure in the documents is the reference's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tools.docs.quotes import DOCUMENTS, REFERENCE, ROOT, quoted
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_what_is_quoted_is_what_the_reference_says(name: str) -> None:
+def test_every_quote_agrees_with_the_reference(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert "<!-- quote: " in text
     assert text.count("<!-- quote: ") == text.count("<!-- end of quote -->")

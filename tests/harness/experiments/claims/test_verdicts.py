@@ -1,4 +1,4 @@
-"""What measurements mean for a claim: figures made up, one world in which the claims hold, and changes to it."""
+"""The verdict that measurements give for a claim, on made-up figures in which it holds and on changes to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Points of a world whose unit costs are known, for fitting them again."""
+"""Observations from known unit costs, which a fit must find again."""
 
 from __future__ import annotations
 

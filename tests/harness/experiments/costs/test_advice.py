@@ -1,4 +1,4 @@
-"""Which architecture, for which sizes."""
+"""The advice for chats of given sizes."""
 
 from __future__ import annotations
 

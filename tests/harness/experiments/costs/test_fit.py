@@ -1,4 +1,4 @@
-"""Unit costs from what things cost together."""
+"""Unit costs, fitted to total costs."""
 
 from __future__ import annotations
 

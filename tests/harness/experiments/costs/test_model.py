@@ -1,4 +1,4 @@
-"""Unit costs of every part are found again, and predict what was not seen."""
+"""The fit finds the unit costs of every part again, and predicts runs that it has not seen."""
 
 from __future__ import annotations
 

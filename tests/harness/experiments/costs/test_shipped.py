@@ -1,4 +1,4 @@
-"""What `chatbench advise` goes by in every installation is what the reference measured."""
+"""The data that `chatbench advise` ships in every installation is the reference's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many times a message is written and read."""
+"""How many times each architecture writes and reads a message."""
 
 from __future__ import annotations
 

@@ -60,51 +60,51 @@ class Fates(msgspec.Struct, frozen=True):
     reordered: int
 
 
-def fates(said: int, rules: Mapping[str, float]) -> Fates:
+def fates(sent: int, rules: Mapping[str, float]) -> Fates:
     """The expected counts by the rules of architectures/faulty.py, if one member sends all messages."""
 
     def due(rule: str, number: int) -> bool:
         return number % int(rules[rule]) == 0
 
-    heard: list[int] = []
+    received: list[int] = []
     refused, held = 0, None
-    for number in range(1, said + 1):
+    for number in range(1, sent + 1):
         if due("refuse_every", number):
             refused += 1
         elif due("drop_every", number):
             pass
         elif due("swap_every", number):
-            heard += [] if held is None else [held]
+            received += [] if held is None else [held]
             held = number
         else:
-            heard += [number] * (2 if due("repeat_every", number) else 1)
-            heard += [] if held is None else [held]
+            received += [number] * (2 if due("repeat_every", number) else 1)
+            received += [] if held is None else [held]
             held = None
-    heard += [] if held is None else [held]
-    firsts = list(dict.fromkeys(heard))
+    received += [] if held is None else [held]
+    firsts = list(dict.fromkeys(received))
     return Fates(
-        acked=said - refused,
+        acked=sent - refused,
         delivered=len(firsts),
-        lost=said - len(firsts),
-        lost_acked=said - len(firsts) - refused,
-        duplicated=len(heard) - len(firsts),
+        lost=sent - len(firsts),
+        lost_acked=sent - len(firsts) - refused,
+        duplicated=len(received) - len(firsts),
         reordered=sum(number < max(firsts[:place], default=0) for place, number in enumerate(firsts)),
     )
 
 
-def stalled_ms(percentile: float, said: int, rate_per_s: float, stall_ms: float) -> float:
+def stalled_ms(percentile: float, sent: int, rate_per_s: float, stall_ms: float) -> float:
     """That percentile of latency if the gateway stalls once for stall_ms and nothing else takes time.
 
     The load is open-loop: messages are sent during the stall and wait for its end. So the slowest (1 - percentile) of
     all messages are those sent first during the stall.
     """
-    later = said * (1 - percentile / 100)
+    later = sent * (1 - percentile / 100)
     return max(0.0, stall_ms - 1000 * later / rate_per_s)
 
 
-def stall_chance_ms(percentile: float, said: int, rate_per_s: float) -> float:
+def stall_chance_ms(percentile: float, sent: int, rate_per_s: float) -> float:
     """Three standard deviations of stalled_ms, because messages arrive in a Poisson process."""
-    return 3000 * math.sqrt(said * (1 - percentile / 100)) / rate_per_s
+    return 3000 * math.sqrt(sent * (1 - percentile / 100)) / rate_per_s
 
 
 def run_selftest(out: str, progress: Progress) -> Iterator[Check]:

@@ -25,7 +25,7 @@ HISTORY = "history.json"
 MESSAGES = 100
 ROOM = "remembered"
 OPEN_TIMEOUT_S = 30.0
-SPEECH_TIMEOUT_S = 60.0
+SEND_TIMEOUT_S = 60.0
 READ_TIMEOUT_POLLS = 100  # each waits up to a tenth of a second
 
 
@@ -42,26 +42,26 @@ def read_after_restart(architecture: type[Architecture], backends: Backends, log
     services = backends.services_for(architecture.requires)
     topology = Topology(run_id=new_run_id(), gateways=1, options=architecture.options)
     architecture.provision(services, topology)
-    said = [f"{topology.run_id} {number}".encode() for number in range(MESSAGES)]
-    _send_from_child(Speech(arch=architecture.name, services=services, topology=topology, said=said), logs)
+    messages = [f"{topology.run_id} {number}".encode() for number in range(MESSAGES)]
+    _send_from_child(SenderInput(arch=architecture.name, services=services, topology=topology, messages=messages), logs)
     for backend in backends.of(architecture.requires):
         for child in backend.children:
             child.kill()
     backends.finish()
     stored = {
         *(_kafka_values(services, topology) if architecture.requires.kafka else ()),
-        *(_redis_values(services, said) if architecture.requires.redis else ()),
+        *(_redis_values(services, messages) if architecture.requires.redis else ()),
     }
-    return Readable(arch=architecture.name, acked=len(said), readable=len(stored.intersection(said)))
+    return Readable(arch=architecture.name, acked=len(messages), readable=len(stored.intersection(messages)))
 
 
-class Speech(msgspec.Struct, frozen=True):
+class SenderInput(msgspec.Struct, frozen=True):
     """The input of the process that sends the messages."""
 
     arch: str
     services: Services
     topology: Topology
-    said: list[bytes]
+    messages: list[bytes]
 
 
 def read_history(folder: Path) -> list[Readable]:
@@ -75,37 +75,37 @@ def read_history(folder: Path) -> list[Readable]:
         raise UsageError(f"{file} cannot be read ({problem}); move it away or repair it") from problem
 
 
-def _send_from_child(speech: Speech, logs: Path) -> None:
+def _send_from_child(given: SenderInput, logs: Path) -> None:
     """Send in a process of its own, so that no client is left that would reconnect while the backend is down."""
     child = spawn(
-        f"sender of {speech.arch}",
+        f"sender of {given.arch}",
         [sys.executable, "-m", "harness.experiments.claims.durability"],
-        logs / f"history-{speech.arch}.log",
-        stdin=msgspec.json.encode(speech),
+        logs / f"history-{given.arch}.log",
+        stdin=msgspec.json.encode(given),
     )
     try:
-        code = child.process.wait(SPEECH_TIMEOUT_S)
+        code = child.process.wait(SEND_TIMEOUT_S)
     except subprocess.TimeoutExpired as late:
         child.stop()
-        raise ServiceFailed(f"{child.name} had not finished after {SPEECH_TIMEOUT_S:g} s; see {child.log}") from late
+        raise ServiceFailed(f"{child.name} had not finished after {SEND_TIMEOUT_S:g} s; see {child.log}") from late
     if code != 0:
         raise child.failed(f"{child.name} failed: {reason_in(child.log)}; its log is {child.log}")
 
 
 def main() -> None:
-    speech = msgspec.json.decode(sys.stdin.buffer.read(), type=Speech)
-    architecture = load_architecture(speech.arch)
-    asyncio.run(_send(architecture(speech.services, speech.topology, 0), speech.said))
+    given = msgspec.json.decode(sys.stdin.buffer.read(), type=SenderInput)
+    architecture = load_architecture(given.arch)
+    asyncio.run(_send(architecture(given.services, given.topology, 0), given.messages))
 
 
-async def _send(gateway: Architecture, said: Sequence[bytes]) -> None:
+async def _send(gateway: Architecture, messages: Sequence[bytes]) -> None:
     """Send all messages. Raises if one is rejected, or if the backend fails."""
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     deliver: Callable[[Sequence[Delivery]], None] = lambda _batch: None  # noqa: E731 - deliveries do not matter here
     async with asyncio.timeout(OPEN_TIMEOUT_S):
         await gateway.open(deliver, failed.set_exception, lambda _rooms: None)
         await gateway.join(ROOM)
-        await asyncio.gather(*(gateway.publish(ROOM, payload) for payload in said))
+        await asyncio.gather(*(gateway.publish(ROOM, payload) for payload in messages))
         await gateway.close()
     if failed.done():
         failed.result()
@@ -131,12 +131,12 @@ def _kafka_values(services: Services, topology: Topology) -> set[bytes]:
     return values
 
 
-def _redis_values(services: Services, said: Sequence[bytes]) -> set[bytes]:
+def _redis_values(services: Services, messages: Sequence[bytes]) -> set[bytes]:
     """The messages that any Redis key contains. Pub/sub channels are not keys and store nothing."""
     assert services.redis_url is not None
     with redis.Redis.from_url(services.redis_url) as client:
         held = [client.dump(key) or b"" for key in client.scan_iter()]
-    return {payload for payload in said if any(payload in each for each in held)}
+    return {payload for payload in messages if any(payload in each for each in held)}
 
 
 if __name__ == "__main__":

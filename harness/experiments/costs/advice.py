@@ -66,6 +66,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of `chatbench advise`."""
+
     wish: Wish
     # The cheapest architecture and those that are as cheap, or the one without a backend if one gateway is enough.
     choice: list[str]

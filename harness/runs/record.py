@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,10 +52,10 @@ class Record:
         with self.timeseries.open("w", newline="") as out_file:
             csv.writer(out_file).writerow(TIMESERIES_COLUMNS)
 
-    def note_cluster(self, settings: dict[str, str]) -> None:
+    def note_cluster(self, settings: Mapping[str, str]) -> None:
         """Add the settings of external brokers to the manifest."""
         manifest = msgspec.json.decode((self.folder / "manifest.json").read_bytes())
-        self._write("manifest.json", msgspec.json.format(msgspec.json.encode({**manifest, "cluster": settings})))
+        self._write("manifest.json", msgspec.json.format(msgspec.json.encode({**manifest, "cluster": dict(settings)})))
 
     def add_second(self, second: Second) -> None:
         with self.timeseries.open("a", newline="") as out_file:

@@ -28,7 +28,7 @@ from harness.runs.measurement import Run
 from harness.runs.record import Record
 from harness.runs.setup import await_driver, backends_of, driver_secrets, show_first_use, stack_of
 from harness.runs.summary import Summary
-from harness.services.external import cluster_settings, external_services, resolve_brokers
+from harness.services.external import resolve_brokers
 from harness.services.remote import resolve_fleet
 from harness.services.run_stack import RunBackends
 
@@ -78,8 +78,8 @@ def run_on(
     settings = record.settings
     limits = limits_for(settings.rate_per_s, settings.payload_bytes)
     stack = stack_of(settings, architecture, backends, record.logs, limits)
-    if settings.kafka_bootstrap is not None:
-        record.note_cluster(cluster_settings(external_services(settings)))
+    if cluster := stack.external_settings():
+        record.note_cluster(cluster)
     run = Run(stack, record, architecture, progress, watch or LiveMetrics())
 
     def start_and_go() -> None:

@@ -35,8 +35,9 @@ from harness.gateway.membership import NoPlace
 from harness.gateway.membership_transports import shared_membership, who_is_there
 from harness.gateway.server import run_gateway
 from harness.gateway.settings import LOOPBACK, Exposure, GatewaySettings, gateway_url
-from harness.services.external import external_services, remove_traces, resolve_brokers
+from harness.services.external import external_services, resolve_brokers
 from harness.services.fleet import REASONS
+from harness.services.kafka.external import remove_traces
 from harness.services.ports import cannot_listen
 from harness.services.processes import known_reason
 

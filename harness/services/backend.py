@@ -7,7 +7,7 @@ stopped like the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -99,6 +99,15 @@ class Site:
         return self.logs / "proxy.log"
 
 
+def nothing_to_record(_services: Services) -> Mapping[str, str]:
+    """`settings_at` of a backend that has no settings that matter to a run."""
+    return {}
+
+
+def nothing_to_remove(_services: Services, _prefix: str) -> None:
+    """`remove_traces` of a backend in which a run leaves nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class BackendType:
     """What is known of a backend before it runs."""
@@ -110,6 +119,10 @@ class BackendType:
     not_counted: msgspec.Struct  # its figures in a record where its counters could not be read
     # The part of given addresses and settings that leads to such a backend, which somebody else runs.
     part_of: Callable[[Services], Services]
+    # Of such a backend that somebody else runs: the settings that a record should hold, by name.
+    settings_at: Callable[[Services], Mapping[str, str]]
+    # There: remove everything whose name begins with the prefix; raises ServiceFailed if it stays.
+    remove_traces: Callable[[Services, str], None]
     # Download and prepare what is missing, and begin to start; raises ServiceFailed and leaves no process.
     begin: Callable[[Site, OnProgress], Backend]
     # From a description, use what the `chatbench up` with that process id runs; None if it has not so many brokers.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
 from architectures.interface import Requirements, Services
 from harness.core import library_logs
 from harness.services.backend import Backend, BackendType, Site
-from harness.services.external import remove_traces
 from harness.services.kafka.backend import KAFKA
 from harness.services.nats.backend import NATS
 from harness.services.redis.backend import REDIS, REDIS_CLUSTER
@@ -97,13 +96,25 @@ class Backends:
 
     def whose(self, requires: Requirements) -> str:
         """Who runs the backends of such an architecture, as summary.json says it."""
-        external = [each for each in required_types(requires) if each.part_of(self._external) != NOBODYS]
-        products = dict.fromkeys(each.product for each in external)
+        products = dict.fromkeys(each.product for each in required_types(requires) if each in self._elsewhere())
         return f"external {' and '.join(products)}" if products else "own"
+
+    def external_settings(self, requires: Requirements) -> Mapping[str, str]:
+        """The settings that a record should hold of those of its backends that somebody else runs, by name."""
+        found: dict[str, str] = {}
+        for each in self._elsewhere():
+            if each in required_types(requires):
+                found |= each.settings_at(self._external)
+        return found
+
+    def _elsewhere(self) -> list[BackendType]:
+        """The types that somebody else runs."""
+        return [each for each in BACKENDS if each.part_of(self._external) != NOBODYS]
 
     def forget(self, run_id: str) -> None:
         """Remove what that run made at backends of somebody else's; raises ServiceFailed if it stays there."""
-        remove_traces(self._external, f"{run_id}-")
+        for each in self._elsewhere():
+            each.remove_traces(self._external, f"{run_id}-")
 
     def check(self) -> None:
         """Raise ServiceFailed if any of their processes has ended by itself."""

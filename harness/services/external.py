@@ -8,21 +8,19 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import redis.asyncio
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # public, by its docs
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from architectures.clients.address import Login
-from architectures.clients.kafka import admin_client, client_settings
+from architectures.clients.kafka import client_settings
 from architectures.clients.nats_address import NatsAddress
 from architectures.clients.redis_address import Kind, RedisAddress
 from architectures.clients.redis_pool import redis_pools
@@ -36,17 +34,11 @@ from harness.core.addresses import (
     nats_address,
     redis_address,
 )
-from harness.core.errors import ServiceFailed, UsageError
+from harness.core.errors import UsageError
 from harness.core.settings import RunSettings
+from harness.services.backends import merged
 
 ANSWER_TIMEOUT_S = 10.0
-CLUSTER_SETTINGS = (
-    *("group.min.session.timeout.ms", "group.max.session.timeout.ms", "group.initial.rebalance.delay.ms"),
-    *("group.consumer.session.timeout.ms", "group.consumer.heartbeat.interval.ms"),
-    *("min.insync.replicas", "unclean.leader.election.enable", "default.replication.factor"),
-    *("num.network.threads", "num.io.threads", "message.max.bytes"),
-)
-VANISHED_MAX_S = 10.0  # more than a consumer's session
 # Settings that may be given: how brokers are reached, and who is trusted. What a client does with the brokers is up to
 # the architecture, so that all runs are made alike.
 REACHING = (
@@ -67,15 +59,7 @@ def external_services(settings: RunSettings) -> Services:
 
 def all_external(every: Sequence[RunSettings]) -> Services:
     """The external backends of all these runs. One command asked for them, so no two name different ones."""
-    kafka = next((each for each in every if each.kafka_bootstrap is not None), None)
-    redis_too = next((each for each in every if each.redis_url is not None), None)
-    nats_too = next((each for each in every if each.nats_url is not None), None)
-    return Services(
-        kafka_bootstrap=None if kafka is None else external_services(kafka).kafka_bootstrap,
-        kafka_settings={} if kafka is None else external_services(kafka).kafka_settings,
-        redis_url=None if redis_too is None else external_services(redis_too).redis_url,
-        nats_url=None if nats_too is None else external_services(nats_too).nats_url,
-    )
+    return merged(external_services(each) for each in every)
 
 
 def _kafka(given: str) -> str:
@@ -248,53 +232,3 @@ async def _ask_nats(url: str, shown: str) -> None:
         asked_who = "authorization" in str(told).lower()
         of_login = f"a password is taken from {NATS_PASSWORD}, a token from {NATS_TOKEN}" if asked_who else None
         raise UsageError(f"--nats-url is {shown!r}, but {_why('NATS', told, of_login)}") from problem
-
-
-def cluster_settings(services: Services) -> dict[str, str]:
-    """The values of CLUSTER_SETTINGS at external brokers: a run notices a loss as quickly as they allow."""
-    try:
-        admin = admin_client(services)
-        node = min(admin.list_topics(timeout=ANSWER_TIMEOUT_S).brokers)
-        asked = ConfigResource(ConfigResource.Type.BROKER, str(node))
-        told = admin.describe_configs([asked], request_timeout=ANSWER_TIMEOUT_S)[asked].result(ANSWER_TIMEOUT_S)
-    except (KafkaException, TimeoutError) as problem:
-        return {"not measured": str(problem)}  # the user may not be allowed to read settings
-    return {name: str(told[name].value) for name in CLUSTER_SETTINGS if name in told}
-
-
-def remove_traces(services: Services, prefix: str) -> None:
-    """Delete the topics and groups with that prefix, and no others; raises ServiceFailed if some stay."""
-    if services.kafka_bootstrap is None:
-        return
-    try:
-        admin = admin_client(services)
-        topics = [name for name in admin.list_topics(timeout=ANSWER_TIMEOUT_S).topics if name.startswith(prefix)]
-        if topics:
-            _done(admin.delete_topics(topics, request_timeout=ANSWER_TIMEOUT_S))
-        _remove_groups(admin, prefix)
-    except (KafkaException, TimeoutError) as problem:
-        raise ServiceFailed(
-            f"what was made in Kafka could not be removed ({problem}); delete what begins with {prefix}"
-        ) from problem
-
-
-def _remove_groups(admin: AdminClient, prefix: str) -> None:
-    deadline = time.monotonic() + VANISHED_MAX_S
-    while True:
-        listed = admin.list_consumer_groups(request_timeout=ANSWER_TIMEOUT_S).result()
-        groups = [group.group_id for group in listed.valid if group.group_id.startswith(prefix)]
-        if not groups:
-            return None
-        try:
-            return _done(admin.delete_consumer_groups(groups, request_timeout=ANSWER_TIMEOUT_S))
-        except KafkaException as problem:
-            # The broker notices that a gateway was killed only when its session has expired.
-            if problem.args[0].code() != KafkaError.NON_EMPTY_GROUP or time.monotonic() > deadline:
-                raise
-        time.sleep(0.5)
-
-
-def _done(deleted: Mapping[str, Future[None]]) -> None:
-    wait(deleted.values(), ANSWER_TIMEOUT_S)
-    for each in deleted.values():
-        each.result(0)

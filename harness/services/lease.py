@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -63,6 +63,10 @@ class LentBackends:
     def whose(self, requires: Requirements) -> str:
         """Who runs them, as summary.json says it."""
         return "chatbench up"
+
+    def external_settings(self, requires: Requirements) -> Mapping[str, str]:
+        """None: what is lent runs on this host, with chatbench's own settings."""
+        return {}
 
     def check(self) -> None:
         """Raise ServiceFailed if one of their processes has ended."""

@@ -169,6 +169,10 @@ class RemoteStack:
         self.topology = topology
         self.gateways = RemoteFleet(urls)
 
+    def external_settings(self) -> Mapping[str, str]:
+        """None: the gateways' backends are not known here."""
+        return {}
+
     def begin(self, on_progress: OnProgress) -> None:
         """They have begun already."""
 

@@ -41,6 +41,10 @@ class RunBackends(Protocol):
         """Who runs the backends of such an architecture, as summary.json says it."""
         ...
 
+    def external_settings(self, requires: Requirements) -> Mapping[str, str]:
+        """The settings that a record should hold of those of its backends that somebody else runs, by name."""
+        ...
+
     def check(self) -> None:
         """Raise ServiceFailed if any of their processes has ended by itself."""
         ...
@@ -121,6 +125,10 @@ class RunStack(Targets, Protocol):
     @property
     def whose(self) -> str:
         """Who runs what it stands on, as summary.json says it."""
+        ...
+
+    def external_settings(self) -> Mapping[str, str]:
+        """The settings that a record should hold of backends that somebody else runs, by name."""
         ...
 
     def begin(self, on_progress: OnProgress) -> None:

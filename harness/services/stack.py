@@ -58,6 +58,10 @@ class Stack:
         """Who runs the backends, as summary.json says it."""
         return self._backends.whose(self._architecture.requires)
 
+    def external_settings(self) -> Mapping[str, str]:
+        """The settings that a record should hold of backends that somebody else runs, by name."""
+        return self._backends.external_settings(self._architecture.requires)
+
     @property
     def gateways(self) -> Fleet:
         """The gateways that `start` has started."""

@@ -12,6 +12,7 @@ from harness.services.backend import BackendType, Site
 from harness.services.borrowed import Borrowed, describe, read_description
 from harness.services.kafka.broker import Broker, Installation
 from harness.services.kafka.cluster import Kafka
+from harness.services.kafka.external import cluster_settings, remove_traces
 from harness.services.kafka.install import ensure_installation
 from harness.services.kafka.metrics import KafkaCounters, KafkaPerMessage, read_counters
 from harness.services.processes import Child
@@ -111,6 +112,8 @@ KAFKA = BackendType(
     target="broker",
     not_counted=KafkaPerMessage(),
     part_of=_part_of,
+    settings_at=cluster_settings,
+    remove_traces=remove_traces,
     begin=KafkaBackend.begin,
     borrow=KafkaBackend.borrow,
 )

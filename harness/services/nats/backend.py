@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from architectures.interface import Services
-from harness.services.backend import BackendType, Site
+from harness.services.backend import BackendType, Site, nothing_to_record, nothing_to_remove
 from harness.services.borrowed import Borrowed, describe, read_description
 from harness.services.nats.metrics import NatsCounters, NatsPerMessage, read_counters
 from harness.services.nats.server import NatsServer, nats_url_of, start_nats
@@ -91,6 +91,8 @@ NATS = BackendType(
     target="nats",
     not_counted=NatsPerMessage(),
     part_of=lambda services: Services(nats_url=services.nats_url),
+    settings_at=nothing_to_record,
+    remove_traces=nothing_to_remove,
     begin=NatsBackend.begin,
     borrow=NatsBackend.borrow,
 )

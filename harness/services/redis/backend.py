@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from architectures.interface import Services
-from harness.services.backend import BackendType, Site
+from harness.services.backend import BackendType, Site, nothing_to_record, nothing_to_remove
 from harness.services.borrowed import Borrowed, describe, read_description
 from harness.services.ports import free_ports
 from harness.services.processes import Child
@@ -165,6 +165,8 @@ REDIS = BackendType(
     target="redis",
     not_counted=RedisPerMessage(),
     part_of=_part_of,
+    settings_at=nothing_to_record,
+    remove_traces=nothing_to_remove,
     begin=RedisBackend.begin,
     borrow=RedisBackend.borrow,
 )
@@ -175,6 +177,8 @@ REDIS_CLUSTER = BackendType(
     target="redis",
     not_counted=RedisPerMessage(),
     part_of=_part_of,
+    settings_at=nothing_to_record,
+    remove_traces=nothing_to_remove,
     begin=RedisClusterBackend.begin,
     borrow=RedisClusterBackend.borrow,
 )

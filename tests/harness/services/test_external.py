@@ -13,8 +13,8 @@ from harness.core.addresses import NATS_PASSWORD, NATS_TOKEN, REDIS_PASSWORD, SE
 from harness.core.errors import ServiceFailed, UsageError
 from harness.core.registry import load_architecture
 from harness.core.settings import RunSettings, validate
-from harness.services import external
-from harness.services.external import all_external, external_services, remove_traces, resolve_brokers
+from harness.services.external import all_external, external_services, resolve_brokers
+from harness.services.kafka.external import remove_traces
 
 SOMEBODYS = "broker.example:9092"
 
@@ -169,7 +169,7 @@ def test_runs_of_one_command_share_what_is_external() -> None:
 
 
 def test_what_cannot_be_removed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(external, "ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("harness.services.kafka.external.ANSWER_TIMEOUT_S", 0.5)
     with pytest.raises(ServiceFailed, match="delete what begins with chatbench-12345678-"):
         remove_traces(Services(kafka_bootstrap="127.0.0.1:1"), "chatbench-12345678-")
 

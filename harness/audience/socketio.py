@@ -58,7 +58,7 @@ class SocketIoConnection(Connection):
         elif text.startswith(CONNECT_ERROR):
             self._fail(f"Socket.IO did not let the member in: {text[2:].decode(errors='replace')}")
         else:
-            self._fail(f"a packet of Socket.IO began with {text[:2]!r}, which nobody asked for")
+            self._fail(f"a packet of Socket.IO began with {text[:2]!r}, which is not expected here")
 
 
 def connection_to(

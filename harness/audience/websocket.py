@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Send a close frame and close the transport, without calling `closed`."""
-        self._closed = _nobody
+        self._closed = _ignore
         if self._transport is not None and not self._transport.is_closing():
             if self._protocol.state is State.OPEN:
                 self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
@@ -309,5 +309,5 @@ async def connected_socket(
     raise ConnectionError(f"no address of {host} takes connections: {'; '.join(map(str, problems))}")
 
 
-def _nobody(_reason: str, _code: int | None) -> None:
+def _ignore(_reason: str, _code: int | None) -> None:
     pass

@@ -139,9 +139,8 @@ def main() -> None:
     channel: Channel[msg.ToCoordinator] = Channel(socket.socket(fileno=int(sys.argv[1])), msg.ToCoordinator)
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=DriverSettings)
     if settings.run.expect_workers:
-        signal.signal(
-            signal.SIGTERM, signal.SIG_IGN
-        )  # after the channel closes, the workers must still be told to quit
+        # When the channel closes, this process must live on to make the workers quit.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         paths = [settings.scenario] if settings.web is None else settings.web.scenarios
         scenarios = load_scenarios(paths)

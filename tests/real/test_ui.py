@@ -182,11 +182,11 @@ def test_what_is_refused_leaves_nothing_behind_and_nothing_changes_a_test_that_i
         "spawn_rate=nan": "spawn_rate is nan",
         "num_users=1000000000": "'num_users' is not a field of this form",
         "expect_workers=9": "'expect_workers' is not a field of this form",
-        "host=ws://elsewhere": "host is 'ws://elsewhere', but the gateways are those of chatbench ui",
+        "host=ws://elsewhere": "host is 'ws://elsewhere', but tests use the gateways of chatbench ui",
     }.items():
         name, _, value = bad.partition("=")
         assert says in refusal(running, "swarm", **{**members, name: value})
-    assert "their locustfile" in refusal(running, "user", user_class_name="Viewer")
+    assert "the locustfile defines" in refusal(running, "user", user_class_name="Viewer")
     assert "no test is running" in refusal(running, "stop")
     assert "does not support this request" in refusal(running, "tasks", anything=1)
     post(running, "swarm", **members, rate=40)

@@ -10,18 +10,25 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+Test = TypeVar("Test", bound=Callable[..., None])
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--allow-file-access-from-files"]
 OFFLINE = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; `make tools` installs one")
+
+
+def needs_chromium(test: Test) -> Test:
+    """Skip the test where there is no Chromium. It is slow: a browser takes seconds to start."""
+    slow: Test = pytest.mark.slow(test)
+    skipped: Test = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium; `make tools` installs one")(slow)
+    return skipped
 
 
 class Page:

@@ -1,17 +1,27 @@
-"""Marks tests that need real backends, so that `pytest -m "not real"` is the fast part; makes hypothesis repeatable."""
+"""Marks `real` tests by what they use, and begins the longest files first; makes hypothesis repeatable."""
+
+from __future__ import annotations
 
 import os
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+if TYPE_CHECKING:
+    from harness.services.backends import Backends
+
 RESULTS = Path(__file__).parents[1] / "results"
 CONFORMANCE = "tests/conformance/"
-REAL = [Path(__file__).parent / folder for folder in ("real", "conformance")]
+# A test is `real` if it is in one of these folders, or uses one of these fixtures: each starts a broker.
+REAL_FOLDERS = [Path(__file__).parent / folder for folder in ("real", "conformance")]
+BROKERS = {"backends", "nats_server", "redis_cluster", "redis_server", "strict_nats_server"}
+TAKES_SECONDS = {"site"}  # the documentation, built: whatever uses it is `slow`
 # Their files take a minute and more: begun first, so that at the end no process of tests waits for another's.
 LONGEST = ("test_architectures.py", "test_wheel.py", "test_readme.py", "test_faults.py", "test_selftest.py")
 
@@ -28,6 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["TMPDIR"] = tempfile.tempdir = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     config.stash[RESULTS_BEFORE] = _results()
+
+
+@pytest.fixture(scope="module")
+def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
+    """All brokers that can be started here, shared by the tests of a file."""
+    from tests.backends import running_backends  # noqa: PLC0415 - test_conftest.py copies this file alone
+
+    with running_backends(tmp_path_factory.mktemp("backends")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,12 +71,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def _is_by_design(nodeid: str, reason: str) -> bool:
+    """Whether a test was skipped for what an architecture does not promise, and not for what this machine lacks."""
+    return nodeid.startswith(CONFORMANCE) and not reason.endswith("is not installed")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """What this machine lacks, so that nobody takes a skipped test for one that passed; and what tests have left."""
     reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")
         for report in terminalreporter.stats.get("skipped", [])
-        if isinstance(report.longrepr, tuple) and not report.nodeid.startswith(CONFORMANCE)
+        if isinstance(report.longrepr, tuple) and not _is_by_design(report.nodeid, report.longrepr[2])
     )
     if reasons:
         terminalreporter.section("not tested here", sep="-", yellow=True)
@@ -68,14 +92,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(f"Tests write to temporary folders, but here there are now: {', '.join(left)}")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--arch", action="append", help="architecture for tests/conformance; default: all installed")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if any(folder in item.path.parents for folder in REAL):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & BROKERS or any(folder in item.path.parents for folder in REAL_FOLDERS):
             item.add_marker(pytest.mark.real)
+        if fixtures & TAKES_SECONDS:
+            item.add_marker(pytest.mark.slow)
     items.sort(key=_turn)
 
 

@@ -42,6 +42,7 @@ def run_in(checkout: Path, source: str, *arguments: str) -> subprocess.Completed
     return subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_what_is_left_in_results_fails_them(checkout: Path, processes: str) -> None:
     answer = run_in(checkout, LEAVES.format(exist_ok=""), "-n", processes)
@@ -52,6 +53,7 @@ def test_what_is_left_in_results_fails_them(checkout: Path, processes: str) -> N
     assert answer.returncode == 0, "what was there before is nobody's fault"
 
 
+@pytest.mark.slow
 def test_what_a_machine_lacks_is_said_at_the_end(checkout: Path) -> None:
     answer = run_in(checkout, LACKS, "-n", "2")
     assert answer.returncode == 0

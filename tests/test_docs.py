@@ -62,6 +62,7 @@ def test_commands_api_and_contract_are_shown_as_they_are() -> None:
         assert text == made, f"make it anew: python -m tools.docs.{name} > docs/{name}.md"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", ["api.md", "data.md"])
 def test_the_programs_that_are_shown_run(document: str) -> None:
     text = (ROOT / "docs" / document).read_text(encoding="utf-8")
@@ -93,6 +94,7 @@ def reference(part: str) -> pd.DataFrame:
     return runs
 
 
+@pytest.mark.slow
 def test_the_reference_comparison_shows_what_is_claimed_of_the_five() -> None:
     for part, gateways in (("big_room", 2), ("many_rooms", 4)):
         runs = reference(part)
@@ -104,6 +106,7 @@ def test_the_reference_comparison_shows_what_is_claimed_of_the_five() -> None:
         assert disk["plan1"] == pytest.approx(gateways * disk["plan2"], rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["peers_big_room", "peers_many_rooms"])
 def test_what_the_comparison_says_of_the_peers_is_so(part: str) -> None:
     runs = reference(part)
@@ -129,6 +132,7 @@ def test_what_the_comparison_says_of_the_peers_is_so(part: str) -> None:
         assert p50[["socketio", "python-socketio"]].max() < p50[["plan1", "kafka-redis"]].min()
 
 
+@pytest.mark.slow
 def test_what_the_comparison_says_of_the_storm_is_so() -> None:
     runs = reference("reconnect_storm")
     totals = runs.groupby("arch")[["returns", "away", "missed"]].sum()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -14,15 +13,8 @@ from architectures.interface import Requirements, Services
 from architectures.kafka_redis import KafkaRedis
 from chatbench.testing.gateways import Gateways, Member, opened
 from harness.services.backends import Backends
-from tests.backends import running_backends
 
 REQUIRES = Requirements(kafka=True, redis=True)
-
-
-@pytest.fixture(scope="module")
-def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
-    with running_backends(tmp_path_factory.mktemp("logs"), REQUIRES) as backends:
-        yield backends
 
 
 @pytest.fixture

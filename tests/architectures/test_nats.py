@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not has_nats_server(), reason="there is no nats-
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
     server = start_nats(tmp_path / "nats.log")
     try:
         server.finish()
@@ -32,8 +32,8 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
         server.stop()
 
 
-async def opened(server: NatsServer, gateway: int, heard: list[Delivery]) -> Nats:
-    nats = Nats(Services(nats_url=server.url), Topology(run_id="n", gateways=2), gateway)
+async def opened(nats_server: NatsServer, gateway: int, heard: list[Delivery]) -> Nats:
+    nats = Nats(Services(nats_url=nats_server.url), Topology(run_id="n", gateways=2), gateway)
     await nats.open(heard.extend, lambda problem: pytest.fail(str(problem)), lambda _rooms: None)
     return nats
 
@@ -44,19 +44,19 @@ async def until(heard: list[Delivery], count: int) -> None:
             await asyncio.sleep(0.001)
 
 
-def test_when_join_returns_the_next_message_arrives_and_an_ack_says_the_server_has_it(server: NatsServer) -> None:
+def test_when_join_returns_the_next_message_arrives_and_an_ack_says_the_server_has_it(nats_server: NatsServer) -> None:
     async def scenario() -> None:
         heard: list[Delivery] = []
-        speaker, listener = await opened(server, 0, []), await opened(server, 1, heard)
+        speaker, listener = await opened(nats_server, 0, []), await opened(nats_server, 1, heard)
         for turn in range(300):  # nats-py's own flush fails here now and then
             await listener.join("busy")
             await speaker.publish("busy", b"%d" % turn)
             await until(heard, turn + 1)
             await listener.leave("busy")
         assert heard == [Delivery("busy", b"%d" % turn) for turn in range(300)]
-        before = read_counters(server.monitor_port)
+        before = read_counters(nats_server.monitor_port)
         await asyncio.gather(*(speaker.publish("nobody", b"12345") for _ in range(10)))
-        since = read_counters(server.monitor_port).since(before)
+        since = read_counters(nats_server.monitor_port).since(before)
         assert since.in_msgs >= 10
         assert since.in_bytes >= 50
         await speaker.close()
@@ -65,13 +65,13 @@ def test_when_join_returns_the_next_message_arrives_and_an_ack_says_the_server_h
     asyncio.run(scenario())
 
 
-def test_after_the_server_was_away_rooms_are_heard_again(server: NatsServer) -> None:
+def test_after_the_server_was_away_rooms_are_heard_again(nats_server: NatsServer) -> None:
     async def scenario() -> None:
         heard: list[Delivery] = []
-        speaker, listener = await opened(server, 0, []), await opened(server, 1, heard)
+        speaker, listener = await opened(nats_server, 0, []), await opened(nats_server, 1, heard)
         await listener.join("stage")
-        server.child.kill()
-        await asyncio.to_thread(server.finish)
+        nats_server.child.kill()
+        await asyncio.to_thread(nats_server.finish)
         async with asyncio.timeout(30):
             while not heard:
                 try:
@@ -86,7 +86,7 @@ def test_after_the_server_was_away_rooms_are_heard_again(server: NatsServer) -> 
 
 
 @pytest.fixture
-def strict(tmp_path: Path) -> Iterator[int]:
+def strict_nats_server(tmp_path: Path) -> Iterator[int]:
     """The port of a server that lets a guest speak and listen in few places, and takes small messages only."""
     (port,) = free_ports(1)
     config = tmp_path / "nats.conf"
@@ -112,11 +112,11 @@ async def gateway_of(user: str, port: int, problems: list[BaseException], heard:
     return nats
 
 
-def test_who_may_not_speak_is_told_so_and_nothing_is_acked(strict: int) -> None:
+def test_who_may_not_speak_is_told_so_and_nothing_is_acked(strict_nats_server: int) -> None:
     problems: list[BaseException] = []
 
     async def scenario() -> None:
-        nats = await gateway_of("mute:x", strict, problems, [])
+        nats = await gateway_of("mute:x", strict_nats_server, problems, [])
         with pytest.raises(Rejected, match="forbids its user"):
             await nats.publish("room", b"hello")
         await nats.close()
@@ -126,11 +126,11 @@ def test_who_may_not_speak_is_told_so_and_nothing_is_acked(strict: int) -> None:
     assert "permissions violation for publish" in str(problems[0]).lower()
 
 
-def test_who_may_not_listen_is_told_so_at_once(strict: int) -> None:
+def test_who_may_not_listen_is_told_so_at_once(strict_nats_server: int) -> None:
     problems: list[BaseException] = []
 
     async def scenario() -> None:
-        nats = await gateway_of("deaf:x", strict, problems, [])
+        nats = await gateway_of("deaf:x", strict_nats_server, problems, [])
         await nats.join("room")
         await nats.close()
 
@@ -139,11 +139,11 @@ def test_who_may_not_listen_is_told_so_at_once(strict: int) -> None:
     assert "permissions violation for subscription" in str(problems[0]).lower()
 
 
-def test_who_is_not_let_in_is_told_so_at_once(strict: int) -> None:
+def test_who_is_not_let_in_is_told_so_at_once(strict_nats_server: int) -> None:
     async def scenario() -> None:
         async with asyncio.timeout(10):
             with pytest.raises(GoneForGood, match="does not let its user in"):
-                await gateway_of("free:wrong", strict, [], [])
+                await gateway_of("free:wrong", strict_nats_server, [], [])
 
     asyncio.run(scenario())
 
@@ -163,10 +163,10 @@ def test_what_the_server_says_of_who_comes_is_for_good_or_may_pass(says: str, fo
     assert isinstance(gone_for_good(Error(f"nats: '{says}'")), GoneForGood) is for_good
 
 
-def test_one_message_that_is_too_large_is_refused_alone_and_with_the_limit(strict: int) -> None:
+def test_one_message_that_is_too_large_is_refused_alone_and_with_the_limit(strict_nats_server: int) -> None:
     async def scenario() -> None:
         heard: list[Delivery] = []
-        nats = await gateway_of("free:x", strict, [], heard)
+        nats = await gateway_of("free:x", strict_nats_server, [], heard)
         await nats.join("room")
         said = [b"a", b"b" * 5000, b"c"]
         answers = await asyncio.gather(*(nats.publish("room", each) for each in said), return_exceptions=True)
@@ -179,9 +179,9 @@ def test_one_message_that_is_too_large_is_refused_alone_and_with_the_limit(stric
     asyncio.run(scenario())
 
 
-def test_a_connection_that_was_closed_while_it_was_idle_costs_no_message(server: NatsServer, tmp_path: Path) -> None:
+def test_a_connection_that_was_closed_while_idle_costs_no_message(nats_server: NatsServer, tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    proxy = start_proxy("the proxy", [(port, server.port)], tmp_path / "proxy.log")
+    proxy = start_proxy("the proxy", [(port, nats_server.port)], tmp_path / "proxy.log")
 
     async def scenario() -> None:
         nats = Nats(Services(nats_url=f"nats://127.0.0.1:{port}"), Topology(run_id="n", gateways=1), 0)

@@ -18,7 +18,7 @@ from harness.services.redis.server import start_redis
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[RedisCluster]:
+def redis_cluster(tmp_path: Path) -> Iterator[RedisCluster]:
     cluster = RedisCluster.begin(tmp_path, tmp_path, proxied=False)
     try:
         cluster.finish()
@@ -27,17 +27,17 @@ def cluster(tmp_path: Path) -> Iterator[RedisCluster]:
         cluster.stop()
 
 
-def published(cluster: RedisCluster) -> list[int]:
+def published(redis_cluster: RedisCluster) -> list[int]:
     """By node."""
     counts = []
-    for node in cluster.nodes:
+    for node in redis_cluster.nodes:
         with redis.Redis.from_url(node.url) as client:
             counts.append(int(client.info("commandstats").get("cmdstat_spublish", {}).get("calls", 0)))
     return counts
 
 
-async def opened(cluster: RedisCluster, heard: list[Delivery]) -> RedisSharded:
-    architecture = RedisSharded(Services(redis_url=cluster.url), Topology(run_id="shards", gateways=1), 0)
+async def opened(redis_cluster: RedisCluster, heard: list[Delivery]) -> RedisSharded:
+    architecture = RedisSharded(Services(redis_url=redis_cluster.url), Topology(run_id="shards", gateways=1), 0)
     await architecture.open(heard.extend, lambda problem: pytest.fail(str(problem)), lambda _rooms: None)
     return architecture
 
@@ -48,12 +48,12 @@ async def until_heard(heard: list[Delivery], count: int) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_rooms_are_spread_over_the_nodes_and_each_message_is_on_one_of_them(cluster: RedisCluster) -> None:
+def test_rooms_are_spread_over_the_nodes_and_each_message_is_on_one_of_them(redis_cluster: RedisCluster) -> None:
     rooms = [f"room-{number}" for number in range(60)]
 
     async def scenario() -> None:
         heard: list[Delivery] = []
-        architecture = await opened(cluster, heard)
+        architecture = await opened(redis_cluster, heard)
         for room in rooms:
             await architecture.join(room)
             await architecture.publish(room, room.encode())
@@ -62,19 +62,19 @@ def test_rooms_are_spread_over_the_nodes_and_each_message_is_on_one_of_them(clus
         assert {delivery.room for delivery in heard} == set(rooms)
 
     asyncio.run(scenario())
-    counts = published(cluster)
+    counts = published(redis_cluster)
     assert sum(counts) == len(rooms)
     assert all(counts)
 
 
-def test_a_node_that_comes_back_is_listened_to_again(cluster: RedisCluster) -> None:
+def test_a_node_that_comes_back_is_listened_to_again(redis_cluster: RedisCluster) -> None:
     async def scenario() -> None:
         heard: list[Delivery] = []
-        architecture = await opened(cluster, heard)
+        architecture = await opened(redis_cluster, heard)
         rooms = [f"room-{number}" for number in range(12)]
         for room in rooms:
             await architecture.join(room)
-        cluster.nodes[0].child.kill()
+        redis_cluster.nodes[0].child.kill()
         refused = 0
         for room in rooms:
             try:
@@ -82,7 +82,7 @@ def test_a_node_that_comes_back_is_listened_to_again(cluster: RedisCluster) -> N
             except Rejected:
                 refused += 1
         assert 0 < refused < len(rooms), "the rooms of the other nodes go on"
-        await asyncio.to_thread(cluster.finish)
+        await asyncio.to_thread(redis_cluster.finish)
         for room in rooms:
             while True:
                 try:
@@ -101,8 +101,8 @@ def test_a_node_that_comes_back_is_listened_to_again(cluster: RedisCluster) -> N
     asyncio.run(scenario())
 
 
-def test_the_shards_of_a_cluster_are_all_of_its_slots(cluster: RedisCluster) -> None:
-    shards = asyncio.run(find_shards(RedisAddress.parse(cluster.url)))
+def test_the_shards_of_a_cluster_are_all_of_its_slots(redis_cluster: RedisCluster) -> None:
+    shards = asyncio.run(find_shards(RedisAddress.parse(redis_cluster.url)))
     assert len(shards) == NODES
     assert all(sum(slot in shard for shard in shards) == 1 for slot in range(0, SLOTS, 97))
 

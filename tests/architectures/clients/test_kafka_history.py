@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from architectures.clients import kafka_history
 from architectures.clients.kafka import create_topic
 from architectures.clients.kafka_history import KafkaHistory
-from architectures.interface import HISTORY_MAX_BYTES, Rejected, Services, Topology
-from harness.services.kafka.cluster import Kafka
-from harness.services.kafka.install import ensure_installation
+from architectures.interface import HISTORY_MAX_BYTES, Rejected, Requirements, Services, Topology
+from harness.services.backends import Backends
 
 TOPIC = "history"
 LONG = 100_000
-pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+def services(backends: Backends) -> Services:
     """A broker with a topic of two rooms: sixty long messages in each."""
-    folder = tmp_path_factory.mktemp("kafka")
-    kafka = Kafka.make(ensure_installation(lambda *_: None), 1, folder, folder)
-    kafka.start()
-    try:
-        kafka.wait_ready()
-        services = Services(kafka_bootstrap=kafka.bootstrap)
-        create_topic(services, TOPIC, 1, Topology(run_id="history", gateways=1), {})
-        producer = Producer({"bootstrap.servers": kafka.bootstrap})
-        for number in range(60):
-            for room in (b"loud", b"louder"):
-                producer.produce(TOPIC, key=room, value=(b"%03d" % number).ljust(LONG, b"."), partition=0)
-            producer.flush()
-        yield services
-    finally:
-        kafka.stop()
+    services = backends.services_for(Requirements(kafka=True))
+    create_topic(services, TOPIC, 1, Topology(run_id="history", gateways=1), {})
+    producer = Producer({"bootstrap.servers": services.kafka_bootstrap})
+    for number in range(60):
+        for room in (b"loud", b"louder"):
+            producer.produce(TOPIC, key=room, value=(b"%03d" % number).ljust(LONG, b"."), partition=0)
+        producer.flush()
+    return services
 
 
 async def numbers(history: KafkaHistory, room: str) -> list[int]:
@@ -77,14 +67,14 @@ def test_rooms_for_which_there_is_no_memory_are_refused_and_the_others_answered(
 
 
 def test_nothing_is_read_for_those_who_have_gone(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked_up: list[int] = []
-    look_up = KafkaHistory._read_all
+    looked_up: list[list[TopicPartition]] = []
 
-    def counted(history: KafkaHistory, questions: list[object]) -> None:
-        looked_up.append(len(questions))
-        look_up(history, questions)  # type: ignore[arg-type]  # what a question is, is not this test's affair
+    class CountingConsumer(Consumer):
+        def offsets_for_times(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
+            looked_up.append(partitions)
+            return super().offsets_for_times(partitions, timeout)
 
-    monkeypatch.setattr(KafkaHistory, "_read_all", counted)
+    monkeypatch.setattr(kafka_history, "Consumer", CountingConsumer)
 
     async def scenario() -> list[int]:
         history = KafkaHistory(services, TOPIC, "gone")
@@ -103,4 +93,4 @@ def test_nothing_is_read_for_those_who_have_gone(services: Services, monkeypatch
             await history.close()
 
     assert asyncio.run(scenario()) == []
-    assert looked_up == [1, 1, 1]
+    assert len(looked_up) == 3, "the first of each room that somebody waited for"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -12,24 +10,17 @@ import redis
 from architectures.interface import Architecture, GoneForGood, Rejected, Services, Topology
 from architectures.redis_pubsub import RedisPubSub
 from architectures.redis_streams import RedisStreams
-from harness.services.redis.server import RedisServer, start_redis
+from harness.services.redis.server import RedisServer
 
 IDLE_S = 1
 MAY_SPEAK = ("+@all", "~*", "&*")
 NO_CHANNELS = ("+@all", "~*", "resetchannels")
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = start_redis(tmp_path, tmp_path / "redis.log")
-    yield server
-    server.stop()
-
-
 def opened(
-    architecture: type[Architecture], server: RedisServer, problems: list[BaseException], user: str = ""
+    architecture: type[Architecture], redis_server: RedisServer, problems: list[BaseException], user: str = ""
 ) -> Architecture:
-    url = server.url.replace("redis://", f"redis://{user}@") if user else server.url
+    url = redis_server.url.replace("redis://", f"redis://{user}@") if user else redis_server.url
     return architecture(Services(redis_url=url), Topology(run_id="r", gateways=1), 0)
 
 
@@ -37,18 +28,18 @@ def connections_made(owner: redis.Redis) -> int:
     return int(owner.info("stats")["total_connections_received"])
 
 
-def acl(server: RedisServer, *rules: str) -> redis.Redis:
-    owner = redis.Redis(port=server.port)
+def acl(redis_server: RedisServer, *rules: str) -> redis.Redis:
+    owner = redis.Redis(port=redis_server.port)
     owner.execute_command("ACL", "SETUSER", "guest", "on", "nopass", "reset", "on", "nopass", *rules)  # type: ignore[no-untyped-call]  # redis-py's
     return owner
 
 
-def test_a_user_that_may_not_listen_is_told_so_when_the_gateway_opens(server: RedisServer) -> None:
-    owner = acl(server, *NO_CHANNELS)
+def test_a_user_that_may_not_listen_is_told_so_when_the_gateway_opens(redis_server: RedisServer) -> None:
+    owner = acl(redis_server, *NO_CHANNELS)
     before = connections_made(owner)
 
     async def scenario() -> None:
-        architecture = opened(RedisPubSub, server, [], "guest:x")
+        architecture = opened(RedisPubSub, redis_server, [], "guest:x")
         with pytest.raises(GoneForGood, match=r"Redis forbids its user to SUBSCRIBE 'r-gateway:0'.*ACL SETUSER"):
             await architecture.open(lambda _batch: None, lambda _problem: None, lambda _rooms: None)
 
@@ -56,17 +47,17 @@ def test_a_user_that_may_not_listen_is_told_so_when_the_gateway_opens(server: Re
     assert connections_made(owner) - before < 5
 
 
-def test_a_right_that_is_taken_away_meanwhile_ends_the_gateway_at_once(server: RedisServer) -> None:
-    owner = acl(server, *MAY_SPEAK)
+def test_a_right_that_is_taken_away_meanwhile_ends_the_gateway_at_once(redis_server: RedisServer) -> None:
+    owner = acl(redis_server, *MAY_SPEAK)
     problems: list[BaseException] = []
 
     async def scenario() -> int:
-        architecture = opened(RedisPubSub, server, problems, "guest:x")
+        architecture = opened(RedisPubSub, redis_server, problems, "guest:x")
         await architecture.open(lambda _batch: None, problems.append, lambda _rooms: None)
         await architecture.join("room")
         await architecture.publish("room", b"allowed")
         before = connections_made(owner)
-        acl(server, *NO_CHANNELS)  # and Redis closes the connections that are subscribed to what is forbidden now
+        acl(redis_server, *NO_CHANNELS)  # and Redis closes the connections that are subscribed to what is forbidden now
         async with asyncio.timeout(30):
             while not problems:  # noqa: ASYNC110 - seen only by looking
                 await asyncio.sleep(0.01)
@@ -83,16 +74,16 @@ def test_a_right_that_is_taken_away_meanwhile_ends_the_gateway_at_once(server: R
 
 @pytest.mark.parametrize("architecture", [RedisPubSub, RedisStreams])
 def test_a_connection_that_was_closed_while_it_was_idle_costs_no_message(
-    architecture: type[Architecture], server: RedisServer
+    architecture: type[Architecture], redis_server: RedisServer
 ) -> None:
-    owner = redis.Redis(port=server.port)
+    owner = redis.Redis(port=redis_server.port)
     problems: list[BaseException] = []
 
     def gateways_connections() -> int:
         return sum(client["cmd"] in {"publish", "xadd", "expire"} for client in owner.client_list())
 
     async def scenario() -> None:
-        gateway = opened(architecture, server, problems)
+        gateway = opened(architecture, redis_server, problems)
         await gateway.open(lambda _batch: None, problems.append, lambda _rooms: None)
         await gateway.publish("room", b"first")
         assert gateways_connections() > 0
@@ -113,19 +104,21 @@ def test_a_connection_that_was_closed_while_it_was_idle_costs_no_message(
     assert problems == []
 
 
-def test_a_connection_that_breaks_with_messages_under_way_refuses_those_and_no_others(server: RedisServer) -> None:
-    owner = redis.Redis(port=server.port)
+def test_a_connection_that_breaks_refuses_the_messages_under_way_and_no_others(
+    redis_server: RedisServer,
+) -> None:
+    owner = redis.Redis(port=redis_server.port)
 
     async def scenario() -> None:
-        gateway = opened(RedisPubSub, server, [])
+        gateway = opened(RedisPubSub, redis_server, [])
         await gateway.open(lambda _batch: None, lambda problem: pytest.fail(str(problem)), lambda _rooms: None)
         owner.client_pause(500)
         under_way = asyncio.create_task(gateway.publish("room", b"nobody knows"))
         await asyncio.sleep(0.05)
-        server.child.kill()
+        redis_server.child.kill()
         with pytest.raises(Rejected):
             await under_way
-        await asyncio.to_thread(server.finish)
+        await asyncio.to_thread(redis_server.finish)
         await gateway.publish("room", b"again")
         await gateway.close()
 

@@ -63,6 +63,7 @@ def test_the_database_behind_sentinels_may_follow_the_masters_name() -> None:
     assert (address.master, address.database) == ("name", 4)
 
 
+@pytest.mark.slow
 def test_a_master_that_no_sentinel_names_is_one_sentence_without_pythons_clients() -> None:
     pool = redis_pool(RedisAddress.parse("redis+sentinel://127.0.0.1:1/mymaster"))
     with pytest.raises(MasterNotFoundError, match="no sentinel names a master mymaster that is up") as missing:

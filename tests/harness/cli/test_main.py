@@ -44,6 +44,7 @@ def test_list_names_architectures_and_scenarios() -> None:
         assert name in answer.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [40, 80])
 @pytest.mark.parametrize(
     "arguments",
@@ -168,6 +169,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(("source", "says"), BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_scenario_is_one_clear_sentence_and_leaves_no_record(tmp_path: Path, source: str, says: str) -> None:
     scenario = tmp_path / "scenario.py"
@@ -242,6 +244,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "kind"), ANSWERS.values(), ids=ANSWERS.keys())
 def test_json_is_the_answer_alone(arguments: list[str], kind: Any, tmp_path: Path) -> None:
     where = [str(tmp_path / "out")] if arguments[-1] == "--out" else []

@@ -121,6 +121,7 @@ def is_number(cell: str) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["$5$ x[/] a|b", "=1+1 [v1] <b>& {{ 7 }} :rocket:"])
 def test_every_output_shows_a_name_as_it_is(name: str, tmp_path: Path) -> None:
     folder = write_record(tmp_path / "records", settings={"scenario": name}, scenario=name)

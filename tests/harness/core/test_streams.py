@@ -23,6 +23,7 @@ def shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["list", "run --help", "doctor", "run --arch plan1x"])
 @pytest.mark.parametrize("streams", ["| true", ">&-", "2>&-", ">&- 2>&- <&-", "2>/dev/full"])
 def test_a_stream_that_nobody_reads_ends_nothing(command: str, streams: str) -> None:

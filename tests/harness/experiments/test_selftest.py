@@ -43,6 +43,7 @@ def heard_and_acked(said: int, rules: dict[str, float]) -> tuple[list[int], set[
     return heard, acked
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(said=st.integers(0, 150), drop=EVERY, repeat=EVERY, swap=EVERY, refuse=EVERY)
 def test_the_truth_is_what_faulty_does_and_what_the_ledger_finds(

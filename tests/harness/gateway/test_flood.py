@@ -67,6 +67,7 @@ def ended(gateway: Fleet) -> int:
     return counts.get("closed_too_many_frames", 0) + counts.get("cut_off_slow", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FLOODS)
 def test_a_flood_ends_the_flooder_and_nobody_elses_chat(gateway: Fleet, kind: str) -> None:
     before = ended(gateway)

@@ -68,6 +68,7 @@ async def is_undisturbed(bystander: ClientConnection) -> bool:
     return {(await hear(bystander))["t"], (await hear(bystander))["t"]} == {"ack", "chat"}
 
 
+@pytest.mark.slow
 def test_no_frame_ends_the_process_or_disturbs_other_members(gateway: Fleet) -> None:
     pid = gateway.children[0].pid
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from itertools import count
@@ -16,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from architectures.interface import GoneForGood, Services, Topology
+from architectures.interface import GoneForGood, Requirements, Services, Topology
 from harness.core.errors import ServiceFailed
 from harness.gateway import membership as memberships
 from harness.gateway.leases import Holder, LeaseStore, StoreAway
@@ -24,19 +23,15 @@ from harness.gateway.leases_kafka import LeaseRecord, LeaseTable, kafka_leases
 from harness.gateway.leases_nats import NoJetStream, nats_leases
 from harness.gateway.leases_redis import redis_leases
 from harness.gateway.membership import Membership, NoPlace
-from harness.services.kafka.cluster import Kafka
-from harness.services.kafka.install import ensure_installation
+from harness.services.backends import Backends
 from harness.services.nats.server import find_nats_server, nats_url_of, start_nats
 from harness.services.ports import free_ports
 from harness.services.processes import spawn, wait_until_listening
-from harness.services.redis.cluster import RedisCluster
-from harness.services.redis.server import start_redis
 
 OPEN = Callable[[], contextlib.AbstractAsyncContextManager[LeaseStore]]
 PLACES = 3
 LEASE_S, RENEW_EVERY_S = 1.0, 0.1  # shorter than the usual, so that the tests are
 LEASE_MS = 1000
-pytestmark = pytest.mark.real
 _fleets = count()
 
 
@@ -46,48 +41,33 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module", params=["kafka", "redis", "redis cluster", "nats"])
-def backend(request: pytest.FixtureRequest) -> Iterator[Callable[[str], OPEN]]:
+def backend(
+    request: pytest.FixtureRequest, backends: Backends, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], OPEN]]:
     """Opens stores of the leases of a fleet of that name."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield from BACKENDS[request.param](Path(folder))
+    match request.param:
+        case "kafka":
+            kafka = backends.services_for(Requirements(kafka=True))
+            yield lambda fleet: lambda: kafka_leases(kafka, topology_of(fleet, PLACES), "membership", LEASE_S)
+        case "nats":
+            yield from in_nats(tmp_path_factory.mktemp("nats"))
+        case redis:
+            of_cluster = Requirements(redis=redis == "redis", redis_cluster=redis == "redis cluster")
+            url = backends.services_for(of_cluster).redis_url
+            assert url is not None
+            yield lambda fleet: lambda: redis_leases(url, fleet, PLACES, LEASE_S)
 
 
-def in_kafka(folder: Path) -> Iterator[Callable[[str], OPEN]]:
-    kafka = Kafka.make(ensure_installation(lambda *_: None), 1, folder, folder)
-    kafka.start()
-    try:
-        kafka.wait_ready()
-        services = Services(kafka_bootstrap=kafka.bootstrap)
-        yield (
-            lambda fleet: lambda: kafka_leases(services, Topology(run_id=fleet, gateways=PLACES), "membership", LEASE_S)
-        )
-    finally:
-        kafka.stop()
-
-
-def in_redis(folder: Path) -> Iterator[Callable[[str], OPEN]]:
-    server = start_redis(folder, folder / "redis.log")
-    try:
-        server.finish()
-        yield lambda fleet: lambda: redis_leases(server.url, fleet, PLACES, LEASE_S)
-    finally:
-        server.stop()
-
-
-def in_redis_cluster(folder: Path) -> Iterator[Callable[[str], OPEN]]:
-    cluster = RedisCluster.begin(folder, folder, proxied=False)
-    try:
-        cluster.finish()
-        yield lambda fleet: lambda: redis_leases(cluster.url, fleet, PLACES, LEASE_S)
-    finally:
-        cluster.stop()
+def topology_of(fleet: str, places: int) -> Topology:
+    return Topology(run_id=fleet, gateways=places)
 
 
 def in_nats(folder: Path) -> Iterator[Callable[[str], OPEN]]:
+    """Leases take a JetStream, which the NATS of runs is without."""
     try:
         program = find_nats_server()
-    except ServiceFailed as why:
-        pytest.skip(str(why))
+    except ServiceFailed:
+        pytest.skip("there is no nats-server here")
     (port,) = free_ports(1)
     argv = [str(program), "--addr", "127.0.0.1", "--port", str(port), "-js", "--store_dir", str(folder)]
     child = spawn("nats", argv, folder / "nats.log")
@@ -96,9 +76,6 @@ def in_nats(folder: Path) -> Iterator[Callable[[str], OPEN]]:
         yield lambda fleet: lambda: nats_leases(nats_url_of(port), fleet, PLACES, LEASE_S)
     finally:
         child.stop()
-
-
-BACKENDS = {"kafka": in_kafka, "redis": in_redis, "redis cluster": in_redis_cluster, "nats": in_nats}
 
 
 class Cut:
@@ -269,7 +246,7 @@ def test_who_is_of_another_shape_does_not_come_in_and_ends_nobody(backend: Calla
     asyncio.run(scenario())
 
 
-def test_a_topic_of_leases_that_is_deleted_is_told_and_leaving_it_hides_nothing(tmp_path: Path) -> None:
+def test_a_topic_of_leases_that_is_deleted_is_told_and_leaving_it_hides_nothing(backends: Backends) -> None:
     async def scenario(services: Services, topology: Topology) -> str:
         async with kafka_leases(services, topology, "membership", LEASE_S) as leases:
             membership = Membership(1, "ws://a", "plan1", leases)
@@ -283,21 +260,15 @@ def test_a_topic_of_leases_that_is_deleted_is_told_and_leaving_it_hides_nothing(
                 await Membership(1, "ws://b", "plan1", leases).take_place()
             return str(lost.value)
 
-    kafka = Kafka.make(ensure_installation(lambda *_: None), 1, tmp_path, tmp_path)
-    kafka.start()
-    try:
-        kafka.wait_ready()
-        told = asyncio.run(scenario(Services(kafka_bootstrap=kafka.bootstrap), Topology(run_id="gone", gateways=1)))
-        assert "gone-membership" in told
-    finally:
-        kafka.stop()
+    told = asyncio.run(scenario(backends.services_for(Requirements(kafka=True)), topology_of("gone", 1)))
+    assert "gone-membership" in told
 
 
 def test_a_nats_that_keeps_nothing_is_refused_with_what_to_do(tmp_path: Path) -> None:
     try:
         find_nats_server()
-    except ServiceFailed as why:
-        pytest.skip(str(why))
+    except ServiceFailed:
+        pytest.skip("there is no nats-server here")
     server = start_nats(tmp_path / "nats.log")
 
     async def scenario() -> None:
@@ -362,17 +333,14 @@ def test_a_reader_that_begins_after_the_claim_that_counted_believes_the_renewal_
     assert table.holders(1400)[0].token == "holder"
 
 
-def test_what_others_write_there_is_passed_over(tmp_path: Path) -> None:
-    server = start_redis(tmp_path, tmp_path / "redis.log")
+def test_what_others_write_there_is_passed_over(backends: Backends) -> None:
+    assert backends.redis is not None
+    url = backends.redis.url
 
     async def scenario() -> Mapping[int, Holder]:
-        async with redis_leases(server.url, "fleet", 2) as leases:
+        async with redis_leases(url, "passed-over", 2) as leases:
             return await leases.holders()
 
-    try:
-        server.finish()
-        with redis.Redis(port=server.port) as other:
-            other.set("{fleet}:place:0", b"hello")
-        assert asyncio.run(scenario()) == {}
-    finally:
-        server.stop()
+    with redis.Redis.from_url(url) as other:
+        other.set("{passed-over}:place:0", b"hello")
+    assert asyncio.run(scenario()) == {}

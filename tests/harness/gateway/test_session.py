@@ -17,6 +17,7 @@ from architectures.interface import Services, Topology
 from harness.core.errors import ServiceFailed
 from harness.gateway.settings import total
 from harness.services.fleet import Fleet
+from harness.services.ports import free_ports
 
 ANSWER_S = 10.0
 
@@ -171,10 +172,9 @@ def test_every_drop_is_counted_by_its_cause(gateway: Fleet) -> None:
 
 
 def test_a_gateway_that_cannot_start_says_why_in_one_sentence(tmp_path: Path) -> None:
-
-    fleet = Fleet("direct", Services(), Topology(run_id="test", gateways=1), tmp_path)
-    twin = Fleet("direct", Services(), Topology(run_id="test", gateways=1), tmp_path)
-    twin._ports = fleet._ports
+    (port,) = free_ports(1)
+    fleet = Fleet("direct", Services(), Topology(run_id="test", gateways=1), tmp_path, port=port)
+    twin = Fleet("direct", Services(), Topology(run_id="test", gateways=1), tmp_path, port=port)
     try:
         fleet.start()
         fleet.wait_ready()

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import psutil
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,7 @@ def test_a_few_who_read_keep_their_place_beside_many_who_do_not() -> None:
     assert 101 not in cut
 
 
+@pytest.mark.slow
 def test_many_who_never_read_cannot_fill_the_gateways_memory(tmp_path: Path) -> None:
     """Twenty of them, each within what one may have unread: together 80 MiB, of which 8 are allowed."""
     limits = Limits(

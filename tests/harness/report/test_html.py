@@ -14,6 +14,8 @@ from harness.report.html import write_report
 from tests.browser import CHROMIUM, FLAGS, OFFLINE, needs_chromium
 from tests.harness.report.records import write_record
 
+pytestmark = pytest.mark.slow  # each test writes pages, or reads one that takes seconds to write
+
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:

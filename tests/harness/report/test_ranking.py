@@ -23,6 +23,7 @@ def printed(folder: Path, width: int) -> str:
     return out.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [40, 80, 100, 160])
 def test_each_architecture_is_a_row_with_its_whole_name_in_every_window(width: int) -> None:
     text = printed(REFERENCE / "peers_big_room", width)

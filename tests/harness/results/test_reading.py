@@ -115,6 +115,7 @@ BREAKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", BREAKS.values(), ids=BREAKS.keys())
 def test_what_cannot_be_read_is_told_and_the_rest_is_reported(tmp_path: Path, broken: Callable[[Path], object]) -> None:
     first, second = write_record(tmp_path, "plan1"), write_record(tmp_path, "redis")
@@ -156,6 +157,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_record(tmp_path_factory.mktemp("records"))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(where=PLACES, instead=st.binary(max_size=12) | st.sampled_from(VALUES))
 def test_any_file_of_a_record_may_be_anything(whole: Path, where: tuple[str, float, int], instead: bytes) -> None:

@@ -28,6 +28,7 @@ def scrape(port: int) -> dict[tuple[str, str], float]:
     }
 
 
+@pytest.mark.real
 def test_a_run_can_be_watched_while_it_measures(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     where = ("--metrics", f"127.0.0.1:{port}", "--out", str(tmp_path))

@@ -131,6 +131,7 @@ def test_a_redis_that_does_not_answer_is_one_clear_sentence() -> None:
     assert REDIS_PASSWORD not in str(refused.value), "it is not why"
 
 
+@pytest.mark.slow
 def test_sentinels_that_do_not_answer_are_one_sentence_without_pythons_clients() -> None:
     with pytest.raises(UsageError, match="no sentinel names a master mymaster that is up") as refused:
         resolve_brokers(RunSettings(arch="redis", redis_url="redis+sentinel://127.0.0.1:1/mymaster"))

@@ -18,6 +18,7 @@ from tools.docs import korean, quotes
 from tools.docs.quotes import DOCUMENTS, REFERENCE, ROOT, quoted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_quote_agrees_with_the_reference(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
@@ -52,6 +53,7 @@ def test_quotes_are_put_into_the_documents(tmp_path: Path, monkeypatch: pytest.M
     assert "cores of" in (tmp_path / "page.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_findings_of_the_reference_are_what_its_records_say(tmp_path: Path) -> None:
     """The wording may be newer than the reference; verdicts and every figure in the sentences must be the same."""
     undrawn = [(claim, msgspec.structs.replace(found, picture=None)) for claim, found in judge(REFERENCE / "claims")]
@@ -70,6 +72,7 @@ def figures_in(sentences: Sequence[str]) -> list[str]:
     return sorted(re.findall(r"(?<![A-Za-z\d])\d[\d,.]*(?<![,.])", " ".join(sentences)))
 
 
+@pytest.mark.slow
 def test_the_unit_costs_of_the_reference_are_what_its_records_say(tmp_path: Path) -> None:
     write_costs(*fit_and_check(REFERENCE / "costs"), tmp_path)
     made, committed = (

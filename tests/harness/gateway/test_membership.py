@@ -334,8 +334,8 @@ def test_a_reader_that_begins_after_the_claim_that_counted_believes_the_renewal_
 
 
 def test_what_others_write_there_is_passed_over(backends: Backends) -> None:
-    assert backends.redis is not None
-    url = backends.redis.url
+    url = backends.services_for(Requirements(redis=True)).redis_url
+    assert url is not None
 
     async def scenario() -> Mapping[int, Holder]:
         async with redis_leases(url, "passed-over", 2) as leases:

@@ -415,6 +415,10 @@ class Ending(Struct, frozen=True):
     """The scenario's shape, or the user of the web UI, has ended the load early."""
 
 
+class Listening(Struct, frozen=True):
+    """The web UI accepts connections, and knows what the gateways take: its answer to Spawn."""
+
+
 class Started(Struct, frozen=True):
     """The user of the web UI has started a test, with these settings; its members are about to join."""
 
@@ -481,7 +485,9 @@ FromMemberPool = (
     | Flooded
 )
 ToCoordinator = Spawn | Probe | BeginPhase | EndPhase | SlowDown | FaultBegan | Recorded
-FromCoordinator = Ready | Broken | Failed | Flooded | Started | Spawned | Probed | Second | Ending | PhaseResult
+FromCoordinator = (
+    Ready | Broken | Failed | Flooded | Listening | Started | Spawned | Probed | Second | Ending | PhaseResult
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 

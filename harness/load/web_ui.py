@@ -25,7 +25,9 @@ from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_STOPPED
 from locust.stats import PERCENTILES_TO_REPORT
 from locust.util.timespan import parse_timespan
+from locust.web import WebUI
 
+from architectures.clients.address import HostPort
 from harness.core import settings as config
 from harness.core.callers import WRONG_NAME, Callers
 from harness.core.errors import UsageError
@@ -44,6 +46,7 @@ from harness.load.test_controller import TestController
 
 TAB = "ledger"
 RECORDED_TIMEOUT_S = 60.0
+LISTENING_POLL_S = 0.01
 NOT_MEASURED = "not measured"
 TOTAL_ROW = "Aggregated"
 FOREIGN_PAGE = "pages of other origins may not send requests; to allow this one, start chatbench ui with --origin"
@@ -111,7 +114,7 @@ class WebDriver:
         self._choose(self._options.scenario)
         environment.events.test_start.add_listener(self._on_test_start)  # type: ignore[no-untyped-call]  # Locust's
         environment.events.test_stopping.add_listener(self._on_test_stopping)  # type: ignore[no-untyped-call]  # Locust's
-        self._open_web_ui()
+        self._ui = self._make_web_ui()
 
     def obey(self) -> None:
         """Carry out chatbench's orders until it closes the channel."""
@@ -121,6 +124,7 @@ class WebDriver:
                 case msg.Spawn():
                     self._urls, self._frames_per_s = order.urls, order.frames_per_s
                     self._environment.host = order.urls[0]  # Locust warns if there is none
+                    self._listen()
                 case msg.Recorded():
                     self._recorded = order
                     self._recorded_at.set()
@@ -128,6 +132,18 @@ class WebDriver:
                         gevent.spawn(self._runner.stop)
                 case _:
                     self._test.obey(order)
+
+    def _listen(self) -> None:
+        """Open the web UI only now that the gateways are known, so that no form is checked without their limit."""
+        ui: Any = self._ui  # Locust does not type its server
+        ui.start()
+        while not (ui.server is not None and ui.server.started):
+            if ui.greenlet.ready():
+                at = HostPort(self._web.host, self._web.port)
+                self._channel.send(msg.Failed(problem=f"the web UI cannot listen at {at}: {ui.greenlet.exception}"))
+                return
+            gevent.sleep(LISTENING_POLL_S)
+        self._channel.send(msg.Listening())
 
     # --- the fields of the form
 
@@ -295,8 +311,9 @@ class WebDriver:
 
     # --- the tab
 
-    def _open_web_ui(self) -> None:
-        self._ui = web = self._environment.create_web_ui(self._web.host, self._web.port, delayed_start=True)
+    def _make_web_ui(self) -> WebUI:
+        """Return Locust's web UI with chatbench's tab, not yet listening."""
+        web = self._environment.create_web_ui(self._web.host, self._web.port, delayed_start=True)
         web.stats_csv_writer = SafeStatsCSV(self._environment, PERCENTILES_TO_REPORT)
         web.template_args = {
             "extended_tabs": [{"title": "Ledger and CPU", "key": TAB}],
@@ -338,7 +355,7 @@ class WebDriver:
             name = {"Content-Disposition": f"attachment;filename=chatbench-{TAB}.csv"}
             return Response(out.getvalue(), mimetype="text/csv", headers=name)
 
-        web.start()  # type: ignore[no-untyped-call]  # Locust's
+        return web
 
     def _figures(self, figures: dict[str, Any]) -> dict[str, Any]:
         """Return what Locust's page shows, without the total row, which would add up connects, acks and deliveries."""

@@ -79,12 +79,14 @@ def serve_ui(
             await_driver(driver, settings, progress)
             fleet = stack.start()
             driver.send(msg.Spawn(urls=fleet.urls, frames_per_s=fleet.frames_per_s()))
-            say(f"web UI: http://{HostPort(host, port)}\nStart and stop tests there; press Ctrl-C here to end.")
             recorder = Recorder(architecture, stack, driver, progress, watch)
             while True:
-                started = driver.receive(0.5)
-                if isinstance(started, msg.Started):
-                    say(recorder.record(started))
+                match driver.receive(0.5):
+                    case msg.Listening():  # before that, whoever reads the address could not connect yet
+                        address = f"http://{HostPort(host, port)}"
+                        say(f"web UI: {address}\nStart and stop tests there; press Ctrl-C here to end.")
+                    case msg.Started() as started:
+                        say(recorder.record(started))
         except Interrupted:
             discard(logs)  # an interrupt is the normal end of this command; only after a failure the logs are kept
         except BaseException:

@@ -6,6 +6,7 @@ import csv
 import http.client
 import json
 import re
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -119,6 +120,21 @@ def test_a_test_is_started_watched_stopped_and_downloaded_and_the_counts_are_the
     assert float(said["CPU us per delivery, redis"]) == round(summary["cpu_us_per_delivery"]["redis"], 1)
     assert said["record"] == str(record)
     assert (record / "report.html").exists()
+
+
+def test_the_address_is_printed_when_the_ui_answers_and_not_before(tmp_path: Path) -> None:
+    """Nor does it listen before the gateways are known: a form sent then would be checked without their limit."""
+    (port,) = free_ports(1)
+    argv = [*CHATBENCH, "ui", "--arch", "direct", "--port", str(port), "--out", str(tmp_path)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as ui:
+        assert ui.stdout is not None
+        try:
+            said = ui.stdout.readline()
+            socket.create_connection(("127.0.0.1", port), timeout=10).close()
+            assert f"http://127.0.0.1:{port}" in said
+        finally:
+            ui.terminate()
+        assert ui.wait(30) == 0
 
 
 def answer_to(address: str, path: str, **fields: object) -> dict[str, Any]:

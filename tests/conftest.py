@@ -23,7 +23,10 @@ REAL_FOLDERS = [Path(__file__).parent / folder for folder in ("real", "conforman
 BROKERS = {"backends", "nats_server", "redis_cluster", "redis_server", "strict_nats_server"}
 TAKES_SECONDS = {"site"}  # the documentation, built: whatever uses it is `slow`
 # Their files take a minute and more: begun first, so that at the end no process of tests waits for another's.
-LONGEST = ("test_architectures.py", "test_wheel.py", "test_readme.py", "test_faults.py", "test_selftest.py")
+LONGEST = (
+    *("test_cookbook.py", "test_faults.py", "test_architectures.py", "test_resets.py", "test_readme.py"),
+    *("test_wheel.py", "test_scenario_mistakes.py", "test_selftest.py"),
+)
 
 RESULTS_BEFORE = pytest.StashKey[set[str]]()
 
@@ -102,5 +105,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_turn)
 
 
-def _turn(item: pytest.Item) -> tuple[bool, bool]:
-    return item.get_closest_marker("real") is None, item.path.name not in LONGEST
+def _turn(item: pytest.Item) -> tuple[bool, int]:
+    name = item.path.name
+    return item.get_closest_marker("real") is None, LONGEST.index(name) if name in LONGEST else len(LONGEST)

@@ -1,0 +1,18 @@
+"""Every command in the cookbook that the README does not show runs as it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.real.test_readme import README, ROOT, assert_it_works, checkout, commands_of
+
+__all__ = ["checkout"]  # a fixture
+
+COOKBOOK = (ROOT / "docs" / "cookbook.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", [each for each in commands_of(COOKBOOK) if each not in commands_of(README)])
+def test_the_command_works(command: str, checkout: Path) -> None:
+    assert_it_works(command, checkout)

@@ -196,11 +196,11 @@ def _why(backend: str, problem: Exception, of_login: str | None) -> str:
         return f"{backend} did not answer there within {ANSWER_TIMEOUT_S:g} s; name one that runs"
     causes = list(_causes(problem))
     if any(isinstance(each, FileNotFoundError | PermissionError | IsADirectoryError) for each in causes):
-        return f"a file for TLS cannot be read: {told}; name one that can"
+        return f"a file for TLS cannot be read: {told}; name one that can be read"
     if any(isinstance(each, ssl.SSLError) for each in causes):
-        return f"{backend} cannot be spoken to over TLS: {told}; see to its certificate, and to whom you believe"
+        return f"{backend} cannot be reached over TLS: {told}; check its certificate, and which authorities you trust"
     if isinstance(problem, ResponseError):
-        return f"{backend} refused to be asked: {told}; give the user that right"
+        return f"{backend} refused the request: {told}; give the user that right"
     return f"{backend} did not answer there: {told}; name one that runs"
 
 

@@ -186,7 +186,7 @@ def test_a_redis_behind_tls_is_reached_by_whoever_believes_its_certificate(folde
             url = f"rediss://127.0.0.1:{tls_port}"
             believing = RunSettings(arch="redis", redis_url=f"{url}?ssl_ca_certs={folder / 'redis-ca.pem'}")
             assert resolve_brokers(believing) == believing
-            with pytest.raises(UsageError, match=r"cannot be spoken to over TLS.*CERTIFICATE_VERIFY_FAILED"):
+            with pytest.raises(UsageError, match=r"cannot be reached over TLS.*CERTIFICATE_VERIFY_FAILED"):
                 resolve_brokers(RunSettings(arch="redis", redis_url=url))
             with pytest.raises(UsageError, match=r"a file for TLS cannot be read.*No such file"):
                 resolve_brokers(RunSettings(arch="redis", redis_url=f"{url}?ssl_ca_certs={folder / 'none.pem'}"))

@@ -42,7 +42,7 @@ def test_a_mistake_of_the_scenario_ends_it_with_its_line(tmp_path: Path) -> None
     (nobody,) = free_ports(1)
     answer = started("--host", f"ws://127.0.0.1:{nobody}", scenario=str(scenario))
     assert answer.returncode == 2, answer.stderr
-    assert f"the scenario {scenario}, line 6, failed: Talker says something and is in no room" in answer.stderr
+    assert f"the scenario {scenario}, line 6, failed: Talker called self.say before it joined a room" in answer.stderr
 
 
 def assert_all_delivered(log: str) -> None:

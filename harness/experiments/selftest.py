@@ -12,13 +12,13 @@ from pathlib import Path
 import msgspec
 
 from architectures.interface import Candidate, Role
+from harness.analysis.ratio import ratio_of
 from harness.core import settings as config
 from harness.core.errors import Interrupted
 from harness.core.progress import Progress
 from harness.core.registry import SCENARIOS_DIR, load_architecture, named
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
-from harness.measure.ratio import ratio_of
 from harness.runs.record import Record, new_folder
 from harness.runs.run import run_on
 from harness.runs.summary import Summary

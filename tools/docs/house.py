@@ -16,6 +16,7 @@ BEGIN, END = "<!-- house -->\n", "<!-- /house -->\n"
 FLOORS = (
     "architectures",
     "peers",
+    "harness/analysis",
     "harness/measure",
     "harness/ledger",
     "harness/core",

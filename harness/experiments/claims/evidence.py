@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.analysis.ratio import Ratio, ratio_of
 from harness.core.errors import UsageError
 from harness.experiments.claims.durability import Readable, read_history
-from harness.measure.ratio import Ratio, ratio_of
 from harness.results.frames import read_records, runs_of
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.analysis.ratio import Ratio
 from harness.core.registry import candidates
 from harness.core.units import figure_text
 from harness.experiments.claims.claim import Finding, Panel, Picture, verdict_of
@@ -17,7 +18,6 @@ from harness.experiments.claims.experiments import (
     GROUP_SIZES,
     PARTITION_COUNTS,
 )
-from harness.measure.ratio import Ratio
 
 P50, P99, ACK_P50, JOIN_P50 = "latency_p50_ms", "latency_p99_ms", "ack_p50_ms", "join_p50_ms"
 CPU = "cpu_system_us_per_delivery"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.measure.ratio import ratio_of
+from harness.analysis.ratio import ratio_of
 
 POSITIVE = st.floats(1e-3, 1e6)
 
@@ -35,16 +35,13 @@ def test_where_there_is_no_ratio_there_is_none(numerators: list[float], denomina
     assert ratio_of(numerators, denominators) is None
 
 
-@given(st.lists(st.tuples(POSITIVE, POSITIVE), min_size=2, max_size=8))
-def test_the_interval_is_around_the_value_and_within_the_rounds(pairs: list[tuple[float, float]]) -> None:
-    ratio = ratio_of([one for one, _ in pairs], [other for _, other in pairs])
+def test_three_rounds_leave_more_doubt_than_their_range() -> None:
+    ratio = ratio_of([2.0, 2.2, 1.9], [1.0, 1.0, 1.0])
     assert ratio is not None
     assert ratio.low is not None
     assert ratio.high is not None
-    each = [one / other for one, other in pairs]
-    slack = 1 + 1e-9
-    assert min(each) / slack <= ratio.low <= ratio.value * slack
-    assert ratio.value / slack <= ratio.high <= max(each) * slack
+    assert ratio.low < 1.9
+    assert ratio.high > 2.2
 
 
 @given(st.lists(st.tuples(POSITIVE, POSITIVE), min_size=1, max_size=5))

@@ -1,0 +1,156 @@
+"""How many times one architecture's figure is another's, from runs that were paired in blocks.
+
+In a block every architecture runs once, soon after one another. What a block has in common, such as a slow hour of
+the machine, cancels in the ratio of two runs of the same block. The logarithms of these ratios are averaged, because
+a ratio and its inverse are then treated alike, and the ratio of two geometric means is the mean ratio.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Matrix = NDArray[np.float64]
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One figure of several architectures over blocks.
+
+    `values` has a row for each block and a column for each architecture, above zero, and NaN where a run is missing.
+    `slowness` has the same shape: how long a fixed loop took around each run. None: not measured.
+    """
+
+    name: str
+    architectures: tuple[str, ...]
+    values: Matrix
+    slowness: Matrix | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """`first` over `second` in one figure: the logarithm of their ratio, and how sure it is."""
+
+    figure: str
+    first: str
+    second: str
+    log_ratio: float
+    standard_error: float  # of log_ratio
+    blocks: int  # the number of independent pairs that it rests on
+
+    @property
+    def ratio(self) -> float:
+        return math.exp(self.log_ratio)
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """Return the t-interval of the ratio, with one degree of freedom less than there are blocks."""
+        half = self.log_half_width(confidence)
+        return math.exp(self.log_ratio - half), math.exp(self.log_ratio + half)
+
+    def log_half_width(self, confidence: float = CONFIDENCE) -> float:
+        return t_quantile(confidence, self.blocks) * self.standard_error
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of the 95 % interval, as a share of the ratio: 0.1 means that it reaches 10 % up."""
+        return math.expm1(self.log_half_width())
+
+    @property
+    def p_value(self) -> float:
+        """The probability of a ratio at least as far from 1 if the truth were 1, by a two-sided t-test."""
+        if self.standard_error == 0:
+            return 1.0 if self.log_ratio == 0 else 0.0
+        return float(2 * stats.t.sf(abs(self.log_ratio) / self.standard_error, self.blocks - 1))
+
+
+def t_quantile(confidence: float, blocks: int) -> float:
+    return float(stats.t.ppf((1 + confidence) / 2, blocks - 1))
+
+
+def contrasts(figures: Figures) -> list[Contrast]:
+    """Return the contrast of every pair of architectures; none where fewer than two blocks are complete.
+
+    Only blocks in which every architecture has a figure count, so that the figures beside the ratios agree with them.
+    """
+    fitted = _Fitted.of(figures)
+    if len(fitted.logs) < 2:
+        return []
+    pairs = combinations(range(len(figures.architectures)), 2)
+    return [
+        Contrast(
+            figures.name,
+            figures.architectures[i],
+            figures.architectures[j],
+            log_ratio=float(fitted.logs[:, i].mean() - fitted.logs[:, j].mean()),
+            standard_error=fitted.standard_error(i, j),
+            blocks=len(fitted.logs),
+        )
+        for i, j in pairs
+    ]
+
+
+def geometric_means(figures: Figures) -> dict[str, float]:
+    """Return each architecture's mean over the complete blocks, at the same mean speed of the machine.
+
+    The ratio of two of them is the ratio of their contrast. Empty where no block is complete.
+    """
+    logs = _Fitted.of(figures).logs
+    if not len(logs):
+        return {}
+    return dict(zip(figures.architectures, np.exp(logs.mean(axis=0)).tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """The logarithms of the complete blocks, after what the speed of the machine explains was taken away.
+
+    The model is log(figure) = architecture + block + elasticity x log(slowness). The elasticity is estimated from what
+    is left of both once the means of architectures and blocks are removed, that is, within architectures.
+    """
+
+    logs: Matrix  # (blocks, architectures)
+    log_slowness: Matrix  # of the same shape
+    elasticity_variance: float
+    lost_freedom: float  # by which the estimated elasticity makes the spread look too small
+
+    @classmethod
+    def of(cls, figures: Figures) -> _Fitted:
+        slowness = np.ones_like(figures.values) if figures.slowness is None else figures.slowness
+        complete = ~np.isnan(figures.values * slowness).any(axis=1)
+        logs, log_slowness = np.log(figures.values[complete]), np.log(slowness[complete])
+        freedom = (logs.shape[0] - 1) * (logs.shape[1] - 1)
+        if freedom < 2:
+            return cls(logs, np.zeros_like(logs), 0.0, 1.0)
+        within = _without_means(log_slowness)
+        squares = float((within**2).sum())
+        if squares < SLOWNESS_SQUARES_MIN:
+            return cls(logs, np.zeros_like(logs), 0.0, 1.0)
+        elasticity = float((_without_means(logs) * within).sum()) / squares
+        adjusted = logs - elasticity * (log_slowness - log_slowness.mean())
+        residual = float((_without_means(adjusted) ** 2).sum()) / (freedom - 1)
+        return cls(adjusted, log_slowness, residual / squares, freedom / (freedom - 1))
+
+    def standard_error(self, i: int, j: int) -> float:
+        """Of the mean difference of two columns: their spread over blocks, and the doubt about the elasticity."""
+        differences = self.logs[:, i] - self.logs[:, j]
+        spread = float(differences.var(ddof=1)) * self.lost_freedom / len(differences)
+        imbalance = float((self.log_slowness[:, i] - self.log_slowness[:, j]).mean())
+        return math.sqrt(spread + imbalance**2 * self.elasticity_variance)
+
+
+# Below this the loop took equally long everywhere, to the resolution of the clock, and explains nothing.
+SLOWNESS_SQUARES_MIN = 1e-12
+
+
+def _without_means(values: Matrix) -> Matrix:
+    """Return the values without the means of their rows and columns."""
+    rows, columns = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
+    residuals: Matrix = values - rows - columns + values.mean()
+    return residuals

@@ -1,0 +1,49 @@
+"""Which percentiles a number of messages supports, and contrasts of percentiles of merged blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from harness.analysis.contrasts import Contrast
+
+BEYOND_MIN = 10  # messages that must be slower than a percentile for it to be shown
+
+
+def messages_needed(percentile: float) -> int:
+    """Return how many messages support a percentile: 20 for p50, 1,000 for p99, 10,000 for p99.9."""
+    return math.ceil(round(BEYOND_MIN / (1 - percentile / 100), 6))
+
+
+def contrasts_of_merged(
+    figure: str,
+    architectures: Sequence[str],
+    blocks: int,
+    percentile_of: Callable[[str, Sequence[int]], float],
+) -> list[Contrast]:
+    """Return the contrast of every pair of architectures in a percentile of all blocks merged.
+
+    `percentile_of` returns an architecture's percentile over the given blocks, which count from 0. Percentiles of
+    blocks are never averaged; the standard error comes from leaving out one block at a time (jackknife; B. Efron and
+    C. Stein, The jackknife estimate of variance, Annals of Statistics 9, 1981). None where there are fewer than two.
+    """
+    if blocks < 2:
+        return []
+    every = range(blocks)
+    whole = {name: math.log(percentile_of(name, every)) for name in architectures}
+    without = {
+        name: np.log([percentile_of(name, [each for each in every if each != left_out]) for left_out in every])
+        for name in architectures
+    }
+
+    def standard_error(first: str, second: str) -> float:
+        differences = without[first] - without[second]
+        return math.sqrt((blocks - 1) ** 2 / blocks * float(differences.var(ddof=1)))
+
+    return [
+        Contrast(figure, first, second, whole[first] - whole[second], standard_error(first, second), blocks)
+        for first, second in combinations(architectures, 2)
+    ]

@@ -1,0 +1,79 @@
+"""What one may say about two architectures: one is better, they are equal within 10 %, or it is undecided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from harness.analysis.contrasts import CONFIDENCE, Contrast
+
+# A difference too small to choose by: a ratio between these two counts as equal.
+EQUAL_LOW, EQUAL_HIGH = 0.9, 1 / 0.9
+BLOCKS_MAX = 1_000  # a question that more blocks than this would decide is not worth asking
+
+
+class Answer(StrEnum):
+    BETTER = "better"
+    EQUAL = "equal"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    contrast: Contrast
+    answer: Answer
+    holm_p: float  # the p-value, adjusted for all contrasts that were judged together
+
+    @property
+    def better(self) -> str | None:
+        """The architecture with the lower figure, where one is better."""
+        if self.answer is not Answer.BETTER:
+            return None
+        return self.contrast.first if self.contrast.log_ratio < 0 else self.contrast.second
+
+    @property
+    def more_blocks(self) -> int | None:
+        """How many more blocks would probably decide, if the ratio and the spread of the blocks stay as they are.
+
+        0 where it is decided; None where BLOCKS_MAX would not do, because the ratio is too close to where equal ends.
+        """
+        if self.answer is not Answer.UNDECIDED:
+            return 0
+        contrast = self.contrast
+        # As many contrasts are allowed for as in the p-value of this one.
+        allowed_for = max(1.0, self.holm_p / contrast.p_value)
+        blocks = np.arange(contrast.blocks + 1, contrast.blocks + BLOCKS_MAX)
+        error = contrast.standard_error * np.sqrt(contrast.blocks / blocks)
+        distance = abs(contrast.log_ratio)
+        equal = distance + stats.t.isf((1 - CONFIDENCE) / 2, blocks - 1) * error < math.log(EQUAL_HIGH)
+        better = distance > stats.t.isf((1 - CONFIDENCE) / allowed_for / 2, blocks - 1) * error
+        decides = np.flatnonzero(equal | better)
+        return int(decides[0]) + 1 if len(decides) else None
+
+
+def judge(contrasts: Sequence[Contrast]) -> list[Verdict]:
+    """Return the verdict of each contrast. Those that are shown together must be judged together.
+
+    *Equal within 10 %*: the 95 % interval lies inside 0.9 to 1.11, also where it leaves out 1. Otherwise *better*: the
+    ratio differs from 1, with a chance of at most 5 % that this is wrong for any of the contrasts (Holm, A simple
+    sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 1979). Otherwise *undecided*.
+    """
+    if not contrasts:
+        return []
+    adjusted = multipletests([each.p_value for each in contrasts], alpha=1 - CONFIDENCE, method="holm")[1]
+    return [_judge(contrast, float(holm_p)) for contrast, holm_p in zip(contrasts, adjusted, strict=True)]
+
+
+def _judge(contrast: Contrast, holm_p: float) -> Verdict:
+    low, high = contrast.interval()
+    if low > EQUAL_LOW and high < EQUAL_HIGH:
+        return Verdict(contrast, Answer.EQUAL, holm_p)
+    if holm_p < 1 - CONFIDENCE:
+        return Verdict(contrast, Answer.BETTER, holm_p)
+    return Verdict(contrast, Answer.UNDECIDED, holm_p)

@@ -101,7 +101,8 @@ class BeginPhase(Struct, frozen=True):
     start_ns: int
     end_ns: int
     patience_s: float = PATIENCE_S  # after the end, the wait for deliveries gives up when none has come for so long
-    rate_scale: float = 1.0  # the factor on every member's rate that makes their sum the run's rate
+    # The factor on every member's rate. The coordinator multiplies it by what makes their sum the run's rate.
+    rate_scale: float = 1.0
     kinds: int = 1  # the number of kinds of message that are counted separately
 
 

@@ -260,7 +260,7 @@ class Coordinator:
 
     def begin(self, phase: msg.BeginPhase) -> None:
         """Let members speak from the phase's start to its end, with fresh rows in Locust's statistics."""
-        phase = msgspec.structs.replace(phase, rate_scale=self._rate_scale, kinds=len(self._kinds))
+        phase = msgspec.structs.replace(phase, rate_scale=phase.rate_scale * self._rate_scale, kinds=len(self._kinds))
         clear_rows(self._environment.stats)
         for worker in self._workers.values():
             worker.begin_phase()
@@ -349,7 +349,7 @@ class Coordinator:
             clocks=self._host_clocks(),
             locust_stats_csv=stats_csv(self._environment),
             classes=self._classes,
-            class_rates=self._class_rates,
+            class_rates={name: rate * phase.rate_scale / self._rate_scale for name, rate in self._class_rates.items()},
             kinds=self._kinds,
             has_shape=self._environment.shape_class is not None,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from architectures.interface import Candidate
 from harness.core import settings as config
@@ -33,6 +34,14 @@ LEAD_NS = 100_000_000
 LEAD_OF_MEMBER_NS = 50_000
 
 
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What was measured around a run, for comparisons. None: not measured."""
+
+    idle_cpu_ms_per_s: dict[str, float] | None = None  # of each component, before anybody sent
+    slowness_ms: float | None = None  # of the machine, as harness.measure.machine_speed has it
+
+
 class Run:
     """A run in progress on a stack that has been started, and what is known about it so far."""
 
@@ -56,6 +65,7 @@ class Run:
         self._injector: Injector | None = None
         self.load_began = False
         self.left_behind: str | None = None
+        self.conditions = Conditions()
 
     def learn_rooms(self, rooms: int) -> None:
         """Take the number of rooms from the driver. Raises UsageError if there are more rooms than members."""
@@ -70,13 +80,53 @@ class Run:
 
         Raises ServiceFailed or UsageError, or Interrupted on a signal.
         """
+        self.join(driver)
+        self.warm_up(driver)
+        self.measure(driver)
+
+    def join(self, driver: DriverProcess) -> None:
+        """Wait until all members have joined and hear every gateway. Raises as `go`."""
         self._driver = driver
         self._join()
         self._probe()
+
+    def warm_up(self, driver: DriverProcess, rate_scale: float = 1.0) -> None:
+        """Let members send without counting, at so many times the driver's rate. Raises as `go`."""
+        self._driver = driver
         self.load_began = True
         if self._settings.warmup_s > 0:
-            self._run_phase("warm-up", self._settings.warmup_s)
-        self._measure()
+            self._run_phase("warm-up", self._settings.warmup_s, rate_scale)
+
+    def idle_cpu_ms_per_s(self, driver: DriverProcess, duration_s: float) -> dict[str, float]:
+        """Return the CPU time of each component while nobody sends, in milliseconds a second. Raises as `go`."""
+        used, elapsed_s, _ = self._observe(driver, "idle", duration_s, rate_scale=0.0)
+        return {component: 1_000 * cpu_s / elapsed_s for component, cpu_s in used.items()}
+
+    def cpu_us_per_message(self, driver: DriverProcess, duration_s: float) -> dict[str, float]:
+        """Return the CPU time of each component for each message of a warm-up, in microseconds. Raises as `go`."""
+        used, _, said = self._observe(driver, "warm-up", duration_s, rate_scale=1.0)
+        return {component: 1e6 * cpu_s / max(1, said) for component, cpu_s in used.items()}
+
+    def _observe(
+        self, driver: DriverProcess, name: str, duration_s: float, rate_scale: float
+    ) -> tuple[dict[str, float], float, int]:
+        """Return the CPU time of each component in a phase that is not recorded, its length, and its messages."""
+        self._driver = driver
+        meter = self._stack.meter()
+        samples: list[tuple[float, dict[str, float]]] = []
+
+        def sample() -> None:
+            samples.append((time.monotonic(), meter.cpu().by_component))
+
+        phase = self._run_phase(name, duration_s, rate_scale, at_start=sample, at_end=sample)
+        (began_s, _), (ended_s, _) = samples
+        return _used([by_component for _, by_component in samples]), ended_s - began_s, phase.verdict.sent
+
+    def measure(self, driver: DriverProcess, rate_scale: float = 1.0) -> None:
+        """Measure, at so many times the driver's rate. Raises as `go`."""
+        self._driver = driver
+        self.load_began = True
+        self._measure(rate_scale)
 
     def _join(self) -> None:
         members = self._settings.members
@@ -105,7 +155,7 @@ class Run:
 
     # --- phases
 
-    def _measure(self) -> None:
+    def _measure(self, rate_scale: float) -> None:
         meter = self._stack.meter()
         counters_before, gateways_before = self._read_counters(), self._stack.gateways.stats()
         cpu: list[CpuUsed] = []
@@ -115,7 +165,8 @@ class Run:
             cpu.append(meter.cpu())
             seconds.append(time.monotonic())
 
-        phase = self._run_phase("measure", self._settings.duration_s, at_start=sample_cpu, at_end=sample_cpu)
+        duration_s = self._settings.duration_s
+        phase = self._run_phase("measure", duration_s, rate_scale, at_start=sample_cpu, at_end=sample_cpu)
         rss_bytes = meter.rss_bytes() | (phase.used.rss_bytes or {})
         counters_after, gateways_after = self._read_counters(), self._stack.gateways.stats()
         self._measured = Measured(
@@ -149,6 +200,7 @@ class Run:
         self,
         name: str,
         duration_s: float,
+        rate_scale: float = 1.0,
         at_start: Callable[[], None] = lambda: None,
         at_end: Callable[[], None] = lambda: None,
     ) -> msg.PhaseResult:
@@ -161,7 +213,8 @@ class Run:
         patience_s = msg.PATIENCE_S
         if injector is not None:
             patience_s = max(FAULT_PATIENCE_S, *(fault.follows_s for fault in injector.faults))
-        self._driver.send(msg.BeginPhase(name=name, start_ns=start_ns, end_ns=end_ns, patience_s=patience_s))
+        times = {"start_ns": start_ns, "end_ns": end_ns}
+        self._driver.send(msg.BeginPhase(name=name, **times, patience_s=patience_s, rate_scale=rate_scale))
         time.sleep(max(0, start_ns - time.time_ns()) / 1e9)
         at_start()
         said = delivered = 0
@@ -176,7 +229,7 @@ class Run:
                     if injector is not None:
                         injector.mend()
                 match news:
-                    case msg.Second():
+                    case msg.Second() if rate_scale > 0:
                         self._record.add_second(news)
                         self._watch.second(news)
                         said, delivered = said + news.said, delivered + news.delivered
@@ -249,6 +302,8 @@ class Run:
             gateways=self._stack.topology.gateways,
             services=self._stack.whose,
             left_behind=self.left_behind,
+            idle_cpu_ms_per_s=self.conditions.idle_cpu_ms_per_s,
+            slowness_ms=self.conditions.slowness_ms,
         )
         return summary if self._measured is None else self._measured.add_to(summary, self._architecture)
 

@@ -148,6 +148,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     gateway_counts: dict[str, int] | None = None  # what happened at the gateways, and every drop by its cause
     cpu_us_per_delivery: CpuUsPerDelivery = CpuUsPerDelivery()
     cpu_resolution_us: dict[str, int] = {}  # of its CPU time in the measurement; 0: nanoseconds
+    idle_cpu_ms_per_s: dict[str, float] | None = None  # by component, before anybody sent; of a comparison's runs
+    slowness_ms: float | None = None  # CPU time of a fixed piece of work around the run; of a comparison's runs
     cores_used: dict[str, float] | None = None  # CPU time over wall time, by component and by process of the driver
     rss_bytes: dict[str, int] | None = None
     kafka: KafkaPerMessage | None = None  # None: the architecture uses none

@@ -1,0 +1,107 @@
+"""A turn of one architecture in a comparison: it starts once, and is measured idle and under each load.
+
+services and driver start -> members join -> probe -> warm-up -> idle -> measure at each rate -> everything stops
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from architectures.interface import Candidate
+from harness.core.progress import Progress
+from harness.core.signals import signals_wait
+from harness.gateway.settings import limits_for
+from harness.ipc import messages as msg
+from harness.ipc.driver_settings import DriverSettings
+from harness.load.driver_client import DriverProcess
+from harness.measure.machine_speed import slowness_ms
+from harness.runs.live_metrics import LiveMetrics
+from harness.runs.measurement import Conditions, Run
+from harness.runs.record import Record
+from harness.runs.run import Outcome, recorded
+from harness.runs.setup import await_driver, driver_secrets, show_first_use, stack_of
+from harness.services.run_stack import RunBackends
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The runs of one architecture in one block. Their settings differ in the rate only."""
+
+    architecture: type[Candidate]
+    scenario: Path
+    records: Sequence[Record]  # one for each rate
+    idle_s: float
+
+    @property
+    def rates_per_s(self) -> list[float]:
+        return [record.settings.rate_per_s for record in self.records]
+
+
+def run_turn(turn: Turn, backends: RunBackends, progress: Progress) -> list[Outcome]:
+    """Measure and record every run of the turn, on backends that are left running. Call it in signals_interrupt().
+
+    If one of the runs fails, so do all, because they share their members. Raises as run_once.
+    """
+    first = turn.records[0]
+    settings = first.settings
+    limits = limits_for(max(turn.rates_per_s), settings.payload_bytes)
+    stack = stack_of(settings, turn.architecture, backends, first.logs, limits)
+    if cluster := stack.external_settings():
+        for record in turn.records:
+            record.note_cluster(cluster)
+    runs = [Run(stack, record, turn.architecture, progress, LiveMetrics()) for record in turn.records]
+
+    def start_and_go() -> None:
+        driver: DriverProcess | None = None
+        slowness_before_ms = slowness_ms()
+        try:
+            progress.step("start", stack.starting)
+            given = DriverSettings(run=settings, scenario=str(turn.scenario), logs=str(first.logs))
+            driver = DriverProcess(given, stack.check, secrets=driver_secrets(settings))
+            stack.begin(partial(show_first_use, progress))
+            rooms = await_driver(driver, settings, progress).rooms
+            for run in runs:
+                run.learn_rooms(rooms)
+            gateways = stack.start()
+            driver.send(msg.Spawn(urls=gateways.urls, frames_per_s=gateways.frames_per_s()))
+            idle = _measure(turn, runs, driver)
+        finally:
+            with signals_wait():
+                if driver is not None:
+                    driver.stop()
+                stack.stop()
+                left_behind = stack.forget()
+        conditions = Conditions(idle, (slowness_before_ms + slowness_ms()) / 2)
+        for run in runs:
+            run.left_behind, run.conditions = left_behind, conditions
+
+    return _all_recorded(list(zip(runs, turn.records, strict=True)), start_and_go)
+
+
+def _measure(turn: Turn, runs: Sequence[Run], driver: DriverProcess) -> dict[str, float]:
+    """Take the members through all phases; returns the CPU time of each component while nobody sent."""
+    times = [rate / turn.rates_per_s[0] for rate in turn.rates_per_s]
+    runs[0].join(driver)
+    runs[0].warm_up(driver, max(times))
+    idle = runs[0].idle_cpu_ms_per_s(driver, turn.idle_s)
+    for run, rate_scale in zip(runs, times, strict=True):
+        run.measure(driver, rate_scale)
+    return idle
+
+
+def _all_recorded(runs: Sequence[tuple[Run, Record]], go: Callable[[], None]) -> list[Outcome]:
+    """As `recorded`, for runs that `go` measures together."""
+    outcomes: list[Outcome] = []
+
+    def record_rest(rest: Sequence[tuple[Run, Record]]) -> None:
+        if not rest:
+            go()
+            return
+        (run, record), *others = rest
+        outcomes.append(recorded(run, record, lambda: record_rest(others)))
+
+    record_rest(runs)
+    return outcomes[::-1]  # the innermost is recorded first

@@ -24,7 +24,7 @@ from tools.docs import quotes
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
 MAKING = ROOT / "results" / "reference-in-the-making"
-SMALL_ROOMS = ("--scenario", "many_rooms", "--gateways", "4", "--members", "200", "--rate", "100")
+SMALL_ROOMS = ("--scenario", "many_rooms", "--gateways", "4", "--members", "200", "--rate", "100", "--rate", "500")
 
 
 def _archs(*names: str) -> tuple[str, ...]:
@@ -34,7 +34,11 @@ def _archs(*names: str) -> tuple[str, ...]:
 # The four architectures of the design note, and the peers that people use today.
 PEERS = _archs("plan1", "plan2", "redis", "kafka-redis", "socketio", "python-socketio", "channels")
 KEEPERS = _archs("plan1", "plan2", "kafka-broadcast", "redis-streams")  # these keep the history of rooms
-STORM = ("--scenario", "reconnect_storm", "--members", "200", "--rate", "100")
+# A storm comes every ten seconds, so that these runs must be longer than those of other comparisons.
+STORM = (
+    *("--scenario", "reconnect_storm", "--members", "200", "--rate", "100"),
+    *("--duration", "30s", "--warmup", "10s", "--rounds", "3"),
+)
 PARTS: dict[str, tuple[str, ...]] = {
     "big_room": ("compare",),
     "many_rooms": ("compare", *SMALL_ROOMS),

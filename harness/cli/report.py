@@ -53,6 +53,7 @@ def make_report(folders: Sequence[Path], folder: Path) -> Report:
 
 def show_report(made: Report, *, as_json: bool) -> None:
     """Print the report's verdicts and tables, or all of it as JSON."""
+    from harness.report.decision import decision_lines, decision_table
     from harness.report.ranking import choice_lines, ranking
 
     for line in made.left_out:
@@ -61,6 +62,10 @@ def show_report(made: Report, *, as_json: bool) -> None:
         print_json(made)
         return
     out = console()
+    for decision in made.decisions:
+        out.print(decision_table(decision))
+        tell(out, *decision_lines(decision))
+        out.print()
     for comparison in made.comparisons:
         tell(out, *choice_lines(comparison))
         out.print(ranking(comparison))

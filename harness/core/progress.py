@@ -97,6 +97,14 @@ class CampaignProgress(_OnConsole):
         else:
             self._live.update(self._task, completed=done, detail=name)
 
+    def expect(self, runs: int, why: str) -> None:
+        """Say how many runs there will probably be, and why."""
+        self._runs = runs
+        if self._live is None:
+            self._console.print(f"so far: {why}; {runs} runs are expected in all")
+        else:
+            self._live.update(self._task, total=runs)
+
     def step(self, name: str, detail: str = "", total: float | None = None) -> None:
         self._step = name
         self.update(0, detail)

@@ -1,30 +1,45 @@
-"""`chatbench compare`: every architecture in every round, interleaved, on backends that stay warm.
+"""`chatbench compare`: every architecture once in each block, until the ratios are known or the time is over.
 
-    round 1: A B C D    round 2: B C D A    round 3: C D A B
+    block 1: A B D C    block 2: B C A D    block 3: C D B A    block 4: D A C B
 
-A machine that slows down would favour the architecture measured first, so the order changes in each round. Within a
-round all architectures get the same load (the same seed); each round has a different one.
+The orders are balanced for position and for carry-over. Within a block all architectures get the same load (the same
+seed); each block has a different one. In its turn an architecture starts once, and is measured idle and at each rate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import math
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from architectures.interface import Candidate
+from harness.analysis.order import order_of_block
+from harness.analysis.stopping import BLOCKS_MIN, blocks_needed, is_precise
 from harness.core import settings as config
-from harness.core.errors import UsageError
+from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.options import parse_options
 from harness.core.progress import CampaignProgress
 from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
+from harness.core.signals import signals_interrupt
 from harness.experiments.plan_file import note, read_again
-from harness.experiments.series import PlannedRun, in_turn, run_series, validated
-from harness.runs.record import new_folder
+from harness.experiments.series import PlannedRun, WarmBackends, is_complete, validated
+from harness.results.blocks import cost_contrasts
+from harness.results.frames import read_records
+from harness.runs.record import Record, new_folder
 from harness.runs.run import Outcome
+from harness.runs.turn import Turn, run_turn
+from harness.runs.warming import warm
+from harness.services.run_stack import RunBackends
 
-PLAN = "campaign.json"
+PLAN, WARMING = "campaign.json", "warming.json"
+BUDGET_S, BUDGET_MAX_S = 600.0, 86_400.0
+PRECISION = 0.1
+IDLE_S = 2.0
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +47,11 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
 
     architectures: tuple[str, ...]
     rates_per_s: tuple[float, ...]
-    rounds: int
+    rounds: int | None  # measure exactly so many blocks; None: go by `precision` and `budget_s`
     common: RunSettings  # the settings of every run, except arch, rate_per_s, seed and out
+    budget_s: float = BUDGET_S  # of measuring; a block that would not end in it is not begun
+    precision: float = PRECISION  # the half-width of the intervals of CPU ratios to stop at
+    idle_s: float = IDLE_S
     command: tuple[str, ...] = ()
 
 
@@ -55,24 +73,37 @@ def resume(folder: Path) -> Campaign:
 
 def check(campaign: Campaign) -> None:
     """Raise UsageError for the first part of the plan that is not valid."""
-    config.in_range("--rounds", campaign.rounds, 1, config.ROUNDS_MAX)
+    if campaign.rounds is not None:
+        config.in_range("--rounds", campaign.rounds, 1, config.ROUNDS_MAX)
+    config.in_range("--budget", campaign.budget_s, 1, BUDGET_MAX_S)
+    config.in_range("--precision", campaign.precision, 0.01, 1)
     if len(set(campaign.architectures)) < 2:
         raise UsageError("compare needs at least two different architectures; give --arch twice or more")
     known = {option for name in campaign.architectures for option in load_candidate(name).options}
     for given in parse_options("--arch-set", campaign.common.arch_options):
         if given not in known:
             raise UsageError(f"--arch-set: none of these architectures has an option {given!r}; leave it out")
-    validated(list(plan(campaign, Path())))
+    validated([run for turn in plan_block(campaign, Path(), 1) for run in turn])
 
 
-def plan(campaign: Campaign, folder: Path) -> Iterator[PlannedRun]:
-    """All runs of the campaign, in order."""
+def plan_block(campaign: Campaign, folder: Path, number: int) -> Iterator[list[PlannedRun]]:
+    """The turns of a block, which counts from 1: the runs of one architecture at each rate.
+
+    A fault may leave nothing behind to measure at the next rate, so that with faults each rate is a turn of its own.
+    """
     names = list(dict.fromkeys(campaign.architectures))
-    for number in range(1, campaign.rounds + 1):
-        for rate_per_s in campaign.rates_per_s:
-            for name in in_turn(names, number - 1):
-                settings = _settings(campaign, folder, number, rate_per_s, name)
-                yield PlannedRun(f"round {number}, {name} at {rate_per_s:g} msg/s", settings)
+    apart = bool(campaign.common.faults)
+    for rates_per_s in [(rate,) for rate in campaign.rates_per_s] if apart else [campaign.rates_per_s]:
+        for name in order_of_block(names, number - 1):
+            yield [
+                PlannedRun(f"block {number}, {name}", _settings(campaign, folder, number, rate_per_s, name))
+                for rate_per_s in rates_per_s
+            ]
+
+
+def turns_expected(campaign: Campaign) -> int:
+    """The least number of turns, which is shown before it is known how many there will be."""
+    return (campaign.rounds or BLOCKS_MIN) * len(list(plan_block(campaign, Path(), 1)))
 
 
 def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, name: str) -> RunSettings:
@@ -98,4 +129,83 @@ def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, 
 
 def run_campaign(campaign: Campaign, folder: Path, progress: CampaignProgress) -> list[Outcome]:
     """Run what is not complete yet; returns the outcomes. Raises ServiceFailed, UsageError or Interrupted."""
-    return run_series(list(plan(campaign, folder)), folder, progress, f"chatbench compare --resume {folder}")
+    config.raise_open_file_limit()
+    logs = folder / "logs"
+    logs.mkdir(exist_ok=True)
+    settings = [run.settings for turn in plan_block(campaign, folder, 1) for run in turn]
+    go_on_with = f"chatbench compare --resume {folder}"
+    with signals_interrupt(), WarmBackends(settings, logs) as backends:
+        try:
+            return _Measuring(campaign, folder, progress, backends).go()
+        except ServiceFailed as problem:
+            raise ServiceFailed(f"{problem}; resume with: {go_on_with}") from problem
+        except Interrupted:
+            raise Interrupted(f"{folder}; resume with: {go_on_with}") from None
+
+
+class _Measuring:
+    """The blocks of one campaign, one after the other."""
+
+    def __init__(self, campaign: Campaign, folder: Path, progress: CampaignProgress, backends: WarmBackends) -> None:
+        self._campaign = campaign
+        self._folder = folder
+        self._progress = progress
+        self._backends = backends
+        self._outcomes: list[Outcome] = []
+        self._turns_done = 0
+        self._is_warm = False
+
+    def go(self) -> list[Outcome]:
+        deadline_s = time.monotonic() + self._campaign.budget_s
+        longest_s = 0.0
+        for number in itertools.count(1):
+            began_s = time.monotonic()
+            self._run_block(number)
+            longest_s = max(longest_s, time.monotonic() - began_s)
+            if self._is_enough(number, deadline_s - time.monotonic(), longest_s):
+                break
+        return self._outcomes
+
+    def _run_block(self, number: int) -> None:
+        turns = list(plan_block(self._campaign, self._folder, number))
+        to_run = [turn for turn in turns if not is_complete(turn)]
+        self._turns_done += len(turns) - len(to_run)
+        for turn in to_run:
+            self._progress.run(self._turns_done, turn[0].name)
+            self._run_turn(turn)
+            self._turns_done += 1
+
+    def _run_turn(self, planned: Sequence[PlannedRun]) -> None:
+        settings = planned[0].settings
+        architecture = load_candidate(settings.arch)
+        scenario = find_scenario(settings.scenario)
+        backends = self._backends.backends_for(settings)
+        self._warm(backends, architecture)
+        out = config.make_out_dir(settings.out)
+        records = [Record(out, each.settings, scenario.stem, architecture) for each in planned]
+        turn = Turn(architecture, scenario, records, self._campaign.idle_s)
+        self._outcomes += run_turn(turn, backends, self._progress)
+
+    def _warm(self, backends: RunBackends, architecture: type[Candidate]) -> None:
+        """Warm the brokers before the first run that uses them, and record how; a single block decides nothing."""
+        if self._is_warm or not architecture.requires.kafka or self._campaign.rounds == 1:
+            return
+        self._is_warm = True
+        logs = self._folder / "logs"
+        self._progress.run(self._turns_done, "warming the brokers, until a message costs them the same again and again")
+        warming = warm(backends, architecture, self._campaign.common, logs, self._progress)
+        (self._folder / WARMING).write_bytes(msgspec.json.format(msgspec.json.encode(warming)))
+
+    def _is_enough(self, blocks: int, left_s: float, block_s: float) -> bool:
+        """Whether to stop after so many blocks, if the next may take `block_s`. Tells the progress how many will do."""
+        campaign = self._campaign
+        if campaign.rounds is not None:
+            return blocks >= campaign.rounds
+        if blocks < BLOCKS_MIN:
+            return False
+        affordable = blocks + max(0, int(left_s / block_s)) if block_s else blocks
+        found = cost_contrasts(read_records([self._folder]))
+        expected = blocks_needed(found, campaign.precision, at_most=max(affordable, blocks))
+        widest = max((each.half_width for each in found), default=math.nan)
+        self._progress.expect(expected * self._turns_done // blocks, f"CPU ratios are known to {100 * widest:.0f} %")
+        return is_precise(found, campaign.precision) or affordable <= blocks

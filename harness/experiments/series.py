@@ -124,6 +124,11 @@ def run_series(
     return outcomes
 
 
+def is_complete(runs: Sequence[PlannedRun]) -> bool:
+    """Whether all of these runs are complete in their folders."""
+    return all(_without_folder(each.settings) in _complete_in(Path(each.settings.out)) for each in runs)
+
+
 def _complete_in(folder: Path) -> list[RunSettings]:
     """The settings of the complete runs in that folder."""
     runs = [run for record in record_folders(folder) if (run := read_run(record)) is not None]

@@ -17,8 +17,12 @@ from markupsafe import Markup
 from harness.core.hosts import how_far_it_goes, started_by_others
 from harness.report.charts import CHARTS, has_data, throughput_and_latency
 from harness.report.comparison import Report, compare, split_by, workload_of
+from harness.report.decision import Decision, decision_lines, decision_of
+from harness.report.forest import charts_of
 from harness.report.section import NOTHING, section_of, workload_name
 from harness.report.style import GRID, IN_THE_DARK, INK, SHADE, colours_of, save
+from harness.report.verdict import wrong_deliveries
+from harness.results import blocks
 from harness.results.frames import WORKLOAD, Frames, RunRecord, frames_of, read_records
 from harness.results.reading import leaving_out
 from harness.runs.manifest import Manifest
@@ -56,6 +60,7 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
     frames.write(out / "frames")
     workloads = list(split_by(frames, WORKLOAD))
     comparisons = [compare(part) for part in workloads]
+    decisions = list(_decisions(frames, records))
     prefixes = [""] if len(workloads) == 1 else [f"w{number}-" for number in range(1, len(workloads) + 1)]
     charts = [_charts(part, out / "charts", prefix) for part, prefix in zip(workloads, prefixes, strict=True)]
     environment = Environment(
@@ -68,6 +73,7 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
         sections=list(
             zip(map(section_of, comparisons), charts, [_how_far(part, records) for part in workloads], strict=True)
         ),
+        decisions=[(each, list(decision_lines(each)), list(_decision_charts(each, out))) for each in decisions],
         rate_charts=_rate_charts(frames, out / "charts"),
         colours=colours_of(frames.runs["arch"].unique()),
         in_the_dark=IN_THE_DARK,
@@ -80,7 +86,28 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
     )
     path = out / "report.html"
     path.write_text(page, encoding="utf-8")
-    return Report(page=str(path), frames=str(out / "frames"), left_out=left_out, comparisons=comparisons)
+    return Report(
+        page=str(path),
+        frames=str(out / "frames"),
+        left_out=left_out,
+        comparisons=comparisons,
+        decisions=decisions,
+    )
+
+
+def _decisions(frames: Frames, records: Sequence[RunRecord]) -> Iterator[Decision]:
+    """The decisions between architectures that delivered everything as they should."""
+    complete = frames.runs[frames.runs["status"] == "complete"]
+    out = {name: wrong_deliveries(runs, str(name)) for name, runs in complete.groupby("arch")}
+    right = [each for each in records if not out.get(each.key["arch"])]
+    for each in blocks.compared(right):
+        if each.decides:
+            yield decision_of(each)
+
+
+def _decision_charts(decision: Decision, out: Path) -> Iterator[Chart]:
+    for name, title, drawn in charts_of(decision):
+        yield Chart(name, title, _inline(save(drawn, out / "charts", name), name))
 
 
 def _rate_charts(frames: Frames, folder: Path) -> list[Chart]:
@@ -88,7 +115,7 @@ def _rate_charts(frames: Frames, folder: Path) -> list[Chart]:
     families = list(split_by(frames, [column for column in WORKLOAD if column != "rate_per_s"]))
     charts = []
     for number, family in enumerate(families, start=1):
-        if family.runs["latency_p99_ms"].notna().any():
+        if family.runs["latency_p99_ms"].notna().any() and family.runs["rate_per_s"].nunique() > 1:
             name = "throughput_and_latency" if len(families) == 1 else f"throughput_and_latency-{number}"
             drawn = save(throughput_and_latency(family), folder, name)
             charts.append(

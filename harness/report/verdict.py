@@ -119,6 +119,15 @@ def _durable(frames: Frames, names: list[str]) -> list[str]:
 
 
 def _reasons_against(runs: pd.DataFrame, arch: str) -> list[str]:
+    reasons = wrong_deliveries(runs, arch)
+    valid = runs["driver_valid"] == True  # noqa: E712 - a column of True, False and None
+    if len(runs) and valid.sum() < len(runs) / 2:
+        reasons.append(f"{arch} is out: in most of its runs the driver was too slow, so its latencies say nothing.")
+    return reasons
+
+
+def wrong_deliveries(runs: pd.DataFrame, arch: str) -> list[str]:
+    """Sentences on what an architecture delivered wrongly in its complete runs; empty if nothing."""
     if runs.empty:
         return [f"{arch} is out: none of its runs is complete."]
     expected = runs["expected"].sum()
@@ -133,8 +142,6 @@ def _reasons_against(runs: pd.DataFrame, arch: str) -> list[str]:
     use = Use(*(int(runs[column].sum()) for column in ("scheduled", "silenced", "expected", "neither")))
     if not use.is_most:
         reasons.append(f"{arch} is out: {use}.")
-    if not (runs["driver_valid"] == True).all():  # noqa: E712 - a column of True, False and None
-        reasons.append(f"{arch} is out: the driver was too slow in one of its runs, so its latencies are not valid.")
     return reasons
 
 

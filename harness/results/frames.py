@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from harness.analysis.ratio import ratio_of
 from harness.core.errors import UsageError
 from harness.core.escapes import spreadsheet_cell
 from harness.core.settings import RunSettings
 from harness.measure.histogram import Latencies, LatencyMs
-from harness.measure.ratio import ratio_of
 from harness.results.reading import OnUnreadable, read_histogram, read_run, read_seconds, refuse
 from harness.runs.manifest import Manifest
 from harness.runs.promises import one_for_each_fault
@@ -241,6 +241,8 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         # The total is unknown if a part is: its process was killed, or the run did not start it.
         "cpu_system_us_per_delivery": sum(system) if len(system) == len(parts) else None,
         **{f"cores_{part}": (s.cores_used or {}).get(part) for part in SERVICES},
+        "idle_cpu_ms_per_s": _idle_ms_per_s(s),
+        "slowness_ms": s.slowness_ms,
         **{f"rss_{part}_bytes": (s.rss_bytes or {}).get(part) for part in SERVICES},
         **{f"heard_{k}": v for k, v in msgspec.structs.asdict(s.heard_share).items()},
         **{f"hot_room_{k}": v for k, v in msgspec.structs.asdict(s.hot_room).items() if valid or k == "delivery_share"},
@@ -256,6 +258,12 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "record": record.folder.name,
     }
     return {**dict.fromkeys(metric.column for metric in METRICS), **row}
+
+
+def _idle_ms_per_s(summary: Summary) -> float | None:
+    """CPU time of gateways and brokers while nobody sent."""
+    idle = summary.idle_cpu_ms_per_s
+    return None if idle is None else sum(idle[part] for part in SERVICES if part in idle)
 
 
 def _gateway_columns(gateways: Sequence[GatewayFigures]) -> dict[str, float | None]:

@@ -42,13 +42,14 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     answer = compare(*four, "--rounds", "2", *QUICK, "--out", str(out))
     assert answer.returncode in (0, 4), answer.stderr
     assert "For this workload:" in answer.stdout
-    assert "run 8 of 8: round 2, plan1" in answer.stderr
+    assert "run 8 of 8: block 2, " in answer.stderr
+    assert "warming the brokers" in answer.stderr
     return only_folder_in(out)
 
 
 def test_the_four_deliver_everything_once_and_in_order(campaign: Path) -> None:
     runs = runs_in(campaign)
-    assert sorted(runs["arch"]) == sorted(2 * FOUR)
+    assert sorted(runs["arch"]) == sorted(2 * 2 * FOUR), "two blocks, and two rates in each"
     assert (runs["delivered"] == runs["expected"]).all()
     assert (runs[["lost", "duplicated", "reordered"]] == 0).all(axis=None)
 
@@ -69,18 +70,37 @@ def test_a_message_is_a_record_per_partition_or_one(campaign: Path) -> None:
 
 def test_each_round_begins_with_another_one(campaign: Path) -> None:
     def order(number: int) -> list[str]:
-        return [
-            re.sub(r"^\d+T\d+Z-|-big_room$", "", each.name) for each in sorted((campaign / f"round-{number}").iterdir())
+        names = [
+            re.sub(r"^\d+T\d+Z-|-big_room(-2)?$", "", each.name) for each in (campaign / f"round-{number}").iterdir()
         ]
+        runs = runs_in(campaign)
+        by_time = sorted(set(runs["record"]) & {each.name for each in (campaign / f"round-{number}").iterdir()})
+        assert len(names) == len(by_time) == 8
+        return list(dict.fromkeys(re.sub(r"^\d+T\d+Z-|-big_room(-2)?$", "", name) for name in by_time))
 
-    assert order(1) == [*FOUR]
-    assert order(2) == [*FOUR[1:], FOUR[0]]
+    assert order(1)[0] != order(2)[0]
+    assert sorted(order(1)) == sorted(order(2)) == sorted(FOUR)
 
 
 def test_a_round_has_one_load_and_the_next_another(campaign: Path) -> None:
-    sent = runs_in(campaign).groupby("round")["sent"]
-    assert (sent.nunique() == 1).all()
-    assert sent.first().nunique() == 2
+    runs = runs_in(campaign)
+    for _, at_rate in runs.groupby("rate_per_s"):
+        sent = at_rate.groupby("seed")["sent"]
+        assert (sent.nunique() == 1).all()
+        assert sent.first().nunique() == 2
+
+
+def test_the_fixed_and_the_marginal_cost_of_each_is_decided(campaign: Path) -> None:
+    answer = chatbench("report", str(campaign), "--json")
+    (decision,) = msgspec.json.decode(answer.stdout, type=Report).decisions
+    assert decision.rates_per_s == [20.0, 100.0]
+    fixed = decision.figures[0]
+    assert set(fixed.values) == set(FOUR)
+    assert fixed.values["plan1"] > fixed.values["redis"] > 0, "a JVM and its clients are never idle"
+    assert fixed.blocks == 2
+    assert len([pair for pair in decision.pairs if pair.figure == fixed.name]) == 6
+    warming = msgspec.json.decode((campaign / "warming.json").read_bytes())
+    assert warming["cpu_us_per_message"][-1] < warming["cpu_us_per_message"][0]
 
 
 def test_a_report_made_again_from_the_records_is_the_same(campaign: Path, tmp_path: Path) -> None:
@@ -106,7 +126,20 @@ def test_records_from_anywhere_can_be_reported_together(campaign: Path, tmp_path
 
 
 def test_an_interrupted_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
-    quick = ["--arch", "direct", "--arch", "redis", "--rounds", "2", "--duration", "1s", "--warmup", "0s"]
+    quick = [
+        "--arch",
+        "direct",
+        "--arch",
+        "redis",
+        "--rounds",
+        "2",
+        "--rate",
+        "20",
+        "--duration",
+        "1s",
+        "--warmup",
+        "0s",
+    ]
     with subprocess.Popen(
         [*CHATBENCH, "compare", *quick, "--out", str(tmp_path)], stderr=subprocess.PIPE, text=True
     ) as running:

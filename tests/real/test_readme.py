@@ -51,7 +51,7 @@ def test_the_command_works(command: str, checkout: Path) -> None:
 
 def assert_it_works(command: str, checkout: Path) -> None:
     answer = subprocess.run(
-        command, shell=True, cwd=checkout, env=environment(), capture_output=True, text=True, timeout=200, check=False
+        command, shell=True, cwd=checkout, env=environment(), capture_output=True, text=True, timeout=280, check=False
     )
     failed_by_make = "Error 4" in answer.stderr  # make itself answers 2 whatever the command said
     assert answer.returncode in ANSWERED or failed_by_make, answer.stderr

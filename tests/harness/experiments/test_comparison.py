@@ -25,33 +25,37 @@ def campaign(**given: object) -> Campaign:
     return msgspec.structs.replace(asked, **given)
 
 
-def test_the_rounds_are_interleaved() -> None:
-    order = [each.settings.arch for each in campaigns.plan(campaign(), Path())]
-    first, second, third, fourth = FOUR
-    assert order[:4] == [first, second, third, fourth]
-    assert order[4:8] == [second, third, fourth, first]
-    assert order[8:] == [third, fourth, first, second]
+def runs_of_block(asked: Campaign, number: int) -> list[RunSettings]:
+    return [each.settings for turn in campaigns.plan_block(asked, Path(), number) for each in turn]
 
 
-@given(st.lists(st.sampled_from(FOUR), min_size=2, max_size=4, unique=True), st.integers(1, 8))
-def test_everybody_is_run_once_a_round_and_takes_every_place_alike(names: list[str], rounds: int) -> None:
-    planned = list(campaigns.plan(campaign(architectures=tuple(names), rounds=rounds), Path()))
-    for number in range(1, rounds + 1):
-        assert sorted(each.settings.arch for each in planned if each.settings.out == f"round-{number}") == sorted(names)
-    firsts = [planned[start].settings.arch for start in range(0, len(planned), len(names))]
-    counts = [firsts.count(name) for name in names]
-    assert max(counts) - min(counts) <= 1
+@given(st.lists(st.sampled_from(FOUR), min_size=2, max_size=4, unique=True), st.integers(1, 24))
+def test_everybody_has_one_turn_in_each_block(names: list[str], number: int) -> None:
+    runs = runs_of_block(campaign(architectures=tuple(names)), number)
+    assert sorted(each.arch for each in runs) == sorted(names)
+    assert {(each.out, each.seed) for each in runs} == {(f"round-{number}", number)}
 
 
-def test_a_round_has_one_seed_and_every_rate() -> None:
-    planned = list(campaigns.plan(campaign(rates_per_s=(20.0, 40.0), rounds=2), Path()))
-    assert len(planned) == 2 * 2 * 4
-    assert {(each.settings.out, each.settings.seed) for each in planned} == {("round-1", 1), ("round-2", 2)}
-    assert [each.settings.rate_per_s for each in planned[:8]] == 4 * [20.0] + 4 * [40.0]
+def test_after_as_many_blocks_as_there_are_architectures_each_was_in_each_position() -> None:
+    orders = [[each.arch for each in runs_of_block(campaign(), number)] for number in range(1, 5)]
+    assert all(set(position) == set(FOUR) for position in zip(*orders, strict=True))
+
+
+def test_a_turn_has_every_rate_and_one_seed() -> None:
+    turns = list(campaigns.plan_block(campaign(rates_per_s=(20.0, 100.0)), Path(), 2))
+    assert len(turns) == 4
+    assert all([each.settings.rate_per_s for each in turn] == [20.0, 100.0] for turn in turns)
+    assert {each.settings.seed for turn in turns for each in turn} == {2}
+
+
+def test_with_faults_each_rate_is_a_turn_of_its_own() -> None:
+    asked = campaign(rates_per_s=(20.0, 100.0), common=RunSettings(arch="plan1", faults=("kill:gateway@1s",)))
+    turns = list(campaigns.plan_block(asked, Path(), 1))
+    assert [len(turn) for turn in turns] == [1] * 8
 
 
 def test_what_only_kafka_has_is_left_out_where_there_is_none() -> None:
-    by_name = {each.settings.arch: each.settings for each in campaigns.plan(campaign(), Path())}
+    by_name = {each.arch: each for each in runs_of_block(campaign(), 1)}
     assert by_name["plan2"].partitions == 8
     assert by_name["redis"].partitions is None
 

@@ -24,7 +24,7 @@ def test_a_row_is_a_run_and_a_ratio_pairs_the_rounds(tmp_path: Path) -> None:
     assert sorted(frames.runs["round"]) == [1, 1, 2, 2]
     cost = frames.ratios[frames.ratios["metric"] == "cpu_system_us_per_delivery"]
     (ratio,) = cost[(cost["arch"] == "redis") & (cost["over"] == "plan1")].to_dict("records")
-    assert ratio["ratio"] == ratio["low"] == ratio["high"] == pytest.approx(0.5)
+    assert [ratio[each] for each in ("ratio", "low", "high")] == pytest.approx([0.5] * 3)
     assert ratio["rounds"] == 2
 
 

@@ -38,6 +38,7 @@ UNITS = {
     "_us_per_delivery": "us",
     "_bytes_per_s": "B/s",
     "_bytes_per_day": "B/day",
+    "_ms_per_s": "ms/s",
     "_per_s": "1/s",
     "_ms": "ms",
     "_us": "us",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,7 +11,7 @@ import pytest
 from harness.experiments.claims.catalogue import CLAIMS
 from harness.experiments.claims.study import judge
 from harness.experiments.costs.study import fit_and_check
-from harness.report.claims import FINDINGS, Judged, write_findings
+from harness.report.claims import FINDINGS, write_findings
 from harness.report.costs import UNIT_COSTS, UnitCosts, write_costs
 from tools.docs import korean, quotes
 from tools.docs.quotes import DOCUMENTS, REFERENCE, ROOT, quoted
@@ -55,21 +54,9 @@ def test_quotes_are_put_into_the_documents(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.slow
 def test_the_findings_of_the_reference_are_what_its_records_say(tmp_path: Path) -> None:
-    """The wording may be newer than the reference; verdicts and every figure in the sentences must be the same."""
     undrawn = [(claim, msgspec.structs.replace(found, picture=None)) for claim, found in judge(REFERENCE / "claims")]
     write_findings(undrawn, tmp_path)
-    made, committed = (
-        msgspec.json.decode((folder / FINDINGS).read_bytes(), type=list[Judged])
-        for folder in (tmp_path, REFERENCE / "claims")
-    )
-    for one, other in zip(made, committed, strict=True):
-        assert (one.id, one.claim, one.verdict) == (other.id, other.claim, other.verdict)
-        assert figures_in(one.measured) == figures_in(other.measured), one.id
-
-
-def figures_in(sentences: Sequence[str]) -> list[str]:
-    """Every number, in ascending order, without those that are part of a name."""
-    return sorted(re.findall(r"(?<![A-Za-z\d])\d[\d,.]*(?<![,.])", " ".join(sentences)))
+    assert (tmp_path / FINDINGS).read_bytes() == (REFERENCE / "claims" / FINDINGS).read_bytes()
 
 
 @pytest.mark.slow

@@ -1,0 +1,176 @@
+"""What the blocks of a comparison say: the cost and the latency of each architecture, and a verdict on each pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.contrasts import Contrast, Figures, contrasts, geometric_means
+from harness.analysis.costs import Load, cost_of
+from harness.analysis.percentiles import contrasts_of_merged, messages_needed
+from harness.analysis.verdicts import Verdict, judge
+from harness.measure.histogram import Latencies
+from harness.results.frames import WORKLOAD, RunRecord, runs_of
+from harness.results.reading import read_histogram
+
+SHAPE = tuple(column for column in WORKLOAD if column != "rate_per_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of every architecture, and the contrasts of all pairs."""
+
+    name: str  # for people
+    unit: str
+    values: dict[str, float]  # by architecture; empty: not measured, or not supported
+    blocks: int  # what it rests on
+    contrasts: Sequence[Contrast]
+    why_not: str | None = None  # why there are no values
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """All architectures under one load shape. The verdicts were judged together."""
+
+    shape: dict[str, Any]  # the columns SHAPE
+    architectures: Sequence[str]
+    rates_per_s: Sequence[float]
+    costs: Sequence[Figure]
+    latencies: Sequence[Figure]
+    verdicts: Sequence[Verdict]
+
+    @property
+    def decides(self) -> bool:
+        """Whether costs were measured apart, in more than one block; runs of 0.1.0 did not."""
+        return bool(self.verdicts) and any(figure.contrasts for figure in self.costs)
+
+
+def compared(records: Sequence[RunRecord]) -> list[Compared]:
+    """Compare the complete runs of each load shape in which at least two architectures were run.
+
+    Runs of a shape differ in their rate only; the rates are those that every architecture was run at.
+    """
+    shapes: dict[tuple[Any, ...], list[RunRecord]] = {}
+    for each in records:
+        if each.summary.status == "complete":
+            shapes.setdefault(tuple(each.key[column] for column in SHAPE), []).append(each)
+    every = map(_Blocks, shapes.values())
+    return [_compared(blocks) for blocks in every if len(blocks.architectures) > 1 and blocks.rates_per_s]
+
+
+def _compared(blocks: _Blocks) -> Compared:
+    costs, latencies = list(_costs(blocks)), list(_latencies(blocks))
+    verdicts = judge([contrast for figure in (*costs, *latencies) for contrast in figure.contrasts])
+    return Compared(blocks.shape, blocks.architectures, blocks.rates_per_s, costs, latencies, verdicts)
+
+
+def cost_contrasts(records: Sequence[RunRecord]) -> list[Contrast]:
+    """Return only the contrasts of the costs, by which a comparison stops."""
+    return [contrast for each in compared(records) for figure in each.costs for contrast in figure.contrasts]
+
+
+class _Blocks:
+    """The runs, by block, architecture and rate. The runs of a block are in one folder."""
+
+    def __init__(self, records: Sequence[RunRecord]) -> None:
+        self.shape = {column: records[0].key[column] for column in SHAPE}
+        self._runs = runs_of(records).assign(block=[_block_of(each) for each in records])
+        self._records = {
+            (_block_of(each), str(each.key["arch"]), float(each.key["rate_per_s"])): each for each in records
+        }
+        by_architecture = self._runs.groupby("arch")["rate_per_s"].agg(set)
+        self.architectures = sorted(by_architecture.index)
+        self.rates_per_s = sorted(set.intersection(*by_architecture))
+        self._names = list(dict.fromkeys(self._runs["block"]))
+
+    def matrix(self, column: str, rate_per_s: float) -> NDArray[np.float64]:
+        """Return a column of the frame `runs` with a row for each block and a column for each architecture."""
+        here = self._runs[self._runs["rate_per_s"] == rate_per_s]
+        table = here.pivot_table(index="block", columns="arch", values=column, aggfunc="first", dropna=False)
+        found: NDArray[np.float64] = table.reindex(index=self._names, columns=self.architectures).to_numpy(float)
+        return found
+
+    def load(self, rate_per_s: float) -> Load:
+        deliveries_per_s = self.matrix("deliveries_per_s", rate_per_s)
+        cpu_ms_per_s = self.matrix("cpu_system_us_per_delivery", rate_per_s) * deliveries_per_s / 1_000
+        return Load(cpu_ms_per_s, deliveries_per_s)
+
+    def histograms(self, rate_per_s: float) -> dict[str, list[Latencies]]:
+        """Return the delivery latencies by architecture and block, of the blocks in which every run is valid.
+
+        Architectures that are valid in less than half of the blocks are left out, so that the others can be compared.
+        """
+        every = {
+            name: [self._histogram(block, name, rate_per_s) for block in self._names] for name in self.architectures
+        }
+        most = {name: of for name, of in every.items() if sum(each is not None for each in of) >= len(of) / 2}
+        valid = [place for place in range(len(self._names)) if all(of[place] is not None for of in most.values())]
+        return {name: [each for place in valid if (each := of[place]) is not None] for name, of in most.items()}
+
+    def _histogram(self, block: str, name: str, rate_per_s: float) -> Latencies | None:
+        record = self._records.get((block, name, rate_per_s))
+        if record is None or record.summary.driver.valid is not True:
+            return None
+        return read_histogram(record.folder / "latency.hdr", lambda _file, _problem: None)
+
+
+def _block_of(record: RunRecord) -> str:
+    return str(record.folder.parent)
+
+
+def _costs(blocks: _Blocks) -> Iterator[Figure]:
+    if not blocks.rates_per_s:
+        return
+    low, high = blocks.rates_per_s[0], blocks.rates_per_s[-1]
+    slowness = blocks.matrix("slowness_ms", low)
+    idle_ms_per_s = blocks.matrix("idle_cpu_ms_per_s", low)
+    cost = cost_of(Load(idle_ms_per_s, idle_ms_per_s * 0), blocks.load(low), blocks.load(high))
+    of = partial(_figure, blocks.architectures, None if np.isnan(slowness).all() else slowness)
+    yield of("fixed cost: CPU while nobody writes", "ms/s", cost.fixed_ms_per_s)
+    yield of("marginal cost: CPU per delivery", "us", cost.marginal_us_per_delivery)
+
+
+def _figure(
+    architectures: Sequence[str],
+    slowness: NDArray[np.float64] | None,
+    name: str,
+    unit: str,
+    values: NDArray[np.float64],
+) -> Figure:
+    figures = Figures(name, tuple(architectures), values, slowness)
+    found = contrasts(figures)
+    complete = int((~np.isnan(values).any(axis=1)).sum())
+    return Figure(name, unit, geometric_means(figures), complete, found, None if complete else "not measured")
+
+
+def _latencies(blocks: _Blocks) -> Iterator[Figure]:
+    for rate_per_s in blocks.rates_per_s:
+        histograms = blocks.histograms(rate_per_s)
+        number = min((len(of) for of in histograms.values()), default=0)
+        messages = int(np.nansum(blocks.matrix("sent", rate_per_s)) / len(blocks.architectures))
+        for percentile in (50.0, 99.0):
+            name = f"p{percentile:g} delivery latency at {rate_per_s:g} msg/s"
+            needed = messages_needed(percentile)
+            if number == 0 or messages < needed:
+                why = "no block is valid" if number == 0 else f"{messages:,} messages, {needed:,} needed"
+                yield Figure(name, "ms", {}, number, [], f"n/a: {why}")
+                continue
+            of = partial(_merged_percentile_ms, histograms, percentile)
+            values = {each: of(each, range(number)) for each in histograms}
+            yield Figure(name, "ms", values, number, contrasts_of_merged(name, list(histograms), number, of))
+
+
+def _merged_percentile_ms(
+    histograms: dict[str, list[Latencies]], percentile: float, name: str, chosen: Sequence[int]
+) -> float:
+    merged = Latencies()
+    for number in chosen:
+        merged.add(histograms[name][number])
+    found_ms = merged.percentile_ms(percentile)
+    assert found_ms is not None, "a block in which nothing was delivered is not valid"
+    return found_ms

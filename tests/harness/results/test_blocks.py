@@ -1,0 +1,99 @@
+"""What the blocks of a comparison say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.analysis.verdicts import Answer
+from harness.measure.validity import DriverVerdict
+from harness.results.blocks import Compared, compared
+from harness.results.frames import read_records
+from tests.harness.report.records import write_record
+
+CHEAP_US, DEAR_US = 10.0, 20.0
+
+
+def write_block(out: Path, number: int, *, without: str | None = None) -> None:
+    """A block of two architectures at two rates: plan1 costs twice as much as redis in everything."""
+    folder = out / f"round-{number}"
+    folder.mkdir(parents=True)
+    noise = 1 + number / 200
+    for arch, cost_us in (("plan1", DEAR_US), ("redis", CHEAP_US)):
+        for rate_per_s in (20.0, 100.0):
+            idle = {"gateway": 2 * cost_us * noise, "kafka" if arch == "plan1" else "redis": 3 * cost_us}
+            if arch != without:
+                write_record(
+                    folder,
+                    arch,
+                    cost_us=cost_us * noise,
+                    rate_per_s=rate_per_s,
+                    sent=1_000,
+                    idle_cpu_ms_per_s=idle,
+                    slowness_ms=1.0,
+                )
+
+
+def only(folder: Path) -> Compared:
+    (found,) = compared(read_records([folder]))
+    return found
+
+
+def test_fixed_and_marginal_cost_are_compared_apart_from_latency(tmp_path: Path) -> None:
+    for number in range(1, 6):
+        write_block(tmp_path, number)
+    found = only(tmp_path)
+    assert found.decides
+    assert found.rates_per_s == [20.0, 100.0]
+    fixed, marginal = found.costs
+    assert fixed.values["plan1"] == pytest.approx(2 * fixed.values["redis"])
+    assert fixed.values["redis"] == pytest.approx(50, rel=0.02)
+    assert marginal.values == {"plan1": pytest.approx(DEAR_US, rel=0.02), "redis": pytest.approx(CHEAP_US, rel=0.02)}
+    assert {each.blocks for each in (*found.costs, *found.latencies)} == {5}
+    assert {verdict.answer for verdict in found.verdicts} == {Answer.BETTER}
+    assert {verdict.better for verdict in found.verdicts} == {"redis"}
+
+
+def test_a_percentile_that_the_messages_do_not_support_is_not_shown(tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_block(tmp_path, number)
+    by_name = {each.name: each for each in only(tmp_path).latencies}
+    assert by_name["p99 delivery latency at 20 msg/s"].values
+    for folder in tmp_path.rglob("summary.json"):
+        folder.write_text(folder.read_text().replace('"sent": 1000', '"sent": 100'))
+    p99 = {each.name: each for each in only(tmp_path).latencies}["p99 delivery latency at 20 msg/s"]
+    assert p99.values == {}
+    assert p99.why_not == "n/a: 200 messages, 1,000 needed"
+
+
+def test_the_runs_of_a_block_are_paired_although_another_block_lacks_one(tmp_path: Path) -> None:
+    write_block(tmp_path, 1)
+    write_block(tmp_path, 2, without="plan1")
+    write_block(tmp_path, 3)
+    found = only(tmp_path)
+    assert {contrast.blocks for figure in found.costs for contrast in figure.contrasts} == {2}
+
+
+def test_latencies_of_a_block_with_a_late_driver_do_not_count(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        write_block(tmp_path, number)
+    folder = tmp_path / "round-4"
+    for arch in ("plan1", "redis"):
+        late = DriverVerdict(valid=arch == "redis", why="late")
+        write_record(folder, arch, rate_per_s=20.0, sent=1_000, driver=late)
+    found = only(tmp_path)
+    assert {each.blocks for each in found.latencies} == {3}
+
+
+def test_runs_without_an_idle_cost_decide_nothing(tmp_path: Path) -> None:
+    for number in (1, 2):
+        for arch in ("plan1", "redis"):
+            write_record(tmp_path / f"round-{number}", arch)
+    (found,) = compared(read_records([tmp_path]))
+    assert not found.decides
+
+
+def test_one_architecture_is_not_compared(tmp_path: Path) -> None:
+    write_record(tmp_path, "plan1")
+    assert compared(read_records([tmp_path])) == []

@@ -13,6 +13,8 @@ from harness.analysis.percentiles import contrasts_of_merged
 from harness.analysis.verdicts import Answer, judge
 from tests.harness.analysis.simulated import FIVE, first_blocks, noise, stopped
 
+pytestmark = pytest.mark.slow
+
 COMPARISONS = 400
 NOMINAL = (0.93, 0.97)
 

@@ -24,14 +24,14 @@ class Cost:
     marginal_us_per_delivery: NDArray[np.float64]
 
 
-def cost_of(idle: Load, low: Load, high: Load) -> Cost:
+def cost_of(idle_cpu_ms_per_s: NDArray[np.float64], low: Load, high: Load) -> Cost:
     """Return the fixed cost, which is the CPU time of an idle chat, and the marginal cost between two rates.
 
     A cost that grows no further is not a marginal cost of zero but one that was too small to be measured: NaN.
     """
     more_cpu_us = 1_000 * (high.cpu_ms_per_s - low.cpu_ms_per_s)
     return Cost(
-        fixed_ms_per_s=np.where(idle.cpu_ms_per_s > 0, idle.cpu_ms_per_s, np.nan),
+        fixed_ms_per_s=np.where(idle_cpu_ms_per_s > 0, idle_cpu_ms_per_s, np.nan),
         marginal_us_per_delivery=_for_each(high.deliveries_per_s - low.deliveries_per_s, more_cpu_us),
     )
 

@@ -27,7 +27,7 @@ from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt
 from harness.experiments.plan_file import note, read_again
-from harness.experiments.series import PlannedRun, WarmBackends, is_complete, validated
+from harness.experiments.series import PlannedRun, WarmBackends, not_complete, validated
 from harness.results.blocks import cost_contrasts
 from harness.results.frames import read_records
 from harness.runs.record import Record, new_folder
@@ -168,7 +168,8 @@ class _Measuring:
 
     def _run_block(self, number: int) -> None:
         turns = list(plan_block(self._campaign, self._folder, number))
-        to_run = [turn for turn in turns if not is_complete(turn)]
+        missing = not_complete([run for turn in turns for run in turn])
+        to_run = [turn for turn in turns if any(run in missing for run in turn)]
         self._turns_done += len(turns) - len(to_run)
         for turn in to_run:
             self._progress.run(self._turns_done, turn[0].name)

@@ -103,8 +103,7 @@ def run_series(
 
     Raises ServiceFailed, UsageError or Interrupted. The first and the last name `go_on_with`, the command that resumes.
     """
-    complete = {out: _complete_in(Path(out)) for out in {each.settings.out for each in planned}}
-    to_run = [each for each in planned if _without_folder(each.settings) not in complete[each.settings.out]]
+    to_run = not_complete(planned)
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     config.raise_open_file_limit()
@@ -124,9 +123,10 @@ def run_series(
     return outcomes
 
 
-def is_complete(runs: Sequence[PlannedRun]) -> bool:
-    """Whether all of these runs are complete in their folders."""
-    return all(_without_folder(each.settings) in _complete_in(Path(each.settings.out)) for each in runs)
+def not_complete(planned: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """Those of the runs that are not complete in their folders."""
+    complete = {out: _complete_in(Path(out)) for out in {each.settings.out for each in planned}}
+    return [each for each in planned if _without_folder(each.settings) not in complete[each.settings.out]]
 
 
 def _complete_in(folder: Path) -> list[RunSettings]:

@@ -155,11 +155,15 @@ def _sentence(figure: ValueOf, pairs: Sequence[Pair]) -> str:
     return "; ".join([lowest, *(f"{what}: {', '.join(names)}" for what, names in parts if names)]) + "."
 
 
+def turned(pair: Pair) -> Pair:
+    """The same pair the other way round."""
+    ends = {"ratio": 1 / pair.ratio, "low": 1 / pair.high, "high": 1 / pair.low}
+    return msgspec.structs.replace(pair, first=pair.second, second=pair.first, **ends)
+
+
 def _times(pair: Pair, over: str) -> str:
-    low, value, high = (
-        (pair.low, pair.ratio, pair.high) if pair.second == over else (1 / pair.high, 1 / pair.ratio, 1 / pair.low)
-    )
-    return f"{value:.2f} times ({low:.2f} to {high:.2f})"
+    shown = pair if pair.second == over else turned(pair)
+    return f"{shown.ratio:.2f} times ({shown.low:.2f} to {shown.high:.2f})"
 
 
 def _how_many_more(pair: Pair) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from harness.analysis.verdicts import EQUAL_HIGH, EQUAL_LOW, Answer
 from harness.core.units import figure_text
-from harness.report.decision import COST, Decision, Pair, ValueOf
+from harness.report.decision import COST, Decision, Pair, ValueOf, turned
 from harness.report.style import INK, SHADE, after_bar, bars_size, chart, colour_names, colours_of, plain_bars
 
 MARKERS = {Answer.BETTER: "o", Answer.EQUAL: "s", Answer.UNDECIDED: "x"}
@@ -17,7 +17,7 @@ MARKERS = {Answer.BETTER: "o", Answer.EQUAL: "s", Answer.UNDECIDED: "x"}
 
 def forest(figure: ValueOf, pairs: Sequence[Pair]) -> Figure:
     """Draw the ratio of each pair with its 95 % interval, the largest on top, over the band that counts as equal."""
-    rows = sorted((_turned(pair) for pair in pairs), key=lambda pair: pair.ratio)
+    rows = sorted((pair if pair.ratio >= 1 else turned(pair) for pair in pairs), key=lambda pair: pair.ratio)
     colours = colours_of(figure.values)
     with chart((6.4, 1.3 + 0.36 * len(rows))) as (drawn, axes):
         axes.axvspan(EQUAL_LOW, EQUAL_HIGH, color=SHADE, zorder=0)
@@ -48,24 +48,6 @@ def forest(figure: ValueOf, pairs: Sequence[Pair]) -> Figure:
             f"ratio, with 95 % intervals over {figure.blocks} blocks; shaded: equal within 10 %", fontsize=10
         )
     return drawn
-
-
-def _turned(pair: Pair) -> Pair:
-    """The pair with the higher figure first, so that all ratios are on one side."""
-    if pair.ratio >= 1:
-        return pair
-    return Pair(
-        figure=pair.figure,
-        first=pair.second,
-        second=pair.first,
-        ratio=1 / pair.ratio,
-        low=1 / pair.high,
-        high=1 / pair.low,
-        blocks=pair.blocks,
-        answer=pair.answer,
-        better=pair.better,
-        more_blocks=pair.more_blocks,
-    )
 
 
 def _verdict(pair: Pair) -> str:

@@ -55,23 +55,29 @@ def compared(records: Sequence[RunRecord]) -> list[Compared]:
 
     Runs of a shape differ in their rate only; the rates are those that every architecture was run at.
     """
+    return [_compared(blocks) for blocks in _shapes(records)]
+
+
+def cost_contrasts(records: Sequence[RunRecord]) -> list[Contrast]:
+    """Return only the contrasts of the costs, by which a comparison stops."""
+    return [contrast for blocks in _shapes(records) for figure in _costs(blocks) for contrast in figure.contrasts]
+
+
+def _shapes(records: Sequence[RunRecord]) -> Iterator[_Blocks]:
+    """The blocks of each load shape in which at least two architectures were run at a common rate."""
     shapes: dict[tuple[Any, ...], list[RunRecord]] = {}
     for each in records:
         if each.summary.status == "complete":
             shapes.setdefault(tuple(each.key[column] for column in SHAPE), []).append(each)
-    every = map(_Blocks, shapes.values())
-    return [_compared(blocks) for blocks in every if len(blocks.architectures) > 1 and blocks.rates_per_s]
+    for blocks in map(_Blocks, shapes.values()):
+        if len(blocks.architectures) > 1 and blocks.rates_per_s:
+            yield blocks
 
 
 def _compared(blocks: _Blocks) -> Compared:
     costs, latencies = list(_costs(blocks)), list(_latencies(blocks))
     verdicts = judge([contrast for figure in (*costs, *latencies) for contrast in figure.contrasts])
     return Compared(blocks.shape, blocks.architectures, blocks.rates_per_s, costs, latencies, verdicts)
-
-
-def cost_contrasts(records: Sequence[RunRecord]) -> list[Contrast]:
-    """Return only the contrasts of the costs, by which a comparison stops."""
-    return [contrast for each in compared(records) for figure in each.costs for contrast in figure.contrasts]
 
 
 class _Blocks:
@@ -124,12 +130,9 @@ def _block_of(record: RunRecord) -> str:
 
 
 def _costs(blocks: _Blocks) -> Iterator[Figure]:
-    if not blocks.rates_per_s:
-        return
     low, high = blocks.rates_per_s[0], blocks.rates_per_s[-1]
     slowness = blocks.matrix("slowness_ms", low)
-    idle_ms_per_s = blocks.matrix("idle_cpu_ms_per_s", low)
-    cost = cost_of(Load(idle_ms_per_s, idle_ms_per_s * 0), blocks.load(low), blocks.load(high))
+    cost = cost_of(blocks.matrix("idle_cpu_ms_per_s", low), blocks.load(low), blocks.load(high))
     of = partial(_figure, blocks.architectures, None if np.isnan(slowness).all() else slowness)
     yield of("fixed cost: CPU while nobody writes", "ms/s", cost.fixed_ms_per_s)
     yield of("marginal cost: CPU per delivery", "us", cost.marginal_us_per_delivery)

@@ -9,7 +9,6 @@ import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from architectures.interface import Candidate
@@ -20,13 +19,11 @@ from harness.core.registry import find_scenario
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
 from harness.gateway.settings import limits_for
-from harness.ipc import messages as msg
 from harness.ipc.driver_settings import DriverSettings
-from harness.load.driver_client import DriverProcess
 from harness.runs.live_metrics import LiveMetrics, watched
 from harness.runs.measurement import Run
 from harness.runs.record import Record
-from harness.runs.setup import await_driver, backends_of, driver_secrets, show_first_use, stack_of
+from harness.runs.setup import backends_of, driver_on, stack_of
 from harness.runs.summary import Summary
 from harness.services.external import resolve_brokers
 from harness.services.remote import resolve_fleet
@@ -83,22 +80,9 @@ def run_on(
     run = Run(stack, record, architecture, progress, watch or LiveMetrics())
 
     def start_and_go() -> None:
-        driver: DriverProcess | None = None
-        try:
-            progress.step("start", stack.starting)
-            given = DriverSettings(run=settings, scenario=str(scenario), logs=str(record.logs))
-            driver = DriverProcess(given, stack.check, secrets=driver_secrets(settings))
-            stack.begin(partial(show_first_use, progress))
-            run.learn_rooms(await_driver(driver, settings, progress).rooms)
-            fleet = stack.start()
-            driver.send(msg.Spawn(urls=fleet.urls, frames_per_s=fleet.frames_per_s()))
+        given = DriverSettings(run=settings, scenario=str(scenario), logs=str(record.logs))
+        with driver_on(stack, [run], given, progress) as driver:
             run.go(driver)
-        finally:
-            with signals_wait():
-                if driver is not None:
-                    driver.stop()
-                stack.stop()
-                run.left_behind = stack.forget()
 
     return recorded(run, record, start_and_go)
 

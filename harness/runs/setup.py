@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from architectures.interface import Candidate, Requirements
@@ -9,10 +12,13 @@ from harness.core import settings as config
 from harness.core.faults import needs_proxies
 from harness.core.progress import Progress
 from harness.core.settings import RunSettings
+from harness.core.signals import signals_wait
 from harness.core.token import TOKEN_VARIABLE
 from harness.gateway.settings import Limits
 from harness.ipc import messages as msg
+from harness.ipc.driver_settings import DriverSettings
 from harness.load.driver_client import DriverProcess
+from harness.runs.measurement import Run
 from harness.services.backends import NOBODYS, Backends
 from harness.services.external import external_services
 from harness.services.lease import borrow
@@ -73,3 +79,32 @@ def show_first_use(progress: Progress, what: str, done: int, total: int) -> None
 def driver_secrets(settings: RunSettings) -> list[str]:
     """The secret variables that the driver may read: only gateways that are running already may require a token."""
     return [TOKEN_VARIABLE] if settings.gateways_at else []
+
+
+@contextmanager
+def driver_on(
+    stack: RunStack, runs: Sequence[Run], given: DriverSettings, progress: Progress
+) -> Iterator[DriverProcess]:
+    """Start the stack and a driver for these runs, which share them, and yield the driver once it was told to spawn.
+
+    At the end both stop, and each run knows what was left behind. Raises ServiceFailed or UsageError.
+    """
+    driver: DriverProcess | None = None
+    try:
+        progress.step("start", stack.starting)
+        driver = DriverProcess(given, stack.check, secrets=driver_secrets(given.run))
+        stack.begin(partial(show_first_use, progress))
+        rooms = await_driver(driver, given.run, progress).rooms
+        for run in runs:
+            run.learn_rooms(rooms)
+        gateways = stack.start()
+        driver.send(msg.Spawn(urls=gateways.urls, frames_per_s=gateways.frames_per_s()))
+        yield driver
+    finally:
+        with signals_wait():
+            if driver is not None:
+                driver.stop()
+            stack.stop()
+            left_behind = stack.forget()
+            for run in runs:
+                run.left_behind = left_behind

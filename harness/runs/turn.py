@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from architectures.interface import Candidate
 from harness.core.progress import Progress
-from harness.core.signals import signals_wait
 from harness.gateway.settings import limits_for
-from harness.ipc import messages as msg
 from harness.ipc.driver_settings import DriverSettings
 from harness.load.driver_client import DriverProcess
 from harness.measure.machine_speed import slowness_ms
@@ -22,7 +19,7 @@ from harness.runs.live_metrics import LiveMetrics
 from harness.runs.measurement import Conditions, Run
 from harness.runs.record import Record
 from harness.runs.run import Outcome, recorded
-from harness.runs.setup import await_driver, driver_secrets, show_first_use, stack_of
+from harness.runs.setup import driver_on, stack_of
 from harness.services.run_stack import RunBackends
 
 
@@ -55,28 +52,13 @@ def run_turn(turn: Turn, backends: RunBackends, progress: Progress) -> list[Outc
     runs = [Run(stack, record, turn.architecture, progress, LiveMetrics()) for record in turn.records]
 
     def start_and_go() -> None:
-        driver: DriverProcess | None = None
         slowness_before_ms = slowness_ms()
-        try:
-            progress.step("start", stack.starting)
-            given = DriverSettings(run=settings, scenario=str(turn.scenario), logs=str(first.logs))
-            driver = DriverProcess(given, stack.check, secrets=driver_secrets(settings))
-            stack.begin(partial(show_first_use, progress))
-            rooms = await_driver(driver, settings, progress).rooms
-            for run in runs:
-                run.learn_rooms(rooms)
-            gateways = stack.start()
-            driver.send(msg.Spawn(urls=gateways.urls, frames_per_s=gateways.frames_per_s()))
+        given = DriverSettings(run=settings, scenario=str(turn.scenario), logs=str(first.logs))
+        with driver_on(stack, runs, given, progress) as driver:
             idle = _measure(turn, runs, driver)
-        finally:
-            with signals_wait():
-                if driver is not None:
-                    driver.stop()
-                stack.stop()
-                left_behind = stack.forget()
         conditions = Conditions(idle, (slowness_before_ms + slowness_ms()) / 2)
         for run in runs:
-            run.left_behind, run.conditions = left_behind, conditions
+            run.conditions = conditions
 
     return _all_recorded(list(zip(runs, turn.records, strict=True)), start_and_go)
 

@@ -16,15 +16,13 @@ from architectures.interface import Candidate
 from harness.core.progress import Progress
 from harness.core.registry import find_scenario
 from harness.core.settings import RunSettings
-from harness.core.signals import signals_wait
 from harness.gateway.settings import limits_for
-from harness.ipc import messages as msg
 from harness.ipc.driver_settings import DriverSettings
 from harness.load.driver_client import DriverProcess
 from harness.runs.live_metrics import LiveMetrics
 from harness.runs.measurement import Run
 from harness.runs.record import Record
-from harness.runs.setup import await_driver, driver_secrets, stack_of
+from harness.runs.setup import driver_on, stack_of
 from harness.services.run_stack import RunBackends
 
 # Few members and many messages: the backends are busy, the gateways and the driver are not.
@@ -66,24 +64,13 @@ def warm(
         limits = limits_for(settings.rate_per_s, settings.payload_bytes)
         stack = stack_of(settings, architecture, backends, logs, limits)
         run = Run(stack, record, architecture, progress, LiveMetrics())
-        driver: DriverProcess | None = None
+        given = DriverSettings(run=settings, scenario=str(find_scenario(SCENARIO)), logs=str(logs))
         try:
-            progress.step("start", stack.starting)
-            given = DriverSettings(run=settings, scenario=str(find_scenario(SCENARIO)), logs=str(logs))
-            driver = DriverProcess(given, stack.check, secrets=driver_secrets(settings))
-            stack.begin(lambda _what, _done, _total: None)
-            run.learn_rooms(await_driver(driver, settings, progress).rooms)
-            gateways = stack.start()
-            driver.send(msg.Spawn(urls=gateways.urls, frames_per_s=gateways.frames_per_s()))
-            run.join(driver)
-            return _until_quiet(run, driver, _until_flat(run, driver, architecture))
+            with driver_on(stack, [run], given, progress) as driver:
+                run.join(driver)
+                return _until_quiet(run, driver, _until_flat(run, driver, architecture))
         finally:
-            with signals_wait():
-                if driver is not None:
-                    driver.stop()
-                stack.stop()
-                stack.forget()
-                record.close()
+            record.close()
 
 
 def _until_flat(run: Run, driver: DriverProcess, architecture: type[Candidate]) -> Warming:

@@ -339,7 +339,8 @@ async def cut_off_slow(hub: Hub) -> None:
             async with asyncio.timeout(hub.limits.slow_check_s):
                 await hub.rooms.much_written.wait()
         hub.rooms.slow_members_checked()
-        for member in [member for member, task in closing.items() if task.done()]:
+        # A closed member counts until its session has ended: its transport may report unread bytes for a moment longer.
+        for member in [member for member, task in closing.items() if task.done() and member not in hub.sessions]:
             del closing[member]
         unread = {m: m.transport.get_write_buffer_size() for m in hub.sessions if m not in closing}
         for member in too_slow(unread, hub.limits):

@@ -6,7 +6,8 @@
     frames.runs.groupby("arch")["latency_p99_ms"].median()
 
 Members of a scenario are in `chatbench.locust`, clients for architectures in `chatbench.kafka` and `chatbench.redis`,
-and the conformance suite is in `chatbench.testing`. Importing `chatbench` is quick: only `read_runs` imports pandas.
+and the conformance suite is in `chatbench.testing`. Importing `chatbench` is quick: only `read_runs` and
+`read_messages` import pandas.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from architectures.routes import Route, Scene
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from harness.results.frames import Frames
 
 __all__ = [
@@ -49,6 +52,7 @@ __all__ = [
     "Services",
     "Topology",
     "UsageError",
+    "read_messages",
     "read_runs",
 ]
 
@@ -72,3 +76,24 @@ def read_runs(*folders: str | PathLike[str]) -> Frames:
     from harness.results.frames import frames_of, read_records  # noqa: PLC0415 - pandas takes a second to import
 
     return frames_of(read_records([Path(folder) for folder in folders]))
+
+
+def read_messages(*folders: str | PathLike[str]) -> pd.DataFrame:
+    """Read every message of the measurements whose records are in these folders or below them.
+
+    Args:
+        folders: folders that `chatbench run`, `compare`, `capacity`, `faults`, `claims` or `costs` has written.
+
+    Returns:
+        A DataFrame with a row for each message, by record and then by intended time: the record, the room, the sender
+        and the kind of message, when the message was due, sent, acked, heard first and heard last (ns since the
+        measurement began), and how many members heard it. The column `record` is that of the frame `runs`.
+        docs/data.md explains each column, and which messages of very long runs are left out. A moment that never came
+        is missing.
+
+    Raises:
+        UsageError: no record in these folders has messages, or one of its files cannot be read.
+    """
+    from harness.results.messages import messages_of  # noqa: PLC0415 - pandas takes a second to import
+
+    return messages_of([Path(folder) for folder in folders])

@@ -80,7 +80,15 @@ def test_the_programs_that_are_shown_run(document: str) -> None:
 
 def test_the_page_of_the_record_names_every_file_of_one() -> None:
     text = (ROOT / "docs" / "record.md").read_text(encoding="utf-8")
-    files = ("summary.json", "timeseries.csv", "latency.hgrm", "latency.hdr", "locust_stats.csv", "manifest.json")
+    files = (
+        "summary.json",
+        "messages.parquet",
+        "timeseries.csv",
+        "latency.hgrm",
+        "latency.hdr",
+        "locust_stats.csv",
+        "manifest.json",
+    )
     for name in (*files, "charts/", "frames/", "report.html"):
         assert f"| `{name}` |" in text
 

@@ -203,6 +203,7 @@ class RoomHistory:
         return RoomReport(
             room=self.name,
             identities=[message.identity for message in messages],
+            intended_ns=[message.intended_ns for message in messages],
             sent_ns=[message.sent_ns for message in messages],
             acked_ns=[message.acked_ns for message in messages],
             first_ns=[message.first_ns for message in messages],

@@ -12,6 +12,9 @@ from harness.ipc import messages as msg
 from harness.ledger.reports import kind_of
 from harness.measure.histogram import Latencies
 
+Nanoseconds = npt.NDArray[np.int64]
+UNKNOWN_NS = 0  # in the place of a moment of sending: a member of another process sent the message
+
 
 class Chunk:
     """The messages of one room in a sequence of bytes, and when each member received those bytes."""
@@ -43,6 +46,9 @@ class Phase:
         self.history = History()
         self.by_kind = {} if begin.kinds == 1 else {kind: KindOfMessage() for kind in range(begin.kinds)}
         self.latency = Latencies()
+        # The same deliveries, counted from the moment of sending. This process knows that moment only of messages that
+        # its own members sent, so deliveries of other messages are not in it.
+        self.latency_from_sending = Latencies()
         self.ack = Latencies()
         self.send_lateness = Latencies()
         self.loop_lag = Latencies()
@@ -64,6 +70,7 @@ class Phase:
         # Raw values since the last flush, in ns: an append costs less than a histogram's update.
         self.fresh: list[Chunk] = []
         self.new_latency_ns: list[int] = []
+        self.new_latency_from_sending_ns: list[int] = []
         self.new_ack_ns: list[int] = []
         self.new_lateness_ns: list[int] = []
         self.new_lag_ns: list[int] = []
@@ -76,33 +83,53 @@ class Phase:
 
     def flush(self) -> None:
         """Move the raw values into the histograms, as one batch."""
-        latencies = self._fresh_latencies_ns()
+        latencies, from_sending = self._fresh_latencies_ns()
         self.heard += len(latencies)
         acks, lateness, lags = self.new_ack_ns, self.new_lateness_ns, self.new_lag_ns
         self.new_ack_ns, self.new_lateness_ns, self.new_lag_ns = [], [], []
         self.second_latency.record_ns(latencies)
+        self.latency_from_sending.record_ns(from_sending)
         self.second_ack.record_ns(acks)
         self.send_lateness.record_ns(lateness)
         self.loop_lag.record_ns(lags)
 
-    def _fresh_latencies_ns(self) -> npt.NDArray[np.int64]:
-        batches = [np.array(self.new_latency_ns, dtype=np.int64)]
-        self.new_latency_ns = []
+    def _fresh_latencies_ns(self) -> tuple[Nanoseconds, Nanoseconds]:
+        """Return the new deliveries' latencies: from the intended time, and from the moment of sending where known."""
+        one_by_one = self._latencies_one_by_one_ns()
         chunks, self.fresh = self.fresh, []
+        heard: list[Nanoseconds] = []  # the deliveries of each message
+        messages: list[Message] = []
         for chunk in chunks:
             heard_ns = np.array(chunk.heard_ns, dtype=np.int64)
             first_ns, last_ns = chunk.heard_ns[0], chunk.heard_ns[-1]
             chunk.heard_ns = []
             for message in chunk.messages:
-                batches.append(heard_ns - message.intended_ns)
+                heard.append(heard_ns)
+                messages.append(message)
                 note_heard(message, first_ns, last_ns)
                 if (kind := self._kind(message)) is not None:
-                    kind.latency.record_ns(batches[-1])
-        return np.concatenate(batches)
+                    kind.latency.record_ns(heard_ns - message.intended_ns)
+        if not messages:
+            return one_by_one
+        counts = [len(each) for each in heard]
+        heard_ns = np.concatenate(heard)
+        latencies = heard_ns - np.repeat([message.intended_ns for message in messages], counts)
+        sent_ns = np.repeat([message.sent_ns or UNKNOWN_NS for message in messages], counts)
+        from_sending = heard_ns - sent_ns
+        if any(message.sent_ns is None for message in messages):
+            from_sending = from_sending[sent_ns != UNKNOWN_NS]
+        return np.concatenate([one_by_one[0], latencies]), np.concatenate([one_by_one[1], from_sending])
+
+    def _latencies_one_by_one_ns(self) -> tuple[Nanoseconds, Nanoseconds]:
+        latencies, from_sending = self.new_latency_ns, self.new_latency_from_sending_ns
+        self.new_latency_ns, self.new_latency_from_sending_ns = [], []
+        return np.array(latencies, dtype=np.int64), np.array(from_sending, dtype=np.int64)
 
     def time_delivery(self, message: Message, now_ns: int) -> None:
         """Record the latency of a delivery to one member that is not timed with its whole chunk."""
         self.new_latency_ns.append(now_ns - message.intended_ns)
+        if message.sent_ns is not None:
+            self.new_latency_from_sending_ns.append(now_ns - message.sent_ns)
         if (kind := self._kind(message)) is not None:
             kind.latency.record_ns([now_ns - message.intended_ns])
 
@@ -150,6 +177,7 @@ class Phase:
             phase=self.name,
             rooms=self.history.report(),
             latency=self.latency.pack(),
+            latency_from_sending=self.latency_from_sending.pack(),
             ack=self.ack.pack(),
             send_lateness=self.send_lateness.pack(),
             loop_lag=self.loop_lag.pack(),

@@ -17,6 +17,7 @@ from harness.core.settings import RunSettings
 from harness.ipc.class_plan import ClassPlan
 from harness.ledger.fairness import HeardShare, HotRoom
 from harness.ledger.judge import Verdict
+from harness.ledger.message_times import MessageTimes
 from harness.ledger.recovery import Recovery
 from harness.ledger.reports import RoomReport
 from harness.measure.clock_offset import HostClock
@@ -181,6 +182,7 @@ class PhaseReport(Struct, frozen=True):
     phase: str
     rooms: list[RoomReport]
     latency: bytes  # packed histograms
+    latency_from_sending: bytes  # of deliveries whose message was sent by a member of the same audience
     ack: bytes
     send_lateness: bytes
     loop_lag: bytes
@@ -352,6 +354,7 @@ class PhaseResult(Struct, frozen=True):
     phase: str
     verdict: Verdict
     latency: bytes  # packed histograms
+    latency_from_sending: bytes
     ack: bytes
     spread: bytes
     send_lateness: bytes
@@ -376,6 +379,8 @@ class PhaseResult(Struct, frozen=True):
     locust_stats_csv: str = ""
     classes: list[ClassResult] = []
     kinds: list[KindResult] = []
+    messages: MessageTimes | None = None  # None: not of the measurement
+    independent_messages: int | None = None  # how many independent messages the latencies are worth
     members_changed: str | None = None  # a sentence on members that came or went after the probe, without a shape
 
 

@@ -83,6 +83,10 @@ class RoomFates:
     acked: Integers = field(default_factory=_no_messages)  # 1 if the message was acked, else 0
     got: Integers = field(default_factory=_no_messages)  # number of expected deliveries that came
     surely_lost: Integers = field(default_factory=_no_messages)  # `lost` without deliveries that may still come
+    room: str = ""
+    intended_ns: Integers = field(default_factory=_no_messages)
+    acked_ns: Integers = field(default_factory=_no_messages)  # NEVER_NS if it was not acked
+    heard_by: Integers = field(default_factory=_no_messages)  # number of members that heard it, expected or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,27 +107,31 @@ def judge(reports: Sequence[RoomReport]) -> Judgement:
     rooms: defaultdict[str, list[RoomReport]] = defaultdict(list)
     for report in reports:
         rooms[report.room].append(report)
-    judged = [_Room(parts).judge() for parts in rooms.values()]
+    judged = [_Room(name, parts).judge() for name, parts in rooms.items()]
     return Judgement(sum((verdict for verdict, _ in judged), Verdict()), [fates for _, fates in judged])
 
 
 class _Room:
     """One room, with the messages of all audiences in the order of sending."""
 
-    def __init__(self, parts: Sequence[RoomReport]) -> None:
+    def __init__(self, name: str, parts: Sequence[RoomReport]) -> None:
+        self._name = name
         self._parts = parts
         messages = sorted(
-            (sent_ns, identity, acked_ns or NEVER_NS)
+            (sent_ns, identity, acked_ns or NEVER_NS, intended_ns)
             for part in parts
-            for sent_ns, identity, acked_ns in zip(part.sent_ns, part.identities, part.acked_ns, strict=True)
+            for sent_ns, identity, acked_ns, intended_ns in zip(
+                part.sent_ns, part.identities, part.acked_ns, part.intended_ns, strict=True
+            )
             if sent_ns is not None
         )
-        self._sent_ns = np.array([sent_ns for sent_ns, _, _ in messages], dtype=np.int64)
-        self._acked_ns = np.array([acked_ns for _, _, acked_ns in messages], dtype=np.int64)
-        self._index = {identity: index for index, (_, identity, _) in enumerate(messages)}
+        self._sent_ns, self._identities, self._acked_ns, self._intended_ns = (
+            np.array(messages, dtype=np.int64).reshape(-1, 4).T
+        )
+        self._index = {identity: index for index, (_, identity, _, _) in enumerate(messages)}
         self._first_ns = np.full(len(messages), NEVER_NS)
         self._last_ns = np.full(len(messages), -1)
-        self._senders = np.array([identity >> SEQUENCE_BITS for _, identity, _ in messages], dtype=np.int64)
+        self._senders = self._identities >> SEQUENCE_BITS
         self._is_waiting = np.zeros(len(messages), dtype=bool)
         self._over_ns = np.full(len(messages), NEVER_NS)
         for part in parts:
@@ -139,7 +147,7 @@ class _Room:
 
     def judge(self) -> tuple[Verdict, RoomFates]:
         verdict = Verdict(sent=len(self._index), acked=int((self._acked_ns != NEVER_NS).sum()))
-        owed, got, lost = np.zeros((3, len(self._index)), dtype=np.int64)
+        owed, got, lost, heard_by = np.zeros((4, len(self._index)), dtype=np.int64)
         shares: Counter[float] = Counter()
         for part in self._parts:
             continued = {stay.before for stay in part.stays if stay.resumed}
@@ -149,9 +157,11 @@ class _Room:
             self._is_waiting[indices[part.waiting]] = True
             silent_from = self._silent_from(part, [indices[trail] for trail in trails])
             heard_again = self._heard_before(part.stays, trails, indices)
+            np.subtract.at(heard_by, heard_again[heard_again >= 0], 1)  # below, the member counts in each of its stays
             came_again = sum(stay.before is not None for stay in part.stays)
             # These were sent before the stay in which they came again, so _judge_window counts them as `neither`.
-            verdict += Verdict(came_again=came_again, duplicated_on_return=heard_again, neither=-heard_again)
+            again = len(heard_again)
+            verdict += Verdict(came_again=came_again, duplicated_on_return=again, neither=-again)
             trails_heard: dict[tuple[tuple[int, ...], tuple[int, ...], int], _Trail] = {}
             # Most stays equal others with the same trail, so each distinct one is judged once.
             windows = (
@@ -165,6 +175,7 @@ class _Room:
                     stay_trails = [trails[number] for number in window.trails]
                     trails_heard[key] = _Trail(stay_trails, window.replayed, indices, identities, window.first)
                 stay_verdict, outcome = self._judge_window(trails_heard[key], window)
+                heard_by[trails_heard[key].indices] += count
                 verdict += stay_verdict * count
                 for total, of_stay in ((owed, outcome.owed), (got, outcome.got), (lost, outcome.lost)):
                     total[window.first : window.end] += of_stay * count
@@ -172,16 +183,23 @@ class _Room:
                     shares[round(stay_verdict.delivered / stay_verdict.expected, 4)] += count
         fates = RoomFates(
             *(self._sent_ns, self._first_ns, self._last_ns, owed, verdict.delivered, tuple(sorted(shares.items()))),
-            identities=np.array(list(self._index), dtype=np.int64),
+            identities=self._identities,
             acked=(self._acked_ns != NEVER_NS).astype(np.int64),
             got=got,
             surely_lost=lost,
+            room=self._name,
+            intended_ns=self._intended_ns,
+            acked_ns=self._acked_ns,
+            heard_by=heard_by,
         )
         return verdict, fates
 
-    def _heard_before(self, stays: Sequence[StayReport], trails: Sequence[Integers], indices: Integers) -> int:
-        """Count deliveries that the member had heard in an earlier stay. _Trail counts those of resumed stays."""
-        count = 0
+    def _heard_before(self, stays: Sequence[StayReport], trails: Sequence[Integers], indices: Integers) -> Integers:
+        """Return the message of each delivery that the member had heard in an earlier stay, by index; -1 for a stray.
+
+        _Trail counts those of resumed stays.
+        """
+        found = [_no_messages()]
         for stay in stays:
             if stay.before is None or stay.resumed:
                 continue
@@ -191,9 +209,9 @@ class _Room:
             before: int | None = stay.before
             while len(early) and before is not None:
                 known = np.isin(early, trails[stays[before].trail])
-                count += int(known.sum())
+                found.append(indices[early[known]])
                 early, before = early[~known], stays[before].before
-        return count
+        return np.concatenate(found)
 
     def _silent_from(self, part: RoomReport, trails: Sequence[Integers]) -> dict[int, int]:
         """For each stream, the index of the first message that may still be waiting for all members who are there."""

@@ -51,6 +51,7 @@ class RoomReport(msgspec.Struct, frozen=True, array_like=True):
 
     room: str
     identities: list[int]
+    intended_ns: list[int]  # when each message was due
     sent_ns: list[int | None]  # None: sent by a member of another audience
     acked_ns: list[int | None]
     first_ns: list[int | None]  # first and last delivery to a member of this audience

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.analysis.independence import independent_count
 from harness.ipc import messages as msg
 from harness.ipc.class_plan import ClassPlan, MessageKind
 from harness.ledger.fairness import heard_share, hot_room
 from harness.ledger.judge import judge
+from harness.ledger.message_times import MessageTimes
 from harness.ledger.recovery import recovery
 from harness.load.kinds import kind_results
 from harness.measure.clock_offset import HostClock
@@ -55,10 +57,12 @@ def merge(facts: PhaseFacts, reports: Sequence[msg.PhaseReport], unsaid: Sequenc
         refused.update(report.refused)
     lags = [Latencies.unpack(report.loop_lag) for report in reports]
     not_sent = _not_sent(unsaid)
+    messages = MessageTimes.of(judgement.fates, facts.start_ns) if facts.name == "measure" else None
     return msg.PhaseResult(
         phase=facts.name,
         verdict=judgement.verdict,
         latency=total(report.latency for report in reports).pack(),
+        latency_from_sending=total(report.latency_from_sending for report in reports).pack(),
         ack=total(report.ack for report in reports).pack(),
         spread=spread.pack(),
         send_lateness=total(report.send_lateness for report in reports).pack(),
@@ -85,6 +89,8 @@ def merge(facts: PhaseFacts, reports: Sequence[msg.PhaseReport], unsaid: Sequenc
         locust_stats_csv=facts.locust_stats_csv,
         classes=_class_results(facts, not_sent),
         kinds=kind_results(facts.kinds, judgement.fates, reports),
+        messages=None if messages is None else messages.thinned(),
+        independent_messages=None if messages is None else independent_count(messages.latencies_ns()),
         members_changed=_members_changed(facts, unsaid),
     )
 

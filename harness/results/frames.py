@@ -220,6 +220,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
     valid = s.driver.valid is True
     latencies = {
         "latency": s.latency_ms if valid else LatencyMs(),
+        "latency_from_sending": s.latency_from_sending_ms if valid else LatencyMs(),
         "ack": s.ack_ms if valid else LatencyMs(),
         "join": s.join_ms if valid else LatencyMs(),
         "spread": s.spread_ms if valid else SpreadMs(),
@@ -237,6 +238,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         **{name: getattr(s.resumed, name, None) for name in RESUMED},
         "driver_valid": s.driver.valid,
         **{f"{name}_{k}_ms": v for name, each in latencies.items() for k, v in msgspec.structs.asdict(each).items()},
+        "independent_messages": s.independent_messages,
         **{f"cpu_{k}_us_per_delivery": v for k, v in msgspec.structs.asdict(cpu).items()},
         # The total is unknown if a part is: its process was killed, or the run did not start it.
         "cpu_system_us_per_delivery": sum(system) if len(system) == len(parts) else None,

@@ -18,6 +18,7 @@ from harness.measure.resources import CpuUsed
 from harness.runs.fault_injector import Injector
 from harness.runs.live_metrics import LiveMetrics
 from harness.runs.measured import Measured
+from harness.runs.messages_file import MESSAGES_FILE, messages_parquet
 from harness.runs.record import HISTOGRAMS, Record
 from harness.runs.summary import SCHEMA, Summary
 from harness.services.backend import Counters
@@ -195,6 +196,8 @@ class Run:
             measured = Latencies.unpack(getattr(phase, name))
             self._record.write_text(f"{name}.hdr", measured.encode().decode())
         Latencies.unpack(phase.latency).write_hgrm(self._record.folder / "latency.hgrm")
+        if phase.messages is not None:
+            self._record.write_bytes(MESSAGES_FILE, messages_parquet(phase.messages, phase.kinds))
 
     def _run_phase(
         self,

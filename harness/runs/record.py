@@ -28,7 +28,7 @@ TIMESERIES_COLUMNS = (
     "latency_max_ms",
 )
 # Each of these is written as NAME.hdr, so that rounds can be merged: percentiles are never averaged.
-HISTOGRAMS = ("latency", "ack", "join", "spread", "caught_up")
+HISTOGRAMS = ("latency", "latency_from_sending", "ack", "join", "spread", "caught_up")
 RESERVE_BYTES = 32 * 1024  # of disk space, kept for the last summary
 
 
@@ -47,7 +47,7 @@ class Record:
         self._reserve.write_bytes(bytes(RESERVE_BYTES))
         self.charts = self.folder / "charts"
         self.charts.mkdir()
-        self._write("manifest.json", msgspec.json.format(msgspec.json.encode(manifest_of(settings, architecture))))
+        self.write_bytes("manifest.json", msgspec.json.format(msgspec.json.encode(manifest_of(settings, architecture))))
         self.timeseries = self.folder / "timeseries.csv"
         with self.timeseries.open("w", newline="") as out_file:
             csv.writer(out_file).writerow(TIMESERIES_COLUMNS)
@@ -55,19 +55,21 @@ class Record:
     def note_cluster(self, settings: Mapping[str, str]) -> None:
         """Add the settings of external brokers to the manifest."""
         manifest = msgspec.json.decode((self.folder / "manifest.json").read_bytes())
-        self._write("manifest.json", msgspec.json.format(msgspec.json.encode({**manifest, "cluster": dict(settings)})))
+        self.write_bytes(
+            "manifest.json", msgspec.json.format(msgspec.json.encode({**manifest, "cluster": dict(settings)}))
+        )
 
     def add_second(self, second: Second) -> None:
         with self.timeseries.open("a", newline="") as out_file:
             csv.writer(out_file).writerow([getattr(second, column) for column in TIMESERIES_COLUMNS])
 
     def write_summary(self, summary: Summary) -> None:
-        self._write("summary.json", msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+        self.write_bytes("summary.json", msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
 
     def write_text(self, name: str, text: str) -> None:
-        self._write(name, text.encode())
+        self.write_bytes(name, text.encode())
 
-    def _write(self, name: str, content: bytes) -> None:
+    def write_bytes(self, name: str, content: bytes) -> None:
         """Replace the file in one step, so that a reader always finds either the old content or the new."""
         partial = self.folder / f".{name}.partial"
         try:

@@ -129,8 +129,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     faults: list[FaultSeen] = []
     ended: list[str] = []  # gateways that ended by themselves, under faults
     latency_ms: LatencyMs = LatencyMs()
+    # From the moment a message was sent, not from the moment it was due; of several Locust processes, only deliveries
+    # within the sender's own. The difference to latency_ms is the driver's part.
+    latency_from_sending_ms: LatencyMs = LatencyMs()
     latency_error_ms: float | None = None  # at most so wrong, where Locust's workers go by clocks of several hosts
     clocks: list[HostClock] = []  # of these hosts, but for the coordinator's
+    # How many independent messages the latencies are worth: a percentile rests on so many, not on its deliveries.
+    independent_messages: int | None = None
     ack_ms: LatencyMs = LatencyMs()
     join_ms: LatencyMs = LatencyMs()  # from asking for a room to being in, of members who came meanwhile
     joins: int | None = None

@@ -9,6 +9,7 @@ import matplotlib.image
 import msgspec
 import pytest
 
+import chatbench as public
 from tests.real.runs import chatbench, run
 
 
@@ -32,6 +33,18 @@ def test_plan1_delivers_everything_once_in_order_with_a_record_per_partition(tmp
     assert files >= {"summary.json", "timeseries.csv", "latency.hgrm", "locust_stats.csv", "manifest.json", "charts"}
     picture = matplotlib.image.imread(folder / "charts" / "latency_over_time.png")
     assert picture.shape[1] > 900
+    assert 0 < summary["latency_from_sending_ms"]["p50"] <= summary["latency_ms"]["p50"]
+    assert 1 <= summary["independent_messages"] <= summary["sent"]
+    messages = public.read_messages(folder)
+    assert len(messages) == summary["sent"]
+    assert messages["room"].nunique() == 1
+    assert (messages["heard_by"] == 60).all()
+    moments = ["intended_ns", "sent_ns", "first_heard_ns", "last_heard_ns"]
+    assert messages["intended_ns"].between(0, 1e9 * summary["duration_s"]).all()
+    assert messages[moments].astype("int64").diff(axis="columns").iloc[:, 1:].min(axis=None) >= 0
+    assert (messages["acked_ns"] > messages["sent_ns"]).all()
+    last_ms = (messages["last_heard_ns"] - messages["intended_ns"]).max() / 1e6
+    assert last_ms == pytest.approx(summary["latency_ms"]["max"], rel=0.002)
     with (folder / "timeseries.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     measured = [row for row in rows if row["phase"] == "measure"]

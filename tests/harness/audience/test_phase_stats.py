@@ -1,3 +1,5 @@
+import pytest
+
 from harness.audience.phase_stats import Chunk, Phase
 from harness.ipc import messages as msg
 from harness.ledger.judge import judge
@@ -41,6 +43,25 @@ def test_a_message_has_the_first_and_last_of_all_members_deliveries() -> None:
     chunk.heard_ns += [30, 40, 70]
     phase.flush()
     assert (message.first_ns, message.last_ns) == (30, 70)
+
+
+def test_latency_from_sending_leaves_out_the_drivers_lateness_and_other_processes_messages() -> None:
+    phase = Phase(BEGIN)
+    ours = phase.history.say(message_id(0, 0), "room", 1_000_000, 3_000_000)
+    theirs = phase.history.room("room").message(message_id(1, 0), 1_000_000)
+    chunk = Chunk("room", (ours, theirs))
+    phase.fresh.append(chunk)
+    chunk.heard_ns += [8_000_000, 8_000_000]
+    phase.time_delivery(ours, 8_000_000)
+    phase.flush()
+    phase.close_second(1)
+    report = phase.report()
+    latency = Latencies.unpack(report.latency)
+    assert latency.count == 5
+    assert latency.percentile_ms(50) == pytest.approx(7, rel=1e-3)
+    from_sending = Latencies.unpack(report.latency_from_sending)
+    assert from_sending.count == 3
+    assert from_sending.percentile_ms(50) == pytest.approx(5, rel=1e-3)
 
 
 def test_progress_changes_as_long_as_something_comes() -> None:

@@ -10,12 +10,18 @@ import numpy as np
 
 from harness.analysis.contrasts import Contrast
 
-BEYOND_MIN = 10  # messages that must be slower than a percentile for it to be shown
+BEYOND_MIN = 10  # independent messages that must be slower than a percentile for it to be shown
 
 
 def messages_needed(percentile: float) -> int:
-    """Return how many messages support a percentile: 20 for p50, 1,000 for p99, 10,000 for p99.9."""
+    """Return how many independent messages support a percentile: 20 for p50, 1,000 for p99, 10,000 for p99.9."""
     return math.ceil(round(BEYOND_MIN / (1 - percentile / 100), 6))
+
+
+def why_not_shown(percentile: float, messages: int) -> str | None:
+    """Return what is shown in the place of a percentile that so many independent messages do not support, else None."""
+    needed = messages_needed(percentile)
+    return None if messages >= needed else f"n/a: {messages:,} messages, {needed:,} needed"
 
 
 def contrasts_of_merged(

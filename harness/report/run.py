@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from rich import box
 from rich.table import Table
 
+from harness.analysis.percentiles import why_not_shown
 from harness.core.units import cost_text
+from harness.measure.histogram import LatencyMs
 from harness.report.cells import NOT_MEASURED, count_text, number_cell, share_text
 from harness.runs.summary import Summary
 
+PERCENTILES = {"p50": 50.0, "p99": 99.0, "p999": 99.9}
 WORTH_SAYING = 1.01  # messages per write
 
 
@@ -112,16 +117,48 @@ def _add_returns(table: Table, summary: Summary) -> None:
 
 
 def _add_latencies(table: Table, summary: Summary) -> None:
-    valid = summary.driver.valid is not False
-    for name, latency in (("delivery", summary.latency_ms), ("ack", summary.ack_ms)):
-        figures = " / ".join(number_cell(value, ",.1f") for value in (latency.p50, latency.p99, latency.p999))
-        table.add_row(f"{name} latency p50 / p99 / p99.9", f"{figures} ms" if valid else "not valid")
+    """Add rows of the percentiles that the messages support; one for the others says how many messages they need."""
+    for row in _latency_rows("delivery latency", summary, summary.latency_ms, summary.latency_from_sending_ms):
+        table.add_row(*row)
+    for row in _latency_rows("ack latency", summary, summary.ack_ms):
+        table.add_row(*row)
     if summary.latency_error_ms:
         table.add_row("  largest error, from the hosts' clocks", f"{summary.latency_error_ms:,.1f} ms")
-    spread = " / ".join(number_cell(value, ",.1f") for value in (summary.spread_ms.p50, summary.spread_ms.p99))
-    table.add_row(
-        "spread, first to last recipient p50 / p99", f"{spread} ms" if valid else "not valid", end_section=True
-    )
+    spread = LatencyMs(p50=summary.spread_ms.p50, p99=summary.spread_ms.p99)
+    for row in _latency_rows("spread, first to last recipient", summary, spread, names=("p50", "p99")):
+        table.add_row(*row)
+    table.add_section()
+
+
+def _latency_rows(
+    label: str,
+    summary: Summary,
+    latency: LatencyMs,
+    from_sending: LatencyMs | None = None,
+    names: Sequence[str] = ("p50", "p99", "p999"),
+) -> Iterator[tuple[str, str]]:
+    if summary.driver.valid is False:
+        yield f"{label} {_titles(names)}", "not valid"
+        return
+    messages = summary.messages_behind_percentiles
+    measured = [name for name in names if getattr(latency, name) is not None]
+    unsupported = [name for name in measured if why_not_shown(PERCENTILES[name], messages) is not None]
+    shown = [name for name in names if name not in unsupported]
+    if shown:
+        figures = f"{_figures(latency, shown)} ms"
+        if from_sending is not None and from_sending.p50 is not None:
+            figures += f" ({_figures(from_sending, shown)} from sending)"
+        yield f"{label} {_titles(shown)}", figures
+    if unsupported:
+        yield f"{label} {_titles(unsupported)}", why_not_shown(PERCENTILES[unsupported[0]], messages) or ""
+
+
+def _figures(latency: LatencyMs, names: Sequence[str]) -> str:
+    return " / ".join(number_cell(getattr(latency, name), ",.1f") for name in names)
+
+
+def _titles(names: Sequence[str]) -> str:
+    return " / ".join("p99.9" if name == "p999" else name for name in names)
 
 
 def _after(ms: float | None, comparable: bool = True) -> str:

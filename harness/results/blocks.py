@@ -15,7 +15,7 @@ from harness.analysis.costs import Load, cost_of
 from harness.analysis.percentiles import contrasts_of_merged, messages_needed
 from harness.analysis.verdicts import Verdict, judge
 from harness.measure.histogram import Latencies
-from harness.results.frames import WORKLOAD, RunRecord, runs_of
+from harness.results.frames import WORKLOAD, RunRecord, messages_behind, runs_of
 from harness.results.reading import read_histogram
 
 SHAPE = tuple(column for column in WORKLOAD if column != "rate_per_s")
@@ -85,7 +85,8 @@ class _Blocks:
 
     def __init__(self, records: Sequence[RunRecord]) -> None:
         self.shape = {column: records[0].key[column] for column in SHAPE}
-        self._runs = runs_of(records).assign(block=[_block_of(each) for each in records])
+        runs = runs_of(records)
+        self._runs = runs.assign(block=[_block_of(each) for each in records], messages=messages_behind(runs))
         self._records = {
             (_block_of(each), str(each.key["arch"]), float(each.key["rate_per_s"])): each for each in records
         }
@@ -105,6 +106,10 @@ class _Blocks:
         deliveries_per_s = self.matrix("deliveries_per_s", rate_per_s)
         cpu_ms_per_s = self.matrix("cpu_system_us_per_delivery", rate_per_s) * deliveries_per_s / 1_000
         return Load(cpu_ms_per_s, deliveries_per_s)
+
+    def messages(self, rate_per_s: float) -> int:
+        """Return on how many messages of all blocks percentiles rest, for the architecture that has the fewest."""
+        return int(np.nansum(self.matrix("messages", rate_per_s), axis=0).min())
 
     def histograms(self, rate_per_s: float) -> dict[str, list[Latencies]]:
         """Return the delivery latencies by architecture and block, of the blocks in which every run is valid.
@@ -155,7 +160,7 @@ def _latencies(blocks: _Blocks) -> Iterator[Figure]:
     for rate_per_s in blocks.rates_per_s:
         histograms = blocks.histograms(rate_per_s)
         number = min((len(of) for of in histograms.values()), default=0)
-        messages = int(np.nansum(blocks.matrix("sent", rate_per_s)) / len(blocks.architectures))
+        messages = blocks.messages(rate_per_s)
         for percentile in (50.0, 99.0):
             name = f"p{percentile:g} delivery latency at {rate_per_s:g} msg/s"
             needed = messages_needed(percentile)

@@ -139,6 +139,11 @@ def runs_of(records: Sequence[RunRecord]) -> pd.DataFrame:
     return runs.astype({column: "float64" for column in runs.columns if runs[column].isna().all()}).copy()
 
 
+def messages_behind(runs: pd.DataFrame) -> pd.Series[float]:
+    """How many messages the percentiles of each run rest on, as Summary.messages_behind_percentiles."""
+    return runs["independent_messages"].astype("float64").fillna(runs["sent"].astype("float64")).fillna(0.0)
+
+
 def frames_of(records: Sequence[RunRecord], on_unreadable: OnUnreadable = refuse) -> Frames:
     """All frames of these records."""
     runs = runs_of(records)

@@ -165,6 +165,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     classes: list[ClassFigures] = []  # of members; the classes' figures add up to those above
 
     @property
+    def messages_behind_percentiles(self) -> int:
+        """How many messages the percentiles rest on: the independent ones, or all of a record that does not say."""
+        return (self.sent if self.independent_messages is None else self.independent_messages) or 0
+
+    @property
     def use(self) -> Use:
         """How much of the chat was in use; all figures are 0 if nothing was measured."""
         refused = self.refused or {}

@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.analysis.percentiles import contrasts_of_merged, messages_needed
+from harness.analysis.percentiles import contrasts_of_merged, messages_needed, why_not_shown
 
 
 @pytest.mark.parametrize(("percentile", "messages"), [(50, 20), (90, 100), (99, 1_000), (99.9, 10_000)])
 def test_ten_messages_must_be_beyond_a_percentile(percentile: float, messages: int) -> None:
     assert messages_needed(percentile) == messages
+
+
+def test_a_percentile_without_support_says_what_it_lacks() -> None:
+    assert why_not_shown(99, 1_000) is None
+    assert why_not_shown(99, 635) == "n/a: 635 messages, 1,000 needed"
 
 
 def test_the_contrast_of_merged_percentiles_is_between_the_merged_percentiles() -> None:

@@ -51,9 +51,37 @@ def test_the_figures_are_there_with_their_units() -> None:
         "450,000 of 600,000",
         "20,000",
         "25.00%",
-        "5.0 / 10.0 / 12.0 ms",
+        "5.0 ms",
     ):
         assert part in text
+
+
+def latency_lines(**given: object) -> list[str]:
+    text = printed(msgspec.structs.replace(SUMMARY, **given))
+    return [" ".join(line.split()) for line in text.splitlines() if line.startswith("delivery latency")]
+
+
+def test_percentiles_that_the_messages_do_not_support_say_how_many_are_needed() -> None:
+    assert latency_lines() == [
+        "delivery latency p50 5.0 ms",
+        "delivery latency p99 / p99.9 n/a: 600 messages, 1,000 needed",
+    ]
+    assert latency_lines(sent=20_000, independent_messages=1_234) == [
+        "delivery latency p50 / p99 5.0 / 10.0 ms",
+        "delivery latency p99.9 n/a: 1,234 messages, 10,000 needed",
+    ]
+    assert latency_lines(independent_messages=10_000) == ["delivery latency p50 / p99 / p99.9 5.0 / 10.0 / 12.0 ms"]
+    assert latency_lines(independent_messages=5) == [
+        "delivery latency p50 / p99 / p99.9 n/a: 5 messages, 20 needed",
+    ]
+
+
+def test_the_latency_from_sending_stands_beside_the_latency() -> None:
+    from_sending = LatencyMs(4.1, 5, 9.5, 11, 20)
+    assert latency_lines(latency_from_sending_ms=from_sending, independent_messages=1_000) == [
+        "delivery latency p50 / p99 5.0 / 10.0 ms (4.1 / 9.5 from sending)",
+        "delivery latency p99.9 n/a: 1,000 messages, 10,000 needed",
+    ]
 
 
 def test_what_was_not_measured_is_said_and_never_printed_as_zero() -> None:

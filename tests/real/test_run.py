@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from pathlib import Path
 
 import matplotlib.image
@@ -39,9 +40,9 @@ def test_plan1_delivers_everything_once_in_order_with_a_record_per_partition(tmp
     assert len(messages) == summary["sent"]
     assert messages["room"].nunique() == 1
     assert (messages["heard_by"] == 60).all()
-    moments = ["intended_ns", "sent_ns", "first_heard_ns", "last_heard_ns"]
     assert messages["intended_ns"].between(0, 1e9 * summary["duration_s"]).all()
-    assert messages[moments].astype("int64").diff(axis="columns").iloc[:, 1:].min(axis=None) >= 0
+    for earlier, later in itertools.pairwise(["intended_ns", "sent_ns", "first_heard_ns", "last_heard_ns"]):
+        assert (messages[earlier] <= messages[later]).all()
     assert (messages["acked_ns"] > messages["sent_ns"]).all()
     last_ms = (messages["last_heard_ns"] - messages["intended_ns"]).max() / 1e6
     assert last_ms == pytest.approx(summary["latency_ms"]["max"], rel=0.002)

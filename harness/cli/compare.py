@@ -116,9 +116,12 @@ def compare(
             common=resolve_brokers(RunSettings(arch=architectures[0], **given)),
         )
         folder = campaigns.begin(campaign, campaign.common.out)
-    with campaign_progress(campaigns.turns_expected(campaign)) as progress:
+    if (problem := campaigns.too_little_time(campaign)) is not None:
+        click.echo(f"chatbench: {problem}", err=True)
+    turns, turn_s = campaigns.least_turns(campaign), campaigns.turn_s(campaign)
+    with campaign_progress(turns, run_s=turn_s, or_more=campaign.rounds is None) as progress:
         outcomes = campaigns.run_campaign(campaign, folder, progress)
-        progress.step("report", "charts and page")
+        progress.finish("report", "charts and page")
         made = make_report([folder], folder)
     show_report(made, as_json=as_json)
     late = Counter((each.summary.arch, each.summary.driver.valid is not True) for each in outcomes)

@@ -58,8 +58,8 @@ def run_progress() -> RunProgress:
     return RunProgress(_plain(stderr=True))
 
 
-def campaign_progress(runs: int) -> CampaignProgress:
-    """The progress display for a number of runs."""
+def campaign_progress(runs: int, *, run_s: float | None = None, or_more: bool = False) -> CampaignProgress:
+    """The progress display for a number of runs, or more, each of which will probably take `run_s`."""
     from harness.core.progress import CampaignProgress
 
-    return CampaignProgress(_plain(stderr=True), runs)
+    return CampaignProgress(_plain(stderr=True), runs, run_s=run_s, or_more=or_more)

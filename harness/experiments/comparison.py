@@ -9,16 +9,14 @@ seed); each block has a different one. In its turn an architecture starts once, 
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from architectures.interface import Candidate
 from harness.analysis.order import order_of_block
-from harness.analysis.stopping import BLOCKS_MIN, blocks_needed, is_precise
+from harness.analysis.stopping import BLOCKS_MIN
 from harness.core import settings as config
 from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.options import parse_options
@@ -26,6 +24,9 @@ from harness.core.progress import CampaignProgress
 from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt
+from harness.core.time_left import about_text
+from harness.core.units import duration_text
+from harness.experiments.outlook import Goal, Outlook
 from harness.experiments.plan_file import note, read_again
 from harness.experiments.series import PlannedRun, WarmBackends, not_complete, validated
 from harness.results.blocks import cost_contrasts
@@ -33,13 +34,15 @@ from harness.results.frames import read_records
 from harness.runs.record import Record, new_folder
 from harness.runs.run import Outcome
 from harness.runs.turn import Turn, run_turn
-from harness.runs.warming import warm
-from harness.services.run_stack import RunBackends
+from harness.runs.warming import WARMING_MAX_S, warm
 
 PLAN, WARMING = "campaign.json", "warming.json"
 BUDGET_S, BUDGET_MAX_S = 600.0, 86_400.0
 PRECISION = 0.1
 IDLE_S = 2.0
+# How long a turn takes on two cores beside its phases, by experience: the start, the joins and the end, and the drain.
+START_AND_STOP_S = 5.0
+DRAIN_S = 0.7
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,9 +104,29 @@ def plan_block(campaign: Campaign, folder: Path, number: int) -> Iterator[list[P
             ]
 
 
-def turns_expected(campaign: Campaign) -> int:
+def least_turns(campaign: Campaign) -> int:
     """The least number of turns, which is shown before it is known how many there will be."""
     return (campaign.rounds or BLOCKS_MIN) * len(list(plan_block(campaign, Path(), 1)))
+
+
+def turn_s(campaign: Campaign) -> float:
+    """About how long a turn takes, before one has been made."""
+    common = campaign.common
+    turn = next(plan_block(campaign, Path(), 1))
+    phases_s = [common.warmup_s, campaign.idle_s, *(run.settings.duration_s for run in turn)]
+    return START_AND_STOP_S + sum(DRAIN_S + phase_s for phase_s in phases_s)
+
+
+def too_little_time(campaign: Campaign) -> str | None:
+    """A sentence that says what would be needed if the budget is too short for the fewest blocks; None if it is not."""
+    needed_s = least_turns(campaign) * turn_s(campaign)
+    if campaign.rounds is not None or needed_s <= campaign.budget_s:
+        return None
+    return (
+        f"--budget is {duration_text(campaign.budget_s)}, but the four blocks that a comparison needs at least take "
+        f"about {about_text(needed_s)}, and all four are measured; for less, name fewer architectures or a shorter "
+        "--duration"
+    )
 
 
 def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, name: str) -> RunSettings:
@@ -152,61 +175,74 @@ class _Measuring:
         self._progress = progress
         self._backends = backends
         self._outcomes: list[Outcome] = []
+        self._turns_of_block = len(list(plan_block(campaign, folder, 1)))
         self._turns_done = 0
         self._is_warm = False
+        self._warmed_s = 0.0
 
     def go(self) -> list[Outcome]:
         deadline_s = time.monotonic() + self._campaign.budget_s
+        blocks = self._complete_blocks()
         longest_s = 0.0
-        for number in itertools.count(1):
-            began_s = time.monotonic()
-            self._run_block(number)
-            longest_s = max(longest_s, time.monotonic() - began_s)
-            if self._is_enough(number, deadline_s - time.monotonic(), longest_s):
-                break
+        while not (blocks and self._is_enough(blocks, deadline_s - time.monotonic(), longest_s)):
+            blocks += 1
+            began_s, warmed_s = time.monotonic(), self._warmed_s
+            self._run_block(blocks)
+            longest_s = max(longest_s, time.monotonic() - began_s - (self._warmed_s - warmed_s))
         return self._outcomes
 
-    def _run_block(self, number: int) -> None:
+    def _complete_blocks(self) -> int:
+        """How many blocks an earlier start of this comparison has completed."""
+        number = next(number for number in itertools.count(1) if self._missing_turns(number))
+        self._turns_done = (number - 1) * self._turns_of_block
+        return number - 1
+
+    def _missing_turns(self, number: int) -> list[list[PlannedRun]]:
         turns = list(plan_block(self._campaign, self._folder, number))
         missing = not_complete([run for turn in turns for run in turn])
-        to_run = [turn for turn in turns if any(run in missing for run in turn)]
-        self._turns_done += len(turns) - len(to_run)
-        for turn in to_run:
+        return [turn for turn in turns if any(run in missing for run in turn)]
+
+    def _run_block(self, number: int) -> None:
+        missing = self._missing_turns(number)
+        self._turns_done += self._turns_of_block - len(missing)
+        for turn in missing:
+            self._warm(turn[0].settings)
             self._progress.run(self._turns_done, turn[0].name)
             self._run_turn(turn)
             self._turns_done += 1
+
+    def _is_enough(self, blocks: int, left_s: float, longest_s: float) -> bool:
+        """Whether to stop after so many blocks, if the next may take `longest_s`. If not, tells the progress."""
+        campaign = self._campaign
+        block_s = longest_s or self._turns_of_block * turn_s(campaign)
+        affordable = blocks + max(0, int(left_s / block_s))
+        found = cost_contrasts(read_records([self._folder]))
+        outlook = Outlook(Goal(campaign.rounds, campaign.precision), blocks, found, affordable)
+        if not outlook.is_enough:
+            turns = outlook.expected * self._turns_of_block
+            self._progress.expect(turns, outlook.known(), or_more=outlook.is_least)
+        return outlook.is_enough
 
     def _run_turn(self, planned: Sequence[PlannedRun]) -> None:
         settings = planned[0].settings
         architecture = load_candidate(settings.arch)
         scenario = find_scenario(settings.scenario)
         backends = self._backends.backends_for(settings)
-        self._warm(backends, architecture)
         out = config.make_out_dir(settings.out)
         records = [Record(out, each.settings, scenario.stem, architecture) for each in planned]
         turn = Turn(architecture, scenario, records, self._campaign.idle_s)
         self._outcomes += run_turn(turn, backends, self._progress)
 
-    def _warm(self, backends: RunBackends, architecture: type[Candidate]) -> None:
+    def _warm(self, settings: RunSettings) -> None:
         """Warm the brokers before the first run that uses them, and record how; a single block decides nothing."""
+        architecture = load_candidate(settings.arch)
         if self._is_warm or not architecture.requires.kafka or self._campaign.rounds == 1:
             return
         self._is_warm = True
-        logs = self._folder / "logs"
-        self._progress.run(self._turns_done, "warming the brokers, until a message costs them the same again and again")
-        warming = warm(backends, architecture, self._campaign.common, logs, self._progress)
+        began_s = time.monotonic()
+        what = "the brokers, until a message costs them the same again and again"
+        self._progress.aside("warming", what, at_most_s=WARMING_MAX_S)
+        backends = self._backends.backends_for(settings)
+        warming = warm(backends, architecture, self._campaign.common, self._folder / "logs", self._progress)
         (self._folder / WARMING).write_bytes(msgspec.json.format(msgspec.json.encode(warming)))
-
-    def _is_enough(self, blocks: int, left_s: float, block_s: float) -> bool:
-        """Whether to stop after so many blocks, if the next may take `block_s`. Tells the progress how many will do."""
-        campaign = self._campaign
-        if campaign.rounds is not None:
-            return blocks >= campaign.rounds
-        if blocks < BLOCKS_MIN:
-            return False
-        affordable = blocks + max(0, int(left_s / block_s)) if block_s else blocks
-        found = cost_contrasts(read_records([self._folder]))
-        expected = blocks_needed(found, campaign.precision, at_most=max(affordable, blocks))
-        widest = max((each.half_width for each in found), default=math.nan)
-        self._progress.expect(expected * self._turns_done // blocks, f"CPU ratios are known to {100 * widest:.0f} %")
-        return is_precise(found, campaign.precision) or affordable <= blocks
+        self._warmed_s = time.monotonic() - began_s

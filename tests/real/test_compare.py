@@ -43,7 +43,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert answer.returncode in (0, 4), answer.stderr
     assert "For this workload:" in answer.stdout
     assert "run 8 of 8: block 2, " in answer.stderr
-    assert "warming the brokers" in answer.stderr
+    assert "warming: the brokers" in answer.stderr
     return only_folder_in(out)
 
 

@@ -32,7 +32,11 @@ def report(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     \b
     Examples:
       chatbench report results/20261123T150000Z-compare-big_room
-      chatbench report results/*-plan1-big_room results/*-redis-big_room --out results/both
+      chatbench report results/*-compare-big_room --out results/both
+      chatbench report results/*-plan1-big_room results/*-redis-big_room --out results/two_runs
+
+    Several comparisons of the same load are reported as one with the blocks of all. The report also says whether they
+    agree with each other: in how many pairs of architectures, and which figures contradict.
     """
     from harness.core.settings import make_out_dir
 
@@ -41,10 +45,13 @@ def report(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 
 def make_report(folders: Sequence[Path], folder: Path) -> Report:
     """Write the report of the records in these folders."""
+    from msgspec.structs import replace
+
+    from harness.report.agreement import agreements_of
     from harness.report.html import write_report
 
     try:
-        return write_report(folders, folder)
+        return replace(write_report(folders, folder), agreements=agreements_of(folders))
     except OSError as problem:
         if problem.errno in DISK_ERRORS:
             raise
@@ -53,6 +60,7 @@ def make_report(folders: Sequence[Path], folder: Path) -> Report:
 
 def show_report(made: Report, *, as_json: bool) -> None:
     """Print the report's verdicts and tables, or all of it as JSON."""
+    from harness.report.agreement import agreement_lines
     from harness.report.decision import decision_lines, decision_table
     from harness.report.ranking import choice_lines, ranking
 
@@ -65,6 +73,9 @@ def show_report(made: Report, *, as_json: bool) -> None:
     for decision in made.decisions:
         out.print(decision_table(decision))
         tell(out, *decision_lines(decision))
+        out.print()
+    for agreement in made.agreements:
+        tell(out, *agreement_lines(agreement))
         out.print()
     for comparison in made.comparisons:
         tell(out, *choice_lines(comparison))

@@ -10,6 +10,7 @@ import msgspec
 import pandas as pd
 
 from harness.core.registry import baseline_of
+from harness.report.agreement import Agreement
 from harness.report.decision import Decision
 from harness.report.verdict import Recommendation, judge
 from harness.results.frames import METRICS, WORKLOAD, Frames
@@ -99,6 +100,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     left_out: list[str]  # what could not be read, in sentences
     comparisons: list[Comparison]
     decisions: list[Decision] = []  # of comparisons in blocks; with one block, nothing can be decided
+    agreements: list[Agreement] = []  # of each two comparisons of the same load
 
 
 def split_by(frames: Frames, columns: Sequence[str]) -> Iterator[Frames]:

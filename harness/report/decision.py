@@ -62,7 +62,7 @@ def decision_of(compared: Compared) -> Decision:
             *(_value_of(each, COST) for each in compared.costs),
             *(_value_of(each, LATENCY) for each in compared.latencies),
         ],
-        pairs=[_pair(each) for each in compared.verdicts],
+        pairs=[pair_of(each) for each in compared.verdicts],
         unbeaten=[name for name in compared.architectures if not _is_beaten(name, compared.verdicts)],
     )
 
@@ -78,7 +78,7 @@ def _value_of(figure: Figure, kind: str) -> ValueOf:
     )
 
 
-def _pair(verdict: Verdict) -> Pair:
+def pair_of(verdict: Verdict) -> Pair:
     contrast = verdict.contrast
     low, high = contrast.interval()
     return Pair(

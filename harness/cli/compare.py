@@ -99,15 +99,16 @@ def compare(
     Exit codes are those of `chatbench run`.
     """
     from harness.core.settings import RunSettings
-    from harness.experiments import comparison as campaigns
+    from harness.experiments import comparison
+    from harness.experiments.campaign import Campaign, least_turns, too_little_time, turn_s
     from harness.services.external import resolve_brokers
 
     if resume is not None:
         refuse_beside_resume()
-        campaign, folder = campaigns.resume(resume), resume
+        campaign, folder = comparison.resume(resume), resume
     else:
         conflicts.refuse_unused_backends(architectures)
-        campaign = campaigns.Campaign(
+        campaign = Campaign(
             architectures=architectures,
             rates_per_s=rates_per_s,
             rounds=rounds,
@@ -115,12 +116,12 @@ def compare(
             precision=precision_percent / 100,
             common=resolve_brokers(RunSettings(arch=architectures[0], **given)),
         )
-        folder = campaigns.begin(campaign, campaign.common.out)
-    if (problem := campaigns.too_little_time(campaign)) is not None:
+        folder = comparison.begin(campaign, campaign.common.out)
+    if (problem := too_little_time(campaign)) is not None:
         click.echo(f"chatbench: {problem}", err=True)
-    turns, turn_s = campaigns.least_turns(campaign), campaigns.turn_s(campaign)
-    with campaign_progress(turns, run_s=turn_s, or_more=campaign.rounds is None) as progress:
-        outcomes = campaigns.run_campaign(campaign, folder, progress)
+    turns, or_more = least_turns(campaign), campaign.rounds is None
+    with campaign_progress(turns, run_s=turn_s(campaign), or_more=or_more) as progress:
+        outcomes = comparison.run_campaign(campaign, folder, progress)
         progress.finish("report", "charts and page")
         made = make_report([folder], folder)
     show_report(made, as_json=as_json)

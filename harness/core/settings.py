@@ -53,6 +53,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     payload_sizes: str = "fixed"  # a distribution of harness.core.payload
     options: tuple[str, ...] = ()  # of the scenario, each as NAME=VALUE
     arch_options: tuple[str, ...] = ()  # of the architecture, each as NAME=VALUE
+    label: str = ""  # tells runs of the same architecture apart that would otherwise be rounds of one
     processes: int = 1  # Locust processes that hold members
     duration_s: float = 30.0
     warmup_s: float = 10.0

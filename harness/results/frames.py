@@ -202,6 +202,7 @@ def _variant(settings: RunSettings) -> str:
             *([] if settings.brokers == 1 else [f"{settings.brokers} brokers"]),
             *([] if settings.tick_s is None else [f"tick {1000 * settings.tick_s:g} ms"]),
             *settings.arch_options,
+            *filter(None, [settings.label]),
         ]
     )
 

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,7 @@ def _versions(settings: RunSettings, candidate: type[Candidate]) -> dict[str, st
     return {**own, **candidate.versions()} if issubclass(candidate, Peer) else own
 
 
+@cache
 def _version(package: str) -> str | None:
     """A package's version; None if it is not installed: the container image lacks those that only start brokers."""
     try:

@@ -16,6 +16,7 @@ from chatbench.locust import Member
 class Passenger(Member):
     options = {"stay_s": 5.0, "away_s": 1.0, "storm_s": 10.0}
     option_ranges = {"stay_s": (0.1, 86_400), "away_s": (0.001, 86_400), "storm_s": (0.1, 86_400)}
+    cycle = ("storm_s",)
 
     @property
     def room(self) -> str:

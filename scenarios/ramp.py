@@ -13,6 +13,7 @@ from chatbench.locust import Member, Shape
 class Speaker(Member):
     options = {"ramp_s": 30.0, "slo_ms": 200.0}
     option_ranges = {"ramp_s": (0.1, 86_400), "slo_ms": (0.1, 600_000)}
+    cycle = ("ramp_s",)
 
     def on_start(self) -> None:
         self.join(f"stage-{self.room_number}")

@@ -19,6 +19,7 @@ LOOK_S = 0.2
 class Traveller(Member):
     options = {"storm_s": 10.0, "away_s": 2.0, "within_s": 0.5}
     option_ranges = {"storm_s": (0.1, 86_400), "away_s": (0, 86_400), "within_s": (0, 86_400)}
+    cycle = ("storm_s", "away_s", "within_s")
     resumes = True
 
     @property

@@ -16,6 +16,7 @@ QUIET = 0.05  # as a share of the goal's rate
 class Fan(Member):
     options = {"goal_after_s": 10.0, "goal_s": 10.0}
     option_ranges = {"goal_after_s": (0, 86_400), "goal_s": (0, 86_400)}
+    cycle = ("goal_after_s", "goal_s")
 
     def on_start(self) -> None:
         self.join(f"match-{self.room_number}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +25,9 @@ from harness.cli.report import make_report, show_report
 from harness.cli.resume import RESUME, refuse_beside_resume
 from harness.cli.types import COUNT, DURATION, NUMBER
 from harness.core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from harness.core.settings import RunSettings
 
 # Runs are short, because they differ more from one another than the seconds within one do: better many than long ones.
 COMPARE_LOAD = {"duration_s": "4s", "warmup_s": "1500ms"}
@@ -94,7 +97,9 @@ def compare(
       chatbench compare --resume results/20261123T150000Z-compare-big_room
 
     In each block every architecture runs once. After four blocks or more, it stops as soon as it knows the ratios of
-    the costs to 10 %, or when the ten minutes are over; docs/statistics.md explains how it decides.
+    the costs to 10 %, or when the ten minutes are over; docs/statistics.md explains how it decides. A scenario
+    in which something happens only after a while, such as reconnect_storm, is measured until it has happened, unless
+    --duration says otherwise.
 
     Exit codes are those of `chatbench run`.
     """
@@ -108,13 +113,16 @@ def compare(
         campaign, folder = comparison.resume(resume), resume
     else:
         conflicts.refuse_unused_backends(architectures)
+        common = resolve_brokers(RunSettings(arch=architectures[0], **given))
+        if not conflicts.given(["duration_s"]):
+            common = _of_one_cycle(common)
         campaign = Campaign(
             architectures=architectures,
             rates_per_s=rates_per_s,
             rounds=rounds,
             budget_s=budget_s,
             precision=precision_percent / 100,
-            common=resolve_brokers(RunSettings(arch=architectures[0], **given)),
+            common=common,
         )
         folder = comparison.begin(campaign, campaign.common.out)
     if (problem := too_little_time(campaign)) is not None:
@@ -130,3 +138,15 @@ def compare(
         if as_json:
             click.echo(f"chatbench: the driver was not valid in most runs of {', '.join(slow)}", err=True)
         sys.exit(ExitCode.DRIVER_NOT_VALID)
+
+
+def _of_one_cycle(common: RunSettings) -> RunSettings:
+    """The settings with runs that are long enough for the scenario; says so where that is longer than usual."""
+    from harness.core.units import duration_text
+    from harness.experiments.campaign import of_one_cycle
+
+    longer = of_one_cycle(common)
+    if longer != common:
+        what = f"each measurement lasts {duration_text(longer.duration_s)}, so that {common.scenario} shows all it does"
+        click.echo(f"chatbench: {what}; --duration sets another length", err=True)
+    return longer

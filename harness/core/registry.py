@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import hashlib
 import inspect
+import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
@@ -23,6 +24,7 @@ from peers.interface import Peer
 ARCHITECTURES = "chatbench.architectures"
 PEERS = "chatbench.peers"
 MEMBERS = "chatbench.locust"
+SHAPES = ("Shape", "LoadTestShape")  # the base classes of load shapes: chatbench's and Locust's
 SCENARIOS_DIR = Path(str(resources.files("scenarios")))
 Kind = TypeVar("Kind", bound=Candidate)
 
@@ -145,6 +147,36 @@ def scenario_options(path: Path) -> dict[str, Any]:
             with contextlib.suppress(ValueError):
                 options |= ast.literal_eval(node.value)
     return options
+
+
+def scenario_cycle_s(path: Path, given: Mapping[str, str]) -> float:
+    """Return the sum of the options that the scenario's `cycle` names: how long it takes to show all that it does.
+
+    0 if it has no cycle, or one that is known only when the file runs.
+    """
+    names: list[str] = []
+    for node in _nodes(path):
+        if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == "cycle" for to in node.targets):
+            with contextlib.suppress(ValueError, TypeError):
+                names += ast.literal_eval(node.value)
+    try:
+        return math.fsum(float({**scenario_options(path), **given}[name]) for name in names)
+    except (KeyError, ValueError, TypeError):
+        return 0.0
+
+
+def scenario_has_shape(path: Path) -> bool:
+    """Return whether a class in the file is a load shape, which may end the load or send members away."""
+    bases = [base for node in _nodes(path) if isinstance(node, ast.ClassDef) for base in node.bases]
+    return any(ast.unparse(base).rpartition(".")[2] in SHAPES for base in bases)
+
+
+def _nodes(path: Path) -> list[ast.AST]:
+    """The nodes of the file; none if it cannot be parsed, which the run that loads it reports."""
+    try:
+        return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError, SyntaxError):
+        return []
 
 
 def check_scenario_options(path: Path, given: Mapping[str, str]) -> None:

@@ -20,7 +20,7 @@ from harness.analysis.stopping import BLOCKS_MIN
 from harness.core import settings as config
 from harness.core.errors import UsageError
 from harness.core.options import parse_options
-from harness.core.registry import load_candidate
+from harness.core.registry import find_scenario, load_candidate, scenario_cycle_s, scenario_has_shape
 from harness.core.settings import RunSettings
 from harness.core.time_left import about_text
 from harness.core.units import duration_text
@@ -83,15 +83,22 @@ def check(campaign: Campaign) -> None:
 def plan_block(campaign: Campaign, folder: Path, number: int) -> Iterator[list[PlannedRun]]:
     """The turns of a block, which counts from 1: the runs of one architecture at each rate.
 
-    A fault may leave nothing behind to measure at the next rate, so that with faults each rate is a turn of its own.
+    A fault, or a scenario's load shape, may leave nothing behind to measure at the next rate, so that with these each
+    rate is a turn of its own.
     """
-    apart = bool(campaign.common.faults)
+    apart = bool(campaign.common.faults) or scenario_has_shape(find_scenario(campaign.common.scenario))
     for rates_per_s in [(rate,) for rate in campaign.rates_per_s] if apart else [campaign.rates_per_s]:
         for variant in order_of_block(campaign.variants, number - 1):
             yield [
                 PlannedRun(f"block {number}, {variant}", _settings(campaign, folder, number, rate_per_s, variant))
                 for rate_per_s in rates_per_s
             ]
+
+
+def of_one_cycle(common: RunSettings) -> RunSettings:
+    """The settings with a duration that is long enough for the scenario to show all that it does."""
+    cycle_s = scenario_cycle_s(find_scenario(common.scenario), parse_options("--set", common.options))
+    return msgspec.structs.replace(common, duration_s=max(common.duration_s, min(cycle_s, config.DURATION_MAX_S)))
 
 
 def least_turns(campaign: Campaign) -> int:

@@ -47,6 +47,9 @@ class Member(User):
     options: ClassVar[dict[str, Option]] = {}
     # The (lowest, highest) values allowed for options that are numbers. Options without a range take any number.
     option_ranges: ClassVar[dict[str, tuple[float, float]]] = {}
+    # Names of options, in seconds, whose sum is how long a run must last to show all that the scenario does.
+    # `chatbench compare` measures so long unless --duration says otherwise.
+    cycle: ClassVar[tuple[str, ...]] = ()
     # Whether a member that returns to a room, after a break or a `hang_up`, asks for the messages it missed.
     resumes: ClassVar[bool] = False
     # The kinds of message that members of this class send. The record has the results of each; see `say`.

@@ -65,6 +65,7 @@ class Run:
         self._measured: Measured | None = None
         self._injector: Injector | None = None
         self.load_began = False
+        self.load_ended = False  # by the scenario
         self.left_behind: str | None = None
         self.conditions = Conditions()
 
@@ -226,6 +227,7 @@ class Run:
         try:
             while time.monotonic() < deadline:
                 news = self._driver.receive(0.1 if injector is None else injector.work())
+                self.load_ended |= isinstance(news, msg.Ending)
                 if not ended and (time.time_ns() >= end_ns or isinstance(news, msg.Ending)):
                     ended = True
                     at_end()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from architectures.interface import Candidate
+from harness.core.errors import UsageError
 from harness.core.progress import Progress
 from harness.gateway.settings import limits_for
 from harness.ipc.driver_settings import DriverSettings
@@ -70,6 +71,11 @@ def _measure(turn: Turn, runs: Sequence[Run], driver: DriverProcess) -> dict[str
     runs[0].warm_up(driver, max(times))
     idle = runs[0].idle_cpu_ms_per_s(driver, turn.idle_s)
     for run, rate_scale in zip(runs, times, strict=True):
+        if any(each.load_ended for each in runs):
+            raise UsageError(
+                "the scenario has ended the load at one rate, so that no members are left for the next; "
+                "compare one --rate at a time"
+            )
         run.measure(driver, rate_scale)
     return idle
 

@@ -88,3 +88,46 @@ def test_the_ranges_of_every_scenario_hold_its_defaults(name: str) -> None:
     for option in defaults:
         with pytest.raises(UsageError, match="must be between"):
             registry.check_scenario_options(path, {option: "-400"})
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "cycle_s", "has_shape"),
+    [
+        ("big_room", {}, 0, False),
+        ("reconnect_storm", {}, 12.5, False),
+        ("reconnect_storm", {"storm_s": "4"}, 6.5, False),
+        ("reconnect_storm", {"storm_s": "soon"}, 0, False),
+        ("churn", {}, 10, False),
+        ("spike", {}, 20, True),
+        ("ramp", {}, 30, True),
+    ],
+)
+def test_how_long_a_scenario_takes_to_show_all_it_does_and_whether_it_changes_its_members(
+    name: str, given: dict[str, str], cycle_s: float, has_shape: bool
+) -> None:
+    path = registry.find_scenario(name)
+    assert registry.scenario_cycle_s(path, given) == cycle_s
+    assert registry.scenario_has_shape(path) is has_shape
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class A(",
+        "class A(Member):\n    options = {}\n    cycle = ('gone_s',)\n",
+        "class A(Member):\n    cycle = names_of(A)\n",
+        "class A(Member):\n    cycle = 3\n",
+    ],
+)
+def test_a_cycle_that_cannot_be_known_is_none(tmp_path: Path, source: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(source)
+    assert registry.scenario_cycle_s(path, {}) == 0
+    assert not registry.scenario_has_shape(path)
+
+
+@pytest.mark.parametrize("base", ["Shape", "LoadTestShape", "locust.LoadTestShape"])
+def test_a_shape_is_recognized_by_its_base(tmp_path: Path, base: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"class Mine({base}):\n    pass\n")
+    assert registry.scenario_has_shape(path)

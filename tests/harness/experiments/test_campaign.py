@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.core.errors import UsageError
 from harness.core.settings import RunSettings
-from harness.experiments.campaign import Campaign, check, least_turns, plan_block, too_little_time, turn_s
+from harness.experiments.campaign import Campaign, check, least_turns, of_one_cycle, plan_block, too_little_time, turn_s
 
 FOUR = ("plan1", "plan2", "redis", "kafka-redis")
 
@@ -48,6 +48,20 @@ def test_with_faults_each_rate_is_a_turn_of_its_own() -> None:
     asked = campaign(rates_per_s=(20.0, 100.0), common=RunSettings(arch="plan1", faults=("kill:gateway@1s",)))
     turns = list(plan_block(asked, Path(), 1))
     assert [len(turn) for turn in turns] == [1] * 8
+
+
+@pytest.mark.parametrize(("scenario", "turns"), [("big_room", 4), ("churn", 4), ("spike", 8), ("ramp", 8)])
+def test_with_a_load_shape_each_rate_is_a_turn_of_its_own(scenario: str, turns: int) -> None:
+    asked = campaign(rates_per_s=(20.0, 100.0), common=RunSettings(arch="plan1", scenario=scenario))
+    assert len(list(plan_block(asked, Path(), 1))) == turns
+
+
+def test_runs_are_as_long_as_the_scenario_needs() -> None:
+    short = RunSettings(arch="redis", duration_s=4.0)
+    assert of_one_cycle(short) == short
+    storm = msgspec.structs.replace(short, scenario="reconnect_storm")
+    assert of_one_cycle(storm).duration_s == 12.5
+    assert of_one_cycle(msgspec.structs.replace(storm, duration_s=30.0)).duration_s == 30
 
 
 def test_what_only_kafka_has_is_left_out_where_there_is_none() -> None:

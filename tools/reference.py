@@ -1,8 +1,8 @@
-"""`make reference`: measures everything in results/reference/ again, which takes about three hours on two cores.
+"""`make reference`: measures everything in results/reference/ again, in less than two hours on two cores.
 
 Each part is one chatbench command. After an interruption, a second start continues with the parts that are missing. The
 new parts replace the old ones only when all are complete. `python -m tools.reference NAME ...` does the same for some
-parts.
+parts. All parts that are made together are of one commit.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.core.errors import ExitCode
+from harness.core.time_left import about_text
 from harness.experiments.costs import shipped
 from harness.experiments.costs.grid import FITTED, HELD_OUT
 from harness.experiments.costs.observations import read_points
@@ -24,36 +26,55 @@ from tools.docs import quotes
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
 MAKING = ROOT / "results" / "reference-in-the-making"
+COMMIT = "commit"  # the file in MAKING
 SMALL_ROOMS = ("--scenario", "many_rooms", "--gateways", "4", "--members", "200", "--rate", "100", "--rate", "500")
+
+
+class Part(NamedTuple):
+    """A part of the reference: the command that measures it, and about how long that takes on two cores."""
+
+    command: tuple[str, ...]
+    minutes: float
 
 
 def _archs(*names: str) -> tuple[str, ...]:
     return tuple(word for name in names for word in ("--arch", name))
 
 
-# The four architectures of the design note, and the peers that people use today.
-PEERS = _archs("plan1", "plan2", "redis", "kafka-redis", "socketio", "python-socketio", "channels")
+# The peers that people use today, beside the architecture that copies to each gateway and the cheapest one.
+PEERS = _archs("plan1", "redis", "socketio", "python-socketio", "channels")
 KEEPERS = _archs("plan1", "plan2", "kafka-broadcast", "redis-streams")  # these keep the history of rooms
-# A storm comes every ten seconds, so that these runs must be longer than those of other comparisons.
+# A storm comes after five seconds, and everybody is back before eight.
 STORM = (
     *("--scenario", "reconnect_storm", "--members", "200", "--rate", "100"),
-    *("--duration", "30s", "--warmup", "10s", "--rounds", "3"),
+    *("--duration", "12s", "--warmup", "2s", "--rounds", "3"),
 )
-PARTS: dict[str, tuple[str, ...]] = {
-    "big_room": ("compare",),
-    "many_rooms": ("compare", *SMALL_ROOMS),
-    "batching": (
-        *("compare", *_archs("plan1", "plan2"), "--members", "4"),
-        *("--rate", "20", "--rate", "1k", "--rate", "2k", "--duration", "10s", "--warmup", "3s"),
+# The minutes follow from the times between the runs in results/reference: the start and the end of a run take three to
+# five seconds beside its phases (43 s for 30 + 10 s, 17 s for 10 + 3 s, 14 s for 8 + 2 s; 20 s more where a broker or a
+# gateway is killed), and brokers are warmed for at most 90 s. Comparisons end with their budget, and then make charts.
+PARTS: dict[str, Part] = {
+    "big_room": Part(("compare",), 11),
+    "many_rooms": Part(("compare", *SMALL_ROOMS, "--budget", "7m"), 8),
+    "batching": Part(
+        (
+            *("compare", *_archs("plan1", "plan2"), "--members", "4"),
+            *("--rate", "20", "--rate", "1k", "--rate", "2k", "--budget", "4m"),
+        ),
+        5,
     ),
-    "peers_big_room": ("compare", *PEERS),
-    "peers_many_rooms": ("compare", *PEERS, *SMALL_ROOMS),
-    "reconnect_storm": ("compare", *KEEPERS, *_archs("redis"), *STORM),
-    "no_storm": ("compare", *KEEPERS, *STORM, "--set", "storm_s=600"),  # the first storm would come long after the end
-    "capacity": ("capacity", *_archs("redis")),
-    "claims": ("claims",),
-    "costs": ("costs",),
-    "faults": ("faults", "--rounds", "2"),
+    "peers_big_room": Part(("compare", *PEERS, "--budget", "6m"), 7),
+    "peers_many_rooms": Part(("compare", *PEERS, *SMALL_ROOMS, "--budget", "6m"), 7),
+    "reconnect_storm": Part(("compare", *KEEPERS, *_archs("redis"), *STORM), 6.5),
+    # The first storm would come long after the end.
+    "no_storm": Part(("compare", *KEEPERS, *STORM, "--set", "storm_s=600"), 5.5),
+    "capacity": Part(("capacity", *_archs("redis")), 4),
+    # Three rounds are the fewest that give an interval that says anything. Seven seconds of 50 messages are
+    # enough for a p99 of three rounds.
+    "claims": Part(("claims", "--rounds", "3", "--duration", "7s", "--warmup", "2s"), 19.5),
+    # One round: costs are fitted over shapes, which differ more than rounds do. Short runs, as in comparisons.
+    "costs": Part(("costs", "--rounds", "1", "--duration", "4s", "--warmup", "1s"), 18),
+    # Each run is judged by itself.
+    "faults": Part(("faults", "--rounds", "1", "--duration", "15s", "--warmup", "1s"), 18.5),
 }
 # The reference includes runs whose driver was not valid; their records say so.
 MEASURED = (ExitCode.OK, ExitCode.DRIVER_NOT_VALID)
@@ -62,22 +83,43 @@ DETAILS = ("charts", "latency.hgrm", *(f"{name}.hdr" for name in HISTOGRAMS), "l
 LEFT_OUT = dict.fromkeys(("claims", "costs"), DETAILS)
 
 
-def measure(name: str, folder: Path) -> Path:
+def measure(name: str, folder: Path, commit: str) -> Path:
     """Run the part's command in `folder`, unless it is complete there, and return the folder that it has written."""
     folder.mkdir(parents=True, exist_ok=True)
     begun = sorted(path for path in folder.iterdir() if path.is_dir())
     done = folder / "done"
     if done.exists():
         return begun[-1]
-    command, *arguments = PARTS[name]
+    command, *arguments = PARTS[name].command
     resumable = begun and command in {"compare", "claims", "costs"}
     # The paths are relative, so that no record contains a folder of this machine.
     rest = ["--resume", _in_the_checkout(begun[-1])] if resumable else [*arguments, "--out", _in_the_checkout(folder)]
     answer = subprocess.run([sys.executable, "-m", "harness.cli", command, *rest], cwd=ROOT, check=False)
     if answer.returncode not in MEASURED:
         sys.exit(f"{name}: chatbench {command} exited with {answer.returncode}; to continue, run: make reference")
-    done.touch()
+    done.write_text(commit)
     return sorted(path for path in folder.iterdir() if path.is_dir())[-1]
+
+
+def commit_here() -> str:
+    """The commit of this checkout, with `-dirty` after local changes, as in each record."""
+    described = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    return subprocess.run(described, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def begin(making: Path, commit: str) -> None:
+    """Note the commit that the parts in the making are of; exits if those that are there already are of another one."""
+    marker = making / COMMIT
+    if not any(making.glob("*/")):
+        making.mkdir(exist_ok=True)
+        marker.write_text(commit)
+        return
+    before = marker.read_text() if marker.exists() else "an unknown one"
+    if before != commit:
+        sys.exit(
+            f"the parts in the making are of commit {before}, but this checkout is {commit}; remove {making} to begin "
+            "anew, or check that commit out to continue"
+        )
 
 
 def _in_the_checkout(path: Path) -> str:
@@ -102,12 +144,22 @@ def main(chosen: Sequence[str]) -> None:
     unknown = [name for name in chosen if name not in PARTS]
     if unknown:
         sys.exit(f"{unknown[0]} is not a part of the reference; the parts are {', '.join(PARTS)}")
-    made = {name: measure(name, MAKING / name) for name in chosen or PARTS}
+    names = list(chosen or PARTS)
+    commit = commit_here()
+    begin(MAKING, commit)
+    made = {}
+    for place, name in enumerate(names):
+        left = about_text(60 * sum(PARTS[each].minutes for each in names[place:]))
+        print(f"{name}, {place + 1} of {len(names)} · at most about {left} left", flush=True)  # noqa: T201 - a program of its own
+        made[name] = measure(name, MAKING / name, commit)
     for name, folder in made.items():
         put_in_place(name, folder, REFERENCE)
-        shutil.rmtree(MAKING / name)
     ship()
     quotes.main()
+    for name in made:
+        shutil.rmtree(MAKING / name)
+    if not any(MAKING.glob("*/")):
+        shutil.rmtree(MAKING)
 
 
 def ship() -> None:

@@ -8,15 +8,32 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.main import main
-from tools.reference import PARTS, put_in_place
+from tools.reference import PARTS, begin, put_in_place
 
 
 @pytest.mark.parametrize("name", PARTS)
 def test_each_part_is_an_existing_command(name: str) -> None:
-    command, *arguments = PARTS[name]
+    command, *arguments = PARTS[name].command
     known = {option for parameter in main.commands[command].params for option in parameter.opts}
     assert {argument for argument in arguments if argument.startswith("--")} <= known
     assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
+
+
+def test_all_parts_together_take_less_than_two_hours() -> None:
+    assert sum(part.minutes for part in PARTS.values()) <= 110
+
+
+def test_parts_of_two_commits_are_not_mixed(tmp_path: Path) -> None:
+    making = tmp_path / "in-the-making"
+    begin(making, "aaaa")
+    begin(making, "bbbb")  # nothing was made yet
+    (making / "big_room").mkdir()
+    begin(making, "bbbb")
+    with pytest.raises(SystemExit, match=r"are of commit bbbb, but this checkout is cccc; remove .* to begin anew"):
+        begin(making, "cccc")
+    (making / "commit").unlink()
+    with pytest.raises(SystemExit, match="are of commit an unknown one"):
+        begin(making, "bbbb")
 
 
 def run_in(folder: Path) -> Path:

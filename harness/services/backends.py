@@ -78,7 +78,8 @@ class Backends:
         self.workdir = make_workdir()
         site = Site(self._brokers, self.workdir, self._logs, proxied=self._proxied)
         for each in self._types:
-            self.running.append(each.begin(site, on_progress))
+            servers = each.begin(site, on_progress)
+            self.running.append(Backend(each, servers, self._logs / "proxy.log" if self._proxied else None))
 
     def finish(self) -> None:
         """Wait until all of them serve. What an earlier run killed is started again. Raises ServiceFailed."""

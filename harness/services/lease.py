@@ -83,7 +83,7 @@ class LentBackends:
 
 def offer(backends: Backends) -> None:
     """Describe them for runs beside this process, in the folder that is removed when they stop."""
-    described = {backend.type.name: msgspec.Raw(backend.described()) for backend in backends.running}
+    described = {backend.type.name: msgspec.Raw(backend.servers.described()) for backend in backends.running}
     standing = _Standing(pid=os.getpid(), backends=described)
     assert backends.workdir is not None
     incomplete = backends.workdir / f".{FILE}"
@@ -111,7 +111,7 @@ def _borrow_from(file: Path, requires: Requirements, brokers: int) -> LentBacken
     if any(each.name not in standing.backends for each in types):
         return None
     found = [each.borrow(bytes(standing.backends[each.name]), standing.pid, brokers) for each in types]
-    running = [backend for backend in found if backend is not None]
+    running = [Backend(each, servers) for each, servers in zip(types, found, strict=True) if servers is not None]
     if len(running) < len(types):
         return None
     taken = file.open()

@@ -9,7 +9,7 @@ import pytest
 
 from architectures.interface import Requirements
 from harness.core.errors import ServiceFailed
-from harness.services.backend import BackendType
+from harness.services.backend import Backend, BackendType
 from harness.services.backends import BACKENDS, NOBODYS
 from harness.services.nats.backend import NATS
 from harness.services.nats.server import has_nats_server
@@ -32,8 +32,9 @@ def test_a_backend_is_found_counted_lent_and_started_again(kind: BackendType, tm
         counters = backend.counters("nobody's")
         assert type(counters.since(counters).per_message(1)) is type(kind.not_counted)
 
-        lent = kind.borrow(backend.described(), os.getpid(), 1)
-        assert lent is not None
+        servers = kind.borrow(backend.servers.described(), os.getpid(), 1)
+        assert servers is not None
+        lent = Backend(kind, servers)
         assert lent.services == backend.services
         assert [child.pid for child in lent.children] == [child.pid for child in backend.children]
         lent.check()

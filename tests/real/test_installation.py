@@ -13,7 +13,6 @@ from architectures.interface import Requirements
 from harness.core.errors import ServiceFailed
 from harness.services.backends import Backends
 from harness.services.kafka import install as installation
-from harness.services.kafka.backend import KafkaBackend
 from harness.services.kafka.cluster import Kafka
 from harness.services.kafka.install import ensure_installation
 from harness.services.kafka.jars import cache_dir
@@ -79,9 +78,10 @@ def test_folders_may_have_any_name(name: str, tmp_path: Path, monkeypatch: pytes
         backends.begin(lambda _what, _done, _total: None)
         backends.finish()
         (backend,) = backends.of(Requirements(kafka=True))
-        assert isinstance(backend, KafkaBackend)
-        assert backend.counters("nobody's").total.records == 0
-        assert [each.name for each in backend.kafka.brokers[0].log_dir.glob("meta.properties")]
+        kafka = backend.servers
+        assert isinstance(kafka, Kafka)
+        assert kafka.counters("nobody's").total.records == 0
+        assert [each.name for each in kafka.brokers[0].log_dir.glob("meta.properties")]
     finally:
         backends.stop()
     assert list((tmp_path / "tmp" / name).iterdir()) == []

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from confluent_kafka import KafkaException
 
 from architectures.clients.kafka import admin_client
 from architectures.interface import Services
 from harness.core.errors import ServiceFailed
+from harness.services.borrowed import Borrowed, describe, read_description
 from harness.services.kafka.broker import PORTS, Broker, Installation, new_id, server_properties
+from harness.services.kafka.metrics import KafkaCounters, read_counters
 from harness.services.ports import free_ports
 from harness.services.processes import Child, wait_until_listening
 
@@ -18,7 +22,7 @@ START_TIMEOUT_S = 60.0
 
 
 class Kafka:
-    """A cluster of brokers: `start`, `wait_ready`, then `stop`.
+    """A cluster of brokers: `start`, `wait_ready`, then `stop`. It keeps the contract of Servers.
 
     Starting and waiting are separate so that the caller can do something else while a JVM is busy.
     """
@@ -42,18 +46,35 @@ class Kafka:
             broker.properties.write_text(server_properties(broker, cluster, proxied=proxied))
         return cls(installation, cluster)
 
+    @classmethod
+    def borrow(cls, described: bytes, lender: int, brokers: int) -> Kafka | None:
+        """From what `described` returned there, the brokers of another process; None if they are not so many."""
+        lent = read_description(described, _Lent)
+        if len(lent.brokers) != brokers:
+            return None
+        kafka = cls(lent.installation, lent.brokers)
+        for broker, pid in zip(lent.brokers, lent.pids, strict=True):
+            kafka.children.append(Borrowed(f"kafka broker {broker.node}", pid, broker.log, lender))
+        return kafka
+
     @property
-    def bootstrap(self) -> str:
-        return ",".join(f"127.0.0.1:{broker.port}" for broker in self.brokers)
+    def ports(self) -> Sequence[int]:
+        return [broker.port for broker in self.brokers]
+
+    def proxy_ports(self) -> Sequence[tuple[int, int]]:
+        return [(broker.proxy_port, broker.proxied_port) for broker in self.brokers]
+
+    def services_at(self, ports: Sequence[int]) -> Services:
+        return Services(kafka_bootstrap=",".join(f"127.0.0.1:{port}" for port in ports))
 
     @property
     def services(self) -> Services:
         """Where clients find the brokers without a proxy."""
-        return Services(kafka_bootstrap=self.bootstrap)
+        return self.services_at(self.ports)
 
     @property
-    def proxied_bootstrap(self) -> str:
-        return ",".join(f"127.0.0.1:{broker.proxy_port}" for broker in self.brokers)
+    def bootstrap(self) -> str:
+        return str(self.services.kafka_bootstrap)
 
     def start(self) -> None:
         """Begin to start the brokers. Raises ServiceFailed."""
@@ -68,6 +89,13 @@ class Kafka:
 
     def _spawn(self, broker: Broker) -> Child:
         return broker.start(self.installation)
+
+    def finish(self) -> None:
+        """Start again what was killed, and wait until every broker serves. Raises ServiceFailed."""
+        for index, child in enumerate(self.children):
+            if not child.is_running:
+                self.start_again(index)
+        self.wait_ready()
 
     def wait_ready(self) -> None:
         """Return when every broker serves and knows all the others; raises ServiceFailed otherwise."""
@@ -97,7 +125,20 @@ class Kafka:
         for child in self.children:
             child.check()
 
+    def counters(self, run_id: str) -> KafkaCounters:
+        """What the brokers have counted about the topics of that run. Raises ServiceFailed."""
+        return read_counters(self.brokers, run_id)
+
+    def described(self) -> bytes:
+        return describe(_Lent(self.installation, self.brokers, [child.pid for child in self.children]))
+
     def stop(self) -> None:
         """Kill every process. Nothing needs to be saved: the folders are removed with the run."""
         for child in self.children:
             child.kill()
+
+
+class _Lent(msgspec.Struct, frozen=True):
+    installation: Installation
+    brokers: list[Broker]
+    pids: list[int]

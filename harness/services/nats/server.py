@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from architectures.interface import Services
 from harness.core.errors import ServiceFailed
+from harness.services.borrowed import Borrowed, describe, read_description
+from harness.services.nats.metrics import NatsCounters, read_counters
 from harness.services.ports import free_ports
 from harness.services.processes import Child, Reasons, spawn, wait_until_listening
 
@@ -20,15 +26,36 @@ SERVER = "nats-server"
 
 @dataclass(slots=True)
 class NatsServer:
-    """A server on loopback that keeps nothing on disk."""
+    """A server on loopback that keeps nothing on disk. It keeps the contract of Servers."""
 
     child: Child
     port: int
     monitor_port: int  # where its counters are read over HTTP
 
+    @classmethod
+    def borrow(cls, described: bytes, lender: int, _brokers: int) -> NatsServer:
+        """From what `described` returned there, the server of another process."""
+        lent = read_description(described, _Lent)
+        return cls(Borrowed("nats", lent.pid, lent.log, lender), lent.port, lent.monitor_port)
+
+    @property
+    def children(self) -> Sequence[Child]:
+        return [self.child]
+
     @property
     def url(self) -> str:
         return nats_url_of(self.port)
+
+    @property
+    def ports(self) -> Sequence[int]:
+        return [self.port]
+
+    def proxy_ports(self) -> Sequence[tuple[int, int]]:
+        return [(*free_ports(1), self.port)]
+
+    def services_at(self, ports: Sequence[int]) -> Services:
+        (port,) = ports
+        return Services(nats_url=nats_url_of(port))
 
     def finish(self) -> None:
         """Start it again if it was killed, and wait until it answers."""
@@ -36,7 +63,7 @@ class NatsServer:
             self.start_again()
         wait_until_listening(self.child, self.port, START_TIMEOUT_S)
 
-    def start_again(self) -> None:
+    def start_again(self, _index: int = 0) -> None:
         """Start it again after its process was killed, at the same address and without any data."""
         self.child = _spawn(self.port, self.monitor_port, self.child.log)
 
@@ -44,8 +71,22 @@ class NatsServer:
         """Raise ServiceFailed if it has ended by itself."""
         self.child.check()
 
+    def counters(self, _run_id: str) -> NatsCounters:
+        """What it has counted for all clients: NATS does not tell them apart. Raises ServiceFailed."""
+        return read_counters(self.monitor_port)
+
+    def described(self) -> bytes:
+        return describe(_Lent(self.port, self.monitor_port, self.child.pid, self.child.log))
+
     def stop(self) -> None:
         self.child.stop()
+
+
+class _Lent(msgspec.Struct, frozen=True):
+    port: int
+    monitor_port: int
+    pid: int
+    log: Path
 
 
 def has_nats_server() -> bool:

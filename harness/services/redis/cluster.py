@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import redis
 
 from architectures.clients.redis_cluster import SLOTS
+from architectures.interface import Services
 from harness.core.errors import ServiceFailed
+from harness.services.borrowed import describe, read_description
 from harness.services.ports import free_ports
 from harness.services.processes import Child
-from harness.services.redis.server import START_TIMEOUT_S, RedisServer, start_at
+from harness.services.redis.metrics import RedisCounters, read_counters
+from harness.services.redis.server import START_TIMEOUT_S, Lent, RedisServer, start_at
 
 NODES = 3
 
 
 @dataclass(slots=True)
 class RedisCluster:
-    """A cluster: `begin`, then `finish`, then `stop`. Without one of its nodes, the slots of the others still work."""
+    """A cluster: `begin`, then `finish`, then `stop`. It keeps the contract of Servers.
+
+    Without one of its nodes, the slots of the others still work.
+    """
 
     nodes: list[RedisServer] = field(default_factory=list)
-    proxy_ports: list[int] = field(default_factory=list)  # that clients are referred to; none: the nodes' own
+    announced_ports: list[int] = field(default_factory=list)  # that clients are referred to; none: the nodes' own
     _bus_ports: list[int] = field(default_factory=list)
     _met: bool = False
 
@@ -39,23 +47,37 @@ class RedisCluster:
                 ]
                 if proxied:
                     options += ["--cluster-announce-ip", "127.0.0.1", "--cluster-announce-bus-port", str(bus_port)]
-                    options += ["--cluster-announce-port", str(cluster.proxy_ports[index])]
+                    options += ["--cluster-announce-port", str(cluster.announced_ports[index])]
                 cluster.nodes.append(start_at(port, workdir, logs / f"redis-node-{index}.log", tuple(options)))
         except BaseException:
             cluster.stop()
             raise
         return cluster
 
-    @property
-    def url(self) -> str:
-        """The address of the nodes, or of the proxies before them."""
-        ports = self.proxy_ports or [node.port for node in self.nodes]
-        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
+    @classmethod
+    def borrow(cls, described: bytes, lender: int, _brokers: int) -> RedisCluster:
+        """From what `described` returned there, the nodes of another process."""
+        nodes = read_description(described, _LentCluster).nodes
+        return cls([node.borrowed(f"redis node {index}", lender) for index, node in enumerate(nodes)])
 
     @property
-    def child(self) -> Child:
-        """The process of the first node: the one that faults break."""
-        return self.nodes[0].child
+    def children(self) -> Sequence[Child]:
+        return [node.child for node in self.nodes]
+
+    @property
+    def ports(self) -> Sequence[int]:
+        return [node.port for node in self.nodes]
+
+    def proxy_ports(self) -> Sequence[tuple[int, int]]:
+        return list(zip(self.announced_ports, self.ports, strict=True))
+
+    def services_at(self, ports: Sequence[int]) -> Services:
+        return Services(redis_url="redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports))
+
+    @property
+    def url(self) -> str:
+        """The address of the nodes without a proxy."""
+        return str(self.services_at(self.ports).redis_url)
 
     def finish(self) -> None:
         """Make the servers one cluster, and wait until each of them says so. Raises ServiceFailed."""
@@ -91,18 +113,29 @@ class RedisCluster:
             clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", node.port, bus_port)  # type: ignore[no-untyped-call]  # as above
         self._met = True
 
-    def start_again(self) -> None:
-        """Start the first node again after it was killed; it finds the others from its own file of nodes."""
-        self.nodes[0].start_again()
+    def start_again(self, index: int) -> None:
+        """Start a node again after it was killed; it finds the others from its own file of nodes."""
+        self.nodes[index].start_again()
 
     def check(self) -> None:
         """Raise ServiceFailed if a node has ended by itself."""
         for node in self.nodes:
             node.check()
 
+    def counters(self, _run_id: str) -> RedisCounters:
+        """What all nodes have counted for all clients: Redis does not tell them apart. Raises ServiceFailed."""
+        return read_counters(node.url for node in self.nodes)
+
+    def described(self) -> bytes:
+        return describe(_LentCluster([Lent.of(node) for node in self.nodes]))
+
     def stop(self) -> None:
         for node in self.nodes:
             node.stop()
+
+
+class _LentCluster(msgspec.Struct, frozen=True):
+    nodes: list[Lent]
 
 
 def _is_whole(client: redis.Redis) -> bool:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from architectures.interface import Services
 from harness.core.errors import ServiceFailed
+from harness.services.borrowed import Borrowed, describe, read_description
 from harness.services.ports import free_ports
 from harness.services.processes import Child, Reasons, spawn, wait_until_listening
+from harness.services.redis.metrics import RedisCounters, read_counters
 
 START_TIMEOUT_S = 15.0
 REASONS: Reasons = (
@@ -19,21 +25,36 @@ REASONS: Reasons = (
 
 @dataclass(slots=True)
 class RedisServer:
-    """A server on loopback that keeps nothing on disk."""
+    """A server on loopback that keeps nothing on disk. It keeps the contract of Servers."""
 
     child: Child
     port: int
     workdir: Path
     options: tuple[str, ...] = ()
 
+    @classmethod
+    def borrow(cls, described: bytes, lender: int, _brokers: int) -> RedisServer:
+        """From what `described` returned there, the server of another process."""
+        return read_description(described, Lent).borrowed("redis", lender)
+
+    @property
+    def children(self) -> Sequence[Child]:
+        return [self.child]
+
     @property
     def url(self) -> str:
         return url_of(self.port)
 
     @property
-    def nodes(self) -> list[RedisServer]:
-        """As of a cluster."""
-        return [self]
+    def ports(self) -> Sequence[int]:
+        return [self.port]
+
+    def proxy_ports(self) -> Sequence[tuple[int, int]]:
+        return [(*free_ports(1), self.port)]
+
+    def services_at(self, ports: Sequence[int]) -> Services:
+        (port,) = ports
+        return Services(redis_url=url_of(port))
 
     def finish(self) -> None:
         """Start it again if it was killed, and wait until it answers."""
@@ -41,7 +62,7 @@ class RedisServer:
             self.start_again()
             wait_until_listening(self.child, self.port, START_TIMEOUT_S)
 
-    def start_again(self) -> None:
+    def start_again(self, _index: int = 0) -> None:
         """Start it again after its process was killed, at the same address and without any data."""
         self.child = _spawn(self.port, self.workdir, self.child.log, self.options)
 
@@ -49,8 +70,31 @@ class RedisServer:
         """Raise ServiceFailed if it has ended by itself."""
         self.child.check()
 
+    def counters(self, _run_id: str) -> RedisCounters:
+        """What it has counted for all clients: Redis does not tell them apart. Raises ServiceFailed."""
+        return read_counters([self.url])
+
+    def described(self) -> bytes:
+        return describe(Lent.of(self))
+
     def stop(self) -> None:
         self.child.stop()
+
+
+class Lent(msgspec.Struct, frozen=True):
+    """A server as another process of this host needs to know it."""
+
+    port: int
+    pid: int
+    log: Path
+    workdir: Path
+
+    @classmethod
+    def of(cls, server: RedisServer) -> Lent:
+        return cls(server.port, server.child.pid, server.child.log, server.workdir)
+
+    def borrowed(self, name: str, lender: int) -> RedisServer:
+        return RedisServer(Borrowed(name, self.pid, self.log, lender), self.port, self.workdir)
 
 
 def find_server() -> Path:

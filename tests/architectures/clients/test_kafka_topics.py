@@ -22,7 +22,7 @@ from architectures.plan1 import Plan1
 from architectures.plan2 import Plan2
 from chatbench.testing.gateways import Gateways, topology_of
 from harness.services.backends import Backends
-from harness.services.kafka.backend import KafkaBackend
+from harness.services.kafka.cluster import Kafka
 from harness.services.ports import free_ports
 from tests.backends import running_backends
 
@@ -39,13 +39,13 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
 @pytest.fixture
 def services(backends: Backends) -> Services:
     redis_url = backends.services_for(Requirements(redis=True)).redis_url
-    return Services(kafka_bootstrap=kafka_of(backends).kafka.bootstrap, redis_url=redis_url)
+    return Services(kafka_bootstrap=kafka_of(backends).bootstrap, redis_url=redis_url)
 
 
-def kafka_of(backends: Backends) -> KafkaBackend:
+def kafka_of(backends: Backends) -> Kafka:
     (backend,) = backends.of(Requirements(kafka=True))
-    assert isinstance(backend, KafkaBackend)
-    return backend
+    assert isinstance(backend.servers, Kafka)
+    return backend.servers
 
 
 @pytest.mark.parametrize("architecture", [Plan1, Plan2, KafkaBroadcast, KafkaRedis])
@@ -118,9 +118,9 @@ def test_where_nobody_ever_answered_no_broker_is_told_to_advertise_another_addre
 
 
 def test_brokers_that_cannot_be_reached_where_they_say_they_are_are_told_with_that_address(backends: Backends) -> None:
-    backend = kafka_of(backends)
+    (backend,) = backends.of(Requirements(kafka=True))
     assert backend.proxy is not None
-    (broker,) = backend.kafka.brokers
+    (broker,) = kafka_of(backends).brokers
     backend.proxy.child.kill()  # where this listener says that the broker is
     services = Services(kafka_bootstrap=f"127.0.0.1:{broker.proxied_port}")
     with pytest.raises(GoneForGood, match=rf"127.0.0.1:{broker.proxy_port}.*advertised.listeners"):

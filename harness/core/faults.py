@@ -56,6 +56,11 @@ class Fault(msgspec.Struct, frozen=True):
         return f"{self.action}:{self.target}"
 
     @property
+    def needs_proxy(self) -> bool:
+        """Whether it breaks connections, which have to pass through a proxy for that."""
+        return self.action in {"cut", "reset"}
+
+    @property
     def over_s(self) -> float:
         """When the fault is over, in seconds since the measurement began; a kill is over at once."""
         return self.at_s if self.lasts_s is None else self.at_s + self.lasts_s
@@ -154,10 +159,6 @@ def check_fault(fault: Fault, architecture: type[Candidate], gateways: int, brok
         raise UsageError("--fault kill:broker would kill the only broker; use --brokers 3, or restart:broker")
     if fault.kind == "kill:gateway" and gateways == 1:
         raise UsageError("--fault kill:gateway would kill the only gateway; use --gateways 2, or restart:gateway")
-
-
-def needs_proxies(faults: Iterable[Fault]) -> bool:
-    return any(fault.action in {"cut", "reset"} for fault in faults)
 
 
 class Happened(msgspec.Struct, frozen=True):

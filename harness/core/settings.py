@@ -100,8 +100,7 @@ def validate(settings: RunSettings, architecture: type[Candidate]) -> None:
     _validate_external(settings, architecture)
     if settings.tick_s is not None:
         in_range("--tick", settings.tick_s, 0, TICK_MAX_S, duration_text)
-    for fault in parse_faults(settings):
-        check_fault(fault, architecture, gateways, settings.brokers)
+    _validate_faults(settings, architecture, gateways)
     try:
         architecture.check(topology(settings, architecture))
     except BadTopology as problem:
@@ -149,22 +148,24 @@ def _validate_external(settings: RunSettings, architecture: type[Candidate]) -> 
     if settings.nats_url is not None:
         nats_address(settings.nats_url)
     redis = None if settings.redis_url is None else redis_address(settings.redis_url)
-    backends = external_backends(settings, architecture)
-    for name, option, given, required in backends:
+    for name, option, given, required in external_backends(settings, architecture):
         if given is not None and not required:
             raise UsageError(f"{option} is {given!r}, but {settings.arch} uses no {name}; leave it out")
     if settings.kafka_properties is not None and settings.kafka_bootstrap is None:
         raise UsageError("--kafka-properties says how brokers are reached; name them with --kafka-bootstrap")
     if redis is not None:
         _validate_redis(redis, architecture)
-    if all(backend.given is None for backend in backends):
-        return
+
+
+def _validate_faults(settings: RunSettings, architecture: type[Candidate], gateways: int) -> None:
+    is_external = any(backend.given is not None for backend in external_backends(settings, architecture))
     for fault in parse_faults(settings):
-        if fault.target not in {"gateway", "members"}:
+        if is_external and fault.target not in {"gateway", "members"}:
             raise UsageError(
                 f"--fault {fault.kind} would break a backend that the run did not start; leave --kafka-bootstrap, "
                 "--redis-url and --nats-url out, or break only gateways and members"
             )
+        check_fault(fault, architecture, gateways, settings.brokers)
 
 
 def _validate_redis(address: RedisAddress, architecture: type[Candidate]) -> None:
@@ -245,6 +246,11 @@ def parse_faults(settings: RunSettings) -> list[Fault]:
     faults = [parse_fault(spec, settings.duration_s) for spec in settings.faults]
     check_apart(faults)
     return faults
+
+
+def needs_proxies(settings: RunSettings) -> bool:
+    """Whether the faults of the run need proxies between gateways and backends; raises UsageError."""
+    return any(fault.needs_proxy for fault in parse_faults(settings))
 
 
 def new_run_id() -> str:

@@ -13,7 +13,7 @@ from architectures.interface import Candidate
 from harness.core import settings as config
 from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.escapes import markdown_cell
-from harness.core.faults import check_fault, needs_proxies, parse_fault
+from harness.core.faults import Fault, check_fault, parse_fault
 from harness.core.progress import CampaignProgress
 from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
@@ -69,6 +69,7 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
 class PlannedCell(NamedTuple):
     round: int
     settings: RunSettings
+    fault: Fault  # the one of the settings
 
 
 def plan(
@@ -79,18 +80,23 @@ def plan(
     cells = []
     for name in architectures:
         architecture = load_candidate(name)
-        for fault in faults:
-            settings = _settings(common, architecture, fault)
+        for spec in faults:
+            settings = _settings(common, architecture, spec)
+            fault = parse_fault(spec, settings.duration_s)
             if _applies(fault, settings, architecture):
                 config.validate(settings, architecture)
-                cells.append(settings)
+                cells.append((settings, fault))
     if not cells:
         asked = f"{', '.join(faults)} with {', '.join(architectures)}"
         raise UsageError(f"there is nothing to break for {asked}; leave --fault or --arch out for all")
     # Runs that cut or reset connections need proxies between gateways and backends. They come last, on backends of
     # their own.
-    planned = [PlannedCell(number, _seeded(cell, number)) for number in range(1, rounds + 1) for cell in cells]
-    return sorted(planned, key=lambda each: needs_proxies(config.parse_faults(each.settings)))
+    planned = [
+        PlannedCell(number, _seeded(settings, number), fault)
+        for number in range(1, rounds + 1)
+        for settings, fault in cells
+    ]
+    return sorted(planned, key=lambda each: each.fault.needs_proxy)
 
 
 def _seeded(settings: RunSettings, number: int) -> RunSettings:
@@ -120,10 +126,9 @@ def _settings(common: RunSettings, architecture: type[Candidate], fault: str) ->
     )
 
 
-def _applies(fault: str, settings: RunSettings, architecture: type[Candidate]) -> bool:
-    parsed = parse_fault(fault, settings.duration_s)
+def _applies(fault: Fault, settings: RunSettings, architecture: type[Candidate]) -> bool:
     try:
-        check_fault(parsed, architecture, settings.gateway_count(architecture), settings.brokers)
+        check_fault(fault, architecture, settings.gateway_count(architecture), settings.brokers)
     except UsageError:
         return False
     return True
@@ -139,17 +144,17 @@ def run_matrix(cells: list[PlannedCell], common: RunSettings, progress: Campaign
     matrix = Matrix(settings=common, cells=[])
     with signals_interrupt(), WarmBackends([each.settings for each in cells], logs) as warm:
         try:
-            for done, (number, settings) in enumerate(cells):
+            for done, (number, settings, fault) in enumerate(cells):
                 architecture = load_candidate(settings.arch)
                 progress.run(done, f"{settings.arch}, {settings.faults[0]}")
                 record = Record(folder, settings, scenario.stem, architecture)
                 try:
                     outcome = run_on(warm.backends_for(settings), record, architecture, scenario, progress)
                 except ServiceFailed as problem:
-                    cell = _failed(settings, architecture, str(problem))
+                    cell = _failed(fault, architecture, str(problem))
                     warm.stop()
                 else:
-                    cell = judge_cell(outcome.summary, settings, architecture, record.folder.name)
+                    cell = judge_cell(outcome.summary, fault, architecture, record.folder.name)
                 matrix.cells.append(msgspec.structs.replace(cell, round=number))
                 (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(matrix)))
         except Interrupted:
@@ -157,19 +162,14 @@ def run_matrix(cells: list[PlannedCell], common: RunSettings, progress: Campaign
     return matrix, folder
 
 
-def _kind(settings: RunSettings) -> str:
-    return config.parse_faults(settings)[0].kind
+def _failed(fault: Fault, architecture: type[Candidate], why: str) -> Cell:
+    promised = fault.kind in architecture.promises.survives
+    return Cell(arch=architecture.name, fault=fault.kind, promised=promised, held=None, why=f"the run failed: {why}")
 
 
-def _failed(settings: RunSettings, architecture: type[Candidate], why: str) -> Cell:
-    kind = _kind(settings)
-    promised = kind in architecture.promises.survives
-    return Cell(arch=settings.arch, fault=kind, promised=promised, held=None, why=f"the run failed: {why}")
-
-
-def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Candidate], record: str) -> Cell:
+def judge_cell(summary: Summary, fault: Fault, architecture: type[Candidate], record: str) -> Cell:
     """The cell of one run: its promises, compared with what happened."""
-    kind = _kind(settings)
+    kind = fault.kind
     promised = kind in architecture.promises.survives
     held, why = None, None
     if not summary.faults:
@@ -184,7 +184,7 @@ def judge_cell(summary: Summary, settings: RunSettings, architecture: type[Candi
     seen = summary.faults[0] if summary.faults else None
     lost_acked, in_break = summary.lost_acked or 0, summary.lost_in_break or 0
     return Cell(
-        arch=settings.arch,
+        arch=architecture.name,
         fault=kind,
         promised=promised,
         held=held,

@@ -12,7 +12,6 @@ import msgspec
 
 from harness.core import settings as config
 from harness.core.errors import Interrupted, ServiceFailed
-from harness.core.faults import needs_proxies
 from harness.core.progress import CampaignProgress
 from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
@@ -65,11 +64,11 @@ class WarmBackends:
 
     def backends_for(self, settings: RunSettings) -> Backends:
         """The running backends, or new ones if this run needs others."""
-        brokers, proxied = _brokers(settings), _is_proxied(settings)
+        brokers, proxied = _brokers(settings), config.needs_proxies(settings)
         if self._backends is not None and proxied == self._proxied and brokers in {None, self._brokers}:
             return self._backends
         self.stop()
-        alike = [each for each in self._runs if _is_proxied(each) == proxied]
+        alike = [each for each in self._runs if config.needs_proxies(each) == proxied]
         if brokers is None:  # this run needs no brokers, so take the number of a later one
             brokers = next((number for each in alike if (number := _brokers(each)) is not None), 1)
         every = [load_candidate(each.arch).requires for each in alike if _brokers(each) in {None, brokers}]
@@ -89,11 +88,6 @@ class WarmBackends:
 def _brokers(settings: RunSettings) -> int | None:
     """The number of brokers that a run needs, or None if it does not use Kafka."""
     return settings.brokers if load_candidate(settings.arch).requires.kafka else None
-
-
-def _is_proxied(settings: RunSettings) -> bool:
-    """Whether the faults of the run need proxies between gateways and backends."""
-    return needs_proxies(config.parse_faults(settings))
 
 
 def run_series(

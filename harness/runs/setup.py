@@ -9,7 +9,6 @@ from pathlib import Path
 
 from architectures.interface import Candidate, Requirements
 from harness.core import settings as config
-from harness.core.faults import needs_proxies
 from harness.core.progress import Progress
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_wait
@@ -43,7 +42,7 @@ def backends_of(settings: RunSettings, architecture: type[Candidate], logs: Path
         lent = borrow(requires, settings.brokers)
         if lent is not None:
             return lent
-    proxied = needs_proxies(config.parse_faults(settings))
+    proxied = config.needs_proxies(settings)
     return Backends(requires, settings.brokers, logs, proxied=proxied, external=external)
 
 

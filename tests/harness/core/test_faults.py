@@ -10,7 +10,7 @@ from architectures.nats import Nats
 from architectures.plan1 import Plan1
 from architectures.redis_pubsub import RedisPubSub
 from harness.core.errors import UsageError
-from harness.core.faults import TARGETS, Fault, check_fault, needs_proxies, parse_fault
+from harness.core.faults import TARGETS, Fault, check_fault, parse_fault
 from harness.core.registry import architecture_names, load_architecture
 from harness.core.settings import RunSettings, parse_faults
 
@@ -83,7 +83,7 @@ def test_every_fault_can_befall_something() -> None:
         for target in targets:
             fault = parse_fault(f"{action}:{target}", 30.0)
             check_fault(fault, Nats if "nats" in target else KafkaRedis, gateways=2, brokers=3)
-            assert needs_proxies([fault]) == (action in {"cut", "reset"})
+            assert fault.needs_proxy == (action in {"cut", "reset"})
 
 
 def test_every_promise_to_survive_names_a_fault_that_there_is() -> None:

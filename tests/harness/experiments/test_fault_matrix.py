@@ -10,6 +10,7 @@ import pytest
 from architectures.plan1 import Plan1
 from architectures.redis_pubsub import RedisPubSub
 from harness.core.errors import UsageError
+from harness.core.faults import Fault, parse_fault
 from harness.core.settings import RunSettings
 from harness.experiments.fault_matrix import FAULTS, Matrix, judge_cell, markdown, plan, verdict_of
 from harness.measure.validity import DriverVerdict
@@ -44,12 +45,12 @@ def seen(kind: str, held: bool | None, **given: Any) -> Summary:
     )
 
 
-def settings(kind: str) -> RunSettings:
-    return msgspec.structs.replace(COMMON, faults=(kind,))
+def fault(kind: str) -> Fault:
+    return parse_fault(kind, COMMON.duration_s)
 
 
 def test_a_promise_that_held_is_held() -> None:
-    cell = judge_cell(seen("kill:gateway", True), settings("kill:gateway"), Plan1, "r")
+    cell = judge_cell(seen("kill:gateway", True), fault("kill:gateway"), Plan1, "r")
     assert (cell.promised, cell.held, cell.why, verdict_of(cell)) == (True, True, None, "held")
     assert (cell.lost_acked, cell.lost_in_break, cell.lost_unacked, cell.refused) == (0, 5, 2, 2)
 
@@ -60,22 +61,22 @@ def test_a_cell_is_broken_as_well_by_what_was_expected_and_did_not_come(form: st
         PromiseCheck(SURVIVES.format("kill:gateway"), True, "all of it held"),
         PromiseCheck(form.format("kill:gateway"), False, "388 of 1,200"),
     ]
-    cell = judge_cell(seen("kill:gateway", True, promises=checks), settings("kill:gateway"), Plan1, "r")
+    cell = judge_cell(seen("kill:gateway", True, promises=checks), fault("kill:gateway"), Plan1, "r")
     assert (cell.held, cell.why) == (False, "388 of 1,200")
 
 
 def test_how_available_the_chat_was_stands_beside_what_was_not_taken() -> None:
-    cell = judge_cell(seen("kill:gateway", True, sent=38, not_sent=0), settings("kill:gateway"), Plan1, "r")
+    cell = judge_cell(seen("kill:gateway", True, sent=38, not_sent=0), fault("kill:gateway"), Plan1, "r")
     assert "| 2 (5.3%) |" in markdown(Matrix(settings=COMMON, cells=[cell]))
 
 
 def test_a_promise_that_was_broken_is_shouted_with_its_evidence() -> None:
-    cell = judge_cell(seen("kill:gateway", False), settings("kill:gateway"), Plan1, "r")
+    cell = judge_cell(seen("kill:gateway", False), fault("kill:gateway"), Plan1, "r")
     assert (cell.held, cell.why, verdict_of(cell)) == (False, "3 lost", "BROKEN")
 
 
 def test_what_was_not_promised_is_neither() -> None:
-    cell = judge_cell(seen("restart:redis", None), settings("restart:redis"), RedisPubSub, "r")
+    cell = judge_cell(seen("restart:redis", None), fault("restart:redis"), RedisPubSub, "r")
     assert (cell.promised, cell.held, verdict_of(cell)) == (False, None, "not promised")
 
 
@@ -87,7 +88,7 @@ def test_what_was_not_promised_is_neither() -> None:
     ],
 )
 def test_a_run_that_could_not_tell_says_so(given: dict[str, Any], why: str) -> None:
-    cell = judge_cell(seen("kill:gateway", True, **given), settings("kill:gateway"), Plan1, "r")
+    cell = judge_cell(seen("kill:gateway", True, **given), fault("kill:gateway"), Plan1, "r")
     assert (cell.held, cell.why, verdict_of(cell)) == (None, why, "not told")
 
 
@@ -109,7 +110,7 @@ def test_each_round_has_another_load() -> None:
 
 
 def rounds(*summaries: Summary) -> Matrix:
-    cells = [judge_cell(summary, settings("kill:gateway"), Plan1, "r") for summary in summaries]
+    cells = [judge_cell(summary, fault("kill:gateway"), Plan1, "r") for summary in summaries]
     return Matrix(
         settings=COMMON,
         cells=[msgspec.structs.replace(cell, round=number) for number, cell in enumerate(cells, start=1)],
@@ -155,7 +156,7 @@ def test_nothing_to_break_is_told() -> None:
 
 
 def test_the_table_has_a_row_for_each_cell() -> None:
-    cell = judge_cell(seen("kill:gateway", True), settings("kill:gateway"), Plan1, "r")
+    cell = judge_cell(seen("kill:gateway", True), fault("kill:gateway"), Plan1, "r")
     lines = markdown(Matrix(settings=COMMON, cells=[cell])).splitlines()
     assert lines[0].startswith("| architecture | fault | promised | verdict |")
     assert lines[2] == "| plan1 | kill:gateway | yes | held | 0 | 5 | 2 | 2 | 0 | 0 | - | 0.1 s | undisturbed |"

@@ -320,7 +320,7 @@ class AckedProducer:
             self._loop.call_soon_threadsafe(self._failed, for_good)
 
     async def close(self, timeout_s: float = 5.0) -> None:
-        """Wait until every accepted message is acked or has failed, at most `timeout_s` seconds."""
+        """Wait until every accepted message is acked or has failed, at most `timeout_s` seconds, then disconnect."""
         await self._watch.close()
         await asyncio.to_thread(self._close, timeout_s)
 
@@ -329,6 +329,10 @@ class AckedProducer:
         self._thread.join()
         self._producer.flush(timeout_s)
         self._hand_over()
+        # Otherwise librdkafka's threads would go on, and connect again and again to a broker that has stopped. What is
+        # still queued is given up first, because closing waits for it until its own timeout, which is minutes.
+        self._producer.purge()
+        self._producer.close()
 
 
 class _Copies:

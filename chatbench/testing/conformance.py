@@ -76,10 +76,11 @@ class ArchitectureConformance:
     architecture: ClassVar[type[Architecture]]
 
     @pytest.fixture(scope="class")
-    def backends(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backends:
+    @classmethod
+    def backends(cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backends:
         """Start the backends that the architecture requires, shared with other classes that require the same."""
         started = request.config.stash.setdefault(STARTED, {})
-        requires = self.architecture.requires
+        requires = cls.architecture.requires
         if requires not in started:
             if requires.nats and not has_nats_server():
                 pytest.skip("nats-server is not installed")

@@ -30,22 +30,20 @@ from typing import Any, ClassVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from architectures import routes
-from architectures.clients.kafka import (
+from architectures.clients.kafka_admin import create_topic
+from architectures.clients.kafka_errors import for_user
+from architectures.clients.kafka_missed import DeliveryTracker, KafkaLog, Relayed, RelayPosition
+from architectures.clients.kafka_partitions import partition_of
+from architectures.clients.kafka_producer import AckedProducer
+from architectures.clients.kafka_reader import delivery_of, place_of, poll_batch
+from architectures.clients.kafka_settings import (
     KAFKA_OPTIONS,
-    AckedProducer,
     acks_of,
     check_kafka_options,
     consumer_settings,
-    create_topic,
-    delivery_of,
-    for_user,
     group_settings,
     partition_count,
-    place_of,
-    poll_batch,
 )
-from architectures.clients.kafka_missed import DeliveryTracker, KafkaLog, Relayed, RelayPosition
-from architectures.clients.kafka_partitions import partition_of
 from architectures.clients.redis import Command, Link, Pipeline, Subscriber
 from architectures.clients.redis_address import RedisAddress
 from architectures.interface import (

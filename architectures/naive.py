@@ -14,15 +14,14 @@ from typing import ClassVar
 
 from confluent_kafka import Consumer, Message
 
-from architectures.clients.kafka import (
+from architectures.clients.kafka_admin import create_topic
+from architectures.clients.kafka_producer import AckedProducer
+from architectures.clients.kafka_reader import BatchReader, delivery_of
+from architectures.clients.kafka_settings import (
     KAFKA_OPTIONS,
-    AckedProducer,
-    BatchReader,
     acks_of,
     check_kafka_options,
     consumer_settings,
-    create_topic,
-    delivery_of,
     group_settings,
     partition_count,
 )

@@ -21,23 +21,19 @@ from typing import ClassVar
 
 from confluent_kafka import Consumer, Message
 
-from architectures.clients.kafka import (
-    KAFKA_OPTIONS,
-    AckedProducer,
-    BatchReader,
-    acks_of,
-    check_kafka_options,
-    consumer_settings,
-    create_topic,
-    delivery_of,
-    ends_of,
-    partition_count,
-    payloads_of,
-    unread,
-)
+from architectures.clients.kafka_admin import create_topic, ends_of
 from architectures.clients.kafka_history import KafkaHistory
 from architectures.clients.kafka_ownership import CLAIMS_SETTINGS, Ownership
 from architectures.clients.kafka_partitions import partition_of
+from architectures.clients.kafka_producer import AckedProducer
+from architectures.clients.kafka_reader import BatchReader, delivery_of, payloads_of, unread
+from architectures.clients.kafka_settings import (
+    KAFKA_OPTIONS,
+    acks_of,
+    check_kafka_options,
+    consumer_settings,
+    partition_count,
+)
 from architectures.interface import (
     Architecture,
     BadTopology,

@@ -33,7 +33,11 @@ from confluent_kafka import Consumer, Message, Producer
 from rich.console import Console
 from rich.table import Table
 
-from architectures.clients import kafka as kafka_client
+from architectures.clients import kafka_producer
+from architectures.clients.kafka_admin import create_topic
+from architectures.clients.kafka_producer import AckedProducer
+from architectures.clients.kafka_reader import BatchReader, assign_from_now, delivery_of
+from architectures.clients.kafka_settings import client_settings, consumer_settings
 from architectures.interface import Delivery, Requirements, Services, Topology
 from benchmarks.one_room import ROOM, Audience, Job, cpu_s, mean
 from harness.core.registry import load_architecture
@@ -115,10 +119,10 @@ def _raise(problem: BaseException) -> None:
 
 def bare_kafka(linger_ms: float, services: Services, job: Job) -> float:
     """Return the median ms from produce to poll, in one process, with one thread each for producer and consumer."""
-    kafka_client.create_topic(services, TOPIC, 1, Topology(run_id="bare", gateways=1))
-    producer = Producer({**kafka_client.client_settings(services), "linger.ms": linger_ms, "acks": "all"})
-    consumer = Consumer({**kafka_client.client_settings(services), "group.id": TOPIC, "fetch.wait.max.ms": 100})
-    kafka_client.assign_from_now(consumer, services, TOPIC, [0])
+    create_topic(services, TOPIC, 1, Topology(run_id="bare", gateways=1))
+    producer = Producer({**client_settings(services), "linger.ms": linger_ms, "acks": "all"})
+    consumer = Consumer({**client_settings(services), "group.id": TOPIC, "fetch.wait.max.ms": 100})
+    assign_from_now(consumer, services, TOPIC, [0])
     taken_ms: list[float] = []
     count = round(job.rate_per_s * (job.seconds + 1))
 
@@ -182,18 +186,18 @@ def kafka_figures(backends: Backends, linger_ms: float, rate_per_s: float) -> Fi
 
     The keys are p50 and p99, in ms, and client_us and broker_us, CPU microseconds per message.
     """
-    kafka_client.LINGER_MS = linger_ms
+    kafka_producer.LINGER_MS = linger_ms
     (kafka,) = backends.of(Requirements(kafka=True))
     services, broker = kafka.services, kafka.children[0].pid
     topic = f"settings-{time.time_ns()}"
-    kafka_client.create_topic(services, topic, 1, Topology(run_id=topic, gateways=1))
+    create_topic(services, topic, 1, Topology(run_id=topic, gateways=1))
     taken_ms: list[float] = []
 
     async def scenario() -> Figures:
-        consumer = Consumer(kafka_client.consumer_settings(services, topic, topic))
-        kafka_client.assign_from_now(consumer, services, topic, [0])
-        reader = kafka_client.BatchReader(consumer, note, _raise)
-        producer = await kafka_client.AckedProducer.to(services, topic, topic, _raise)
+        consumer = Consumer(consumer_settings(services, topic, topic))
+        assign_from_now(consumer, services, topic, [0])
+        reader = BatchReader(consumer, note, _raise)
+        producer = await AckedProducer.to(services, topic, topic, _raise)
         await send(producer, 1.0)  # the first messages open connections, so they are not counted
         taken_ms.clear()
         own_s, broker_s = cpu_s(os.getpid()), cpu_s(broker)
@@ -209,7 +213,7 @@ def kafka_figures(backends: Backends, linger_ms: float, rate_per_s: float) -> Fi
             "broker_us": 1e6 * broker_s / count,
         }
 
-    async def send(producer: kafka_client.AckedProducer, seconds: float) -> int:
+    async def send(producer: AckedProducer, seconds: float) -> int:
         sent: list[Awaitable[None]] = []
         start_s = time.monotonic()
         while (elapsed_s := time.monotonic() - start_s) < seconds:
@@ -222,7 +226,7 @@ def kafka_figures(backends: Backends, linger_ms: float, rate_per_s: float) -> Fi
 
     def note(records: Sequence[Message]) -> None:
         now_ns = time.time_ns()
-        taken_ms.extend((now_ns - int(kafka_client.delivery_of(record).payload)) / 1e6 for record in records)
+        taken_ms.extend((now_ns - int(delivery_of(record).payload)) / 1e6 for record in records)
 
     return uvloop.run(scenario())
 
@@ -249,7 +253,7 @@ def main(rate_per_s: float, seconds: float, rounds: int, settings: bool) -> None
 def compare_paths(services: Services, job: Job, rounds: int) -> Table:
     """Measure all paths in turn, and return the table of their medians."""
     paths: dict[str, Callable[[], float]] = {
-        "Kafka, bare": lambda: bare_kafka(kafka_client.LINGER_MS, services, job),
+        "Kafka, bare": lambda: bare_kafka(kafka_producer.LINGER_MS, services, job),
         "Kafka, bare without linger": lambda: bare_kafka(0, services, job),
         "Kafka, plan2 alone": lambda: alone("plan2", services, job),
         "Kafka, plan2 and WebSockets": lambda: through_gateway("plan2", services, job),

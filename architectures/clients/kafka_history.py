@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from architectures.clients.kafka import METADATA_TIMEOUT_S, consumer_settings, place_of, poll_batch
+from architectures.clients.kafka_admin import METADATA_TIMEOUT_S
+from architectures.clients.kafka_reader import place_of, poll_batch
+from architectures.clients.kafka_settings import consumer_settings
 from architectures.interface import HISTORY_MAX, HISTORY_MAX_BYTES, Rejected, Services
 
 READ_MAX_S = 10.0

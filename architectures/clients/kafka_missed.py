@@ -16,8 +16,10 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from architectures.clients.kafka import consumer_settings, delivery_of, ends_of, place_of, poll_batch
+from architectures.clients.kafka_admin import ends_of
 from architectures.clients.kafka_partitions import partition_of
+from architectures.clients.kafka_reader import delivery_of, place_of, poll_batch
+from architectures.clients.kafka_settings import consumer_settings
 from architectures.interface import Delivery, Services
 
 HELD_MAX_BYTES = 16 << 20

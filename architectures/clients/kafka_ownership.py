@@ -17,14 +17,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from architectures.clients.kafka import (
-    AckedProducer,
-    BatchReader,
-    assign_from_start,
-    consumer_settings,
-    group_settings,
-    partition_count,
-)
+from architectures.clients.kafka_producer import AckedProducer
+from architectures.clients.kafka_reader import BatchReader, assign_from_start
+from architectures.clients.kafka_settings import consumer_settings, group_settings, partition_count
 from architectures.interface import Services, Topology
 
 SETTLED_TIMEOUT_S = 30.0

@@ -18,15 +18,10 @@ from typing import Literal
 import msgspec
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from architectures.clients.kafka import (
-    METADATA_TIMEOUT_S,
-    AckedProducer,
-    BatchReader,
-    assign_from_start,
-    consumer_settings,
-    create_topic,
-    place_of,
-)
+from architectures.clients.kafka_admin import METADATA_TIMEOUT_S, create_topic
+from architectures.clients.kafka_producer import AckedProducer
+from architectures.clients.kafka_reader import BatchReader, assign_from_start, place_of
+from architectures.clients.kafka_settings import consumer_settings
 from architectures.interface import GoneForGood, Rejected, Services, Topology
 from harness.gateway.leases import LEASE_S, Holder, StoreAway
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import psutil
 
-from architectures.clients.kafka import ack_settings, acks_of, replication
+from architectures.clients.kafka_settings import ack_settings, acks_of, replication
 from architectures.interface import Candidate, Topology
 from harness.core.hosts import method_of
 from harness.core.settings import RunSettings, topology

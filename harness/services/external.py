@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from architectures.clients.address import Login
-from architectures.clients.kafka import client_settings
+from architectures.clients.kafka_settings import client_settings
 from architectures.clients.nats_address import NatsAddress
 from architectures.clients.redis_address import Kind, RedisAddress
 from architectures.clients.redis_pool import redis_pools

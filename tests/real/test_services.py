@@ -8,7 +8,9 @@ import pytest
 import redis
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from architectures.clients.kafka import assign_from_now, consumer_settings, create_topic
+from architectures.clients.kafka_admin import create_topic
+from architectures.clients.kafka_reader import assign_from_now
+from architectures.clients.kafka_settings import consumer_settings
 from architectures.interface import Topology
 from harness.core.errors import ServiceFailed
 from harness.services.kafka import broker

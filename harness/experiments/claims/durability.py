@@ -12,7 +12,9 @@ import msgspec
 import redis
 from confluent_kafka import Consumer
 
-from architectures.clients.kafka import assign_from_start, consumer_settings, ends_of, partition_count, poll_batch
+from architectures.clients.kafka_admin import ends_of
+from architectures.clients.kafka_reader import assign_from_start, poll_batch
+from architectures.clients.kafka_settings import consumer_settings, partition_count
 from architectures.interface import Architecture, Delivery, Services, Topology
 from harness.core.errors import ServiceFailed, UsageError
 from harness.core.outermost import run_child

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from confluent_kafka import KafkaException
 
-from architectures.clients.kafka import admin_client
+from architectures.clients.kafka_admin import admin_client
 from architectures.interface import Services
 from harness.core.errors import ServiceFailed
 from harness.services.borrowed import Borrowed, describe, read_description

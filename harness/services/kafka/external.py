@@ -9,7 +9,7 @@ from concurrent.futures import Future, wait
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # public, by its docs
 
-from architectures.clients.kafka import admin_client
+from architectures.clients.kafka_admin import admin_client
 from architectures.interface import Services
 from harness.core.errors import ServiceFailed
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, Producer
 
-from architectures.clients.kafka import client_settings, consumer_settings, create_topic
+from architectures.clients.kafka_admin import create_topic
+from architectures.clients.kafka_settings import client_settings, consumer_settings
 from architectures.interface import Services, Topology
 from harness.core.errors import FULL_DISK, ServiceFailed
 from harness.services.kafka.broker import JVM, PORTS, Broker, Installation, java, new_id, server_properties, spawn_jvm

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from architectures.clients import kafka_history
-from architectures.clients.kafka import create_topic
+from architectures.clients.kafka_admin import create_topic
 from architectures.clients.kafka_history import KafkaHistory
 from architectures.interface import HISTORY_MAX_BYTES, Rejected, Requirements, Services, Topology
 from harness.services.backends import Backends

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from architectures.clients.kafka import _await_created, admin_client, create_topic
+from architectures.clients.kafka_admin import admin_client, await_created, create_topic
 from architectures.clients.kafka_topics import TopicWatch
 from architectures.interface import Architecture, GoneForGood, Rejected, Requirements, Services, Topology
 from architectures.kafka_broadcast import KafkaBroadcast
@@ -99,19 +99,19 @@ def test_one_message_that_is_too_large_is_refused_alone_and_with_the_limit(servi
 def test_trouble_that_passes_is_waited_out_where_every_broker_is_where_it_says(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("architectures.clients.kafka.LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr("architectures.clients.kafka_admin.LOOK_EVERY_S", 0.2)
     asked: Future[None] = Future()
     answer = threading.Timer(1.0, asked.set_result, [None])  # as slow as a busy machine
     answer.start()
-    _await_created(admin_client(services), asked, services, [KafkaError(KafkaError._TRANSPORT)])
+    await_created(admin_client(services), asked, services, [KafkaError(KafkaError._TRANSPORT)])
     answer.join()
 
 
 def test_where_nobody_ever_answered_no_broker_is_told_to_advertise_another_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("architectures.clients.kafka.LOOK_EVERY_S", 0.2)
-    monkeypatch.setattr("architectures.clients.kafka.METADATA_TIMEOUT_S", 2.0)
+    monkeypatch.setattr("architectures.clients.kafka_admin.LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr("architectures.clients.kafka_admin.METADATA_TIMEOUT_S", 2.0)
     (nobody,) = free_ports(1)
     with pytest.raises(KafkaException):
         create_topic(Services(kafka_bootstrap=f"127.0.0.1:{nobody}"), "any", 1, Topology(run_id="no", gateways=1))

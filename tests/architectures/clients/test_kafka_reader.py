@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-import time
-from pathlib import Path
-from typing import NoReturn
-
-import pytest
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from architectures.clients.kafka import AckedProducer, place_of, unread
-from architectures.clients.kafka_topics import TopicWatch
-from architectures.interface import Services
-
-NOBODY = Services(kafka_bootstrap="127.0.0.1:1")
+from architectures.clients.kafka_reader import place_of, unread
 
 
 def record(partition: int, offset: int) -> Message:
@@ -54,30 +43,3 @@ def test_however_records_come_each_partition_is_read_once_and_forwards(
         assert all(offset >= begin for offset in offsets)
         assert read_up_to[partition] == max(offsets, default=begin - 1) + 1
     assert not [where for where, _offset in kept if where == 2]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="threads have names that others can read only on Linux")
-def test_a_producer_that_was_closed_connects_no_more_also_to_brokers_that_never_answered() -> None:
-    async def scenario() -> float:
-        watch = TopicWatch(no_admin, "chat", pytest.fail)
-        producer = AckedProducer(NOBODY, "any", "all", watch=watch, failed=pytest.fail, message_max_bytes=1000)
-        acked = producer.send("chat", (0,), b"room", b"text", None)
-        assert librdkafka_threads()
-        began_s = time.monotonic()
-        await producer.close(timeout_s=0.1)
-        assert not acked.done()
-        return time.monotonic() - began_s
-
-    before = librdkafka_threads()
-    assert asyncio.run(scenario()) < 10
-    assert librdkafka_threads() == before
-
-
-def no_admin() -> NoReturn:
-    raise KafkaException(KafkaError(KafkaError._TRANSPORT))
-
-
-def librdkafka_threads() -> list[str]:
-    """The threads of clients that are open in this process."""
-    names = [task.joinpath("comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
-    return sorted(name for name in names if name.startswith("rdk:"))

@@ -35,9 +35,6 @@ from harness.load.coordinator import COORDINATORS
 from harness.load.member_pool import MEMBER_POOLS, NotJoined
 from harness.load.mistakes import ScenarioMistake, number_from, room_name, text_to_say
 
-NEVER_NS = 1 << 62
-TURNS_SKIPPED_MAX = 100_000  # a member whose activity rejects so many turns in a row stays silent for the phase
-
 
 class Member(User):
     """A member with a socket of its own. Subclass it in a locustfile."""
@@ -64,12 +61,8 @@ class Member(User):
         # Seeded by the member's number, so that each member behaves the same in every run with the same seed.
         self.random = Random(f"{self.load.seed}/{self.index}/{self._pool.sequences[self.index]}")
         self._first_kind = self._pool.first_kinds[type(self).__name__]
+        self._schedule = self._pool.schedules[self.index]
         self._rooms: list[str] = []
-        self._phase: msg.BeginPhase | None = None
-        self._speaks = False
-        self._rate_per_s = 0.0
-        self._joined_ns = 0
-        self._due_ns = 0
 
     def start(self, group: Group) -> gevent.Greenlet:
         greenlet: gevent.Greenlet = super().start(group)
@@ -145,9 +138,11 @@ class Member(User):
         talkers = min(room_size, max(2, room_size // one_in))
         return self._class_rate_per_s / rooms / talkers if self.place_in_room < talkers else 0.0
 
-    def most_active_rate_per_s(self) -> float:
-        """Return `rate_per_s()`; raises ScenarioMistake if that is not a number of 0 or more."""
-        return number_from(self.rate_per_s(), f"{type(self).__name__}.rate_per_s()", self.rate_per_s, 0)
+    @property
+    def phase_name(self) -> str | None:
+        """The current phase, `warm-up` or `measure`; None before the first phase."""
+        phase = self._pool.phase
+        return None if phase is None else phase.name
 
     @property
     def phase_elapsed_s(self) -> float:
@@ -167,7 +162,7 @@ class Member(User):
             self._pool.enter(self.index, room, self._reading_bytes_per_s(), resumes=bool(self.resumes))
         except NotJoined as problem:
             raise StopUser from problem
-        self._joined_ns = time_ns()
+        self._schedule.joined_ns = time_ns()
         self._rooms.append(room)
 
     def _reading_bytes_per_s(self) -> float | None:
@@ -194,7 +189,7 @@ class Member(User):
 
         `kind` is one of the class's `kinds`, by default the first; the record has the results of each kind.
         """
-        self._speaks = self._pool.speaks = True
+        self._schedule.speaks = self._pool.speaks = True
         text = text_to_say(text)
         if room is not None:
             self._check_joined(room)
@@ -204,7 +199,7 @@ class Member(User):
             )
         kind_number = self._kind_number(kind)
         self._pool.watch.note_request(self)
-        intended_ns = self._await_turn()
+        intended_ns = self._schedule.await_turn()
         sequence = self._pool.sequences[self.index]
         self._pool.sequences[self.index] += 1
         self._pool.ask_audience(
@@ -235,62 +230,6 @@ class Member(User):
         size = draw_bytes(self.load.payload_sizes, self.random, self.load.payload_bytes)
         start = self.random.randrange(len(self._pool.babble) - size)
         return self._pool.babble[start : start + size]
-
-    # --- the schedule
-
-    def _await_turn(self) -> int:
-        while True:
-            if self._phase is None or self._due_ns >= self._pool.end_ns:
-                self._start_schedule(self._pool.phase_after(self._phase))
-                continue
-            wait_ns = self._due_ns - time_ns()
-            if wait_ns > 0:
-                gevent.sleep(wait_ns / 1e9)
-                continue  # the timer may be early, and the phase may have been cut short
-            due_ns = self._due_ns
-            self._schedule_next()
-            return due_ns
-
-    def _start_schedule(self, phase: msg.BeginPhase) -> None:
-        self._phase = phase
-        self._rate_per_s = self.most_active_rate_per_s() * phase.rate_scale
-        # Not from the present time: if the driver gets here late, the lateness must count.
-        self._due_ns = max(phase.start_ns, self._joined_ns)
-        self._schedule_next()
-
-    def _schedule_next(self) -> None:
-        """Draw the next moment of a Poisson process whose rate follows `activity`, by thinning one of the full rate.
-
-        Source: Lewis and Shedler, Simulation of nonhomogeneous Poisson processes by thinning, 1979.
-        """
-        phase = self._phase
-        assert phase is not None
-        if self._rate_per_s > 0:
-            what = f"{type(self).__name__}.activity()"
-            for _ in range(TURNS_SKIPPED_MAX):
-                self._due_ns += round(self.random.expovariate(self._rate_per_s) * 1e9)
-                if self._due_ns >= self._pool.end_ns:
-                    return
-                active = self.activity((self._due_ns - phase.start_ns) / 1e9)
-                if self.random.random() < number_from(active, what, self.activity, 0, 1):
-                    return
-        self._due_ns = NEVER_NS
-
-    def is_behind(self) -> bool:
-        """Whether a message that is due before the end of the phase has not been sent yet."""
-        return self._speaks and self._phase is not None and self._due_ns < self._pool.end_ns
-
-    def count_unsaid(self, phase: msg.BeginPhase) -> int:
-        """End the phase's schedule, and return how many of its messages were not sent."""
-        if not self._speaks:
-            return 0
-        if self._phase is not phase:
-            self._start_schedule(phase)
-        unsaid = 0
-        while self._due_ns < self._pool.end_ns:
-            unsaid += 1
-            self._schedule_next()
-        return unsaid
 
 
 class Shape(LoadTestShape):

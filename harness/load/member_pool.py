@@ -33,6 +33,7 @@ from harness.load.classes import kinds_of
 from harness.load.mistakes import mistake_text, scenario_of
 from harness.load.process_usage import Usage
 from harness.load.scenario_watch import ScenarioWatch, WatchedMember
+from harness.load.schedule import Schedule, Speaker
 from harness.services.processes import reason_in
 
 JOIN_TIMEOUT_S = 60.0
@@ -51,7 +52,7 @@ class Seat(NamedTuple):
     number: int  # within the test
 
 
-class PooledMember(WatchedMember, Protocol):
+class PooledMember(WatchedMember, Speaker, Protocol):
     """What a pool needs of its members."""
 
     @property
@@ -59,12 +60,6 @@ class PooledMember(WatchedMember, Protocol):
 
     @property
     def seat(self) -> Seat: ...
-
-    def most_active_rate_per_s(self) -> float: ...
-
-    def is_behind(self) -> bool: ...
-
-    def count_unsaid(self, phase: msg.BeginPhase) -> int: ...
 
 
 class MemberPool:
@@ -105,6 +100,7 @@ class MemberPool:
         self.sequences: Counter[int] = Counter()
         self._returns: Counter[tuple[int, str]] = Counter()
         self.members: dict[int, PooledMember] = {}
+        self.schedules: dict[int, Schedule] = {}  # by the member's number
         self.watch = ScenarioWatch(environment, self.members, lambda problem: tell(msg.Broken(problem=problem)))
         self._new = msg.Arrivals(joined=0, connect_ms=[], join_ms=[])
         self.phase: msg.BeginPhase | None = None
@@ -155,6 +151,7 @@ class MemberPool:
         name = type(member).__name__
         seat = heapq.heappop(self._free[name]) if self._free[name] else self._next_seat(name)
         self.members[seat.number] = member
+        self.schedules[seat.number] = Schedule(member, self)
         self.watch.expect(member)
         self._came += 1
         return seat
@@ -169,6 +166,7 @@ class MemberPool:
 
     def release(self, member: PooledMember) -> None:
         """Free the seat of a member whose user has stopped, and close its connections."""
+        self.schedules.pop(member.index, None)
         if self.members.pop(member.index, None) is not None and not self._closing:
             self.watch.forget(member)
             self._went += 1
@@ -183,10 +181,10 @@ class MemberPool:
         self._came = self._went = 0
         classes: dict[str, msg.ClassRates] = {}
         for name in self.classes:
-            members = [each for each in self.members.values() if type(each).__name__ == name]
-            rates_per_s = [each.most_active_rate_per_s() for each in members]
+            numbers = [number for number, each in self.members.items() if type(each).__name__ == name]
+            rates_per_s = [self.schedules[number].most_active_rate_per_s() for number in numbers]
             classes[name] = msg.ClassRates(
-                members=len(members), rate_per_s=math.fsum(rates_per_s), busiest_per_s=max(rates_per_s, default=0.0)
+                members=len(numbers), rate_per_s=math.fsum(rates_per_s), busiest_per_s=max(rates_per_s, default=0.0)
             )
         return msg.Rates(classes=classes)
 
@@ -272,11 +270,11 @@ class MemberPool:
         used = self._usage.end()
         came, went = self._came, self._went
         grace_ends = time.monotonic() + LATE_SENDS_GRACE_S
-        while any(member.is_behind() for member in self.members.values()) and time.monotonic() < grace_ends:
+        while any(schedule.is_behind() for schedule in self.schedules.values()) and time.monotonic() < grace_ends:
             gevent.sleep(0.02)
         not_sent: Counter[str] = Counter(dict.fromkeys(self.classes, 0))
-        for member in self.members.values():
-            not_sent[type(member).__name__] += member.count_unsaid(phase)
+        for number, member in self.members.items():
+            not_sent[type(member).__name__] += self.schedules[number].count_unsaid(phase)
         self.ask_audience(msg.EndPhase())
         self._tell(msg.Unsaid(not_sent=dict(not_sent), used=used, came=came, went=went, speaks=self.speaks))
 

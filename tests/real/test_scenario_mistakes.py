@@ -158,7 +158,7 @@ def test_a_mistake_is_reported_in_one_sentence(mistake: str, tmp_path: Path) -> 
 NO_MISTAKES = {
     "begins to speak after the warm-up": FINE.replace(
         "self.say(self.text())",
-        "self.say(self.text()) if self._pool.phase and self._pool.phase.name == 'measure' else time.sleep(0.1)",
+        "self.say(self.text()) if self.phase_name == 'measure' else time.sleep(0.1)",
     ),
     # Locust makes all members at once, and gevent starts them 50 at a time. The last ones therefore exist for longer
     # than JOIN_SOON_S before they run for the first time.

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+import pytest
+
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 ETC = Path("/etc/netns")
 NOBODY: Mapping[str, Sequence[str]] = MappingProxyType({})
@@ -95,6 +97,23 @@ class Network:
             with contextlib.suppress(NotPermitted):  # it was not made
                 _ip("netns", "delete", namespace)
             shutil.rmtree(ETC / namespace, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def made_network(hosts: Sequence[str], names: Mapping[str, Sequence[str]] = NOBODY) -> Iterator[Network]:
+    """A network that is there until the end; skips the test on a machine that lets nobody make one."""
+    network = Network(hosts, names)
+    try:
+        try:
+            network.make()
+            with network.at(hosts[0]):
+                pass
+            subprocess.run(network.on(hosts[0], ["true"]), check=True)
+        except (NotPermitted, subprocess.CalledProcessError) as why:
+            pytest.skip(f"no network namespaces can be made here: {why}")
+        yield network
+    finally:
+        network.remove()
 
 
 def _enter(namespace: int) -> None:

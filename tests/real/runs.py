@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +30,10 @@ def run(out: Path, *arguments: str) -> dict[str, Any]:
     summary: dict[str, Any] = msgspec.json.decode(answer.stdout)
     (summary["folder"],) = [path for path in out.iterdir() if path.is_dir()]
     return summary
+
+
+def wait_until_measured(running: subprocess.Popen[str], out: Path, seconds: int) -> None:
+    """Return when the one run whose record is in that folder has measured for so many seconds."""
+    while not any(series.read_text().count("measure") >= seconds for series in out.glob("*/timeseries.csv")):
+        assert running.poll() is None
+        time.sleep(0.02)

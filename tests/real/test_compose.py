@@ -24,7 +24,7 @@ from harness.services.kafka.broker import java
 from harness.services.kafka.install import ensure_installation
 from harness.services.processes import Child, spawn
 from harness.services.redis.server import find_server
-from tests.network import Network, NotPermitted
+from tests.network import Network, made_network
 from tools.deploy.__main__ import COMPOSE
 from tools.deploy.parts import SECRETS
 
@@ -53,6 +53,7 @@ print(urllib.request.urlopen(sys.argv[1], form, timeout=60).read().decode())
 """
 METRICS = "http://driver:9646/metrics"
 MEASURING = re.compile(r'^chatbench_driver_phase\{.*phase="measure".*\} 1', re.MULTILINE)
+SAID = re.compile(r"^chatbench_driver_said_total\{.*\} (\S+)", re.MULTILINE)
 Found = TypeVar("Found")
 
 
@@ -91,15 +92,8 @@ def replicas(service: dict[str, Any]) -> int:
 def network(services: dict[str, dict[str, Any]]) -> Iterator[Network]:
     names = {name: [f"{name}.{each}" for each in range(replicas(service))] for name, service in services.items()}
     hosts = [host for hosts in names.values() for host in hosts]
-    network = Network(hosts, {**names, UNKNOWN: names["driver"]})
-    try:
-        network.make()
-        subprocess.run(network.on("redis.0", ["true"]), check=True)
+    with made_network(hosts, {**names, UNKNOWN: names["driver"]}) as network:
         yield network
-    except (NotPermitted, subprocess.CalledProcessError) as why:
-        pytest.skip(f"no network namespaces can be made here: {why}")
-    finally:
-        network.remove()
 
 
 class Composed:
@@ -227,6 +221,12 @@ def until(looked: Callable[[], Found | None]) -> Found:
     return found
 
 
+def said(metrics: str) -> float:
+    """How many messages members have sent, by the driver's metrics."""
+    found = SAID.search(metrics)
+    return float(found[1]) if found else 0.0
+
+
 @pytest.fixture(scope="module")
 def composed(
     services: dict[str, dict[str, Any]], network: Network, tmp_path_factory: pytest.TempPathFactory
@@ -244,7 +244,7 @@ def test_a_test_in_the_web_ui_is_driven_by_the_workers_over_all_gateways_and_rec
     ui = "http://127.0.0.1:8089"
     composed.ask("driver.0", f"{ui}/swarm", "user_count=30", "spawn_rate=30", "rate=30", "warmup=1")
     watched = until(lambda: told if MEASURING.search(told := composed.ask("driver.0", METRICS)) else None)
-    time.sleep(2)  # to measure
+    until(lambda: told if said(told := composed.ask("driver.0", METRICS)) > said(watched) + 30 else None)
     composed.ask("driver.0", f"{ui}/stop", "now=")  # a form, so that it is posted
     summary = until(composed.recorded)
     assert (summary["arch"], summary["status"], summary["gateways"]) == ("plan1", "complete", 3)

@@ -17,9 +17,10 @@ import psutil
 from harness.core.registry import scenario_files
 from harness.measure.histogram import Latencies
 from harness.runs.record import HISTOGRAMS
-from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, run
+from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, run, wait_until_measured
 
 LOAD = ["--arch", "redis", "--members", "31", "--rate", "60", "--duration", "4s", "--warmup", "1s"]
+STOOD_STILL_S = 0.8  # longer than a process that keeps up ever lags
 EXACT = ("sent", "acked", "not_sent", "expected", "delivered", "lost", "duplicated", "reordered", "neither", "strays")
 
 
@@ -55,16 +56,14 @@ def test_a_process_that_hears_and_stood_still_makes_the_driver_not_valid(tmp_pat
     """Also one of three, and whether anybody there speaks or not."""
     arguments = ["run", *LOAD, "--duration", "8s", "--processes", "3", "--out", str(tmp_path), "--json"]
     with subprocess.Popen([*CHATBENCH, *arguments], stdout=subprocess.PIPE, text=True) as process:
-        while not any(series.read_text().count("measure") >= 2 for series in tmp_path.glob("*/timeseries.csv")):
-            assert process.poll() is None
-            time.sleep(0.02)
+        wait_until_measured(process, tmp_path, seconds=2)
         *_, audience = (
             child
             for child in psutil.Process(process.pid).children(recursive=True)
             if "harness.audience.engine" in child.cmdline()
         )
         audience.suspend()
-        time.sleep(0.8)
+        time.sleep(STOOD_STILL_S)
         audience.resume()
         summary = json.loads(process.communicate(timeout=RUN_TIMEOUT_S)[0])
     assert process.returncode == 4
@@ -77,12 +76,7 @@ def test_a_worker_that_dies_is_reported_and_its_members_count_for_nothing(tmp_pa
     with subprocess.Popen(
         [*CHATBENCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        assert process.stderr is not None
-        assert process.stdout is not None
-        for line in process.stderr:
-            if line.startswith("measure"):
-                break
-        time.sleep(1)
+        wait_until_measured(process, tmp_path, seconds=1)
         workers = [
             child.pid
             for child in psutil.Process(process.pid).children(recursive=True)
@@ -90,7 +84,7 @@ def test_a_worker_that_dies_is_reported_and_its_members_count_for_nothing(tmp_pa
         ]
         assert len(workers) == 3
         os.kill(workers[0], signal.SIGKILL)
-        summary = json.loads(process.stdout.read())
+        summary = json.loads(process.communicate(timeout=RUN_TIMEOUT_S)[0])
     assert process.returncode == 4
     assert summary["driver"]["valid"] is False
     assert "1 of the Locust workers ended" in summary["driver"]["why"]

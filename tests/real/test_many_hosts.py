@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,28 +17,21 @@ from harness.services.kafka.cluster import Kafka
 from harness.services.kafka.install import ensure_installation
 from harness.services.processes import Child, spawn, wait_until_listening
 from harness.services.redis.server import find_server
-from tests.network import Network, NotPermitted
-from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, chatbench, run
+from tests.network import Network, made_network
+from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, chatbench, run, wait_until_measured
 
 TOKEN = "a-token-of-this-test-alone"
 KAFKA_PORT, REDIS_PORT, GATEWAY_PORT, MASTER_PORT = 9092, 6379, 9001, 5557
 HOSTS = ("kafka", "redis", "gateway-0", "gateway-1", "worker-1", "worker-2", "run")
+CUT_S = 3.0  # how long a link is away
 LOAD = ("--members", "40", "--rate", "20", "--warmup", "1s")
 SHORT, LONG = ("--duration", "3s"), ("--duration", "8s")
 
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[Network]:
-    network = Network(HOSTS)
-    try:
-        network.make()
-        with network.at("run"):
-            pass
+    with made_network(HOSTS) as network:
         yield network
-    except NotPermitted as why:
-        pytest.skip(f"no network namespaces can be made here: {why}")
-    finally:
-        network.remove()
 
 
 @pytest.fixture(scope="module")
@@ -156,23 +148,13 @@ def test_a_run_over_seven_hosts_has_the_verdict_of_a_run_on_one(network: Network
 @pytest.mark.usefixtures("hosts")
 def test_a_link_that_is_cut_and_healed_loses_nothing_as_on_one_machine(network: Network, tmp_path: Path) -> None:
     running = distant_run(network, tmp_path / "apart", *LONG)
-    assert running.stderr is not None
-    lines: list[str] = []
-    for line in running.stderr:
-        lines.append(line)
-        if line.startswith("measure: "):
-            break
-    rest = threading.Thread(target=lambda: lines.extend(running.stderr or ()))
-    rest.start()
-    time.sleep(2)
+    wait_until_measured(running, tmp_path / "apart", seconds=2)
     network.cut("kafka")
-    time.sleep(3)
+    time.sleep(CUT_S)
     network.heal("kafka")
-    assert running.stdout is not None
-    apart: dict[str, Any] = msgspec.json.decode(running.stdout.read())
-    rest.join()
-    assert running.wait(RUN_TIMEOUT_S) in (0, 4), "".join(lines)
-    together = run(tmp_path / "together", "--arch", "kafka-redis", *LOAD, *LONG, "--fault", "cut:gateway-broker:3s@2s")
+    apart = summary_of(running)
+    fault = f"cut:gateway-broker:{CUT_S:g}s@2s"
+    together = run(tmp_path / "together", "--arch", "kafka-redis", *LOAD, *LONG, "--fault", fault)
     assert verdict(apart) == verdict(together)
     assert apart["lost"] == 0
     assert apart["latency_ms"]["max"] > 1000, "what was said meanwhile waited for the link"

@@ -51,7 +51,8 @@ class NatsServer:
         return [self.port]
 
     def proxy_ports(self) -> Sequence[tuple[int, int]]:
-        return [(*free_ports(1), self.port)]
+        (port,) = free_ports(1)
+        return [(port, self.port)]
 
     def services_at(self, ports: Sequence[int]) -> Services:
         (port,) = ports

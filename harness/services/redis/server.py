@@ -50,7 +50,8 @@ class RedisServer:
         return [self.port]
 
     def proxy_ports(self) -> Sequence[tuple[int, int]]:
-        return [(*free_ports(1), self.port)]
+        (port,) = free_ports(1)
+        return [(port, self.port)]
 
     def services_at(self, ports: Sequence[int]) -> Services:
         (port,) = ports

@@ -6,6 +6,7 @@ Importing locust patches the process with gevent, so that import comes first, an
 
 from __future__ import annotations
 
+import harness.load.precise_timers  # noqa: F401  # isort: skip - imported for its effect on gevent
 import locust  # noqa: F401  # isort: skip - imported for its gevent patches
 
 import logging

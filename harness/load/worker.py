@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import harness.load.precise_timers  # noqa: F401  # isort: skip - imported for its effect on gevent
 import locust  # isort: skip
 
 import logging

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -16,6 +16,9 @@ LOOP_LAG_P99_MAX_MS = 50.0
 # than half of that percentile, the percentile describes the driver: a stall of 190 ms in 20 s turns 5 ms into 55 ms.
 LATE_PERCENTILE = 99.5
 LATE_SHARE_OF_P99_MAX = 0.5
+# A comparison tells medians of a few milliseconds apart, so that there the driver must be more exact than that.
+COMPARED_LATENESS_P99_MAX_MS = 1.0
+COMPARED_LATENESS_SHARE_MAX = 0.25  # of the median latency
 CPU_SHARE_MAX = 0.9  # of one core, per process; above this, queues build up in the driver
 NOT_SENT_SHARE_MAX = 0.001
 CLOCK_ERROR_SHARE_MAX = 0.5  # of the median latency
@@ -33,7 +36,7 @@ class DriverVerdict(msgspec.Struct, frozen=True):
     """Whether the driver kept up: key `driver` of summary.json (contract)."""
 
     valid: bool | None  # None: unknown, because the run ended too early
-    why: str | None  # None if valid
+    why: str | None  # one sentence; None if valid
 
 
 def judge_driver(
@@ -77,11 +80,11 @@ def judge_driver(
         problems.append(f"{not_sent} of {sent + not_sent} scheduled messages could not be sent")
     if not drained:
         problems.append(
-            "deliveries were still arriving, or expected from a room that stood still, when the wait for them ended: "
-            "missing messages may be late and not lost"
+            "deliveries were still arriving, or expected from a room that stood still, when the wait for them ended, "
+            "so that missing messages may be late and not lost"
         )
     if workers_lost:
-        problems.append(f"{workers_lost} of the Locust workers ended during the run: their members are not counted")
+        problems.append(f"{workers_lost} of the Locust workers ended during the run, so that their members do not count")
     if members_changed is not None:
         problems.append(members_changed)
     if latency_p50_ms is not None and latency_error_ms > CLOCK_ERROR_SHARE_MAX * latency_p50_ms:
@@ -91,8 +94,24 @@ def judge_driver(
     if clock_stepped_ns:
         problems.append(f"the clock was stepped by {clock_stepped_ns / 1e6:,.0f} ms during the run")
     elif below_zero:
-        problems.append("a message arrived before it was sent: the clock was stepped back during the run")
-    return DriverVerdict(valid=not problems, why="; ".join(problems) or None)
+        problems.append("a message arrived before it was sent because the clock was stepped back during the run")
+    return DriverVerdict(valid=not problems, why=one_sentence(problems) or None)
+
+
+def one_sentence(clauses: Sequence[str]) -> str:
+    """Join clauses into one sentence, without its full stop: `a`, `a, and b`, `a, b, and c`."""
+    *most, last = clauses or [""]
+    return ", ".join([*most, f"and {last}"]) if most else last
+
+
+def too_late_to_compare(lateness_p99_ms: float, latency_p50_ms: float) -> str | None:
+    """Say why latencies with this median must not be compared, given how late the driver sent. None: they may be."""
+    if lateness_p99_ms <= max(COMPARED_LATENESS_P99_MAX_MS, COMPARED_LATENESS_SHARE_MAX * latency_p50_ms):
+        return None
+    return (
+        f"the driver was late by {lateness_p99_ms:.1f} ms for 1 % of the messages, "
+        f"more than a quarter of the median of {latency_p50_ms:.1f} ms"
+    )
 
 
 def _later_than_measured(send_lateness: Latencies, loop_lag: Latencies, p99_ms: float | None) -> Iterator[str]:

@@ -23,6 +23,7 @@ class ValueOf(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, float]  # by architecture; empty: not measured, or not supported by the messages
     blocks: int  # the number of complete blocks that it rests on
     why_not: str | None  # why there are no values
+    left_out: dict[str, str] = {}  # architectures without a value among others, and why
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +76,7 @@ def _value_of(figure: Figure, kind: str) -> ValueOf:
         values=figure.values,
         blocks=figure.blocks,
         why_not=figure.why_not,
+        left_out=figure.left_out,
     )
 
 
@@ -133,6 +135,8 @@ def decision_lines(decision: Decision) -> Iterator[str]:
             yield f"{figure.name}: {figure.why_not}."
         elif len(figure.values) > 1 and figure.blocks > 1:
             yield _sentence(figure, [pair for pair in decision.pairs if pair.figure == figure.name])
+        for name, why in figure.left_out.items():
+            yield f"{figure.name}: n/a for {name}: {why}."
     if len(decision.unbeaten) == 1:
         yield f"Nothing beats {decision.unbeaten[0]} in any figure that it does not win back in another."
     elif decision.unbeaten:

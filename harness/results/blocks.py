@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from harness.analysis.costs import Load, cost_of
 from harness.analysis.percentiles import contrasts_of_merged, messages_needed
 from harness.analysis.verdicts import Verdict, judge
 from harness.measure.histogram import Latencies
+from harness.measure.validity import too_late_to_compare
 from harness.results.frames import WORKLOAD, RunRecord, messages_behind, runs_of
 from harness.results.reading import read_histogram
+from harness.runs.summary import Summary
 
 SHAPE = tuple(column for column in WORKLOAD if column != "rate_per_s")
 
@@ -31,6 +34,7 @@ class Figure:
     blocks: int  # what it rests on
     contrasts: Sequence[Contrast]
     why_not: str | None = None  # why there are no values
+    left_out: dict[str, str] = field(default_factory=dict)  # architectures without a value among others, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +118,41 @@ class _Blocks:
     def histograms(self, rate_per_s: float) -> dict[str, list[Latencies]]:
         """Return the delivery latencies by architecture and block, of the blocks in which every run is valid.
 
-        Architectures that are valid in less than half of the blocks are left out, so that the others can be compared.
+        Architectures that are not comparable are left out, so that the others can be compared.
         """
+        without = self.not_comparable(rate_per_s)
         every = {
-            name: [self._histogram(block, name, rate_per_s) for block in self._names] for name in self.architectures
+            name: [self._histogram(block, name, rate_per_s) for block in self._names]
+            for name in self.architectures
+            if name not in without
         }
-        most = {name: of for name, of in every.items() if sum(each is not None for each in of) >= len(of) / 2}
-        valid = [place for place in range(len(self._names)) if all(of[place] is not None for of in most.values())]
-        return {name: [each for place in valid if (each := of[place]) is not None] for name, of in most.items()}
+        valid = [place for place in range(len(self._names)) if all(of[place] is not None for of in every.values())]
+        return {name: [each for place in valid if (each := of[place]) is not None] for name, of in every.items()}
+
+    def not_comparable(self, rate_per_s: float) -> dict[str, str]:
+        """Return the architectures whose latencies cannot be compared at that rate, and why."""
+        found: dict[str, str] = {}
+        for name in self.architectures:
+            records = [self._records.get((block, name, rate_per_s)) for block in self._names]
+            valid = [each.summary for each in records if each is not None and each.summary.driver.valid is True]
+            if len(valid) < len(records) / 2:
+                found[name] = f"the driver was valid in {len(valid)} of {len(records)} blocks"
+            elif (why := _too_late(valid)) is not None:
+                found[name] = why
+        return found
 
     def _histogram(self, block: str, name: str, rate_per_s: float) -> Latencies | None:
         record = self._records.get((block, name, rate_per_s))
         if record is None or record.summary.driver.valid is not True:
             return None
         return read_histogram(record.folder / "latency.hdr", lambda _file, _problem: None)
+
+
+def _too_late(runs: Sequence[Summary]) -> str | None:
+    """Say why the driver was too late in the middle one of these runs of an architecture. None: it was not."""
+    lateness = [each.send_lateness_ms.p99 for each in runs if each.send_lateness_ms.p99 is not None]
+    medians = [each.latency_ms.p50 for each in runs if each.latency_ms.p50 is not None]
+    return too_late_to_compare(median(lateness), median(medians)) if lateness and medians else None
 
 
 def _block_of(record: RunRecord) -> str:
@@ -158,19 +183,25 @@ def _figure(
 
 def _latencies(blocks: _Blocks) -> Iterator[Figure]:
     for rate_per_s in blocks.rates_per_s:
-        histograms = blocks.histograms(rate_per_s)
+        histograms, left_out = blocks.histograms(rate_per_s), blocks.not_comparable(rate_per_s)
         number = min((len(of) for of in histograms.values()), default=0)
         messages = blocks.messages(rate_per_s)
         for percentile in (50.0, 99.0):
             name = f"p{percentile:g} delivery latency at {rate_per_s:g} msg/s"
             needed = messages_needed(percentile)
             if number == 0 or messages < needed:
-                why = "no block is valid" if number == 0 else f"{messages:,} messages, {needed:,} needed"
+                why = _no_block(left_out) if number == 0 else f"{messages:,} messages, {needed:,} needed"
                 yield Figure(name, "ms", {}, number, [], f"n/a: {why}")
                 continue
             of = partial(_merged_percentile_ms, histograms, percentile)
             values = {each: of(each, range(number)) for each in histograms}
-            yield Figure(name, "ms", values, number, contrasts_of_merged(name, list(histograms), number, of))
+            found = contrasts_of_merged(name, list(histograms), number, of)
+            yield Figure(name, "ms", values, number, found, left_out=left_out)
+
+
+def _no_block(left_out: dict[str, str]) -> str:
+    """Say why there is no block to compare: for the first architecture, if each of them is left out."""
+    return next(iter(left_out.values()), "no block is valid")
 
 
 def _merged_percentile_ms(

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from harness.measure.histogram import Latencies
-from harness.measure.validity import judge_driver, lag_over_time
+from harness.measure.validity import judge_driver, lag_over_time, too_late_to_compare
 
 
 def at_ms(ms: float, count: int = 1000) -> Latencies:
@@ -52,6 +52,13 @@ def test_a_driver_that_was_the_bottleneck_says_why(change: dict[str, Any], says:
     assert says in why
 
 
+def test_several_problems_are_one_sentence() -> None:
+    assert judge(not_sent=50, workers_lost=1, clock_stepped_ns=3_000_000_000)[1] == (
+        "50 of 10050 scheduled messages could not be sent, 1 of the Locust workers ended during the run, so that their "
+        "members do not count, and the clock was stepped by 3,000 ms during the run"
+    )
+
+
 def looked_at(seconds: float, stalled_ms: float = 0.0) -> Latencies:
     """Lags of a loop that is looked at each 20 ms, and stood still once."""
     lags_ns = [1_000_000] * round((seconds - stalled_ms / 1000) / 0.02)
@@ -82,3 +89,17 @@ def test_the_limit_and_what_it_goes_by_are_told() -> None:
     _, why = judge(loop_lag=looked_at(20, 190), latency_p99_ms=54.8)
     assert why is not None
     assert "for 0.5 % of the time (limit 50, of a p99 of 55 ms)" in why
+
+
+@pytest.mark.parametrize(("lateness_ms", "median_ms"), [(1.0, 0.5), (0.9, 2.0), (2.0, 8.0), (2.4, 10.0)])
+def test_latencies_are_compared_if_the_driver_was_late_by_less_than_a_quarter_of_the_median(
+    lateness_ms: float, median_ms: float
+) -> None:
+    assert too_late_to_compare(lateness_ms, median_ms) is None
+
+
+def test_latencies_of_a_driver_that_was_late_by_more_are_not_compared() -> None:
+    assert too_late_to_compare(1.1, 4.0) == (
+        "the driver was late by 1.1 ms for 1 % of the messages, more than a quarter of the median of 4.0 ms"
+    )
+    assert too_late_to_compare(2.6, 10.0) is not None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.analysis.verdicts import Answer
+from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
 from harness.results.blocks import Compared, compared
 from harness.results.frames import read_records
+from harness.runs.summary import Summary
 from tests.harness.report.records import write_record
 
 CHEAP_US, DEAR_US = 10.0, 20.0
@@ -84,6 +87,38 @@ def test_latencies_of_a_block_with_a_late_driver_do_not_count(tmp_path: Path) ->
         write_record(folder, arch, rate_per_s=20.0, sent=1_000, driver=late)
     found = only(tmp_path)
     assert {each.blocks for each in found.latencies} == {3}
+
+
+def late_in_every_run_of(arch: str, p99_ms: float, folder: Path) -> None:
+    for file in folder.rglob("summary.json"):
+        summary = msgspec.json.decode(file.read_bytes(), type=Summary)
+        if summary.arch == arch:
+            late = msgspec.structs.replace(summary, send_lateness_ms=LatencyMs(p99=p99_ms))
+            file.write_bytes(msgspec.json.encode(late))
+
+
+def test_latencies_of_an_architecture_for_which_the_driver_was_too_late_are_left_out_and_its_cost_is_not(
+    tmp_path: Path,
+) -> None:
+    for number in (1, 2, 3):
+        write_block(tmp_path, number)
+    late_in_every_run_of("redis", 2.0, tmp_path)
+    found = only(tmp_path)
+    for figure in found.latencies:
+        assert figure.values.keys() == {"plan1"}
+        assert figure.left_out.keys() == {"redis"}
+        assert figure.left_out["redis"].startswith("the driver was late by 2.0 ms")
+    assert all(figure.values.keys() == {"plan1", "redis"} for figure in found.costs)
+
+
+def test_where_the_driver_was_too_late_for_all_the_figure_says_so(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        write_block(tmp_path, number)
+    for arch in ("plan1", "redis"):
+        late_in_every_run_of(arch, 9.0, tmp_path)
+    for figure in only(tmp_path).latencies:
+        assert figure.values == {}
+        assert (figure.why_not or "").startswith("n/a: the driver was late by 9.0 ms")
 
 
 def test_runs_without_an_idle_cost_decide_nothing(tmp_path: Path) -> None:

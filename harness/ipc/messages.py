@@ -153,6 +153,7 @@ class AudienceSecond(Struct, frozen=True):
     acked: int
     latency: bytes  # the deliveries of this second, as a packed histogram
     ack: bytes
+    cpu_ms: float | None = None  # what the pool and its audience used since the last such report; the pool adds it
 
 
 class DrainProgress(Struct, frozen=True):
@@ -323,6 +324,7 @@ class Second(Struct, frozen=True):
     latency_p90_ms: float | None
     latency_p99_ms: float | None
     latency_max_ms: float | None
+    driver_cpu_ms: float | None = None  # what the driver's processes used; None: not known of each of them
 
 
 class ClassResult(Struct, frozen=True):

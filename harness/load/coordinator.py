@@ -385,7 +385,9 @@ class Coordinator:
         latencies = total(tick.latency for tick in ticks)
         add_row(self._environment.stats, "say->ack", total(tick.ack for tick in ticks).recorded_ms())
         add_row(self._environment.stats, "deliver", latencies.recorded_ms())
-        self.last_second = merge_second(phase, second, ticks, latencies)
+        # Without a master, this process is one of the workers', and counts there.
+        master_cpu_ms = self._master.lap_ms() if isinstance(self._runner, MasterRunner) else 0.0
+        self.last_second = merge_second(phase, second, ticks, latencies, master_cpu_ms)
         self._on_news(self.last_second)
 
 

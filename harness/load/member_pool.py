@@ -227,6 +227,8 @@ class MemberPool:
                     if member == news.member:
                         answer.set_exception(NotJoined(news.reason))
                 self._tell(news)
+            case msg.AudienceSecond():
+                self._tell(msgspec.structs.replace(news, cpu_ms=self._usage.lap_ms()))
             case _:
                 self._tell(news)
 

@@ -95,8 +95,16 @@ def merge(facts: PhaseFacts, reports: Sequence[msg.PhaseReport], unsaid: Sequenc
     )
 
 
-def merge_second(phase: str, second: int, ticks: Sequence[msg.AudienceSecond], latencies: Latencies) -> msg.Second:
+def merge_second(
+    phase: str,
+    second: int,
+    ticks: Sequence[msg.AudienceSecond],
+    latencies: Latencies,
+    master_cpu_ms: float | None,
+) -> msg.Second:
     """Merge all workers' reports of one second; `latencies` is the sum of their histograms."""
+    used_ms = [master_cpu_ms, *(tick.cpu_ms for tick in ticks)]
+    known_ms = [each for each in used_ms if each is not None]
     ms = latencies.summary()
     return msg.Second(
         phase=phase,
@@ -108,6 +116,7 @@ def merge_second(phase: str, second: int, ticks: Sequence[msg.AudienceSecond], l
         latency_p90_ms=ms.p90,
         latency_p99_ms=ms.p99,
         latency_max_ms=ms.max,
+        driver_cpu_ms=round(sum(known_ms), 3) if len(known_ms) == len(used_ms) else None,
     )
 
 

@@ -9,15 +9,23 @@ from harness.measure.resources import Processes
 
 
 class Usage:
-    """Measures processes between `begin` and `end`, which are called with the phase's."""
+    """Measures processes between `begin` and `end` of a phase, and in the laps between them."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._names = pids.keys()
         self._processes = Processes({name: [pid] for name, pid in pids.items()})
         self._before: dict[str, float] = {}
+        self._lap: dict[str, float] = {}
 
     def begin(self) -> None:
-        self._before = self._processes.cpu_s()
+        self._before = self._lap = self._processes.cpu_s()
+
+    def lap_ms(self) -> float | None:
+        """Return the CPU time of all processes since the last lap or `begin`. None: one of them has ended."""
+        before, self._lap = self._lap, self._processes.cpu_s()
+        if not before.keys() == self._lap.keys() == self._names:
+            return None
+        return 1_000 * (sum(self._lap.values()) - sum(before.values()))
 
     def end(self) -> msg.Used:
         after, rss_bytes = self._processes.cpu_s(), self._processes.rss_bytes()

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import psutil
 
+from harness.measure.jvm import JvmCpu, JvmThreads, is_jvm
+
 NANOSECOND_S = 1e-9
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")  # the unit of psutil's CPU times, usually 10 ms
 
@@ -78,18 +80,34 @@ class Processes:
 
 
 class CpuUsed(NamedTuple):
-    """CPU time in seconds. Components and gateways whose CPU time is not known are left out."""
+    """CPU time in seconds. What is not known is left out."""
 
     by_component: dict[str, float]
     by_gateway: dict[str, float]  # by the process id of the gateway
+    jvms: dict[str, JvmCpu]  # of the components that are JVMs: what their compiler and their collector used
+
+    def since(self, before: CpuUsed) -> CpuUsed:
+        """Return the CPU time used since then, of what is known at both moments."""
+        return CpuUsed(
+            _since(self.by_component, before.by_component),
+            _since(self.by_gateway, before.by_gateway),
+            {name: used.since(before.jvms[name]) for name, used in self.jvms.items() if name in before.jvms},
+        )
+
+
+def _since(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    return {name: used - before[name] for name, used in after.items() if name in before}
 
 
 class Meter:
     """Measures CPU time and memory of the processes that a run has started; it does not see later restarts."""
 
+    is_local = True  # a reading takes a few milliseconds and disturbs nobody
+
     def __init__(self, services: Mapping[str, Sequence[int]]) -> None:
         self._services = Processes(services)
         self._gateways = Processes({str(pid): [pid] for pid in services.get("gateway", ())})
+        self._jvms = {name: JvmThreads(pids) for name, pids in services.items() if pids and all(map(is_jvm, pids))}
 
     @property
     def resolution_s(self) -> dict[str, float]:
@@ -98,7 +116,8 @@ class Meter:
 
     def cpu(self) -> CpuUsed:
         """Return the CPU time used so far, in seconds."""
-        return CpuUsed(self._services.cpu_s(), self._gateways.cpu_s())
+        jvms = {name: used for name, threads in self._jvms.items() if (used := threads.read()) is not None}
+        return CpuUsed(self._services.cpu_s(), self._gateways.cpu_s(), jvms)
 
     def rss_bytes(self) -> dict[str, int]:
         """Return the resident memory now, in bytes, by component."""

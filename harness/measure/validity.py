@@ -84,7 +84,7 @@ def judge_driver(
             "so that missing messages may be late and not lost"
         )
     if workers_lost:
-        problems.append(f"{workers_lost} of the Locust workers ended during the run, so that their members do not count")
+        problems.append(f"{workers_lost} of the Locust workers ended during the run, and their members do not count")
     if members_changed is not None:
         problems.append(members_changed)
     if latency_p50_ms is not None and latency_error_ms > CLOCK_ERROR_SHARE_MAX * latency_p50_ms:

@@ -11,10 +11,11 @@ from harness.analysis.percentiles import why_not_shown
 from harness.core.units import cost_text
 from harness.measure.histogram import LatencyMs
 from harness.report.cells import NOT_MEASURED, count_text, number_cell, share_text
-from harness.runs.summary import Summary
+from harness.runs.summary import KafkaCpu, Summary
 
 PERCENTILES = {"p50": 50.0, "p99": 99.0, "p999": 99.9}
 WORTH_SAYING = 1.01  # messages per write
+COMPILER_SHARE_COLD = 0.1  # of Kafka's CPU time
 
 
 def summary_table(summary: Summary) -> Table:
@@ -165,12 +166,23 @@ def _after(ms: float | None, comparable: bool = True) -> str:
     return f"{ms / 1000:,.1f} s" if ms is not None else "not seen" if comparable else "cannot tell"
 
 
+def kafka_cpu_line(cpu: KafkaCpu) -> str:
+    """Where Kafka's CPU time went, and what to do if the brokers were still cold."""
+    shares = ((cpu.rest_ms, "requests"), (cpu.compiler_ms, "compiler"), (cpu.collector_ms, "collector"))
+    line = f"Kafka's CPU: {', '.join(f'{cpu.share_of(part_ms):.0%} {name}' for part_ms, name in shares)}"
+    if cpu.share_of(cpu.compiler_ms) <= COMPILER_SHARE_COLD:
+        return line
+    return f"{line}; the brokers were still warming up: use a longer --warmup, or `chatbench compare`, which warms them"
+
+
 def verdict_lines(summary: Summary) -> list[str]:
-    """The lines below the table: broken promises, and whether the driver was not valid."""
+    """The lines below the table: broken promises, whether brokers were cold, and whether the driver was not valid."""
     lines = [f"promise broken: {check.promise} ({check.evidence})" for check in summary.promises if check.held is False]
     if not summary.use.is_most:
         lines.append(f"these figures leave out more than a quarter of this chat: {summary.use}")
     lines += [f"under the fault: {ending}" for ending in summary.ended]
+    if summary.kafka_cpu is not None:
+        lines.append(kafka_cpu_line(summary.kafka_cpu))
     if summary.left_behind is not None:
         lines.append(f"left behind: {summary.left_behind}")
     if summary.driver.valid is False:

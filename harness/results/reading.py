@@ -14,10 +14,11 @@ import pandas as pd
 from harness.core.errors import UsageError
 from harness.measure.histogram import Latencies
 from harness.runs.manifest import Manifest, read_manifest
-from harness.runs.record import TIMESERIES_COLUMNS, read_summary
+from harness.runs.record import CPU_COLUMNS, TIMESERIES_COLUMNS, read_summary
 from harness.runs.summary import Summary
 
 COUNTED = ("second", "said", "acked", "delivered")
+EACH_GATEWAY, NUMBERS = "each_gateway_cpu_ms", r"[0-9.]+( [0-9.]+)*"
 NUMBER_MAX = 2**53  # larger than any count of a run
 OnUnreadable = Callable[[Path, Exception], None]
 
@@ -69,7 +70,7 @@ def _check_numbers(values: Any) -> None:
 
 def read_seconds(file: Path, on_unreadable: OnUnreadable = refuse) -> pd.DataFrame:
     """One row for each second, as Record.add_second wrote it. Incomplete rows are reported and left out."""
-    none = pd.DataFrame(columns=list(TIMESERIES_COLUMNS))
+    none = pd.DataFrame(columns=[*TIMESERIES_COLUMNS, *CPU_COLUMNS])
     try:
         lines = file.read_bytes().split(b"\n")
         whole = [line for line in lines[:-1] if b"\0" not in line]
@@ -81,12 +82,16 @@ def read_seconds(file: Path, on_unreadable: OnUnreadable = refuse) -> pd.DataFra
     except (OSError, ValueError) as problem:
         on_unreadable(file, problem)
         return none
-    figures = rows[list(TIMESERIES_COLUMNS[1:])].apply(pd.to_numeric, errors="coerce")
+    rows = rows.reindex(columns=[*TIMESERIES_COLUMNS, *CPU_COLUMNS])  # older records do not have CPU_COLUMNS
+    figures = rows.drop(columns=["phase", EACH_GATEWAY]).apply(pd.to_numeric, errors="coerce")
     figures = figures.astype("float64").where(lambda each: (each >= 0) & (each <= NUMBER_MAX))
     good = figures[list(COUNTED)].notna().all(axis="columns") & rows["phase"].isin(["warm-up", "measure"])
     if cut := len(lines) - 2 - int(good.sum()) + bool(lines[-1]):
         on_unreadable(file, ValueError(f"{cut} of its lines {'is' if cut == 1 else 'are'} incomplete or not numeric"))
-    seconds: pd.DataFrame = pd.concat([rows["phase"], figures], axis="columns")[good].reset_index(drop=True)
+    texts = rows[EACH_GATEWAY].astype(object)
+    each_gateway = texts.where(texts.astype("string").str.fullmatch(NUMBERS).fillna(False).astype(bool), None)
+    seconds: pd.DataFrame = pd.concat([rows["phase"], figures, each_gateway], axis="columns")[list(rows.columns)]
+    seconds = seconds[good].reset_index(drop=True)
     return seconds.astype(dict.fromkeys(COUNTED, np.int64))
 
 

@@ -14,6 +14,7 @@ from harness.gateway.settings import GatewayStats, total
 from harness.ipc import messages as msg
 from harness.measure.clock_offset import latency_error_ms
 from harness.measure.histogram import Latencies
+from harness.measure.resources import CpuUsed
 from harness.measure.validity import judge_driver
 from harness.runs.promises import PromiseCheck, check_expectations, check_promises
 from harness.runs.summary import (
@@ -21,6 +22,7 @@ from harness.runs.summary import (
     CpuUsPerDelivery,
     FaultSeen,
     GatewayFigures,
+    KafkaCpu,
     KindFigures,
     Resumed,
     SpreadMs,
@@ -36,13 +38,12 @@ class Measured:
 
     result: msg.PhaseResult
     duration_s: float
-    cpu_s: dict[str, float]  # CPU time of gateways and backends, by component
+    cpu: CpuUsed  # CPU time of gateways and backends
     cpu_resolution_s: Mapping[str, float]  # the least of it that can be told from none
     driver_cpu_s: dict[str, float] | None  # of each process of the driver; None: one has ended
     rss_bytes: dict[str, int] | None
     counters: Mapping[str, Counters]  # of backends, by component; one whose counters could not be read is missing
     gateways: Mapping[str, GatewayStats] | None  # by process
-    gateway_cpu_s: Mapping[str, float]  # by process; one that has ended is missing
     gateways_gone: bool = False  # some have ended, and their counters with them
     happened: Sequence[Happened] = ()
     ended: Sequence[str] = ()
@@ -52,6 +53,7 @@ class Measured:
         verdict = self.result.verdict
         spread = Latencies.unpack(self.result.spread).summary()
         send_lateness = Latencies.unpack(self.result.send_lateness)
+        loop_lag = Latencies.unpack(self.result.loop_lag)
         latency, ack = Latencies.unpack(self.result.latency), Latencies.unpack(self.result.ack)
         join = Latencies.unpack(self.result.join)
         gateways = None if self.gateways is None else total(self.gateways.values())
@@ -92,6 +94,7 @@ class Measured:
             hot_room=self.result.hot_room,
             spread_ms=SpreadMs(p50=spread.p50, p99=spread.p99, max=spread.max),
             send_lateness_ms=send_lateness.summary(),
+            loop_lag_ms=loop_lag.summary(),
             publishes_per_s=per(verdict.sent, self.duration_s),
             deliveries_per_s=per(verdict.delivered, self.duration_s),
             wasted_deliveries_per_message=per(
@@ -101,17 +104,18 @@ class Measured:
             each_gateway=self._each_gateway(),
             gateway_counts=None if gateways is None else gateways.counts,
             cpu_us_per_delivery=self._cpu_us_per_delivery(),
+            kafka_cpu=self._kafka_cpu(),
             cpu_resolution_us={name: round(1e6 * step_s) for name, step_s in self.cpu_resolution_s.items()},
             cores_used={
                 name: round(used / self.duration_s, 6)
-                for name, used in (self.cpu_s | (self.driver_cpu_s or {})).items()
+                for name, used in (self.cpu.by_component | (self.driver_cpu_s or {})).items()
             },
             rss_bytes=self.rss_bytes,
             **self._per_message(architecture.requires),
             promises=check_promises(architecture.promises, verdict, [each.fault.kind for each in self.happened]),
             driver=judge_driver(
                 send_lateness=send_lateness,
-                loop_lag=Latencies.unpack(self.result.loop_lag),
+                loop_lag=loop_lag,
                 cpu_share={name: used / self.duration_s for name, used in (self.driver_cpu_s or {}).items()},
                 sent=verdict.sent,
                 not_sent=self.result.not_sent,
@@ -191,7 +195,7 @@ class Measured:
                 deliveries=stats.frames_out,
                 wasted=stats.wasted,
                 bytes_to_members=stats.bytes_out,
-                cores_used=per(self.gateway_cpu_s.get(process), self.duration_s),
+                cores_used=per(self.cpu.by_gateway.get(process), self.duration_s),
             )
             for process, stats in (self.gateways or {}).items()
         ]
@@ -202,7 +206,17 @@ class Measured:
 
         return CpuUsPerDelivery(
             driver=cost(sum(self.driver_cpu_s.values())) if self.driver_cpu_s else None,
-            **{component: cost(used_s) for component, used_s in self.cpu_s.items()},
+            **{component: cost(used_s) for component, used_s in self.cpu.by_component.items()},
+        )
+
+    def _kafka_cpu(self) -> KafkaCpu | None:
+        threads, used_s = self.cpu.jvms.get("kafka"), self.cpu.by_component.get("kafka")
+        if threads is None or used_s is None:
+            return None
+        return KafkaCpu(
+            compiler_ms=round(1_000 * threads.compiler_s, 3),
+            collector_ms=round(1_000 * threads.collector_s, 3),
+            rest_ms=round(1_000 * max(0.0, used_s - threads.compiler_s - threads.collector_s), 3),
         )
 
     def _per_message(self, requires: Requirements) -> dict[str, msgspec.Struct]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from architectures.interface import Candidate
@@ -13,6 +13,7 @@ from harness.core.progress import Progress
 from harness.core.signals import signals_wait
 from harness.ipc import messages as msg
 from harness.load.driver_client import DriverProcess
+from harness.measure.cpu_series import CpuSeries
 from harness.measure.histogram import Latencies
 from harness.measure.resources import CpuUsed
 from harness.runs.fault_injector import Injector
@@ -22,7 +23,7 @@ from harness.runs.messages_file import MESSAGES_FILE, messages_parquet
 from harness.runs.record import HISTOGRAMS, Record
 from harness.runs.summary import SCHEMA, Summary
 from harness.services.backend import Counters
-from harness.services.run_stack import RunStack
+from harness.services.run_stack import RunStack, UsageMeter
 
 SPAWN_TIMEOUT_S = 120.0
 PROBE_TIMEOUT_S = 30.0
@@ -30,6 +31,7 @@ PHASE_SLACK_S = 30.0  # after a phase's end and its patience, for late sends, th
 FAULT_PATIENCE_S = 8.0  # at least so long is waited for deliveries that a fault may have delayed
 PARTIAL_RESULT_TIMEOUT_S = 6.0
 SLOW_ONE_IN = 10  # the share of members that `slow:members` stops from reading
+LOOK_S = 0.1  # how long to wait for the driver's news before looking at the clock
 # A phase begins so long after it is announced, so that every member knows of it and has scheduled its first message.
 LEAD_NS = 100_000_000
 LEAD_OF_MEMBER_NS = 50_000
@@ -41,6 +43,15 @@ class Conditions:
 
     idle_cpu_ms_per_s: dict[str, float] | None = None  # of each component, before anybody sent
     slowness_ms: float | None = None  # of the machine, as harness.measure.machine_speed has it
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A phase that is not recorded: what it used, and how many messages were sent in it."""
+
+    cpu: CpuUsed
+    duration_s: float
+    sent: int
 
 
 class Run:
@@ -97,32 +108,21 @@ class Run:
         self._driver = driver
         self.load_began = True
         if self._settings.warmup_s > 0:
-            self._run_phase("warm-up", self._settings.warmup_s, rate_scale)
+            self._run_phase("warm-up", self._settings.warmup_s, rate_scale, _cpu_series(self._stack.meter()))
 
-    def idle_cpu_ms_per_s(self, driver: DriverProcess, duration_s: float) -> dict[str, float]:
-        """Return the CPU time of each component while nobody sends, in milliseconds a second. Raises as `go`."""
-        used, elapsed_s, _ = self._observe(driver, "idle", duration_s, rate_scale=0.0)
-        return {component: 1_000 * cpu_s / elapsed_s for component, cpu_s in used.items()}
+    def observe_idle(self, driver: DriverProcess, duration_s: float) -> Observed:
+        """Observe a phase in which nobody sends. Raises as `go`."""
+        return self._observe(driver, "idle", duration_s, rate_scale=0.0)
 
-    def cpu_us_per_message(self, driver: DriverProcess, duration_s: float) -> dict[str, float]:
-        """Return the CPU time of each component for each message of a warm-up, in microseconds. Raises as `go`."""
-        used, _, said = self._observe(driver, "warm-up", duration_s, rate_scale=1.0)
-        return {component: 1e6 * cpu_s / max(1, said) for component, cpu_s in used.items()}
+    def observe_load(self, driver: DriverProcess, duration_s: float) -> Observed:
+        """Observe a phase of the load, as in a warm-up. Raises as `go`."""
+        return self._observe(driver, "warm-up", duration_s, rate_scale=1.0)
 
-    def _observe(
-        self, driver: DriverProcess, name: str, duration_s: float, rate_scale: float
-    ) -> tuple[dict[str, float], float, int]:
-        """Return the CPU time of each component in a phase that is not recorded, its length, and its messages."""
+    def _observe(self, driver: DriverProcess, name: str, duration_s: float, rate_scale: float) -> Observed:
         self._driver = driver
-        meter = self._stack.meter()
-        samples: list[tuple[float, dict[str, float]]] = []
-
-        def sample() -> None:
-            samples.append((time.monotonic(), meter.cpu().by_component))
-
-        phase = self._run_phase(name, duration_s, rate_scale, at_start=sample, at_end=sample)
-        (began_s, _), (ended_s, _) = samples
-        return _used([by_component for _, by_component in samples]), ended_s - began_s, phase.verdict.sent
+        cpu = _cpu_series(self._stack.meter())
+        phase = self._run_phase(name, duration_s, rate_scale, cpu)
+        return Observed(cpu.used, cpu.duration_s, phase.verdict.sent)
 
     def measure(self, driver: DriverProcess, rate_scale: float = 1.0) -> None:
         """Measure, at so many times the driver's rate. Raises as `go`."""
@@ -160,21 +160,14 @@ class Run:
     def _measure(self, rate_scale: float) -> None:
         meter = self._stack.meter()
         counters_before, gateways_before = self._read_counters(), self._stack.gateways.stats()
-        cpu: list[CpuUsed] = []
-        seconds: list[float] = []
-
-        def sample_cpu() -> None:
-            cpu.append(meter.cpu())
-            seconds.append(time.monotonic())
-
-        duration_s = self._settings.duration_s
-        phase = self._run_phase("measure", duration_s, rate_scale, at_start=sample_cpu, at_end=sample_cpu)
+        cpu = _cpu_series(meter)
+        phase = self._run_phase("measure", self._settings.duration_s, rate_scale, cpu)
         rss_bytes = meter.rss_bytes() | (phase.used.rss_bytes or {})
         counters_after, gateways_after = self._read_counters(), self._stack.gateways.stats()
         self._measured = Measured(
             result=phase,
-            duration_s=seconds[1] - seconds[0],
-            cpu_s=_used([each.by_component for each in cpu]),
+            duration_s=cpu.duration_s,
+            cpu=cpu.used,
             cpu_resolution_s=meter.resolution_s,
             driver_cpu_s=phase.used.cpu_s,
             rss_bytes=rss_bytes,
@@ -183,7 +176,6 @@ class Run:
                 process: stats.since(gateways_before[process]) if process in gateways_before else stats
                 for process, stats in gateways_after.items()
             },
-            gateway_cpu_s=_used([each.by_gateway for each in cpu]),
             gateways_gone=not gateways_before.keys() <= gateways_after.keys(),
             happened=[] if self._injector is None else self._injector.happened(),
             ended=self._stack.gateways.endings(),
@@ -200,14 +192,7 @@ class Run:
         if phase.messages is not None:
             self._record.write_bytes(MESSAGES_FILE, messages_parquet(phase.messages, phase.kinds))
 
-    def _run_phase(
-        self,
-        name: str,
-        duration_s: float,
-        rate_scale: float = 1.0,
-        at_start: Callable[[], None] = lambda: None,
-        at_end: Callable[[], None] = lambda: None,
-    ) -> msg.PhaseResult:
+    def _run_phase(self, name: str, duration_s: float, rate_scale: float, cpu: CpuSeries) -> msg.PhaseResult:
         """Let the members send for that long, wait for messages in flight, and return what was counted."""
         start_ns = time.time_ns() + LEAD_NS + self._settings.members * LEAD_OF_MEMBER_NS
         end_ns = start_ns + round(duration_s * 1e9)
@@ -220,22 +205,24 @@ class Run:
         times = {"start_ns": start_ns, "end_ns": end_ns}
         self._driver.send(msg.BeginPhase(name=name, **times, patience_s=patience_s, rate_scale=rate_scale))
         time.sleep(max(0, start_ns - time.time_ns()) / 1e9)
-        at_start()
+        cpu.begin(start_ns)
         said = delivered = 0
         ended = False
         deadline = time.monotonic() + duration_s + patience_s + PHASE_SLACK_S
         try:
             while time.monotonic() < deadline:
-                news = self._driver.receive(0.1 if injector is None else injector.work())
+                wait_s = LOOK_S if injector is None else injector.work()
+                news = self._driver.receive(min(wait_s, cpu.due_in_s(time.time_ns())))
                 self.load_ended |= isinstance(news, msg.Ending)
+                cpu.tick(time.time_ns())
                 if not ended and (time.time_ns() >= end_ns or isinstance(news, msg.Ending)):
                     ended = True
-                    at_end()
+                    cpu.end()
                     if injector is not None:
                         injector.mend()
                 match news:
                     case msg.Second() if rate_scale > 0:
-                        self._record.add_second(news)
+                        self._record.add_second(news, cpu.of_second(news.second))
                         self._watch.second(news)
                         said, delivered = said + news.said, delivered + news.delivered
                         p99 = "" if news.latency_p99_ms is None else f", p99 {news.latency_p99_ms:.1f} ms"
@@ -277,13 +264,12 @@ class Run:
                 self._measured = Measured(
                     news,
                     elapsed_s,
-                    cpu_s={},
+                    cpu=CpuUsed({}, {}, {}),
                     cpu_resolution_s={},
                     driver_cpu_s=None,
                     rss_bytes=None,
                     counters={},
                     gateways=None,
-                    gateway_cpu_s={},
                 )
                 self._write_details(news)
                 return
@@ -313,6 +299,5 @@ class Run:
         return summary if self._measured is None else self._measured.add_to(summary, self._architecture)
 
 
-def _used(samples: list[dict[str, float]]) -> dict[str, float]:
-    before, after = samples
-    return {name: used - before[name] for name, used in after.items() if name in before}
+def _cpu_series(meter: UsageMeter) -> CpuSeries:
+    return CpuSeries(meter.cpu, each_second=meter.is_local)

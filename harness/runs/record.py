@@ -13,6 +13,7 @@ from architectures.interface import Candidate
 from harness.core import library_logs
 from harness.core.settings import RunSettings
 from harness.ipc.messages import Second
+from harness.measure.cpu_series import CpuOfSecond
 from harness.runs.manifest import manifest_of
 from harness.runs.summary import Summary
 
@@ -27,6 +28,8 @@ TIMESERIES_COLUMNS = (
     "latency_p99_ms",
     "latency_max_ms",
 )
+# Records of 0.1.0 do not have these columns.
+CPU_COLUMNS = (*CpuOfSecond.__struct_fields__, "driver_cpu_ms")
 # Each of these is written as NAME.hdr, so that rounds can be merged: percentiles are never averaged.
 HISTOGRAMS = ("latency", "latency_from_sending", "ack", "join", "spread", "caught_up")
 RESERVE_BYTES = 32 * 1024  # of disk space, kept for the last summary
@@ -50,7 +53,7 @@ class Record:
         self.write_bytes("manifest.json", msgspec.json.format(msgspec.json.encode(manifest_of(settings, architecture))))
         self.timeseries = self.folder / "timeseries.csv"
         with self.timeseries.open("w", newline="") as out_file:
-            csv.writer(out_file).writerow(TIMESERIES_COLUMNS)
+            csv.writer(out_file).writerow((*TIMESERIES_COLUMNS, *CPU_COLUMNS))
 
     def note_cluster(self, settings: Mapping[str, str]) -> None:
         """Add the settings of external brokers to the manifest."""
@@ -59,9 +62,10 @@ class Record:
             "manifest.json", msgspec.json.format(msgspec.json.encode({**manifest, "cluster": dict(settings)}))
         )
 
-    def add_second(self, second: Second) -> None:
+    def add_second(self, second: Second, cpu: CpuOfSecond) -> None:
+        row = msgspec.structs.asdict(second) | msgspec.structs.asdict(cpu)
         with self.timeseries.open("a", newline="") as out_file:
-            csv.writer(out_file).writerow([getattr(second, column) for column in TIMESERIES_COLUMNS])
+            csv.writer(out_file).writerow([row[column] for column in (*TIMESERIES_COLUMNS, *CPU_COLUMNS)])
 
     def write_summary(self, summary: Summary) -> None:
         self.write_bytes("summary.json", msgspec.json.format(msgspec.json.encode(summary)) + b"\n")

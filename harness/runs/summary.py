@@ -34,6 +34,18 @@ class CpuUsPerDelivery(msgspec.Struct, frozen=True):
     driver: float | None = None
 
 
+class KafkaCpu(msgspec.Struct, frozen=True):
+    """Where the CPU time of Kafka's brokers went in the measurement. The compiler works as long as a broker is cold."""
+
+    compiler_ms: float  # threads of the JVM that compile what runs often
+    collector_ms: float  # threads of the JVM that collect garbage
+    rest_ms: float  # all other threads: requests, replication and the log
+
+    def share_of(self, part_ms: float) -> float:
+        """Return the share of all of it, from 0 to 1."""
+        return part_ms / ((self.compiler_ms + self.collector_ms + self.rest_ms) or 1.0)
+
+
 class GatewayFigures(msgspec.Struct, frozen=True):
     """What one gateway did in the measurement. None: a peer's gateway does not count it."""
 
@@ -145,6 +157,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     hot_room: HotRoom = HotRoom()
     spread_ms: SpreadMs = SpreadMs()
     send_lateness_ms: LatencyMs = LatencyMs()
+    loop_lag_ms: LatencyMs = LatencyMs()  # of the audience process that lagged most, weighted by time
     publishes_per_s: float | None = None
     deliveries_per_s: float | None = None
     wasted_deliveries_per_message: float | None = None
@@ -152,6 +165,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     each_gateway: list[GatewayFigures] = []
     gateway_counts: dict[str, int] | None = None  # what happened at the gateways, and every drop by its cause
     cpu_us_per_delivery: CpuUsPerDelivery = CpuUsPerDelivery()
+    kafka_cpu: KafkaCpu | None = None  # None: no Kafka, not started by the run, or /proc does not tell threads apart
     cpu_resolution_us: dict[str, int] = {}  # of its CPU time in the measurement; 0: nanoseconds
     idle_cpu_ms_per_s: dict[str, float] | None = None  # by component, before anybody sent; of a comparison's runs
     slowness_ms: float | None = None  # CPU time of a fixed piece of work around the run; of a comparison's runs

@@ -69,7 +69,7 @@ def _measure(turn: Turn, runs: Sequence[Run], driver: DriverProcess) -> dict[str
     times = [rate / turn.rates_per_s[0] for rate in turn.rates_per_s]
     runs[0].join(driver)
     runs[0].warm_up(driver, max(times))
-    idle = runs[0].idle_cpu_ms_per_s(driver, turn.idle_s)
+    observed = runs[0].observe_idle(driver, turn.idle_s)
     for run, rate_scale in zip(runs, times, strict=True):
         if any(each.load_ended for each in runs):
             raise UsageError(
@@ -77,7 +77,7 @@ def _measure(turn: Turn, runs: Sequence[Run], driver: DriverProcess) -> dict[str
                 "compare one --rate at a time"
             )
         run.measure(driver, rate_scale)
-    return idle
+    return {part: 1_000 * cpu_s / observed.duration_s for part, cpu_s in observed.cpu.by_component.items()}
 
 
 def _all_recorded(runs: Sequence[tuple[Run, Record]], go: Callable[[], None]) -> list[Outcome]:

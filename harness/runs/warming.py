@@ -20,7 +20,7 @@ from harness.gateway.settings import limits_for
 from harness.ipc.driver_settings import DriverSettings
 from harness.load.driver_client import DriverProcess
 from harness.runs.live_metrics import LiveMetrics
-from harness.runs.measurement import Run
+from harness.runs.measurement import Observed, Run
 from harness.runs.record import Record
 from harness.runs.setup import driver_on, stack_of
 from harness.services.run_stack import RunBackends
@@ -31,7 +31,8 @@ WINDOW_S = 3.0
 WINDOWS_ALIKE = 3
 FLAT_WITHIN = 0.05
 WARMING_MAX_S = 90.0
-QUIET_WITHIN = 0.1
+QUIET_COMPILER_MS_PER_S = 2.0
+QUIET_WITHIN = 0.1  # where the compiler's threads cannot be told from others
 QUIET_WINDOWS_MAX = 5
 
 
@@ -40,7 +41,9 @@ class Warming(msgspec.Struct, frozen=True, kw_only=True):
 
     architecture: str  # that was run to warm them
     cpu_us_per_message: list[float]  # of the backends, in each window
+    compiler_share: list[float | None] = []  # of this CPU time, in each window; null: /proc does not tell
     idle_cpu_ms_per_s: list[float] = []  # of the backends, in windows without messages after that
+    idle_compiler_ms_per_s: list[float | None] = []  # of this CPU time, in each of these windows
     window_s: float = WINDOW_S
 
     @property
@@ -48,6 +51,14 @@ class Warming(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the last windows differ by less than 5 %."""
         last = self.cpu_us_per_message[-WINDOWS_ALIKE:]
         return len(last) == WINDOWS_ALIKE and max(last) < (1 + FLAT_WITHIN) * min(last)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the compiler is idle; where it cannot be seen, whether idle windows have stopped falling."""
+        if self.idle_compiler_ms_per_s and (compiler := self.idle_compiler_ms_per_s[-1]) is not None:
+            return compiler < QUIET_COMPILER_MS_PER_S
+        *_, before, last = [0.0, 0.0, *self.idle_cpu_ms_per_s]
+        return len(self.idle_cpu_ms_per_s) > 1 and last > (1 - QUIET_WITHIN) * before
 
 
 def warm(
@@ -77,16 +88,42 @@ def _until_flat(run: Run, driver: DriverProcess, architecture: type[Candidate]) 
     warming = Warming(architecture=architecture.name, cpu_us_per_message=[])
     deadline = time.monotonic() + WARMING_MAX_S
     while not warming.is_flat and time.monotonic() + WINDOW_S < deadline:
-        used = run.cpu_us_per_message(driver, WINDOW_S)
-        spent = sum(cpu_us for component, cpu_us in used.items() if component != "gateway")
-        warming = msgspec.structs.replace(warming, cpu_us_per_message=[*warming.cpu_us_per_message, round(spent, 2)])
+        seen = run.observe_load(driver, WINDOW_S)
+        warming = msgspec.structs.replace(
+            warming,
+            cpu_us_per_message=[*warming.cpu_us_per_message, round(1e6 * _backends_s(seen) / max(1, seen.sent), 2)],
+            compiler_share=[*warming.compiler_share, _compiler_share(seen)],
+        )
     return warming
 
 
 def _until_quiet(run: Run, driver: DriverProcess, warming: Warming) -> Warming:
     """Wait until the compiler has worked off what the load has left to it, which would count as idle cost."""
-    idle: list[float] = []
-    while len(idle) < QUIET_WINDOWS_MAX and not (len(idle) > 1 and idle[-1] > (1 - QUIET_WITHIN) * idle[-2]):
-        used = run.idle_cpu_ms_per_s(driver, WINDOW_S)
-        idle.append(round(sum(cpu for component, cpu in used.items() if component != "gateway"), 2))
-    return msgspec.structs.replace(warming, idle_cpu_ms_per_s=idle)
+    while len(warming.idle_cpu_ms_per_s) < QUIET_WINDOWS_MAX and not warming.is_quiet:
+        seen = run.observe_idle(driver, WINDOW_S)
+        idle = round(1_000 * _backends_s(seen) / seen.duration_s, 2)
+        warming = msgspec.structs.replace(
+            warming,
+            idle_cpu_ms_per_s=[*warming.idle_cpu_ms_per_s, idle],
+            idle_compiler_ms_per_s=[*warming.idle_compiler_ms_per_s, _compiler_ms_per_s(seen)],
+        )
+    return warming
+
+
+def _backends_s(seen: Observed) -> float:
+    return sum(cpu_s for component, cpu_s in seen.cpu.by_component.items() if component != "gateway")
+
+
+def _compiler_s(seen: Observed) -> float | None:
+    """CPU time of the compilers of all JVMs. None: there is none whose threads can be told apart."""
+    return sum(used.compiler_s for used in seen.cpu.jvms.values()) if seen.cpu.jvms else None
+
+
+def _compiler_share(seen: Observed) -> float | None:
+    compiler_s, all_s = _compiler_s(seen), _backends_s(seen)
+    return None if compiler_s is None or all_s == 0 else round(compiler_s / all_s, 3)
+
+
+def _compiler_ms_per_s(seen: Observed) -> float | None:
+    compiler_s = _compiler_s(seen)
+    return None if compiler_s is None else round(1_000 * compiler_s / seen.duration_s, 2)

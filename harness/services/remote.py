@@ -141,6 +141,8 @@ class RemoteFleet:
 class RemoteMeter:
     """CPU time and memory of remote gateways, as they report them. Their backends are not measured."""
 
+    is_local = False
+
     def __init__(self, fleet: RemoteFleet) -> None:
         self._fleet = fleet
 
@@ -152,7 +154,7 @@ class RemoteMeter:
     def cpu(self) -> CpuUsed:
         """CPU time used so far."""
         by_gateway = {process: stats.cpu_s for process, stats in self._fleet.stats().items()}
-        return CpuUsed({"gateway": sum(by_gateway.values())}, by_gateway)
+        return CpuUsed({"gateway": sum(by_gateway.values())}, by_gateway, jvms={})
 
     def rss_bytes(self) -> dict[str, int]:
         """Resident memory now."""

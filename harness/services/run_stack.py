@@ -83,6 +83,11 @@ class UsageMeter(Protocol):
     """CPU time and memory of what a run stands on, by component."""
 
     @property
+    def is_local(self) -> bool:
+        """Whether a reading is cheap enough for every second. If not, it asks other hosts."""
+        ...
+
+    @property
     def resolution_s(self) -> Mapping[str, float]:
         """The least CPU time of a component that can be told from none."""
         ...

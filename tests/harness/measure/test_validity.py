@@ -54,7 +54,7 @@ def test_a_driver_that_was_the_bottleneck_says_why(change: dict[str, Any], says:
 
 def test_several_problems_are_one_sentence() -> None:
     assert judge(not_sent=50, workers_lost=1, clock_stepped_ns=3_000_000_000)[1] == (
-        "50 of 10050 scheduled messages could not be sent, 1 of the Locust workers ended during the run, so that their "
+        "50 of 10050 scheduled messages could not be sent, 1 of the Locust workers ended during the run, and their "
         "members do not count, and the clock was stepped by 3,000 ms during the run"
     )
 

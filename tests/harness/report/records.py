@@ -19,7 +19,7 @@ from harness.runs.record import Record
 from harness.runs.summary import CpuUsPerDelivery, SpreadMs, Summary
 from harness.services.kafka.metrics import KafkaPerMessage
 from harness.services.redis.metrics import RedisPerMessage
-from tests.harness.runs.test_record import TICK
+from tests.harness.runs.test_record import CPU, TICK
 
 DURABLE = PromiseCheck("durable ack: an acked message survives the restart of the backend", None, "not tested")
 
@@ -43,9 +43,9 @@ def write_record(
         load_architecture(arch) if arch in architecture_names() else Direct,
     )
     for second in range(2):
-        record.add_second(msgspec.structs.replace(TICK, phase="warm-up", second=second, latency_p99_ms=90.0))
+        record.add_second(msgspec.structs.replace(TICK, phase="warm-up", second=second, latency_p99_ms=90.0), CPU)
     for second in range(5):
-        record.add_second(msgspec.structs.replace(TICK, second=second))
+        record.add_second(msgspec.structs.replace(TICK, second=second), CPU)
     latencies = Latencies()
     latencies.record_ns([round(cost_us / 4 * 1e6 * (1 + n / 1000)) for n in range(1000)])
     record.write_text("latency.hdr", latencies.encode().decode())

@@ -10,7 +10,7 @@ from harness.measure.validity import DriverVerdict
 from harness.report.faults import faults_lines, faults_table
 from harness.report.run import summary_table, verdict_lines
 from harness.runs.promises import PromiseCheck
-from harness.runs.summary import CpuUsPerDelivery, Summary
+from harness.runs.summary import CpuUsPerDelivery, KafkaCpu, Summary
 from harness.services.kafka.metrics import KafkaPerMessage
 from harness.services.redis.metrics import RedisPerMessage
 from tools.docs.quotes import REFERENCE
@@ -176,3 +176,16 @@ def test_what_is_in_no_other_figure_is_shown_with_its_share_and_said_when_it_is_
     ]
     assert "390 of 1,200 messages (32.5%) were not taken" in line
     assert verdict_lines(SUMMARY) == []
+
+
+def test_a_broker_that_was_cold_can_be_seen_and_what_to_do() -> None:
+    cold = KafkaCpu(compiler_ms=350.0, collector_ms=30.0, rest_ms=620.0)
+    (line,) = verdict_lines(msgspec.structs.replace(SUMMARY, kafka_cpu=cold))
+    assert line.startswith("Kafka's CPU: 62% requests, 35% compiler, 3% collector; the brokers were still warming up")
+    assert "--warmup" in line
+
+
+def test_a_warm_broker_needs_no_advice() -> None:
+    warm = KafkaCpu(compiler_ms=20.0, collector_ms=30.0, rest_ms=950.0)
+    (line,) = verdict_lines(msgspec.structs.replace(SUMMARY, kafka_cpu=warm))
+    assert line == "Kafka's CPU: 95% requests, 2% compiler, 3% collector"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from hdrh.histogram import HdrHistogram
@@ -20,7 +21,7 @@ from harness.measure.histogram import LATENCY_MAX_US, Latencies
 from harness.report.html import write_report
 from harness.results.frames import frames_of, read_records
 from harness.results.reading import leaving_out, read_histogram, read_seconds, refuse
-from harness.runs.record import TIMESERIES_COLUMNS
+from harness.runs.record import CPU_COLUMNS, TIMESERIES_COLUMNS
 from tests.harness.report.records import write_record
 
 HEAD = ",".join(TIMESERIES_COLUMNS).encode() + b"\r\n"
@@ -64,6 +65,23 @@ def test_of_seconds_that_were_cut_the_others_are_read(tmp_path: Path, cut: bytes
 def test_seconds_as_a_run_writes_them_are_all_read(tmp_path: Path) -> None:
     assert seconds_of(HEAD + ROW + b"warm-up,7,0,0,0,,,,\r\n", tmp_path) == ([0, 7], [])
     assert seconds_of(HEAD, tmp_path) == ([], [])
+
+
+def test_cpu_columns_that_older_records_lack_are_not_measured(tmp_path: Path) -> None:
+    (tmp_path / "timeseries.csv").write_bytes(HEAD + ROW)
+    (second,) = read_seconds(tmp_path / "timeseries.csv").to_dict("records")
+    assert all(pd.isna(second[column]) for column in CPU_COLUMNS)
+
+
+def test_cpu_columns_are_read(tmp_path: Path) -> None:
+    head = HEAD.rstrip() + f",{','.join(CPU_COLUMNS)}\r\n".encode()
+    cells = {"gateway_cpu_ms": "30.5", "each_gateway_cpu_ms": "20.5 10.0", "driver_cpu_ms": "x"}
+    row = ROW.rstrip() + f",{','.join(cells.get(column, '') for column in CPU_COLUMNS)}\r\n".encode()
+    (tmp_path / "timeseries.csv").write_bytes(head + row)
+    (second,) = read_seconds(tmp_path / "timeseries.csv").to_dict("records")
+    assert (second["gateway_cpu_ms"], second["each_gateway_cpu_ms"]) == (30.5, "20.5 10.0")
+    assert pd.isna(second["kafka_cpu_ms"])
+    assert pd.isna(second["driver_cpu_ms"])
 
 
 def foreign(**range_: int) -> bytes:

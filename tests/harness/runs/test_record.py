@@ -7,6 +7,7 @@ import msgspec
 from architectures.plan1 import Plan1
 from harness.core.settings import RunSettings
 from harness.ipc.messages import Second
+from harness.measure.cpu_series import CpuOfSecond
 from harness.runs.record import Record, read_summary
 from harness.runs.summary import Summary
 
@@ -28,7 +29,9 @@ TICK = Second(
     latency_p90_ms=2.0,
     latency_p99_ms=2.5,
     latency_max_ms=3.0,
+    driver_cpu_ms=80.5,
 )
+CPU = CpuOfSecond(gateway_cpu_ms=30.25, kafka_cpu_ms=50.0, kafka_compiler_cpu_ms=20.0, each_gateway_cpu_ms="20.25 10.0")
 
 
 def new_record(out: Path) -> Record:
@@ -67,7 +70,7 @@ def test_the_manifest_says_what_ran_where_and_how(tmp_path: Path) -> None:
 
 def test_a_second_is_on_disk_as_soon_as_it_is_known(tmp_path: Path) -> None:
     record = new_record(tmp_path)
-    record.add_second(TICK)
+    record.add_second(TICK, CPU)
     with record.timeseries.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert rows == [
@@ -81,6 +84,14 @@ def test_a_second_is_on_disk_as_soon_as_it_is_known(tmp_path: Path) -> None:
             "latency_p90_ms": "2.0",
             "latency_p99_ms": "2.5",
             "latency_max_ms": "3.0",
+            "gateway_cpu_ms": "30.25",
+            "kafka_cpu_ms": "50.0",
+            "redis_cpu_ms": "",
+            "nats_cpu_ms": "",
+            "kafka_compiler_cpu_ms": "20.0",
+            "kafka_collector_cpu_ms": "",
+            "each_gateway_cpu_ms": "20.25 10.0",
+            "driver_cpu_ms": "80.5",
         }
     ]
 

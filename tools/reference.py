@@ -20,6 +20,7 @@ from harness.experiments.costs import shipped
 from harness.experiments.costs.grid import FITTED, HELD_OUT
 from harness.experiments.costs.observations import read_points
 from harness.experiments.costs.study import read_readable
+from harness.runs.messages_file import MESSAGES_FILE
 from harness.runs.record import HISTOGRAMS
 from tools.docs import quotes
 
@@ -79,8 +80,9 @@ PARTS: dict[str, Part] = {
 # The reference includes runs whose driver was not valid; their records say so.
 MEASURED = (ExitCode.OK, ExitCode.DRIVER_NOT_VALID)
 # Files left out of the many runs of claims and costs, whose figures do not need them.
-DETAILS = ("charts", "latency.hgrm", *(f"{name}.hdr" for name in HISTOGRAMS), "locust_stats.csv")
-LEFT_OUT = dict.fromkeys(("claims", "costs"), DETAILS)
+DETAILS = ("charts", "latency.hgrm", *(f"{name}.hdr" for name in HISTOGRAMS), "locust_stats.csv", MESSAGES_FILE)
+# The searches of a capacity send a hundred thousand messages each.
+LEFT_OUT = {"claims": DETAILS, "costs": DETAILS, "capacity": (MESSAGES_FILE,)}
 
 
 def measure(name: str, folder: Path, commit: str) -> Path:
@@ -131,7 +133,7 @@ def put_in_place(name: str, made: Path, reference: Path) -> None:
     target = reference / name
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(made, target, ignore=shutil.ignore_patterns("logs"))
-    for run in (path.parent for path in (target / "runs").rglob("summary.json")):
+    for run in (path.parent for path in target.rglob("summary.json")):
         for each in LEFT_OUT.get(name, ()):
             path = run / each
             if path.is_dir():

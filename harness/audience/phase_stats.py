@@ -12,8 +12,7 @@ from harness.ipc import messages as msg
 from harness.ledger.reports import kind_of
 from harness.measure.histogram import Latencies
 
-Nanoseconds = npt.NDArray[np.int64]
-UNKNOWN_NS = 0  # in the place of a moment of sending: a member of another process sent the message
+FROM_SENDING_BATCH = 4096  # deliveries; a batch of this size is cheap and takes a tenth of a millisecond
 
 
 class Chunk:
@@ -37,6 +36,34 @@ class KindOfMessage:
         return msg.KindLatencies(latency=self.latency.pack(), ack=self.ack.pack())
 
 
+class FromSending:
+    """Latencies from the moment of sending, where `Phase.latency` counts from the intended moment.
+
+    An audience knows the moment of sending only of messages that its own members sent, so it leaves out the others.
+    """
+
+    def __init__(self) -> None:
+        self.latency = Latencies()
+        self.count = 0  # deliveries that are not in the histogram yet
+        self._heard_ns: list[npt.NDArray[np.int64]] = []  # these deliveries, message by message
+        self._sent_ns: list[int] = []
+
+    def note(self, message: Message, heard_ns: npt.NDArray[np.int64]) -> None:
+        """Remember deliveries of a message until `record`."""
+        if message.sent_ns is not None:
+            self.count += len(heard_ns)
+            self._heard_ns.append(heard_ns)
+            self._sent_ns.append(message.sent_ns)
+
+    def record(self) -> None:
+        """Move the deliveries into the histogram, as one batch."""
+        if not self._heard_ns:
+            return
+        sent_ns = np.repeat(self._sent_ns, [len(each) for each in self._heard_ns])
+        self.latency.record_ns(np.concatenate(self._heard_ns) - sent_ns)
+        self.count, self._heard_ns, self._sent_ns = 0, [], []
+
+
 class Phase:
     """Everything that is counted between BeginPhase and EndPhase."""
 
@@ -46,9 +73,7 @@ class Phase:
         self.history = History()
         self.by_kind = {} if begin.kinds == 1 else {kind: KindOfMessage() for kind in range(begin.kinds)}
         self.latency = Latencies()
-        # The same deliveries, counted from the moment of sending. This process knows that moment only of messages that
-        # its own members sent, so deliveries of other messages are not in it.
-        self.latency_from_sending = Latencies()
+        self.from_sending = FromSending()
         self.ack = Latencies()
         self.send_lateness = Latencies()
         self.loop_lag = Latencies()
@@ -70,7 +95,6 @@ class Phase:
         # Raw values since the last flush, in ns: an append costs less than a histogram's update.
         self.fresh: list[Chunk] = []
         self.new_latency_ns: list[int] = []
-        self.new_latency_from_sending_ns: list[int] = []
         self.new_ack_ns: list[int] = []
         self.new_lateness_ns: list[int] = []
         self.new_lag_ns: list[int] = []
@@ -83,53 +107,37 @@ class Phase:
 
     def flush(self) -> None:
         """Move the raw values into the histograms, as one batch."""
-        latencies, from_sending = self._fresh_latencies_ns()
+        latencies = self._fresh_latencies_ns()
         self.heard += len(latencies)
         acks, lateness, lags = self.new_ack_ns, self.new_lateness_ns, self.new_lag_ns
         self.new_ack_ns, self.new_lateness_ns, self.new_lag_ns = [], [], []
         self.second_latency.record_ns(latencies)
-        self.latency_from_sending.record_ns(from_sending)
         self.second_ack.record_ns(acks)
         self.send_lateness.record_ns(lateness)
         self.loop_lag.record_ns(lags)
+        if self.from_sending.count >= FROM_SENDING_BATCH:
+            self.from_sending.record()
 
-    def _fresh_latencies_ns(self) -> tuple[Nanoseconds, Nanoseconds]:
-        """Return the new deliveries' latencies: from the intended time, and from the moment of sending where known."""
-        one_by_one = self._latencies_one_by_one_ns()
+    def _fresh_latencies_ns(self) -> npt.NDArray[np.int64]:
+        batches = [np.array(self.new_latency_ns, dtype=np.int64)]
+        self.new_latency_ns = []
         chunks, self.fresh = self.fresh, []
-        heard: list[Nanoseconds] = []  # the deliveries of each message
-        messages: list[Message] = []
         for chunk in chunks:
             heard_ns = np.array(chunk.heard_ns, dtype=np.int64)
             first_ns, last_ns = chunk.heard_ns[0], chunk.heard_ns[-1]
             chunk.heard_ns = []
             for message in chunk.messages:
-                heard.append(heard_ns)
-                messages.append(message)
+                batches.append(heard_ns - message.intended_ns)
+                self.from_sending.note(message, heard_ns)
                 note_heard(message, first_ns, last_ns)
                 if (kind := self._kind(message)) is not None:
-                    kind.latency.record_ns(heard_ns - message.intended_ns)
-        if not messages:
-            return one_by_one
-        counts = [len(each) for each in heard]
-        heard_ns = np.concatenate(heard)
-        latencies = heard_ns - np.repeat([message.intended_ns for message in messages], counts)
-        sent_ns = np.repeat([message.sent_ns or UNKNOWN_NS for message in messages], counts)
-        from_sending = heard_ns - sent_ns
-        if any(message.sent_ns is None for message in messages):
-            from_sending = from_sending[sent_ns != UNKNOWN_NS]
-        return np.concatenate([one_by_one[0], latencies]), np.concatenate([one_by_one[1], from_sending])
-
-    def _latencies_one_by_one_ns(self) -> tuple[Nanoseconds, Nanoseconds]:
-        latencies, from_sending = self.new_latency_ns, self.new_latency_from_sending_ns
-        self.new_latency_ns, self.new_latency_from_sending_ns = [], []
-        return np.array(latencies, dtype=np.int64), np.array(from_sending, dtype=np.int64)
+                    kind.latency.record_ns(batches[-1])
+        return np.concatenate(batches)
 
     def time_delivery(self, message: Message, now_ns: int) -> None:
         """Record the latency of a delivery to one member that is not timed with its whole chunk."""
         self.new_latency_ns.append(now_ns - message.intended_ns)
-        if message.sent_ns is not None:
-            self.new_latency_from_sending_ns.append(now_ns - message.sent_ns)
+        self.from_sending.note(message, np.array([now_ns]))
         if (kind := self._kind(message)) is not None:
             kind.latency.record_ns([now_ns - message.intended_ns])
 
@@ -158,6 +166,7 @@ class Phase:
 
     def close_second(self, next_second: int) -> msg.AudienceSecond:
         """Add the open second to the phase, open another, and return the counts of the one that was closed."""
+        self.from_sending.record()
         self.latency.add(self.second_latency)
         self.ack.add(self.second_ack)
         tick = msg.AudienceSecond(
@@ -177,7 +186,7 @@ class Phase:
             phase=self.name,
             rooms=self.history.report(),
             latency=self.latency.pack(),
-            latency_from_sending=self.latency_from_sending.pack(),
+            latency_from_sending=self.from_sending.latency.pack(),
             ack=self.ack.pack(),
             send_lateness=self.send_lateness.pack(),
             loop_lag=self.loop_lag.pack(),

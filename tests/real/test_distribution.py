@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from chatbench import read_messages
 from harness.core.registry import scenario_files
 from harness.measure.histogram import Latencies
 from harness.runs.record import HISTOGRAMS
@@ -40,11 +41,15 @@ def test_one_worker_and_three_give_the_same_counts(tmp_path: Path) -> None:
     )
     assert {key: one[key] for key in EXACT} == {key: three[key] for key in EXACT}
     assert three["delivered"] == three["expected"] == 31 * three["sent"] > 0
+    assert 0 < three["latency_from_sending_ms"]["p50"] <= three["latency_ms"]["p99"]
     for record in (one["folder"], three["folder"]):
         latencies = Latencies.decode((record / "latency.hdr").read_bytes())
         assert latencies.count == three["delivered"]
         for name in HISTOGRAMS:
             assert Latencies.decode((record / f"{name}.hdr").read_bytes()).percentile_ms(99) == summed_up(record, name)
+        messages = read_messages(record)
+        assert (len(messages), messages["heard_by"].sum()) == (three["sent"], three["delivered"])
+        assert messages["acked_ns"].notna().all()
         with (record / "locust_stats.csv").open() as rows:
             counts = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(rows)}
         assert counts["deliver"] == three["delivered"]

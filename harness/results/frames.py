@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from harness.analysis.percentiles import messages_needed
 from harness.analysis.ratio import ratio_of
 from harness.core.errors import UsageError
 from harness.core.escapes import spreadsheet_cell
@@ -35,6 +36,11 @@ RESUMED = ("returns", "away", "missed", "repeated")  # counts of members who cam
 SERVICES = ("gateway", "kafka", "redis", "nats")
 # The percentiles that summary.json has of each histogram in a record.
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
+
+
+# Histograms with one latency or many of each message, and on how many messages a percentile of them rests.
+OF_MESSAGES = ("latency", "latency_from_sending", "ack", "spread")
+SUPPORT = ("messages", "messages_needed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +162,8 @@ def frames_of(records: Sequence[RunRecord], on_unreadable: OnUnreadable = refuse
         ),
         percentiles=pd.DataFrame(
             _percentile_rows(runs, merged),
-            columns=[*WORKLOAD, "arch", "metric", "merged_ms", "least_ms", "most_ms", "rounds"],
-        ).astype({"merged_ms": "float64"}),
+            columns=[*WORKLOAD, "arch", "metric", "merged_ms", "least_ms", "most_ms", "rounds", *SUPPORT],
+        ).astype(dict.fromkeys(("merged_ms", *SUPPORT), "float64")),
         promises=pd.DataFrame(
             [
                 {**record.key, "round": record.round, **msgspec.to_builtins(check)}
@@ -331,7 +337,11 @@ def _percentile_rows(runs: pd.DataFrame, merged: Mapping[str, Merged]) -> Iterat
             if len(of_rounds) > 1:
                 merged_ms = None if whole is None else whole.percentile_ms(PERCENTILES[percentile])
             ends = {"least_ms": of_rounds.min(), "most_ms": of_rounds.max(), "rounds": len(of_rounds)}
-            yield {**alike, "metric": column, "merged_ms": merged_ms, **ends}
+            support: dict[str, float] = {}
+            if name in OF_MESSAGES and percentile != "max":
+                behind = int(messages_behind(rounds)[of_rounds.index].sum())
+                support = dict(zip(SUPPORT, (behind, messages_needed(PERCENTILES[percentile])), strict=True))
+            yield {**alike, "metric": column, "merged_ms": merged_ms, **ends, **support}
 
 
 def _without_nan(key: Iterable[Any]) -> tuple[Any, ...]:

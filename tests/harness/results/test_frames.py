@@ -117,6 +117,17 @@ def test_a_percentile_is_that_of_the_merged_rounds_with_their_range(tmp_path: Pa
     assert p99["rounds"] == 3
 
 
+def test_a_percentile_rests_on_the_independent_messages_of_its_rounds_or_on_all_that_a_record_counts(
+    tmp_path: Path,
+) -> None:
+    write_record(tmp_path, independent_messages=70)
+    write_record(tmp_path)  # 100 messages, of a version that did not count independent ones
+    percentiles = {row["metric"]: row for row in frames_in(tmp_path).percentiles.to_dict("records")}
+    p99, p999, highest = (percentiles[f"latency_{name}_ms"] for name in ("p99", "p999", "max"))
+    assert (p99["messages"], p99["messages_needed"], p999["messages_needed"]) == (170, 1_000, 10_000)
+    assert pd.isna(highest["messages_needed"])
+
+
 def test_rounds_that_kept_no_histogram_have_a_range_and_no_percentile(tmp_path: Path) -> None:
     for cost_us in (20, 40):
         (write_record(tmp_path, "plan1", cost_us=cost_us) / "ack.hdr").unlink(missing_ok=True)

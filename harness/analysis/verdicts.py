@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats
-from statsmodels.stats.multitest import multipletests
+from scipy.special import stdtrit
 
 from harness.analysis.contrasts import CONFIDENCE, Contrast
 
@@ -51,8 +50,8 @@ class Verdict:
         blocks = np.arange(contrast.blocks + 1, contrast.blocks + BLOCKS_MAX)
         error = contrast.standard_error * np.sqrt(contrast.blocks / blocks)
         distance = abs(contrast.log_ratio)
-        equal = distance + stats.t.isf((1 - CONFIDENCE) / 2, blocks - 1) * error < math.log(EQUAL_HIGH)
-        better = distance > stats.t.isf((1 - CONFIDENCE) / allowed_for / 2, blocks - 1) * error
+        equal = distance + stdtrit(blocks - 1, (1 + CONFIDENCE) / 2) * error < math.log(EQUAL_HIGH)
+        better = distance > stdtrit(blocks - 1, 1 - (1 - CONFIDENCE) / allowed_for / 2) * error
         decides = np.flatnonzero(equal | better)
         return int(decides[0]) + 1 if len(decides) else None
 
@@ -66,6 +65,9 @@ def judge(contrasts: Sequence[Contrast]) -> list[Verdict]:
     """
     if not contrasts:
         return []
+    # Imported only here, because it takes half a second, and the report of a single run judges no contrast.
+    from statsmodels.stats.multitest import multipletests  # noqa: PLC0415 - see above
+
     adjusted = multipletests([each.p_value for each in contrasts], alpha=1 - CONFIDENCE, method="holm")[1]
     return [_judge(contrast, float(holm_p)) for contrast, holm_p in zip(contrasts, adjusted, strict=True)]
 

@@ -59,6 +59,14 @@ RATES_PER_S = (20.0, 100.0)
     metavar="N",
     help="Measure exactly so many blocks instead: in each, every architecture is run once.",
 )
+@click.option(
+    "--jvm-warmup",
+    "jvm_warmup_s",
+    type=DURATION,
+    default="90s",
+    show_default=True,
+    help="Warm Kafka until a message costs it the same again and again, at most for so long; 0: not at all.",
+)
 @shape_options
 @ARCH_SET
 @FAULT
@@ -81,6 +89,7 @@ def compare(
     budget_s: float,
     precision_percent: float,
     rounds: int | None,
+    jvm_warmup_s: float,
     rates_per_s: tuple[float, ...],
     resume: Path | None,
     as_json: bool,
@@ -121,6 +130,7 @@ def compare(
             rates_per_s=rates_per_s,
             rounds=rounds,
             budget_s=budget_s,
+            jvm_warmup_s=jvm_warmup_s,
             precision=precision_percent / 100,
             common=common,
         )

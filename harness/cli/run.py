@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -31,8 +32,13 @@ from harness.core.errors import ExitCode
 @external_options
 @host_options
 @load_options
+@click.option(
+    "--no-report",
+    is_flag=True,
+    help="Leave out charts and page, which take two or three seconds; `chatbench report RECORD` makes them later.",
+)
 @json_option("summary.json")
-def run(as_json: bool, **given: Any) -> None:
+def run(as_json: bool, no_report: bool, **given: Any) -> None:
     """Run one architecture on real backends, check every delivery, and record what it cost.
 
     \b
@@ -40,7 +46,7 @@ def run(as_json: bool, **given: Any) -> None:
       chatbench run --arch plan1
       chatbench run --arch plan1 --members 1k --rate 20 --duration 1m
       chatbench run --arch plan1 --gateways 2 --partitions 4 --dedup
-      chatbench run --arch naive --gateways 4 --duration 10s --json
+      chatbench run --arch naive --gateways 4 --duration 10s --json --no-report
       chatbench run --arch plan2 --fault kill:gateway@10s
       chatbench run --arch plan1 --gateways-at ws://192.168.1.20:9001 --expect-workers 2 --master-bind 192.168.1.5:5557
       chatbench run --arch plan1 --brokers 3 --fault pause:broker:3s@5s --fault kill:gateway@15s
@@ -66,14 +72,19 @@ def run(as_json: bool, **given: Any) -> None:
         out.print(summary_table(outcome.summary))
         tell(out, *verdict_lines(outcome.summary))
         say(out, f"record: {outcome.folder}")
-    with run_progress() as progress:
-        progress.step("report", "charts and page")
-        from harness.report.html import write_report
-
-        made = write_report([outcome.folder], outcome.folder)
-    if not as_json:
-        say(out, f"report: {made.page}")
+    if not no_report:
+        page = _write_report(outcome.folder)
+        if not as_json:
+            say(out, f"report: {page}")
     if outcome.summary.driver.valid is False:
         if as_json:
             click.echo(f"chatbench: the driver was not valid: {outcome.summary.driver.why}", err=True)
         sys.exit(ExitCode.DRIVER_NOT_VALID)
+
+
+def _write_report(folder: Path) -> str:
+    with run_progress() as progress:
+        progress.step("report", "charts and page")
+        from harness.report.html import write_report
+
+        return write_report([folder], folder).page

@@ -25,6 +25,7 @@ from harness.core.settings import RunSettings
 from harness.core.time_left import about_text
 from harness.core.units import duration_text
 from harness.experiments.series import PlannedRun, validated
+from harness.runs.warming import WARMING_MAX_S
 
 BUDGET_S, BUDGET_MAX_S = 600.0, 86_400.0
 PRECISION = 0.1
@@ -54,6 +55,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int | None  # measure exactly so many blocks; None: go by `precision` and `budget_s`
     common: RunSettings  # the settings of every run, except arch, rate_per_s, seed and out
     budget_s: float = BUDGET_S  # of measuring; a block that would not end in it is not begun
+    jvm_warmup_s: float = WARMING_MAX_S  # of Kafka before the first run, at most; 0: none
     precision: float = PRECISION  # the half-width of the intervals of CPU ratios to stop at
     idle_s: float = IDLE_S
     command: tuple[str, ...] = ()
@@ -70,6 +72,7 @@ def check(campaign: Campaign) -> None:
     if campaign.rounds is not None:
         config.in_range("--rounds", campaign.rounds, 1, config.ROUNDS_MAX)
     config.in_range("--budget", campaign.budget_s, 1, BUDGET_MAX_S)
+    config.in_range("--jvm-warmup", campaign.jvm_warmup_s, 0, BUDGET_MAX_S)
     config.in_range("--precision", campaign.precision, 0.01, 1)
     if len(campaign.variants) < 2:
         raise UsageError("compare needs at least two different architectures; give --arch twice or more")

@@ -27,7 +27,7 @@ from harness.results.frames import read_records
 from harness.runs.record import Record, new_folder
 from harness.runs.run import Outcome
 from harness.runs.turn import Turn, run_turn
-from harness.runs.warming import WARMING_MAX_S, warm
+from harness.runs.warming import warm
 
 PLAN, WARMING = "campaign.json", "warming.json"
 
@@ -134,13 +134,16 @@ class _Measuring:
     def _warm(self, settings: RunSettings) -> None:
         """Warm the brokers before the first run that uses them, and record how; a single block decides nothing."""
         architecture = load_candidate(settings.arch)
-        if self._is_warm or not architecture.requires.kafka or self._campaign.rounds == 1:
+        campaign = self._campaign
+        if self._is_warm or not architecture.requires.kafka or campaign.rounds == 1 or not campaign.jvm_warmup_s:
             return
         self._is_warm = True
         began_s = time.monotonic()
         what = "the brokers, until a message costs them the same again and again"
-        self._progress.aside("warming", what, at_most_s=WARMING_MAX_S)
+        self._progress.aside("warming", what, at_most_s=campaign.jvm_warmup_s)
         backends = self._backends.backends_for(settings)
-        warming = warm(backends, architecture, self._campaign.common, self._folder / "logs", self._progress)
+        warming = warm(
+            backends, architecture, campaign.common, self._folder / "logs", self._progress, max_s=campaign.jvm_warmup_s
+        )
         (self._folder / WARMING).write_bytes(msgspec.json.format(msgspec.json.encode(warming)))
         self._warmed_s = time.monotonic() - began_s

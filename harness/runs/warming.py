@@ -30,7 +30,7 @@ SCENARIO, MEMBERS, RATE_PER_S = "big_room", 4, 1_000.0
 WINDOW_S = 3.0
 WINDOWS_ALIKE = 3
 FLAT_WITHIN = 0.05
-WARMING_MAX_S = 90.0
+WARMING_MAX_S = 90.0  # unless --jvm-warmup says otherwise
 QUIET_COMPILER_MS_PER_S = 2.0
 QUIET_WITHIN = 0.1  # where the compiler's threads cannot be told from others
 QUIET_WINDOWS_MAX = 5
@@ -62,9 +62,15 @@ class Warming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def warm(
-    backends: RunBackends, architecture: type[Candidate], common: RunSettings, logs: Path, progress: Progress
+    backends: RunBackends,
+    architecture: type[Candidate],
+    common: RunSettings,
+    logs: Path,
+    progress: Progress,
+    *,
+    max_s: float,
 ) -> Warming:
-    """Run that architecture under a load of its own until its backends are warm, at most WARMING_MAX_S.
+    """Run that architecture under a load of its own until its backends are warm, for at most `max_s` and a few seconds.
 
     Nothing is recorded. Raises ServiceFailed, UsageError or Interrupted.
     """
@@ -79,15 +85,15 @@ def warm(
         try:
             with driver_on(stack, [run], given, progress) as driver:
                 run.join(driver)
-                return _until_quiet(run, driver, _until_flat(run, driver, architecture))
+                return _until_quiet(run, driver, _until_flat(run, driver, architecture, max_s))
         finally:
             record.close()
 
 
-def _until_flat(run: Run, driver: DriverProcess, architecture: type[Candidate]) -> Warming:
+def _until_flat(run: Run, driver: DriverProcess, architecture: type[Candidate], max_s: float) -> Warming:
     warming = Warming(architecture=architecture.name, cpu_us_per_message=[])
-    deadline = time.monotonic() + WARMING_MAX_S
-    while not warming.is_flat and time.monotonic() + WINDOW_S < deadline:
+    deadline = time.monotonic() + max_s
+    while not warming.is_flat and time.monotonic() < deadline:
         seen = run.observe_load(driver, WINDOW_S)
         warming = msgspec.structs.replace(
             warming,

@@ -20,11 +20,15 @@ def chatbench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def run(out: Path, *arguments: str) -> dict[str, Any]:
-    """The summary that `chatbench run --json` prints, with the record's folder as `folder`.
+    """The summary that `chatbench run --json` prints, with the record's folder as `folder`; without charts and page.
 
     A driver that was too slow for its latencies (exit 4) is no failure here: the counts hold all the same, and a
     test must not depend on how busy the machine is.
     """
+    return run_with_page(out, "--no-report", *arguments)
+
+
+def run_with_page(out: Path, *arguments: str) -> dict[str, Any]:
     answer = chatbench("run", "--json", "--out", str(out), *SHORT, *arguments)
     assert answer.returncode in (0, 4), answer.stderr
     summary: dict[str, Any] = msgspec.json.decode(answer.stdout)

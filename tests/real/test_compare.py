@@ -18,7 +18,7 @@ from tests.real.runs import CHATBENCH, chatbench
 
 TIMEOUT_S = 280
 FOUR = ("plan1", "plan2", "redis", "kafka-redis")
-QUICK = ["--duration", "1s", "--warmup", "1s", "--members", "20"]
+QUICK = ["--duration", "1s", "--warmup", "1s", "--members", "20", "--jvm-warmup", "5s"]
 
 
 def compare(*arguments: str) -> subprocess.CompletedProcess[str]:

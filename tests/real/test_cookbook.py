@@ -10,6 +10,8 @@ from tests.real.test_readme import README, ROOT, assert_it_works, checkout, comm
 
 __all__ = ["checkout"]  # a fixture
 
+pytestmark = pytest.mark.usefixtures("standing")
+
 COOKBOOK = (ROOT / "docs" / "cookbook.md").read_text(encoding="utf-8")
 
 

@@ -59,7 +59,7 @@ def test_one_worker_and_three_give_the_same_counts(tmp_path: Path) -> None:
 
 def test_a_process_that_hears_and_stood_still_makes_the_driver_not_valid(tmp_path: Path) -> None:
     """Also one of three, and whether anybody there speaks or not."""
-    arguments = ["run", *LOAD, "--duration", "8s", "--processes", "3", "--out", str(tmp_path), "--json"]
+    arguments = ["run", "--no-report", *LOAD, "--duration", "8s", "--processes", "3", "--out", str(tmp_path), "--json"]
     with subprocess.Popen([*CHATBENCH, *arguments], stdout=subprocess.PIPE, text=True) as process:
         wait_until_measured(process, tmp_path, seconds=2)
         *_, audience = (
@@ -77,7 +77,7 @@ def test_a_process_that_hears_and_stood_still_makes_the_driver_not_valid(tmp_pat
 
 
 def test_a_worker_that_dies_is_reported_and_its_members_count_for_nothing(tmp_path: Path) -> None:
-    arguments = ["run", *LOAD, "--duration", "12s", "--processes", "3", "--out", str(tmp_path), "--json"]
+    arguments = ["run", "--no-report", *LOAD, "--duration", "12s", "--processes", "3", "--out", str(tmp_path), "--json"]
     with subprocess.Popen(
         [*CHATBENCH, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

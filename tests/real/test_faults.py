@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from harness.core.faults import parse_fault
-from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, chatbench, run
+from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, chatbench, run, run_with_page
 
 # 100 messages a second in ten rooms: enough to say what was normal before, and whether it is so again.
 LOAD = ["--scenario", "many_rooms", "--rooms", "10", "--members", "50", "--rate", "100", "--warmup", "1s"]
@@ -39,6 +39,7 @@ def told(summary: dict[str, Any], promise: str) -> bool | None:
 
 def test_members_of_a_killed_gateway_come_back_elsewhere_and_hear_on(tmp_path: Path) -> None:
     summary = under(tmp_path, "redis", "kill:gateway@3s", "15s")
+    assert chatbench("report", str(summary["folder"])).returncode == 0
     assert summary["disconnects"] == 25
     assert summary["away_at_end"] == 0
     assert summary["away_ms"]["max"] > 0
@@ -91,7 +92,7 @@ def test_a_paused_gateway_keeps_its_members_waiting_and_loses_nothing(tmp_path: 
 
 
 def test_what_waits_in_a_gateway_that_stands_still_across_the_end_is_waited_for(tmp_path: Path) -> None:
-    asked = ["run", "--json", "--arch", "redis", *LOAD, "--duration", "4s", "--out", str(tmp_path)]
+    asked = ["run", "--json", "--no-report", "--arch", "redis", *LOAD, "--duration", "4s", "--out", str(tmp_path)]
     with subprocess.Popen([*CHATBENCH, *asked], stdout=subprocess.PIPE, text=True) as running:
         until(lambda: any(series.read_text().count("measure") >= 2 for series in tmp_path.glob("*/timeseries.csv")))
         gateway = next(
@@ -176,7 +177,7 @@ def test_what_cannot_be_broken_is_told_before_anything_starts(tmp_path: Path, ar
 
 
 def test_the_price_of_a_weaker_ack_can_be_measured_and_is_a_variant_of_its_own(tmp_path: Path) -> None:
-    summary = run(tmp_path, "--arch", "plan1", "--members", "10", "--arch-set", "acks=1")
+    summary = run_with_page(tmp_path, "--arch", "plan1", "--members", "10", "--arch-set", "acks=1")
     manifest = msgspec.json.decode((summary["folder"] / "manifest.json").read_bytes())
     assert manifest["architecture"]["kafka_producer"] == {"acks": "1", "enable.idempotence": False}
     assert summary["lost"] == 0

@@ -40,7 +40,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 def begin(out: Path, *arguments: str) -> subprocess.Popen[str]:
-    argv = [*CHATBENCH, "run", *LOAD, "--out", str(out), *arguments]
+    argv = [*CHATBENCH, "run", "--no-report", *LOAD, "--out", str(out), *arguments]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

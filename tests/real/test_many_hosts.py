@@ -105,9 +105,21 @@ def distant_run(network: Network, out: Path, *arguments: str) -> subprocess.Pope
     """`chatbench run` on its own host, by way of one of the gateways."""
     one = f"ws://{network.addresses['gateway-0']}:{GATEWAY_PORT}"
     workers = ("--expect-workers", "2", "--master-bind", f"{network.addresses['run']}:{MASTER_PORT}")
-    argv = [*CHATBENCH, "run", "--json", "--arch", "kafka-redis", "--out", str(out), "--gateways-at", one, *workers]
+    argv = [
+        *CHATBENCH,
+        "run",
+        "--json",
+        "--no-report",
+        "--arch",
+        "kafka-redis",
+        "--out",
+        str(out),
+        "--gateways-at",
+        one,
+        *workers,
+    ]
     with network.at("run"):
-        return subprocess.Popen([*argv, *LOAD, *arguments], stdout=-1, stderr=-1, text=True)
+        return subprocess.Popen([*argv, "--gateways-at", one, *LOAD, *arguments], stdout=-1, stderr=-1, text=True)
 
 
 def summary_of(running: subprocess.Popen[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from harness.core.registry import load_candidate, peer_names
 from peers.interface import Peer
-from tests.real.runs import chatbench, run
+from tests.real.runs import chatbench, run, run_with_page
 
 
 @pytest.fixture(params=peer_names())
@@ -22,7 +22,7 @@ def peer(request: pytest.FixtureRequest) -> str:
 
 
 def test_everybody_hears_all_of_it_once_and_in_order_while_members_come_and_go(peer: str, tmp_path: Path) -> None:
-    summary = run(tmp_path, "--arch", peer, "--scenario", "churn", "--members", "30", "--rate", "30")
+    summary = run_with_page(tmp_path, "--arch", peer, "--scenario", "churn", "--members", "30", "--rate", "30")
     assert summary["status"] == "complete"
     assert summary["delivered"] == summary["expected"] > 0
     assert (summary["lost"], summary["duplicated"], summary["reordered"], summary["refused"]) == (0, 0, 0, {})

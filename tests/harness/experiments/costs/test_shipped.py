@@ -20,5 +20,6 @@ def test_it_is_what_the_reference_measured() -> None:
         (read_points([runs / FITTED]), shipped.read_fitted()),
         (read_points([runs / HELD_OUT]), shipped.read_held_out()),
     ):
-        pd.testing.assert_frame_equal(made, kept, check_dtype=False)
+        # A figure that is newer than the reference is a column without values.
+        pd.testing.assert_frame_equal(made.dropna(axis=1, how="all"), kept.dropna(axis=1, how="all"), check_dtype=False)
     assert read_readable(REFERENCE / "claims") == shipped.read_readable()

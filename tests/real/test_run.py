@@ -10,14 +10,10 @@ import matplotlib.image
 import msgspec
 import pytest
 
-<<<<<<< HEAD
 import chatbench as public
-from tests.real.runs import chatbench, run
-=======
 from tests.real.runs import chatbench, run, run_with_page
 
 pytestmark = pytest.mark.usefixtures("standing")
->>>>>>> a1fb19f (The tests take less CPU: runs without a page, brokers that stand for a file's runs, and a comparison that warms for as long as it is told)
 
 
 def test_plan1_delivers_everything_once_in_order_with_a_record_per_partition(tmp_path: Path) -> None:

@@ -107,6 +107,24 @@ def geometric_means(figures: Figures) -> dict[str, float]:
     return dict(zip(figures.architectures, np.exp(logs.mean(axis=0)).tolist(), strict=True))
 
 
+def mean_intervals(figures: Figures) -> dict[str, tuple[float, float]]:
+    """Return the 95 % t-interval of each geometric mean, alone. Empty where fewer than two blocks are complete.
+
+    What the blocks have in common is in each of these, and cancels in the ratios: two architectures may differ although
+    their intervals overlap.
+    """
+    fitted = _Fitted.of(figures)
+    blocks = len(fitted.logs)
+    if blocks < 2:
+        return {}
+    found = {}
+    for place, name in enumerate(figures.architectures):
+        mean = float(fitted.logs[:, place].mean())
+        half = t_quantile(CONFIDENCE, blocks) * fitted.standard_error_of_mean(place)
+        found[name] = (math.exp(mean - half), math.exp(mean + half))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Fitted:
     """The logarithms of the complete blocks, after what the speed of the machine explains was taken away.
@@ -142,6 +160,12 @@ class _Fitted:
         differences = self.logs[:, i] - self.logs[:, j]
         spread = float(differences.var(ddof=1)) * self.lost_freedom / len(differences)
         imbalance = float((self.log_slowness[:, i] - self.log_slowness[:, j]).mean())
+        return math.sqrt(spread + imbalance**2 * self.elasticity_variance)
+
+    def standard_error_of_mean(self, i: int) -> float:
+        """Of the mean of one column, at the mean speed of the machine."""
+        spread = float(self.logs[:, i].var(ddof=1)) * self.lost_freedom / len(self.logs)
+        imbalance = float(self.log_slowness[:, i].mean() - self.log_slowness.mean())
         return math.sqrt(spread + imbalance**2 * self.elasticity_variance)
 
 

@@ -84,7 +84,7 @@ def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, a
         found, folder = find_capacity(settings, load_candidate(settings.arch), plan, progress)
         progress.step("report", "chart")
         from harness.report.capacity import capacity_lines, capacity_table
-        from harness.report.charts import hockey_stick
+        from harness.report.rate_charts import hockey_stick
         from harness.report.style import save
 
         chart = save(hockey_stick(found), folder / "charts", "capacity")

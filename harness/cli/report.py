@@ -61,7 +61,8 @@ def make_report(folders: Sequence[Path], folder: Path) -> Report:
 def show_report(made: Report, *, as_json: bool) -> None:
     """Print the report's verdicts and tables, or all of it as JSON."""
     from harness.report.agreement import agreement_lines
-    from harness.report.decision import decision_lines, decision_table
+    from harness.report.comparison import undecided
+    from harness.report.decision_text import MARKS_NOTE, decision_lines, decision_table, verdict_lines
     from harness.report.ranking import choice_lines, ranking
 
     for line in made.left_out:
@@ -71,13 +72,17 @@ def show_report(made: Report, *, as_json: bool) -> None:
         return
     out = console()
     for decision in made.decisions:
+        tell(out, *verdict_lines(decision))
+        out.print()
         out.print(decision_table(decision))
+        tell(out, MARKS_NOTE)
+        out.print()
         tell(out, *decision_lines(decision))
         out.print()
     for agreement in made.agreements:
         tell(out, *agreement_lines(agreement))
         out.print()
-    for comparison in made.comparisons:
+    for comparison in undecided(made):
         tell(out, *choice_lines(comparison))
         out.print(ranking(comparison))
         out.print()

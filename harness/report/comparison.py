@@ -13,6 +13,7 @@ from harness.core.registry import baseline_of
 from harness.report.agreement import Agreement
 from harness.report.decision import Decision
 from harness.report.verdict import Recommendation, judge
+from harness.results.blocks import SHAPE
 from harness.results.frames import METRICS, WORKLOAD, Frames
 from harness.runs.promises import PromiseCheck
 
@@ -101,6 +102,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: list[Comparison]
     decisions: list[Decision] = []  # of comparisons in blocks; with one block, nothing can be decided
     agreements: list[Agreement] = []  # of each two comparisons of the same load
+
+
+def decision_on(comparison: Comparison, decisions: Sequence[Decision]) -> Decision | None:
+    """The decision on the load shape that this comparison is one rate of."""
+    for each in decisions:
+        if all(getattr(each, column) == getattr(comparison.workload, column) for column in SHAPE):
+            return each
+    return None
+
+
+def undecided(report: Report) -> list[Comparison]:
+    """The comparisons that no decision covers, such as those of one round."""
+    return [each for each in report.comparisons if decision_on(each, report.decisions) is None]
 
 
 def split_by(frames: Frames, columns: Sequence[str]) -> Iterator[Frames]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
-from harness.analysis.verdicts import Answer, Verdict
-from harness.core.units import figure_text
-from harness.report.fitting import Column, Fitted
+from harness.analysis.verdicts import Verdict
+from harness.report.recommendation import recommend
+from harness.report.verdict import Recommendation
 from harness.results.blocks import Compared, Figure
+from harness.results.frames import Frames
 
 COST, LATENCY = "cost", "latency"
 
@@ -24,6 +25,23 @@ class ValueOf(msgspec.Struct, frozen=True, kw_only=True):
     blocks: int  # the number of complete blocks that it rests on
     why_not: str | None  # why there are no values
     left_out: dict[str, str] = {}  # architectures without a value among others, and why
+    intervals: dict[str, tuple[float, float]] = {}  # the 95 % interval of each value by itself; empty: not known
+    messages: int | None = None  # that a latency rests on, of the architecture with the fewest; null: not a latency
+
+    @property
+    def short_name(self) -> str:
+        """The name without its explanation."""
+        return self.name.partition(":")[0]
+
+    @property
+    def rests_on(self) -> str:
+        blocks = f"{self.blocks} block{'' if self.blocks == 1 else 's'}"
+        return blocks if self.messages is None else f"{blocks}, {self.messages:,} messages or more of each architecture"
+
+    @property
+    def best(self) -> str:
+        """The architecture with the lowest value."""
+        return min(self.values, key=lambda name: (self.values[name], name))
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,9 +71,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     figures: list[ValueOf]
     pairs: list[Pair]
     unbeaten: list[str]  # no other architecture is better in one figure without being worse in another
+    verdict: Recommendation
 
 
-def decision_of(compared: Compared) -> Decision:
+def decision_of(compared: Compared, frames: Frames) -> Decision:
+    """The decision on one load shape. `frames` are of all its runs, also of architectures that were left out."""
     return Decision(
         **compared.shape,
         rates_per_s=list(compared.rates_per_s),
@@ -64,7 +84,8 @@ def decision_of(compared: Compared) -> Decision:
             *(_value_of(each, LATENCY) for each in compared.latencies),
         ],
         pairs=[pair_of(each) for each in compared.verdicts],
-        unbeaten=[name for name in compared.architectures if not _is_beaten(name, compared.verdicts)],
+        unbeaten=unbeaten(compared.architectures, compared.verdicts),
+        verdict=recommend(frames, compared.architectures, lambda names: unbeaten(names, compared.verdicts)),
     )
 
 
@@ -77,6 +98,8 @@ def _value_of(figure: Figure, kind: str) -> ValueOf:
         blocks=figure.blocks,
         why_not=figure.why_not,
         left_out=figure.left_out,
+        intervals=figure.intervals,
+        messages=figure.messages,
     )
 
 
@@ -97,82 +120,25 @@ def pair_of(verdict: Verdict) -> Pair:
     )
 
 
-def _is_beaten(name: str, verdicts: Sequence[Verdict]) -> bool:
-    """Whether another architecture is better in one figure, and this one is better than it in none."""
-    involved = [each for each in verdicts if name in (each.contrast.first, each.contrast.second)]
-    others = {each.contrast.first for each in involved} | {each.contrast.second for each in involved}
-    for other in others - {name}:
-        winners = {each.better for each in involved if other in (each.contrast.first, each.contrast.second)}
-        if other in winners and name not in winners:
-            return True
-    return False
+def unbeaten(names: Collection[str], verdicts: Sequence[Verdict]) -> list[str]:
+    """Those of the names that none of the others beats; all of them, if they beat one another in a circle."""
+    found = [name for name in names if not any(_beats(other, name, verdicts) for other in names if other != name)]
+    return found or list(names)
 
 
-def decision_table(decision: Decision) -> Fitted:
-    """A row for each architecture, the cheapest first; each figure with its ratio to the lowest of all."""
-    shown = [figure for figure in decision.figures if figure.values]
-    names = sorted({name for figure in shown for name in figure.values}, key=lambda name: _place(name, shown))
-    columns = [Column("", names)]
-    for figure in shown:
-        lowest = min(figure.values.values())
-        cells = [_cell(figure.values.get(name), lowest) for name in names]
-        columns.append(Column(f"{figure.name}, {figure.unit}", cells, right=True))
-    return Fitted(columns)
+def _beats(one: str, other: str, verdicts: Sequence[Verdict]) -> bool:
+    """Whether one is better than the other in a figure, and worse in none."""
+    winners = {each.better for each in verdicts if {each.contrast.first, each.contrast.second} == {one, other}}
+    return one in winners and other not in winners
 
 
-def _cell(value: float | None, lowest: float) -> str:
-    return "not valid" if value is None else f"{figure_text(value)} ({value / lowest:.2f}x)"
-
-
-def _place(name: str, shown: Sequence[ValueOf]) -> float:
-    return next((figure.values[name] for figure in shown if name in figure.values), 0.0)
-
-
-def decision_lines(decision: Decision) -> Iterator[str]:
-    """Sentences about each figure: what the lowest is, who equals it, who is beaten by it, and what is undecided."""
-    for figure in decision.figures:
-        if not figure.values:
-            yield f"{figure.name}: {figure.why_not}."
-        elif len(figure.values) > 1 and figure.blocks > 1:
-            yield _sentence(figure, [pair for pair in decision.pairs if pair.figure == figure.name])
-        for name, why in figure.left_out.items():
-            yield f"{figure.name}: n/a for {name}: {why}."
-    if len(decision.unbeaten) == 1:
-        yield f"Nothing beats {decision.unbeaten[0]} in any figure that it does not win back in another."
-    elif decision.unbeaten:
-        yield f"No other beats these in everything: {', '.join(decision.unbeaten)}. What each is better in decides."
-
-
-def _sentence(figure: ValueOf, pairs: Sequence[Pair]) -> str:
-    best = min(figure.values, key=lambda name: figure.values[name])
-    said: dict[str, list[str]] = {Answer.BETTER: [], Answer.EQUAL: [], Answer.UNDECIDED: []}
-    for name in sorted(figure.values, key=lambda name: figure.values[name]):
-        if name != best:
-            pair = next(each for each in pairs if {each.first, each.second} == {name, best})
-            said[pair.answer].append(f"{name} {_times(pair, over=best)}{_how_many_more(pair)}")
-    lowest = f"{figure.name}: {best} has the lowest, {figure_text(figure.values[best])} {figure.unit}"
-    parts = [
-        ("equal within 10 %", said[Answer.EQUAL]),
-        ("better than", said[Answer.BETTER]),
-        ("undecided", said[Answer.UNDECIDED]),
-    ]
-    return "; ".join([lowest, *(f"{what}: {', '.join(names)}" for what, names in parts if names)]) + "."
+def pair_between(pairs: Sequence[Pair], figure: str, one: str, other: str) -> Pair | None:
+    """The pair of these two in this figure, whichever comes first; None if they were not compared."""
+    ends = {one, other}
+    return next((each for each in pairs if each.figure == figure and {each.first, each.second} == ends), None)
 
 
 def turned(pair: Pair) -> Pair:
     """The same pair the other way round."""
     ends = {"ratio": 1 / pair.ratio, "low": 1 / pair.high, "high": 1 / pair.low}
     return msgspec.structs.replace(pair, first=pair.second, second=pair.first, **ends)
-
-
-def _times(pair: Pair, over: str) -> str:
-    shown = pair if pair.second == over else turned(pair)
-    return f"{shown.ratio:.2f} times ({shown.low:.2f} to {shown.high:.2f})"
-
-
-def _how_many_more(pair: Pair) -> str:
-    if pair.answer != Answer.UNDECIDED:
-        return ""
-    if pair.more_blocks is None:
-        return ", more blocks would not decide"
-    return f", about {pair.more_blocks} more blocks would decide"

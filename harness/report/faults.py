@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from harness.experiments.fault_matrix import Matrix, of_round, rows
-from harness.report.charts import has_data, latency_over_time
+from harness.report.charts import has_data
 from harness.report.fitting import Column, Fitted
+from harness.report.latency_charts import latency_over_time
 from harness.report.style import save
 from harness.results.frames import frames_of, read_records
 

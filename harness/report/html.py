@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import re
+import base64
+import hashlib
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.core.hosts import how_far_it_goes, started_by_others
-from harness.report.charts import CHARTS, has_data, throughput_and_latency
-from harness.report.comparison import Report, compare, split_by, workload_of
-from harness.report.decision import Decision, decision_lines, decision_of
-from harness.report.forest import charts_of
-from harness.report.section import NOTHING, section_of, workload_name
-from harness.report.style import GRID, IN_THE_DARK, INK, SHADE, colours_of, save
+from harness.report.charts import CHARTS, has_data
+from harness.report.comparison import Comparison, Report, compare, decision_on, split_by, workload_of
+from harness.report.decision import Decision, decision_of
+from harness.report.decision_charts import charts_of
+from harness.report.decision_text import MARKS_NOTE, decision_lines, decision_rows, load_text
+from harness.report.inline import Chart, on_page
+from harness.report.rate_charts import has_rates, throughput_and_latency
+from harness.report.section import NOTHING, beside_a_decision, section_of, shape_name
+from harness.report.style import IN_THE_DARK, colours_of
 from harness.report.verdict import wrong_deliveries
 from harness.results import blocks
 from harness.results.frames import WORKLOAD, Frames, RunRecord, frames_of, read_records
@@ -41,13 +46,6 @@ RUN_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
-    id: str
-    title: str
-    svg: Markup
-
-
 def write_report(folders: Sequence[Path], out: Path) -> Report:
     """Read the records in these folders, and write charts, frames and report.html to `out`.
 
@@ -59,10 +57,13 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
     frames = frames_of(records, leaving_out(left_out))
     frames.write(out / "frames")
     workloads = list(split_by(frames, WORKLOAD))
-    comparisons = [compare(part) for part in workloads]
     decisions = list(_decisions(frames, records))
-    prefixes = [""] if len(workloads) == 1 else [f"w{number}-" for number in range(1, len(workloads) + 1)]
-    charts = [_charts(part, out / "charts", prefix) for part, prefix in zip(workloads, prefixes, strict=True)]
+    comparisons = [_decided(compare(part), decisions) for part in workloads]
+    charts = [
+        _charts(part, out / "charts", prefix, is_decided=decision_on(compared, decisions) is not None)
+        for part, prefix, compared in zip(workloads, _numbered(len(workloads), "w"), comparisons, strict=True)
+    ]
+    script = (resources.files("harness.report") / "templates" / "tips.js").read_text(encoding="utf-8")
     environment = Environment(
         loader=PackageLoader("harness.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -70,10 +71,16 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
         title=_title(frames),
         made=_made(records),
         left_out=left_out,
-        sections=list(
-            zip(map(section_of, comparisons), charts, [_how_far(part, records) for part in workloads], strict=True)
-        ),
-        decisions=[(each, list(decision_lines(each)), list(_decision_charts(each, out))) for each in decisions],
+        script=Markup(script),  # noqa: S704 - a file of this package
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        sections=[
+            _section(compared, decisions, part, drawn, _how_far(part, records))
+            for compared, part, drawn in zip(comparisons, workloads, charts, strict=True)
+        ],
+        decisions=[
+            _decision_section(each, list(_decision_charts(each, out / "charts", prefix)))
+            for prefix, each in zip(_numbered(len(decisions), "d"), decisions, strict=True)
+        ],
         rate_charts=_rate_charts(frames, out / "charts"),
         colours=colours_of(frames.runs["arch"].unique()),
         in_the_dark=IN_THE_DARK,
@@ -95,54 +102,88 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
     )
 
 
+def _numbered(many: int, letter: str) -> list[str]:
+    """Prefixes for the names of charts, where there are several of each."""
+    return [""] if many == 1 else [f"{letter}{number}-" for number in range(1, many + 1)]
+
+
 def _decisions(frames: Frames, records: Sequence[RunRecord]) -> Iterator[Decision]:
     """The decisions between architectures that delivered everything as they should."""
     complete = frames.runs[frames.runs["status"] == "complete"]
     out = {name: wrong_deliveries(runs, str(name)) for name, runs in complete.groupby("arch")}
     right = [each for each in records if not out.get(each.key["arch"])]
+    shapes = {_shape(part): part for part in split_by(frames, blocks.SHAPE)}
     for each in blocks.compared(right):
         if each.decides:
-            yield decision_of(each)
+            yield decision_of(each, shapes[tuple(each.shape.values())])
 
 
-def _decision_charts(decision: Decision, out: Path) -> Iterator[Chart]:
-    for name, title, drawn in charts_of(decision):
-        yield Chart(name, title, _inline(save(drawn, out / "charts", name), name))
+def _shape(frames: Frames) -> tuple[Any, ...]:
+    return tuple(getattr(workload_of(frames.runs.iloc[0]), column) for column in blocks.SHAPE)
 
 
-def _rate_charts(frames: Frames, folder: Path) -> list[Chart]:
-    """Throughput against latency: one chart for all workloads that differ only in their rate."""
-    families = list(split_by(frames, [column for column in WORKLOAD if column != "rate_per_s"]))
+def _decided(comparison: Comparison, decisions: Sequence[Decision]) -> Comparison:
+    """The comparison with the verdict on its load shape, instead of one that mixes fixed and marginal cost."""
+    decision = decision_on(comparison, decisions)
+    return comparison if decision is None else msgspec.structs.replace(comparison, verdict=decision.verdict)
+
+
+def _decision_charts(decision: Decision, folder: Path, prefix: str) -> Iterator[Chart]:
+    for each in charts_of(decision):
+        name = prefix + each.name
+        yield Chart(name, None, each.instead) if each.drawn is None else on_page(each.drawn, folder, name)
+
+
+def _decision_section(decision: Decision, charts: list[Chart]) -> dict[str, Any]:
+    head, *body = decision_rows(decision)
+    return {
+        "load": load_text(decision),
+        "verdict": decision.verdict,
+        "head": head,
+        "body": body,
+        "note": MARKS_NOTE,
+        "lines": list(decision_lines(decision)),
+        "charts": charts,
+    }
+
+
+def _section(
+    comparison: Comparison, decisions: Sequence[Decision], frames: Frames, charts: list[Chart], how_far: str
+) -> dict[str, Any]:
+    section, is_decided = section_of(comparison), decision_on(comparison, decisions) is not None
+    return {
+        "section": beside_a_decision(section) if is_decided else section,
+        "is_decided": is_decided,
+        "charts": charts,
+        "how_far": how_far,
+    }
+
+
+def _rate_charts(frames: Frames, folder: Path) -> list[tuple[str, Chart]]:
+    """Throughput against latency, with the load: a chart for all workloads that differ only in their rate.
+
+    One rate gives no chart, because the runs of one rate differ only by chance.
+    """
+    families = list(split_by(frames, blocks.SHAPE))
     charts = []
     for number, family in enumerate(families, start=1):
-        if family.runs["latency_p99_ms"].notna().any() and family.runs["rate_per_s"].nunique() > 1:
+        if family.runs["rate_per_s"].nunique() > 1 and has_rates(family):
             name = "throughput_and_latency" if len(families) == 1 else f"throughput_and_latency-{number}"
-            drawn = save(throughput_and_latency(family), folder, name)
-            charts.append(
-                Chart(name, workload_name(workload_of(family.runs.iloc[0]), rate=False), _inline(drawn, name))
-            )
+            load = shape_name(workload_of(family.runs.iloc[0]))
+            charts.append((load, on_page(throughput_and_latency(family), folder, name)))
     return charts
 
 
-def _charts(frames: Frames, folder: Path, prefix: str) -> list[Chart]:
-    """Draw each chart that these frames have data for, as files and for the page."""
+def _charts(frames: Frames, folder: Path, prefix: str, *, is_decided: bool) -> list[Chart]:
+    """Draw each chart that these frames have data for, as files and for the page.
+
+    Where fixed and marginal cost are known apart, the cost per delivery at one rate, which mixes them, is not drawn.
+    """
     return [
-        Chart(prefix + name, title, _inline(save(draw(frames), folder, prefix + name), prefix + name))
-        for name, (draw, title) in CHARTS.items()
-        if has_data(name, frames)
+        on_page(draw(frames), folder, prefix + name)
+        for name, draw in CHARTS.items()
+        if has_data(name, frames) and not (is_decided and name == "cpu_per_delivery")
     ]
-
-
-def _inline(svg: Path, name: str) -> Markup:
-    """The SVG as part of the page. Its colours follow light or dark mode, and its ids are unique."""
-    text = svg.read_text(encoding="utf-8")
-    text = text[text.index("<svg") :]
-    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1 role="img"', text, count=1)
-    text = re.sub(r'(id="|url\(#|href="#)', rf"\1{name}-", text)
-    for fixed, variable in ((INK, "ink"), (GRID, "grid"), (SHADE, "shade"), *((c, c[1:]) for c in IN_THE_DARK)):
-        text = re.sub(fixed, f"var(--{variable})", text, flags=re.IGNORECASE)
-    return Markup(text)  # noqa: S704 - drawn by matplotlib a moment ago, which escapes what it writes
 
 
 def _title(frames: Frames) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from harness.report.comparison import ENDS, MISTAKES, Comparison, Contestant, Endured, Figure, Times, Workload
-from harness.report.verdict import Recommendation
+from harness.report.verdict import CPU, Recommendation
 from harness.results.frames import METRICS, Metric
 from harness.runs.promises import NOT_PROMISED, PromiseCheck
 
@@ -49,17 +50,52 @@ def section_of(comparison: Comparison) -> Section:
     )
 
 
-def workload_name(workload: Workload, *, rate: bool = True) -> str:
+def workload_name(workload: Workload) -> str:
     """The workload as a line of text."""
+    return shape_name(workload, f"{workload.rate_per_s:g} msg/s")
+
+
+class LoadShape(Protocol):
+    """What a workload and a decision at several rates have in common."""
+
+    @property
+    def scenario(self) -> str: ...
+    @property
+    def members(self) -> int: ...
+    @property
+    def rooms(self) -> int | None: ...
+    @property
+    def gateways(self) -> int: ...
+    @property
+    def payload_bytes(self) -> int: ...
+
+
+def shape_name(shape: LoadShape, rates: str = "") -> str:
+    """The load as a line of text, with its rates if there is something to say of them."""
 
     def many(count: int, noun: str) -> str:
         return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
-    rooms = [] if workload.rooms is None else [many(workload.rooms, "room")]
-    gateways = many(workload.gateways, "gateway")
-    rates = [f"{workload.rate_per_s:g} msg/s"] if rate else []
-    parts = [workload.scenario, many(workload.members, "member"), *rooms, gateways, *rates]
-    return " · ".join([*parts, f"{workload.payload_bytes} bytes"])
+    rooms = [] if shape.rooms is None else [many(shape.rooms, "room")]
+    parts = [shape.scenario, many(shape.members, "member"), *rooms, many(shape.gateways, "gateway")]
+    return " · ".join([*parts, *filter(None, [rates]), f"{shape.payload_bytes} bytes"])
+
+
+JUDGED = (CPU, "latency_p50_ms", "latency_p99_ms")
+
+
+def beside_a_decision(section: Section) -> Section:
+    """The section with only what a decision on this load does not tell, and without ratios that it did not judge.
+
+    The CPU per delivery at one rate mixes the fixed and the marginal cost, which a decision tells apart.
+    """
+    judged = {_label(metric) for metric in METRICS if metric.column in JUDGED}
+    rows = [
+        Row(row.label, [replace(cell, small="") for cell in row.cells])
+        for row in section.rows
+        if row.label not in judged
+    ]
+    return replace(section, baseline=None, rows=rows)
 
 
 def _promises(contestants: Sequence[Contestant]) -> Iterator[Row]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -38,10 +41,14 @@ COMPONENTS = {"gateway": "#4477AA", "kafka": "#CCBB44", "redis": "#EE6677", "nat
 
 # The report replaces these colours by variables that follow the reader's light or dark mode.
 INK = "#333333"
+SOFT = "#666666"
 GRID = "#dddddd"
 SHADE = "#eeeeee"
 SIZE_INCHES = (6.4, 4.0)
 PNG_DPI = 150
+TITLE_POINTS, SMALL_POINTS = 12, 9.5
+TITLE_LETTERS_PER_INCH = 10  # of the bold title, so that it fits the width of its chart
+SMALL_LETTERS_PER_INCH = 14
 
 RC: Any = {  # Any: matplotlib types the keys as a list of all its settings
     "font.size": 12,
@@ -53,8 +60,7 @@ RC: Any = {  # Any: matplotlib types the keys as a list of all its settings
     "ytick.color": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 12,
+    "axes.labelsize": 10.5,
     "text.parse_math": False,  # a dollar sign in the name of a scenario is not mathtext
     "svg.fonttype": "none",  # keep text as text: small, sharp, and readable by a screen reader
     "svg.hashsalt": "chatbench",  # the same chart gives the same file
@@ -87,13 +93,45 @@ def chart(size_inches: tuple[float, float] = SIZE_INCHES) -> Iterator[tuple[Figu
         yield figure, figure.add_subplot()
 
 
+def headline(figure: Figure, finding: str, *, n: str, note: str = "") -> None:
+    """Write the finding above the chart, as a sentence, and below it what it rests on, and how to read it."""
+    width_inches, height_inches = figure.get_size_inches()
+    title = textwrap.wrap(finding, int(TITLE_LETTERS_PER_INCH * width_inches))
+    below = textwrap.wrap(f"n: {n}" + (f". {note}" if note else ""), int(SMALL_LETTERS_PER_INCH * width_inches))
+    figure.suptitle("\n".join(title), x=0.01, ha="left", fontsize=TITLE_POINTS, fontweight="bold", linespacing=1.3)
+    figure.supxlabel("\n".join(below), x=0.01, ha="left", fontsize=SMALL_POINTS, color=SOFT, linespacing=1.35)
+    lines_inches = (TITLE_POINTS * 1.5 * len(title) + SMALL_POINTS * 1.5 * len(below)) / 72
+    figure.set_size_inches(width_inches, height_inches + lines_inches)
+
+
+TIP = "tip: "
+
+
+def tip(artist: Artist, text: str) -> None:
+    """Give a mark the text that is shown when the pointer is on it, or the focus."""
+    artist.set_gid(TIP + text)
+
+
+def tip_band(axes: Axes, start: float, end: float, text: str) -> None:
+    """Give a part of the x axis a text, which names the values of all lines there."""
+    # Not "none", which would not notice the pointer.
+    tip(axes.axvspan(start, end, color=INK, alpha=0, linewidth=0, zorder=9), text)
+
+
 def save(figure: Figure, folder: Path, name: str) -> Path:
     """Save as PNG on white and as SVG with a transparent background; returns the path of the SVG."""
     folder.mkdir(parents=True, exist_ok=True)
+    svg = folder / f"{name}.svg"
     with this_style():
         figure.savefig(folder / f"{name}.png", dpi=PNG_DPI)
-        figure.savefig(folder / f"{name}.svg", transparent=True, metadata={"Date": None})
-    return folder / f"{name}.svg"
+        figure.savefig(svg, transparent=True, metadata={"Date": None})
+    svg.write_text(_with_tips(svg.read_text(encoding="utf-8")), encoding="utf-8")
+    return svg
+
+
+def _with_tips(svg: str) -> str:
+    """Make each tip the title of its mark, which a browser shows and a screen reader reads."""
+    return re.sub(rf"<g id=([\"']){TIP}(.*?)\1>", r'<g class="mark"><title>\2</title>', svg, flags=re.DOTALL)
 
 
 def log_ms(axes: Axes, which: str) -> None:
@@ -141,13 +179,18 @@ def after_bar(axes: Axes, text: str, x: float, bar: str | float) -> None:
 
 
 def plain_bars(axes: Axes, label: str) -> None:
-    axes.set_xlabel(label, fontsize=10.5)
+    """Bars whose values are written on them: the axis needs its label and unit, but no ticks."""
+    axes.set_xlabel(label)
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(left=False, bottom=False, labelbottom=False)
     axes.set_axisbelow(True)
 
 
 def colour_names(axes: Axes, names: list[str], all_names: list[str]) -> None:
+    """Write the names of the architectures at their bars in their colours."""
+    place = axes.get_subplotspec()
+    if place is not None and place.is_first_col():  # the others share it
+        axes.set_ylabel("architecture")
     colours = colours_of(all_names)
     for label, name in zip(axes.get_yticklabels(), names, strict=False):
         label.set_color(colours[name])

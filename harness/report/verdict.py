@@ -32,9 +32,7 @@ def judge(frames: Frames) -> Recommendation:
     runs = frames.runs[frames.runs["status"] == "complete"]
     if runs.empty:
         return Recommendation("No verdict", ["no run is complete."], [])
-    against = {
-        arch: _reasons_against(runs[runs["arch"] == arch], arch) for arch in sorted(frames.runs["arch"].unique())
-    }
+    against = {arch: reasons_against(runs[runs["arch"] == arch], arch) for arch in sorted(frames.runs["arch"].unique())}
     out = [reason for reasons in against.values() for reason in reasons]
     names = [arch for arch, reasons in against.items() if not reasons]
     if not names:
@@ -44,13 +42,13 @@ def judge(frames: Frames) -> Recommendation:
     if len(names) == 1:
         return Recommendation(f"Only {names[0]} can be judged", [_alone(frames, runs, names[0])], out)
     choice, because = _choose(frames, runs, names)
-    durable = _durable(frames, names)
+    durable = durable_names(frames, names)
     if durable and not set(choice) <= set(durable):
         because.append(
-            f"With {_or([name for name in choice if name not in durable])}, an acked message does not survive a "
+            f"With {or_text([name for name in choice if name not in durable])}, an acked message does not survive a "
             "restart of the backend. " + _if_durable(frames, runs, durable)
         )
-    return Recommendation(_or(choice), because, out)
+    return Recommendation(or_text(choice), because, out)
 
 
 def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[str], list[str]]:
@@ -110,15 +108,17 @@ def _if_durable(frames: Frames, runs: pd.DataFrame, durable: list[str]) -> str:
     if len(durable) == 1:
         return f"If it must: {durable[0]}."
     choice, because = _choose(frames, runs, durable)
-    return f"If it must: {_or(choice)}, because {because[0]}"
+    return f"If it must: {or_text(choice)}, because {because[0]}"
 
 
-def _durable(frames: Frames, names: list[str]) -> list[str]:
+def durable_names(frames: Frames, names: list[str]) -> list[str]:
+    """Those of the names that promise an acked message to survive a restart of the backend."""
     promised = frames.promises[frames.promises["promise"].str.startswith("durable")]["arch"].unique()
     return [name for name in names if name in promised]
 
 
-def _reasons_against(runs: pd.DataFrame, arch: str) -> list[str]:
+def reasons_against(runs: pd.DataFrame, arch: str) -> list[str]:
+    """Sentences on why an architecture is not a candidate; empty if it is one."""
     reasons = wrong_deliveries(runs, arch)
     valid = runs["driver_valid"] == True  # noqa: E712 - a column of True, False and None
     if len(runs) and valid.sum() < len(runs) / 2:
@@ -180,5 +180,5 @@ def times(ratio: pd.Series[float]) -> str:
     return f"{ratio['ratio']:.3g} times{interval}"
 
 
-def _or(names: list[str]) -> str:
+def or_text(names: list[str]) -> str:
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.contrasts import Contrast, Figures, contrasts, geometric_means
+from harness.analysis.contrasts import Contrast, Figures, contrasts, geometric_means, mean_intervals
 from harness.analysis.costs import Load, cost_of
 from harness.analysis.percentiles import contrasts_of_merged, messages_needed
 from harness.analysis.verdicts import Verdict, judge
@@ -35,6 +35,8 @@ class Figure:
     contrasts: Sequence[Contrast]
     why_not: str | None = None  # why there are no values
     left_out: dict[str, str] = field(default_factory=dict)  # architectures without a value among others, and why
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)  # of the values, where they are known
+    messages: int | None = None  # that a latency rests on, of the architecture with the fewest
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,8 @@ def _figure(
     figures = Figures(name, tuple(architectures), values, slowness)
     found = contrasts(figures)
     complete = int((~np.isnan(values).any(axis=1)).sum())
-    return Figure(name, unit, geometric_means(figures), complete, found, None if complete else "not measured")
+    why_not = None if complete else "not measured"
+    return Figure(name, unit, geometric_means(figures), complete, found, why_not, mean_intervals(figures))
 
 
 def _latencies(blocks: _Blocks) -> Iterator[Figure]:
@@ -191,12 +194,12 @@ def _latencies(blocks: _Blocks) -> Iterator[Figure]:
             needed = messages_needed(percentile)
             if number == 0 or messages < needed:
                 why = _no_block(left_out) if number == 0 else f"{messages:,} messages, {needed:,} needed"
-                yield Figure(name, "ms", {}, number, [], f"n/a: {why}")
+                yield Figure(name, "ms", {}, number, [], f"n/a: {why}", messages=messages)
                 continue
             of = partial(_merged_percentile_ms, histograms, percentile)
             values = {each: of(each, range(number)) for each in histograms}
             found = contrasts_of_merged(name, list(histograms), number, of)
-            yield Figure(name, "ms", values, number, found, left_out=left_out)
+            yield Figure(name, "ms", values, number, found, left_out=left_out, messages=messages)
 
 
 def _no_block(left_out: dict[str, str]) -> str:

@@ -25,8 +25,9 @@ from harness.core.registry import find_scenario
 from harness.core.settings import RunSettings
 from harness.experiments.capacity import Attempt, Capacity, Objective
 from harness.report.capacity import capacity_lines, capacity_table
-from harness.report.charts import CHARTS, hockey_stick
+from harness.report.charts import CHARTS
 from harness.report.html import write_report
+from harness.report.rate_charts import hockey_stick
 from harness.report.run import summary_table
 from harness.report.style import save
 from harness.results.frames import frames_of, read_records
@@ -126,7 +127,7 @@ def is_number(cell: str) -> bool:
 def test_every_output_shows_a_name_as_it_is(name: str, tmp_path: Path) -> None:
     folder = write_record(tmp_path / "records", settings={"scenario": name}, scenario=name)
     frames = frames_of(read_records([folder]))
-    for chart, (draw, _title) in CHARTS.items():
+    for chart, draw in CHARTS.items():
         assert "mathdefault" not in save(draw(frames), tmp_path, chart).read_text(encoding="utf-8")
     page = write_report([folder], tmp_path / "report").page
     assert "<b>" not in Path(page).read_text(encoding="utf-8")

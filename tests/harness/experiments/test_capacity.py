@@ -27,7 +27,7 @@ from harness.experiments.capacity import (
 from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
 from harness.report.capacity import capacity_lines, capacity_table
-from harness.report.charts import hockey_stick
+from harness.report.rate_charts import hockey_stick
 from harness.runs.summary import Summary
 
 SETTINGS = RunSettings(arch="plan1", rate_per_s=10)

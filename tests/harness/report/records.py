@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,40 @@ from harness.services.kafka.metrics import KafkaPerMessage
 from harness.services.redis.metrics import RedisPerMessage
 from tests.harness.runs.test_record import CPU, TICK
 
+# What each architecture costs in the records of a comparison: of a delivery, in us, and of an idle second, in ms.
+COSTS = {
+    "kafka-broadcast": (11.0, 42.0),
+    "kafka-redis": (15.4, 61.0),
+    "plan1": (14.8, 45.0),
+    "plan2": (11.3, 43.0),
+    "redis": (9.2, 21.0),
+}
+
+
+def write_comparison(out: Path, *, blocks: int = 6, sent: int = 80, **given: Any) -> None:
+    """A comparison of five architectures in blocks at two rates, with some noise that is the same every time."""
+    out.mkdir(exist_ok=True)
+    noise = random.Random(1)
+    for number in range(1, blocks + 1):
+        machine = noise.lognormvariate(0, 0.08)
+        for arch, (marginal_us, idle_ms_per_s) in COSTS.items():
+            idle = idle_ms_per_s * machine * noise.lognormvariate(0, 0.03)
+            for rate_per_s in (20.0, 100.0):
+                cost_us = marginal_us * machine * noise.lognormvariate(0, 0.03) + 1000 * idle / (10 * rate_per_s)
+                write_record(
+                    out / f"round-{number}",
+                    arch,
+                    cost_us=cost_us,
+                    latency_ms=marginal_us / 4 * (1 + rate_per_s / 1000) * noise.lognormvariate(0, 0.05),
+                    rate_per_s=rate_per_s,
+                    sent=int(sent * rate_per_s / 20),
+                    acked=int(sent * rate_per_s / 20),
+                    idle_cpu_ms_per_s={"gateway": idle / 2, "redis" if arch == "redis" else "kafka": idle / 2},
+                    slowness_ms=machine,
+                    **given,
+                )
+
+
 DURABLE = PromiseCheck("durable ack: an acked message survives the restart of the backend", None, "not tested")
 
 
@@ -30,10 +65,11 @@ def write_record(
     *,
     cost_us: float = 20.0,
     rate_per_s: float = 20.0,
+    latency_ms: float | None = None,
     settings: Mapping[str, Any] = MappingProxyType({}),
     **given: Any,
 ) -> Path:
-    """A complete run of 100 messages to 10 members; latency in ms is `cost_us` / 4 and around."""
+    """A complete run of 100 messages to 10 members; latency in ms is `cost_us` / 4 and around, if not given."""
     out.mkdir(exist_ok=True)
     uses_kafka = arch != "redis"
     record = Record(
@@ -46,8 +82,9 @@ def write_record(
         record.add_second(msgspec.structs.replace(TICK, phase="warm-up", second=second, latency_p99_ms=90.0), CPU)
     for second in range(5):
         record.add_second(msgspec.structs.replace(TICK, second=second), CPU)
+    middle_ms = cost_us / 4 if latency_ms is None else latency_ms
     latencies = Latencies()
-    latencies.record_ns([round(cost_us / 4 * 1e6 * (1 + n / 1000)) for n in range(1000)])
+    latencies.record_ns([round(middle_ms * 1e6 * (1 + n / 1000)) for n in range(1000)])
     record.write_text("latency.hdr", latencies.encode().decode())
     summary = Summary(
         arch=arch,

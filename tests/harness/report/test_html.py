@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import subprocess
 from pathlib import Path
@@ -11,8 +13,9 @@ import msgspec
 import pytest
 
 from harness.report.html import write_report
+from tests import browser
 from tests.browser import CHROMIUM, FLAGS, OFFLINE, needs_chromium
-from tests.harness.report.records import write_record
+from tests.harness.report.records import write_comparison, write_record
 
 pytestmark = pytest.mark.slow  # each test writes pages, or reads one that takes seconds to write
 
@@ -59,8 +62,53 @@ def test_the_ids_of_its_pictures_do_not_meet(page: Path) -> None:
 
 def test_a_name_from_a_record_cannot_become_markup(tmp_path: Path) -> None:
     write_record(tmp_path, "plan1", scenario="<script>alert(1)</script>")
-    path = Path(write_report([tmp_path], tmp_path).page)
-    assert "<script" not in path.read_text()
+    text = Path(write_report([tmp_path], tmp_path).page).read_text()
+    assert "<script>alert" not in text
+    assert text.count("<script") == 1, "the page's own"
+
+
+def test_the_pages_own_script_is_the_only_one_that_may_run(page: Path) -> None:
+    text = page.read_text()
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in text
+
+
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("blocks")
+    write_comparison(folder, blocks=4)
+    return Path(write_report([folder], folder).page)
+
+
+def test_where_costs_are_known_apart_no_figure_mixes_them_and_nobody_wins_by_one(decided: Path) -> None:
+    text = decided.read_text()
+    assert text.count("For this workload:") == 1
+    assert "CPU per delivery, gateways + brokers" not in text
+    assert not list((decided.parent / "charts").glob("*cpu_per_delivery*"))
+    assert "marginal cost, us" in text
+    assert "p99 delivery latency at 20 msg/s: n/a: 320 messages, 1,000 needed" in text
+    assert decided.stat().st_size < 2_000_000
+
+
+@needs_chromium
+def test_the_values_of_a_chart_can_be_pointed_at_and_reached_by_keys(decided: Path, tmp_path: Path) -> None:
+    with browser.chromium(tmp_path / "profile") as tab:
+        tab.open(decided.as_uri())
+        chart = "document.querySelector('#decision-1-values svg')"
+        box = "document.getElementById('tip').textContent"
+        tab.wait_for(f"{chart}?.getAttribute('tabindex') === '0'")
+        moved = "new PointerEvent('pointermove', {clientX: 50, clientY: 50, bubbles: true})"
+        tab.run(f"{chart}.querySelector('.mark').dispatchEvent({moved})")
+        assert re.fullmatch(r"fixed cost, [a-z-]+: [\d.]+ ms/s, 95 % interval [\d.]+ to [\d.]+; 4 blocks", tab.run(box))
+        pressed = "new KeyboardEvent('keydown', {{key: '{}', bubbles: true}})"
+        tab.run(f"{chart}.focus(), {chart}.dispatchEvent({pressed.format('Home')})")
+        assert "redis" in tab.run(box), "the first is on top"
+        tab.run(f"{chart}.dispatchEvent({pressed.format('ArrowDown')})")
+        assert "redis" not in tab.run(box)
+        assert tab.run(f"{chart}.querySelector('.mark.on').getAttribute('aria-label')") == tab.run(box)
+        tab.run(f"{chart}.dispatchEvent({pressed.format('Escape')})")
+        assert tab.run(box) == ""
 
 
 def chromium(profile: Path, *arguments: str) -> str:

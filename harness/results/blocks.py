@@ -181,7 +181,7 @@ def _figure(
     found = contrasts(figures)
     complete = int((~np.isnan(values).any(axis=1)).sum())
     why_not = None if complete else "not measured"
-    return Figure(name, unit, geometric_means(figures), complete, found, why_not, mean_intervals(figures))
+    return Figure(name, unit, geometric_means(figures), complete, found, why_not, intervals=mean_intervals(figures))
 
 
 def _latencies(blocks: _Blocks) -> Iterator[Figure]:

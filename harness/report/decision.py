@@ -25,7 +25,7 @@ class ValueOf(msgspec.Struct, frozen=True, kw_only=True):
     blocks: int  # the number of complete blocks that it rests on
     why_not: str | None  # why there are no values
     left_out: dict[str, str] = {}  # architectures without a value among others, and why
-    intervals: dict[str, tuple[float, float]] = {}  # the 95 % interval of each value by itself; empty: not known
+    intervals: dict[str, list[float]] = {}  # the 95 % interval of each value by itself, low and high; empty: not known
     messages: int | None = None  # that a latency rests on, of the architecture with the fewest; null: not a latency
 
     @property
@@ -98,7 +98,7 @@ def _value_of(figure: Figure, kind: str) -> ValueOf:
         blocks=figure.blocks,
         why_not=figure.why_not,
         left_out=figure.left_out,
-        intervals=figure.intervals,
+        intervals={name: list(interval) for name, interval in figure.intervals.items()},
         messages=figure.messages,
     )
 

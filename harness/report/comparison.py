@@ -33,11 +33,13 @@ class Times(msgspec.Struct, frozen=True):
 class Figure(msgspec.Struct, frozen=True):
     """One metric of one architecture: a percentile of all rounds merged, or the mean of the rounds."""
 
-    value: float | None  # None: a percentile of several rounds, and not all of them kept a histogram
+    # None: a percentile that too few messages support, or of several rounds of which not all kept a histogram.
+    value: float | None
     least: float  # of the rounds
     most: float
     rounds: int
     times_baseline: Times | None
+    why_not: str | None = None  # what is shown in its place if too few messages support it
 
 
 class Endured(msgspec.Struct, frozen=True):
@@ -179,14 +181,24 @@ def _contestant(frames: Frames, name: str, baseline: str | None) -> Contestant:
 
 
 def _figures(frames: Frames, rounds: pd.DataFrame, name: str, baseline: str | None) -> Iterator[tuple[str, Figure]]:
-    percentiles = frames.percentiles[frames.percentiles["arch"] == name].set_index("metric")["merged_ms"]
+    own = frames.percentiles[frames.percentiles["arch"] == name]
+    percentiles = {row["metric"]: row for row in own.to_dict("records")}
     means = rounds.groupby("arch")[[metric.column for metric in METRICS]].mean()
-    for column in (metric.column for metric in METRICS):
-        of_rounds = rounds[column].dropna()
-        if len(of_rounds):
-            value = percentiles[column] if column in percentiles else means.at[name, column]
-            times = _times(frames.ratios, column, name, baseline)
-            yield column, Figure(_plain(value), float(of_rounds.min()), float(of_rounds.max()), len(of_rounds), times)
+    for metric in METRICS:
+        column, of_rounds = metric.column, rounds[metric.column].dropna()
+        if of_rounds.empty:
+            continue
+        value = means.at[name, column]
+        times, why_not = _times(frames.ratios, column, name, baseline), None
+        if column in percentiles:
+            value = percentiles[column]["merged_ms"]
+            why_not = metric.why_not_shown(percentiles[column]["messages"])
+        if why_not is not None:
+            value = times = None
+        yield (
+            column,
+            Figure(_plain(value), float(of_rounds.min()), float(of_rounds.max()), len(of_rounds), times, why_not),
+        )
 
 
 def _times(ratios: pd.DataFrame, column: str, name: str, baseline: str | None) -> Times | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from rich.text import Text
 
@@ -11,6 +12,7 @@ from harness.report.fitting import Column, Fitted
 from harness.report.section import NOTHING, times_text, workload_name
 from harness.results.frames import METRICS, Metric
 
+NOT_SHOWN = "n/a"
 KEY_FIGURES = ("latency_p50_ms", "latency_p99_ms", "cpu_system_us_per_delivery")
 
 
@@ -18,7 +20,17 @@ def choice_lines(comparison: Comparison) -> list[str | Text]:
     """The lines above the table: the workload, the recommendation, and the reasons."""
     verdict = comparison.verdict
     choice = Text.assemble("For this workload: ", (verdict.choice, "bold"), f", because {verdict.because[0]}")
-    return [Text(workload_name(comparison.workload), style="italic"), choice, *verdict.because[1:], *verdict.out]
+    lines = [*verdict.because[1:], *verdict.out, *_unsupported(comparison)]
+    return [Text(workload_name(comparison.workload), style="italic"), choice, *lines]
+
+
+def _unsupported(comparison: Comparison) -> Iterator[str]:
+    """A sentence for each key figure that too few messages support."""
+    for metric in METRICS:
+        figures = [each.figures.get(metric.column) for each in comparison.architectures]
+        why = sorted(figure.why_not for figure in figures if figure is not None and figure.why_not is not None)
+        if why and metric.column in KEY_FIGURES:
+            yield f"{metric.label} is {why[0]}."
 
 
 def ranking(comparison: Comparison) -> Fitted:
@@ -60,11 +72,13 @@ def _value(contestant: Contestant, metric: Metric) -> str:
     figure = contestant.figures.get(metric.column)
     if figure is None:
         return "not valid" if metric.is_percentile and contestant.driver_valid is False else NOTHING
+    if figure.why_not is not None:
+        return NOT_SHOWN
     return _range(figure, metric) if figure.value is None else format(figure.value, metric.form)
 
 
 def _range(figure: Figure | None, metric: Metric) -> str:
-    if figure is None or figure.rounds == 1:
+    if figure is None or figure.rounds == 1 or figure.why_not is not None:
         return ""
     return f"{figure.least:{metric.form}} to {figure.most:{metric.form}}"
 

@@ -181,6 +181,8 @@ def _metric(contestant: Contestant, metric: Metric) -> Cell:
 
 def figure_of(figure: Figure, metric: Metric) -> str:
     """A percentile with the range of its rounds, or only the range if the rounds cannot be merged."""
+    if figure.why_not is not None:
+        return figure.why_not
     among = " to ".join(dict.fromkeys(format(end, metric.form) for end in (figure.least, figure.most)))
     if figure.value is None:
         return among

@@ -81,8 +81,8 @@ def _choose(frames: Frames, runs: pd.DataFrame, names: list[str]) -> tuple[list[
 
 
 def _p99(frames: Frames, names: list[str]) -> pd.Series[float]:
-    """The p99 of all rounds merged, the lowest first, without architectures whose rounds cannot be merged."""
-    percentiles = frames.percentiles
+    """The p99 of all rounds merged, the lowest first, where messages enough were merged."""
+    percentiles = frames.percentiles[frames.percentiles["messages"] >= frames.percentiles["messages_needed"]]
     chosen = percentiles[(percentiles["metric"] == P99) & percentiles["arch"].isin(names)]
     return chosen.set_index("arch")["merged_ms"].dropna().sort_values()
 
@@ -91,7 +91,9 @@ def _fastest(frames: Frames, names: list[str]) -> tuple[list[str], list[str]]:
     """The choice by latency, for backends that the run did not start and whose CPU was therefore not measured."""
     latency = _p99(frames, names)
     if latency.empty:
-        return names, ["they cannot be distinguished: CPU was not measured, and not every round kept a histogram."]
+        return names, [
+            "they cannot be distinguished: CPU was not measured, and the p99 of no architecture is known well enough."
+        ]
     best = str(latency.index[0])
     alike = [best, *(str(name) for name in latency.index[1:] if not _differs(frames, P99, str(name), best))]
     fast = ", ".join(f"{name} {latency[name]:,.1f} ms" for name in alike)

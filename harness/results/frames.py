@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from harness.analysis.percentiles import messages_needed
+from harness.analysis.percentiles import messages_needed, why_not_shown
 from harness.analysis.ratio import ratio_of
 from harness.core.errors import UsageError
 from harness.core.escapes import spreadsheet_cell
@@ -53,8 +54,20 @@ class Metric:
     unit: str = ""
 
     @property
+    def percentile(self) -> float | None:
+        """Which percentile it is, if it is one."""
+        columns = {f"{name}_{each}_ms": value for name in HISTOGRAMS for each, value in PERCENTILES.items()}
+        return columns.get(self.column)
+
+    @property
     def is_percentile(self) -> bool:
-        return any(self.column == f"{name}_{each}_ms" for name in HISTOGRAMS for each in PERCENTILES)
+        return self.percentile is not None
+
+    def why_not_shown(self, messages: float) -> str | None:
+        """Why it is not shown if it rests on so many messages; not a number: it does not rest on messages."""
+        if self.percentile is None or math.isnan(messages):
+            return None
+        return why_not_shown(self.percentile, int(messages))
 
 
 METRICS = (

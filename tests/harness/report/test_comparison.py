@@ -46,6 +46,17 @@ def test_there_is_one_p99_of_an_architecture_in_table_json_verdict_and_charts() 
             assert f"{figure.value:.1f}" == "9.3", "not 8.4, the mean of the rounds, nor 7.1, their median"
 
 
+def test_a_percentile_that_too_few_messages_support_says_so_and_has_no_ratio(tmp_path: Path) -> None:
+    write_record(tmp_path, "plan1", independent_messages=999)
+    write_record(tmp_path, "redis", independent_messages=1_000)
+    comparison = compared(tmp_path)
+    (row,) = (row for row in section_of(comparison).rows if row.label == "delivery latency p99, ms")
+    plan1, redis = row.cells
+    assert (plan1.value, plan1.small) == ("n/a: 999 messages, 1,000 needed", "")
+    assert float(redis.value) > 0
+    assert "The lowest p99 delivery latency is that of redis" in str(comparison.verdict)
+
+
 def test_where_no_histogram_was_kept_the_range_of_the_rounds_stands_alone() -> None:
     comparison = compared(REFERENCE / "big_room")
     (row,) = (row for row in section_of(comparison).rows if row.label == "ack latency p50, ms")

@@ -60,3 +60,11 @@ def test_who_was_wrong_comes_last_and_says_how(tmp_path: Path) -> None:
     assert "not valid" in rows[0]
     assert "750 lost" in rows[1]
     assert "no complete run" in rows[2]
+
+
+def test_a_p99_that_too_few_messages_support_is_not_shown_and_a_sentence_says_why(tmp_path: Path) -> None:
+    write_record(tmp_path, "plan1", independent_messages=80)
+    text = printed(tmp_path, 120)
+    assert "delivery latency p99 is n/a: 80 messages, 1,000 needed." in text
+    (row,) = (line for line in text.splitlines() if line.startswith("plan1 "))
+    assert "n/a" in row.split()

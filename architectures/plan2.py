@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import ClassVar
 
 from confluent_kafka import Consumer, Message
@@ -177,7 +178,8 @@ class Plan2(Architecture):
             await self._progress.wait()
 
     async def close(self) -> None:
-        await self._ownership.close()
-        await self._reader.close()
-        await self._producer.close()
-        await self._history.close()
+        async with AsyncExitStack() as last_first:  # which closes all of them, also if one of them raises
+            last_first.push_async_callback(self._history.close)
+            last_first.push_async_callback(self._producer.close)
+            last_first.push_async_callback(self._reader.close)
+            last_first.push_async_callback(self._ownership.close)

@@ -24,6 +24,7 @@ CONNECT_MAX_S = 2.0
 
 
 def admin_client(services: Services, on_problem: Callable[[KafkaError], None] | None = None) -> AdminClient:
+    """Return a client for `with`: otherwise it stays connected, behind an exception until that has been collected."""
     settings: dict[str, Any] = client_settings(services)  # the library's type lacks `logger`, which it accepts
     if on_problem is not None:
         settings["error_cb"] = on_problem
@@ -40,16 +41,16 @@ def create_topic(
     """
     replicas, in_sync_min = replication(topology)
     problems: list[KafkaError] = []
-    admin = admin_client(services, problems.append)
     new = NewTopic(
         topic,
         num_partitions=partitions,
         replication_factor=replicas,
         config={"min.insync.replicas": str(in_sync_min), **settings},
     )
-    created: ThreadFuture[None] = admin.create_topics([new], request_timeout=METADATA_TIMEOUT_S)[topic]
     try:
-        await_created(admin, created, services, problems)
+        with admin_client(services, problems.append) as admin:
+            created: ThreadFuture[None] = admin.create_topics([new], request_timeout=METADATA_TIMEOUT_S)[topic]
+            await_created(admin, created, services, problems)
     except KafkaException as refused:
         if (for_good := gone_for_good(refused.args[0])) is not None:
             raise for_good from refused
@@ -86,7 +87,8 @@ def _unreachable_broker(services: Services) -> str | None:
     """
     try:
         # A new client asks at the bootstrap address. One that knows brokers may ask only these, and not reach them.
-        brokers = admin_client(services).list_topics(timeout=LOOK_EVERY_S).brokers.values()
+        with admin_client(services) as admin:
+            brokers = admin.list_topics(timeout=LOOK_EVERY_S).brokers.values()
     except KafkaException:
         return None  # without an answer, no address is advertised
     for broker in brokers:
@@ -107,10 +109,10 @@ def ends_of(services: Services, topic: str, partitions: Sequence[int]) -> list[T
     specs = {TopicPartition(topic, partition): latest for partition in partitions}
     deadline = time.monotonic() + METADATA_TIMEOUT_S
     while True:
-        admin = admin_client(services)  # a new one each time: one that knows an old leader epoch never recovers
         try:
-            futures = admin.list_offsets(specs)
-            answers = {place: answer.result(METADATA_TIMEOUT_S) for place, answer in futures.items()}
+            with admin_client(services) as admin:  # a new one: one that knows an old leader epoch never recovers
+                futures = admin.list_offsets(specs)
+                answers = {place: answer.result(METADATA_TIMEOUT_S) for place, answer in futures.items()}
         except KafkaException as problem:
             error = problem.args[0]
             is_temporary = error.code() in LEADERLESS or error.retriable()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
@@ -94,10 +95,11 @@ class Ownership:
                 raise TimeoutError(f"no gateway owns the partitions {unserved} of {topic}") from None
 
     async def close(self) -> None:
-        """Give back all partitions, in order, and leave the group."""
-        await self._membership.close()
-        await self._claims_reader.close()
-        await self._producer.close()
+        """Give back all partitions, in order, leave the group, and disconnect, also where giving back fails."""
+        async with AsyncExitStack() as last_first:
+            last_first.push_async_callback(self._producer.close)
+            last_first.push_async_callback(self._claims_reader.close)
+            last_first.push_async_callback(self._membership.close)
 
     # --- called by librdkafka on the thread of the membership, which waits for the event loop
 

@@ -24,11 +24,11 @@ async def message_max_bytes(new_admin: NewAdmin, topic: str) -> int | None:
     """Return the topic's `max.message.bytes`; None if the query is forbidden or not answered."""
 
     def ask() -> int | None:
-        admin = new_admin()  # pending requests end with the client
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-        config = admin.describe_configs([resource], request_timeout=ANSWER_TIMEOUT_S)[resource]
         try:
-            return int(config.result()["max.message.bytes"].value)
+            with new_admin() as admin:  # pending requests end with the client
+                config = admin.describe_configs([resource], request_timeout=ANSWER_TIMEOUT_S)[resource]
+                return int(config.result()["max.message.bytes"].value)
         except (KafkaException, TimeoutError):
             return None
 
@@ -75,9 +75,9 @@ class TopicWatch:
     def _topic_id(self) -> str | None:
         """Return the topic's id; empty if there is no such topic, None if no broker answers in time. Blocks."""
         try:
-            admin = self._new_admin()
-            answers = admin.describe_topics(TopicCollection([self._topic]), request_timeout=ANSWER_TIMEOUT_S)
-            return str(answers[self._topic].result().topic_id)
+            with self._new_admin() as admin:
+                answers = admin.describe_topics(TopicCollection([self._topic]), request_timeout=ANSWER_TIMEOUT_S)
+                return str(answers[self._topic].result().topic_id)
         except KafkaException as problem:
             return "" if problem.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART else None
 

@@ -151,12 +151,12 @@ def _brokers(services: Services) -> int:
     try:
         settings: dict[str, Any] = client_settings(services)
         settings["error_cb"] = lambda error: reasons.append(error.str())
-        admin = _admin_of_user(settings)
-        try:
-            return len(admin.list_topics(timeout=ANSWER_TIMEOUT_S).brokers)
-        except KafkaException:
-            admin.poll(0)
-            raise
+        with _admin_of_user(settings) as admin:
+            try:
+                return len(admin.list_topics(timeout=ANSWER_TIMEOUT_S).brokers)
+            except KafkaException:
+                admin.poll(0)
+                raise
     except KafkaException as problem:
         why = reasons[0] if reasons else problem.args[0].str()
         raise UsageError(

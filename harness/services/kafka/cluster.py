@@ -102,17 +102,17 @@ class Kafka:
         deadline = time.monotonic() + START_TIMEOUT_S
         for broker, child in zip(self.brokers, self.children, strict=True):
             wait_until_listening(child, broker.port, START_TIMEOUT_S)
-        admin = admin_client(self.services)
         there: set[int] = set()
-        while time.monotonic() < deadline:
-            self.check()
-            try:
-                there = set(admin.list_topics(timeout=1).brokers)
-            except KafkaException:
-                there = set()
-            if len(there) == len(self.brokers):
-                return
-            time.sleep(0.05)
+        with admin_client(self.services) as admin:
+            while time.monotonic() < deadline:
+                self.check()
+                try:
+                    there = set(admin.list_topics(timeout=1).brokers)
+                except KafkaException:
+                    there = set()
+                if len(there) == len(self.brokers):
+                    return
+                time.sleep(0.05)
         nodes = zip(self.brokers, self.children, strict=True)
         missing = next(child for broker, child in nodes if broker.node not in there)
         raise ServiceFailed(

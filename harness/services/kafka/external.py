@@ -26,10 +26,10 @@ VANISHED_MAX_S = 10.0  # more than a consumer's session
 def cluster_settings(services: Services) -> dict[str, str]:
     """The values of CLUSTER_SETTINGS at external brokers: a run notices a loss as quickly as they allow."""
     try:
-        admin = admin_client(services)
-        node = min(admin.list_topics(timeout=ANSWER_TIMEOUT_S).brokers)
-        asked = ConfigResource(ConfigResource.Type.BROKER, str(node))
-        told = admin.describe_configs([asked], request_timeout=ANSWER_TIMEOUT_S)[asked].result(ANSWER_TIMEOUT_S)
+        with admin_client(services) as admin:
+            node = min(admin.list_topics(timeout=ANSWER_TIMEOUT_S).brokers)
+            asked = ConfigResource(ConfigResource.Type.BROKER, str(node))
+            told = admin.describe_configs([asked], request_timeout=ANSWER_TIMEOUT_S)[asked].result(ANSWER_TIMEOUT_S)
     except (KafkaException, TimeoutError) as problem:
         return {"not measured": str(problem)}  # the user may not be allowed to read settings
     return {name: str(told[name].value) for name in CLUSTER_SETTINGS if name in told}
@@ -40,11 +40,11 @@ def remove_traces(services: Services, prefix: str) -> None:
     if services.kafka_bootstrap is None:
         return
     try:
-        admin = admin_client(services)
-        topics = [name for name in admin.list_topics(timeout=ANSWER_TIMEOUT_S).topics if name.startswith(prefix)]
-        if topics:
-            _done(admin.delete_topics(topics, request_timeout=ANSWER_TIMEOUT_S))
-        _remove_groups(admin, prefix)
+        with admin_client(services) as admin:
+            topics = [name for name in admin.list_topics(timeout=ANSWER_TIMEOUT_S).topics if name.startswith(prefix)]
+            if topics:
+                _done(admin.delete_topics(topics, request_timeout=ANSWER_TIMEOUT_S))
+            _remove_groups(admin, prefix)
     except (KafkaException, TimeoutError) as problem:
         raise ServiceFailed(
             f"what was made in Kafka could not be removed ({problem}); delete what begins with {prefix}"

@@ -24,7 +24,7 @@ from chatbench.testing.gateways import Gateways, topology_of
 from harness.services.backends import Backends
 from harness.services.kafka.cluster import Kafka
 from harness.services.ports import free_ports
-from tests.backends import running_backends
+from tests.backends import kafka_client_threads, running_backends
 
 GONE_TIMEOUT_S = 60.0
 
@@ -52,6 +52,8 @@ def kafka_of(backends: Backends) -> Kafka:
 def test_a_topic_that_is_deleted_ends_every_gateway_with_its_name(
     architecture: type[Architecture], services: Services
 ) -> None:
+    """And each of them leaves no client behind, whatever its end was."""
+
     async def scenario() -> None:
         topology = topology_of(architecture, 2)
         architecture.provision(services, topology)
@@ -59,8 +61,8 @@ def test_a_topic_that_is_deleted_ends_every_gateway_with_its_name(
         await running.open()
         member = await running.join("room", 0)
         await running.say(member, b"before")
-        admin = admin_client(services)
-        await asyncio.wrap_future(admin.delete_topics([topology.topic("chat")])[topology.topic("chat")])
+        with admin_client(services) as admin:
+            await asyncio.wrap_future(admin.delete_topics([topology.topic("chat")])[topology.topic("chat")])
         async with asyncio.timeout(GONE_TIMEOUT_S):
             while not all(gateway.problems for gateway in running.every):  # noqa: ASYNC110 - seen only by looking
                 await asyncio.sleep(0.05)
@@ -72,7 +74,9 @@ def test_a_topic_that_is_deleted_ends_every_gateway_with_its_name(
             async with asyncio.timeout(GONE_TIMEOUT_S):
                 await asyncio.gather(gateway.architecture.close(), return_exceptions=True)
 
+    before = kafka_client_threads()
     asyncio.run(scenario())
+    assert kafka_client_threads() == before
 
 
 def test_one_message_that_is_too_large_is_refused_alone_and_with_the_limit(services: Services) -> None:

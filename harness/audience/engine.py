@@ -25,6 +25,7 @@ from harness.audience.probe import RunningProbe
 from harness.audience.socketio import connection_to
 from harness.core.gc_tuning import collect_seldom
 from harness.core.outermost import run_child
+from harness.core.short_slices import ask_for_short_slices
 from harness.ipc import messages as msg
 from harness.ipc.coordinator_clock import follow, time_ns
 from harness.ledger.reports import sender_of
@@ -198,6 +199,7 @@ async def run_audience(connected: socket.socket) -> None:
 def main() -> None:
     """Run `python -m harness.audience.engine FD`, where FD is the descriptor of the socket to the driver."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides when this process ends
+    ask_for_short_slices()
     uvloop.run(run_audience(socket.socket(fileno=int(sys.argv[1]))))
 
 

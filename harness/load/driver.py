@@ -23,6 +23,7 @@ from locust.env import Environment
 from architectures.clients.address import HostPort
 from harness.core.errors import ServiceFailed, UsageError
 from harness.core.outermost import run_child
+from harness.core.short_slices import ask_for_short_slices
 from harness.core.token import TOKEN_VARIABLE
 from harness.ipc import messages as msg
 from harness.ipc.channel import Channel, ChannelClosed
@@ -136,6 +137,7 @@ class Driver:
 def main() -> None:
     """Run `python -m harness.load.driver FD`, with DriverSettings as JSON on standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # chatbench decides when this process ends
+    ask_for_short_slices()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     channel: Channel[msg.ToCoordinator] = Channel(socket.socket(fileno=int(sys.argv[1])), msg.ToCoordinator)
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=DriverSettings)

@@ -15,6 +15,7 @@ import locust.env
 import msgspec
 
 from harness.core.outermost import run_child
+from harness.core.short_slices import ask_for_short_slices
 from harness.ipc.driver_settings import WorkerSettings
 from harness.load.member_pool import serve_coordinator
 from harness.load.scenario import Scenario, load_scenarios
@@ -32,6 +33,7 @@ def member_environment(scenarios: Iterable[Scenario]) -> locust.env.Environment:
 def main() -> None:
     """Run the worker until its master ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # chatbench decides when this process ends
+    ask_for_short_slices()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     settings = msgspec.json.decode(sys.stdin.buffer.read(), type=WorkerSettings)
     environment = member_environment(load_scenarios(settings.scenarios))

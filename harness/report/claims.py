@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.core.units import figure_text
 from harness.experiments.claims.claim import Claim, Finding, Panel, Picture
 from harness.report.fitting import Column, Fitted
-from harness.report.style import INK, after_bar, colours_of, plain_bars, save, this_style
+from harness.report.style import INK, after_bar, colours_of, headline, plain_bars, save, this_style, tip
 
 
 def markdown(findings: Sequence[tuple[Claim, Finding]], charts: str) -> str:
@@ -58,7 +58,7 @@ PANEL_INCHES = 2.5
 LABELS_INCHES = 1.9
 
 
-def draw_panels(picture: Picture) -> Figure:
+def draw_panels(picture: Picture, finding: str) -> Figure:
     """A bar for each label in each panel, in its architecture's colour, with a mark at the expected value."""
     bars = len(picture.labels)
     with this_style():
@@ -69,8 +69,10 @@ def draw_panels(picture: Picture) -> Figure:
         for axes, panel in zip(every, picture.panels, strict=True):
             ends = _ends(panel)
             places = range(bars - 1, -1, -1)  # the first label on top
-            for place, arch, value, expected in zip(places, picture.archs, panel.values, ends, strict=True):
-                axes.barh(place, value or 0, color=colours[arch], height=0.66)
+            rows = zip(places, picture.labels, picture.archs, panel.values, ends, strict=True)
+            for place, label, arch, value, expected in rows:
+                (bar,) = axes.barh(place, value or 0, color=colours[arch], height=0.66)
+                tip(bar, _tip(label, panel, value, expected))
                 after_bar(axes, "-" if value is None else figure_text(value), max(value or 0, expected or 0), place)
                 if expected is not None:
                     axes.plot([expected, expected], [place - 0.42, place + 0.42], color=INK, linewidth=2)
@@ -78,9 +80,25 @@ def draw_panels(picture: Picture) -> Figure:
             axes.set_xlim(0, 1.35 * furthest or 1)
             axes.set_yticks(list(places), picture.labels)
             plain_bars(axes, panel.title)
-        if any(each is not None for panel in picture.panels for each in _ends(panel)):
-            figure.supxlabel("│ expected value", fontsize=10)
+        every[0].set_ylabel(SETUP)
+        is_expected = any(each is not None for panel in picture.panels for each in _ends(panel))
+        headline(
+            figure, finding, n=_runs_text(picture.runs), note="A line is the expected value" if is_expected else ""
+        )
     return figure
+
+
+SETUP = "what was run"  # the label of an axis of names
+
+
+def _runs_text(runs: int) -> str:
+    return f"{runs:,} run{'' if runs == 1 else 's'}"
+
+
+def _tip(label: str, panel: Panel, value: float | None, expected: float | None) -> str:
+    measured = "not measured" if value is None else figure_text(value)
+    end = "" if expected is None else f"; expected {figure_text(expected)}"
+    return f"{label}: {panel.title.replace(chr(10), ' ')}: {measured}{end}"
 
 
 def _ends(panel: Panel) -> list[float | None]:
@@ -123,7 +141,8 @@ def write_findings(findings: Sequence[tuple[Claim, Finding]], folder: Path) -> P
     (folder / FINDINGS).write_bytes(msgspec.json.format(msgspec.json.encode(rows_of(findings))))
     for claim, finding in findings:
         if finding.picture is not None:
-            save(draw_panels(finding.picture), folder / "charts", claim.id.lower())
+            title = f"{claim.id} {finding.verdict}: {claim.claim.removesuffix('.')}"
+            save(draw_panels(finding.picture, title), folder / "charts", claim.id.lower())
     page = folder / "claims.md"
     page.write_text(markdown(findings, "charts"), encoding="utf-8")
     return page

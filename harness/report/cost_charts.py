@@ -22,6 +22,7 @@ from harness.report.support import architectures, lowest_and_highest, support_te
 from harness.results.frames import Frames
 
 ON_COLOUR = "#111111"  # the colour of text within a bar, in light and in dark mode
+TWO_LINES_INCHES = 0.6  # for each bar, because its labels have two lines
 LETTER_WIDTH = 0.026  # the width of a letter in a bar's label, as a share of the longest bar
 
 
@@ -31,7 +32,7 @@ def cpu_per_delivery(frames: Frames) -> Figure:
     parts = runs.groupby("arch")[[f"cpu_{part}_us_per_delivery" for part in COMPONENTS]].mean()
     parts.columns = list(COMPONENTS)
     names = list(parts.index)[::-1]
-    with chart(bars_size(len(names))) as (figure, axes):
+    with chart(bars_size(len(names), TWO_LINES_INCHES)) as (figure, axes):
         left = pd.Series(0.0, index=names)
         total = parts.sum(axis=1)
         too_thin: dict[str, list[str]] = {name: [] for name in names}  # for a label inside the bar: written after it

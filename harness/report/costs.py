@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -21,7 +21,7 @@ from harness.experiments.costs.sizing import (
 )
 from harness.experiments.costs.validation import WHOLE, HeldOutAccuracy, summed_up
 from harness.report.fitting import Column, Fitted
-from harness.report.style import DASHES, GRID, INK, chart, colours_of, label_lines, save
+from harness.report.style import DASHES, GRID, INK, chart, colours_of, headline, label_lines, save, tip, tip_band
 
 MEMBERS = np.logspace(3, 7, 81)
 SIZE_INCHES = (7.6, 4.8)
@@ -55,15 +55,54 @@ def cost_over_members(model: Model, members_per_room: float, messages_per_member
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_minor_formatter(mpl.ticker.NullFormatter())  # the default one writes mathtext
         axes.grid(axis="both", color=GRID, linewidth=0.6)
-        axes.set_title(
-            f"Rooms of {members_per_room:,g}, {members_per_room * messages_per_member_per_s:,g} messages/s in each; "
-            "o two cost the same, x the limit of an architecture",
-            fontsize=11,
-        )
-        axes.set_xlabel("members")
-        axes.set_ylabel("cores of gateways and brokers")
+        axes.set_xlabel("size of the chat, members")
+        axes.set_ylabel("CPU of gateways and brokers, cores")
         label_lines(axes, {name: _end(curve) for name, curve in curves.items()}, colours)
+        for number in range(0, len(MEMBERS), TIP_STEP):
+            if at := _ranked({name: float(curve[number]) for name, curve in curves.items()}):
+                here = float(MEMBERS[number])
+                band = (here / TIP_WIDTH, here * TIP_WIDTH)
+                tip_band(axes, *band, f"{_members_text(here)} members: {at} (predicted)")
+        rooms = f"in rooms of {members_per_room:,g}"
+        headline(
+            figure,
+            _cheapest_text(curves, rooms),
+            n=f"a prediction by unit costs that were fitted to {_fitted_runs(model):,} runs",
+            note=f"{members_per_room * messages_per_member_per_s:,g} messages/s in each room. "
+            "o: two cost the same, x: the limit of an architecture",
+        )
     return figure
+
+
+TIP_STEP = 4  # of MEMBERS, at which the values can be pointed at
+TIP_WIDTH = float((MEMBERS[1] / MEMBERS[0]) ** (TIP_STEP / 2))
+
+
+def _ranked(cores: Mapping[str, float]) -> str:
+    known = sorted((value, name) for name, value in cores.items() if not np.isnan(value))
+    return ", ".join(f"{name} {figure_text(value)} cores" for value, name in known)
+
+
+def _cheapest_text(curves: Mapping[str, np.ndarray], rooms: str) -> str:
+    """Which architecture needs the fewest cores, and from how many members on."""
+    every = np.stack([np.nan_to_num(curve, nan=np.inf) for curve in curves.values()])
+    names = [list(curves)[number] for number in every.argmin(axis=0)]
+    then = ""
+    for place in range(1, len(names)):
+        if names[place] != names[place - 1]:
+            at = _crossing(curves[names[place - 1]], curves[names[place]], place)
+            then += f", from {_members_text(at)} members on {names[place]}"
+    return f"{names[0]} needs the fewest cores {rooms}{then}"
+
+
+def _crossing(one: np.ndarray, other: np.ndarray, place: int) -> float:
+    """The members at which these cross just before that place; the place itself if one of them ends there."""
+    low, high = MEMBERS[place - 1], MEMBERS[place]
+    return next((members for members, _ in _crossings([one, other]) if low <= members <= high), float(high))
+
+
+def _fitted_runs(model: Model) -> int:
+    return max(len(units.residuals) for units in model.units.values())
 
 
 def _cores(model: Model, arch: str, members: float, per_room: float, per_member_per_s: float) -> float:
@@ -121,15 +160,26 @@ def predicted_and_measured(checked: pd.DataFrame) -> Figure:
                 elinewidth=1,
                 markersize=5,
             )
+            for measured, predicted, least, most in zip(own["measured"] / 1e6, value, low, high, strict=True):
+                (mark,) = axes.plot(measured, predicted, "o", color=colours[name], alpha=0, markersize=9, zorder=9)
+                text = f"{figure_text(predicted)} cores predicted, {figure_text(least)} to {figure_text(most)}"
+                tip(mark, f"{name}: {text}; {figure_text(measured)} measured")
         axes.set_xscale("log")
         axes.set_yscale("log")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
             axis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(mpl.ticker.NullFormatter())
-        axes.set_xlabel("cores measured")
-        axes.set_ylabel("cores predicted, 90 % interval")
+        axes.set_xlabel("CPU of gateways and brokers measured, cores")
+        axes.set_ylabel("predicted with 90 % interval, cores")
         axes.legend(frameon=False)
+        off = (whole["predicted"] / whole["measured"] - 1).abs()
+        headline(
+            figure,
+            f"Half of the predictions are off by {off.median():.0%} or less, and the worst by {off.max():.0%}",
+            n=f"{len(whole):,} runs that were held out of the fit",
+            note="On the dotted line, a prediction is exact",
+        )
     return figure
 
 

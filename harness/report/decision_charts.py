@@ -11,7 +11,7 @@ from harness.core.units import figure_text
 from harness.report.decision import COST, LATENCY, Decision, Pair, ValueOf
 from harness.report.decision_text import finding
 from harness.report.forest import forest
-from harness.report.style import INK, SIZE_INCHES, after_bar, chart, colour_names, colours_of, headline, plain_bars, tip
+from harness.report.style import INK, after_bar, bars_size, chart, colour_names, colours_of, headline, plain_bars, tip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def _pairs(decision: Decision, figure: ValueOf) -> list[Pair]:
 def values_chart(figure: ValueOf, pairs: Sequence[Pair]) -> Figure:
     """Draw one figure of each architecture, the lowest on top, with its interval where it is known."""
     names = sorted(figure.values, key=lambda name: -figure.values[name])
-    with chart((SIZE_INCHES[0], 0.6 + 0.4 * len(names))) as (drawn, axes):
+    with chart(bars_size(len(names))) as (drawn, axes):
         colours = colours_of(names)
         bars = axes.barh(
             names, [figure.values[name] for name in names], color=[colours[name] for name in names], height=0.62

@@ -145,8 +145,13 @@ def _capacity_finding(capacity: Capacity) -> str:
     where = f"{capacity.scenario}, {capacity.settings.members:,} members"
     if capacity.rate_per_s is None:
         return f"{capacity.arch} holds {objective} at no rate that was tried ({where})"
-    broke = "" if capacity.broke_at_per_s is None else f", and not at {capacity.broke_at_per_s:,g}"
-    return f"{capacity.arch} holds {objective} at {capacity.rate_text}{broke} ({where})"
+    if capacity.broke_at_per_s is None:
+        broke = ""
+    elif capacity.limited_by_driver:
+        broke = f"; at {capacity.broke_at_per_s:,g} the driver was too slow"
+    else:
+        broke = f", and not at {capacity.broke_at_per_s:,g}"
+    return f"{capacity.arch} holds {objective} up to {capacity.rate_text}{broke} ({where})"
 
 
 def _runs_text(attempts: Sequence[Attempt], duration_s: float) -> str:

@@ -36,7 +36,7 @@ def _made(runs: pd.DataFrame) -> str:
     late = int((runs["driver_valid"] != True).sum())  # noqa: E712 - of True, False and None
     every = "Both" if runs["arch"].nunique() == 2 else f"All {runs['arch'].nunique()}"
     made = f"{every} made every expected delivery once and in order ({int(runs['expected'].sum()):,} deliveries"
-    valid = "; the driver was valid in every run" if not late else f"; in {late} the driver was too slow for latencies"
+    valid = f"; in {late} the driver was too slow for latencies" if late else ""
     return f"{made} in {len(runs)} runs{valid})."
 
 

@@ -169,8 +169,8 @@ def label_lines(axes: Axes, ends: Mapping[str, tuple[float, float]], colours: Ma
         )
 
 
-def bars_size(bars: int) -> tuple[float, float]:
-    return SIZE_INCHES[0], 1.1 + 0.62 * bars
+def bars_size(bars: int, bar_inches: float = 0.4) -> tuple[float, float]:
+    return SIZE_INCHES[0], 0.6 + bar_inches * bars
 
 
 def after_bar(axes: Axes, text: str, x: float, bar: str | float) -> None:

@@ -10,6 +10,7 @@ from harness.analysis.percentiles import BEYOND_MIN, messages_needed
 from harness.core.units import figure_text
 from harness.results.frames import messages_behind
 
+ALIKE = 1.05  # figures so close to one another are not ranked in a title
 PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
 
 
@@ -58,5 +59,7 @@ def _range_text(counts: pd.Series[int], noun: str) -> str:
 def lowest_and_highest(values: Mapping[str, float], unit: str, text: Callable[[float], str] = figure_text) -> str:
     """The continuation of a sentence: `redis 2.2 ms, the lowest; plan1 4.4 ms, the highest, 2.0 times`."""
     (low, least), *_, (high, most) = sorted(values.items(), key=lambda item: (item[1], item[0]))
+    if least * ALIKE > most:
+        return f"{text(least)} to {text(most)} {unit}, about the same in all"
     times = f", {most / least:.1f} times as much" if least > 0 else ""
     return f"{low} the least, {text(least)} {unit}; {high} the most, {text(most)} {unit}{times}"

@@ -26,6 +26,7 @@ class Picture(msgspec.Struct, frozen=True):
     labels: list[str]
     archs: list[str]
     panels: list[Panel]
+    runs: int = 0  # that it rests on
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

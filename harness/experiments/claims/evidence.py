@@ -34,6 +34,10 @@ class Evidence:
             raise InsufficientData(f"no complete run of {arch or 'any architecture'} in {experiment}")
         return runs
 
+    def count(self, experiments: Sequence[str]) -> int:
+        """How many complete runs these experiments have."""
+        return int((self.runs["experiment"].isin(experiments) & (self.runs["status"] == "complete")).sum())
+
     def found(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> float | None:
         """The mean of the rounds, or None if no round measured it."""
         values = self.of(experiment, arch, **columns)[column].dropna()

@@ -113,6 +113,10 @@ def judge(folder: Path, claims: Sequence[str] = ()) -> list[tuple[Claim, Finding
 
 def _judge(claim: Claim, evidence: Evidence) -> Finding:
     try:
-        return claim.judge(evidence)
+        finding = claim.judge(evidence)
     except InsufficientData as problem:
         return Finding(verdict=NOT_TOLD, measured=[f"Cannot be judged: {problem}."])
+    if finding.picture is None:
+        return finding
+    picture = msgspec.structs.replace(finding.picture, runs=evidence.count(claim.experiments))
+    return msgspec.structs.replace(finding, picture=picture)

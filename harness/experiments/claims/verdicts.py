@@ -125,8 +125,8 @@ def writes(evidence: Evidence) -> Finding:
     if any(batched):
         measured.append("Records are not requests: at higher rates, a producer puts several records into one request.")
     panels = [
-        Panel("records written,\nper broker and message", appends, expected),
-        Panel("produce requests,\nper broker and message", requests),
+        Panel("written per broker\nand message, records", appends, expected),
+        Panel("produced per broker\nand message, requests", requests),
     ]
     n_writes = all(near(found, count, EXACT) for count, found in records.items())
     return Finding(
@@ -155,7 +155,7 @@ def disk(evidence: Evidence) -> Finding:
         archs += ["plan1", "plan2"]
         sizes += [plan1, plan2]
         expected += [n * plan2, plan2]
-    panel = Panel("bytes on disk per message", sizes, expected)
+    panel = Panel("disk per message, bytes", sizes, expected)
     return Finding(verdict=verdict_of(parts), measured=measured, picture=Picture(labels, archs, [panel]))
 
 
@@ -179,8 +179,8 @@ def duplicates(evidence: Evidence) -> Finding:
     ]
     labels = ["1 partition per gateway", "2 per gateway", "2, copies dropped"]
     panels = [
-        Panel("times a message was received", list(copies), [1.0, 2.0, 1.0]),
-        Panel("CPU us per delivery,\ngateways + broker", _means(evidence, "duplicates", CPU, names)),
+        Panel("a message was\nreceived, times", list(copies), [1.0, 2.0, 1.0]),
+        Panel("CPU of gateways + broker\nper delivery, us", _means(evidence, "duplicates", CPU, names)),
     ]
     return Finding(verdict=verdict_of(parts), measured=measured, picture=Picture(labels, ["plan1"] * 3, panels))
 
@@ -297,7 +297,7 @@ def _side_by_side(evidence: Evidence, experiment: str, names: Sequence[str]) -> 
     panels = [
         Panel("median latency, ms", _means(evidence, experiment, P50, names)),
         Panel("median ack, ms", _means(evidence, experiment, ACK_P50, names)),
-        Panel("CPU us per delivery", _means(evidence, experiment, CPU, names)),
+        Panel("CPU per delivery, us", _means(evidence, experiment, CPU, names)),
     ]
     return Picture(list(names), list(names), panels)
 
@@ -354,8 +354,8 @@ def broadcast(evidence: Evidence) -> Finding:
     )
     names = (name, "plan1", "plan2")
     panels = [
-        Panel("records per message", _means(evidence, "small_rooms", RECORDS, names), [1.0, 4.0, 1.0]),
+        Panel("written per message,\nrecords", _means(evidence, "small_rooms", RECORDS, names), [1.0, 4.0, 1.0]),
         Panel("median latency, ms", _means(evidence, "small_rooms", P50, names)),
-        Panel("CPU us per delivery", _means(evidence, "small_rooms", CPU, names)),
+        Panel("CPU per delivery, us", _means(evidence, "small_rooms", CPU, names)),
     ]
     return Finding(verdict=verdict_of(parts), measured=measured, picture=Picture(list(names), list(names), panels))

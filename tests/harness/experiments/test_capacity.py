@@ -29,6 +29,7 @@ from harness.measure.validity import DriverVerdict
 from harness.report.capacity import capacity_lines, capacity_table
 from harness.report.rate_charts import hockey_stick
 from harness.runs.summary import Summary
+from tests.harness.report.chart_rules import assert_says_what_one_sees
 
 SETTINGS = RunSettings(arch="plan1", rate_per_s=10)
 SUMMARY = Summary(
@@ -226,6 +227,8 @@ def test_where_the_driver_was_in_the_way_at_every_rate_nothing_is_told_of_the_ar
 
 
 def test_crosses_stand_at_their_value_in_the_chart() -> None:
-    (axes,) = hockey_stick(found_with(*HELD, LATE, replace(LATE, rate_per_s=9_050, p99_ms=350.0))).axes
+    drawn = hockey_stick(found_with(*HELD, LATE, replace(LATE, rate_per_s=9_050, p99_ms=350.0)))
+    assert_says_what_one_sees(drawn, "capacity")
+    (axes,) = drawn.axes
     (crosses,) = [line for line in axes.lines if line.get_marker() == "x"]
     assert np.asarray(crosses.get_xydata()).tolist() == [[12_800, 900], [9_050, 350]]

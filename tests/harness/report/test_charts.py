@@ -19,6 +19,7 @@ from harness.report.rate_charts import throughput_and_latency
 from harness.report.style import IN_THE_DARK, OTHERS, colours_of, save
 from harness.results import blocks
 from harness.results.frames import Frames, frames_of, read_records
+from tests.harness.report.chart_rules import assert_says_what_one_sees
 from tests.harness.report.records import write_comparison, write_record
 
 
@@ -66,10 +67,6 @@ def test_a_line_ends_where_the_messages_no_longer_support_it(frames: Frames, tmp
     assert 1 / (1 - 0.99) < furthest(frames) <= 1.01 / (1 - 0.995)
 
 
-UNIT = re.compile(r", [a-z/%]+$|\((?:[a-z/%]+)\)$| \([a-z ]+\)$")
-CATEGORIES = ("architecture", "pair of architectures")
-
-
 def every_chart(frames: Frames, folder: Path) -> Iterator[tuple[str, Figure]]:
     for name, draw in CHARTS.items():
         yield name, draw(frames)
@@ -84,13 +81,7 @@ def every_chart(frames: Frames, folder: Path) -> Iterator[tuple[str, Figure]]:
 
 def test_every_chart_says_what_one_sees_in_which_units_and_what_it_rests_on(frames: Frames, tmp_path: Path) -> None:
     for name, drawn in every_chart(frames, tmp_path):
-        assert len(drawn.get_suptitle().split()) >= 4, name
-        assert re.search(r"n: .*\d+ (?:run|block|message|deliver)", drawn.get_supxlabel()), name
-        for place, axes in enumerate(drawn.axes):
-            assert UNIT.search(axes.get_xlabel()), (name, axes.get_xlabel())
-            label = axes.get_ylabel()
-            # Panels share the names of the first.
-            assert label in CATEGORIES or UNIT.search(label) or (place > 0 and not label), (name, label)
+        assert_says_what_one_sees(drawn, name)
 
 
 def test_every_mark_has_its_value_unit_and_n_to_be_pointed_at(frames: Frames, tmp_path: Path) -> None:
@@ -100,6 +91,12 @@ def test_every_mark_has_its_value_unit_and_n_to_be_pointed_at(frames: Frames, tm
         assert all(re.search(r"\d", tip) for tip in tips), name
         if name.startswith("decision-"):
             assert all("3 blocks" in tip for tip in tips), name
+
+
+def test_the_page_of_the_record_names_every_chart() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "record.md").read_text(encoding="utf-8")
+    for name in (*CHARTS, "throughput_and_latency", "capacity", "decision-1-values", "decision-1-ratios"):
+        assert f"`{name}`" in page
 
 
 def test_without_data_there_is_no_chart(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from harness.experiments.claims.claim import DOES_NOT_HOLD, HOLDS, IN_PART, Find
 from harness.experiments.claims.durability import Readable
 from harness.experiments.claims.evidence import Evidence, InsufficientData
 from harness.report.claims import draw_panels
+from tests.harness.report.chart_rules import assert_says_what_one_sees
 
 USUAL = {
     "status": "complete",
@@ -114,7 +115,9 @@ def test_what_is_expected_is_told_and_drawn(identity: str, verdict: str) -> None
     assert finding.verdict == verdict, finding.measured
     assert finding.picture is not None
     assert all(len(panel.values) == len(finding.picture.labels) for panel in finding.picture.panels)
-    assert len(draw_panels(finding.picture).axes) == len(finding.picture.panels)
+    drawn = draw_panels(finding.picture, f"{identity} holds: what was claimed")
+    assert len(drawn.axes) == len(finding.picture.panels)
+    assert_says_what_one_sees(drawn, identity)
 
 
 @pytest.mark.parametrize(

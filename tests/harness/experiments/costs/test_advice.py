@@ -20,6 +20,7 @@ from harness.experiments.costs.validation import held_out, summed_up
 from harness.report.advice import advice_lines, advice_table
 from harness.report.costs import cost_over_members, predicted_and_measured
 from tests.harness.experiments.costs.made_up import FITTED_POINTS, HELD_OUT_POINTS
+from tests.harness.report.chart_rules import assert_says_what_one_sees
 from tools.docs.quotes import REFERENCE
 
 MODEL = fit(FITTED_POINTS)
@@ -162,6 +163,8 @@ def test_sizes_that_cannot_be_are_refused(given: dict[str, float], message: str)
 
 
 def test_the_charts_have_a_line_for_each_and_a_point_for_each_run() -> None:
+    for drawn in (cost_over_members(MODEL, 5, 0.02), predicted_and_measured(CHECKED)):
+        assert_says_what_one_sees(drawn, "costs")
     (over_members,) = cost_over_members(MODEL, 5, 0.02).axes
     assert len([line for line in over_members.lines if len(np.asarray(line.get_xdata())) > 2]) == 5
     (scatter,) = predicted_and_measured(CHECKED).axes

@@ -6,18 +6,16 @@ Locust's extension points: its parser for the fields, its Flask app to check a f
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import gevent
 import msgspec
-from flask import Response, jsonify, request, send_from_directory
+from flask import Response, request
 from gevent.event import Event
 from locust import argument_parser
 from locust.argument_parser import LocustArgumentParser
@@ -29,11 +27,9 @@ from locust.web import WebUI
 
 from architectures.clients.address import HostPort
 from harness.core import settings as config
-from harness.core.callers import WRONG_NAME, Callers
+from harness.core.callers import Callers
 from harness.core.errors import UsageError
-from harness.core.escapes import SpreadsheetRows
 from harness.core.settings import RunSettings
-from harness.core.units import cost_text
 from harness.ipc import messages as msg
 from harness.ipc.channel import Channel
 from harness.ipc.driver_settings import DriverSettings, WebSettings
@@ -43,45 +39,13 @@ from harness.load.locust_plugin import uninstall_options
 from harness.load.locust_stats import SafeStatsCSV
 from harness.load.scenario import BrokenScenario, Scenario
 from harness.load.test_controller import TestController
+from harness.load.web_page import WebPage
+from harness.load.web_requests import SAFE_METHODS, check_caller, refused, why_refused
 
-TAB = "ledger"
 RECORDED_TIMEOUT_S = 60.0
 LISTENING_POLL_S = 0.01
-NOT_MEASURED = "not measured"
-TOTAL_ROW = "Aggregated"
-FOREIGN_PAGE = "pages of other origins may not send requests; to allow this one, start chatbench ui with --origin"
 FORM_MAX_BYTES = 64 * 1024
 FIELDS = {"user_count", "spawn_rate", "host", "run_time", "profile"}  # Locust's own; the form also has chatbench's
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# This is added to Locust's page, which has no settings for it. Scenario and rate come first, in a section that is
-# open. Host and profile are hidden, because they have no effect here. The buttons that change a running test are
-# hidden, because that is refused and Locust's page would not say so. The record's path becomes a link, because
-# Locust's tables show only text.
-PAGE_HEAD = """
-<style>
-  form > *, form > * > * { order: 1 }
-  .MuiAccordion-root:has([name=scenario]) { order: 0 }
-  .MuiAccordion-root:has([name=scenario]) .MuiCollapse-root { height: auto !important; visibility: visible !important }
-  .MuiAccordionDetails-root:has([name=scenario]) > * {
-    display: grid !important; grid-template-columns: repeat(2, 1fr); column-gap: 1rem }
-  .MuiFormControl-root:has([name=host]), .MuiFormControl-root:has([name=profile]) { display: none }
-</style>
-<script>
-  new MutationObserver(() => {
-    for (const button of document.querySelectorAll("button")) {
-      if (["Edit", "Reset"].includes(button.textContent)) button.style.display = "none";
-    }
-    for (const row of document.querySelectorAll("tr")) {
-      const [what, value] = row.children;
-      if (value && what.textContent === "record" && !value.firstElementChild) {
-        const link = document.createElement("a");
-        Object.assign(link, { href: "/record/report.html", target: "_blank", textContent: value.textContent });
-        value.replaceChildren(link);
-      }
-    }
-  }).observe(document, { childList: true, subtree: true, characterData: true });
-</script>
-"""
 Value = TypeVar("Value")
 
 
@@ -100,15 +64,13 @@ class WebDriver:
         self._runner: Any = environment.runner  # Locust does not type what both kinds of runner have in common
         self._channel = channel
         self._web: WebSettings = settings.web
-        self._callers = Callers.of((settings.web.host,), settings.web.origins)
         self._run = settings.run
         self._scenarios = {scenario.path.stem: scenario for scenario in scenarios}
         self._urls: list[str] = []
         self._frames_per_s = math.inf  # the gateways' limit for one member, known once the gateways have started
         self._recorded_at = Event()
-        self._recorded: msg.Recorded | None = None
-        self._said = self._acked = self._delivered = 0
-        self._test = TestController(environment, channel, self._note_second)
+        self._page = WebPage(settings.run.arch)
+        self._test = TestController(environment, channel, self._page.note_second)
         self._test.coordinator.upcoming = lambda: self._load_of(self._options)
         self._parse(settings)
         self._choose(self._options.scenario)
@@ -126,7 +88,7 @@ class WebDriver:
                     self._environment.host = order.urls[0]  # Locust warns if there is none
                     self._listen()
                 case msg.Recorded():
-                    self._recorded = order
+                    self._page.recorded = order
                     self._recorded_at.set()
                     if self._runner.state not in (STATE_INIT, STATE_STOPPED):  # the test failed: stop its members
                         gevent.spawn(self._runner.stop)
@@ -207,15 +169,6 @@ class WebDriver:
 
     # --- checks of requests
 
-    def _check_caller(self) -> Response | None:
-        """Refuse requests of other pages: Locust has no authentication, and any page may read its answers."""
-        hosts, origins = request.headers.getlist("Host"), request.headers.getlist("Origin")
-        if not self._callers.hosts_allowed(hosts):
-            return Response(f"{WRONG_NAME}, or start chatbench ui with --origin\n", 403, mimetype="text/plain")
-        if not self._callers.origins_allowed(origins, hosts):
-            return Response(f"{FOREIGN_PAGE}\n", 403, mimetype="text/plain")
-        return None
-
     def _check_request(self) -> Response | None:
         """Refuse, before Locust handles it, a test that could not run and a change of a running test."""
         if request.method in SAFE_METHODS:
@@ -223,8 +176,8 @@ class WebDriver:
         idle = self._runner.state in (STATE_INIT, STATE_STOPPED) and not self._is_starting()
         if request.path == "/swarm" and idle:
             return self._take_form()
-        why = _refusal(request.path, idle)
-        return None if why is None else _refused(why)
+        why = why_refused(request.path, idle)
+        return None if why is None else refused(why)
 
     def _is_starting(self) -> bool:
         """Whether Locust has accepted a start that its runner's state does not show yet."""
@@ -240,7 +193,7 @@ class WebDriver:
             scenario.choose_options({name: str(getattr(options, name)) for name in scenario.options})
             check_frames(self._load_of(options), self._frames_per_s)
         except (UsageError, BrokenScenario) as problem:
-            return _refused(str(problem))
+            return refused(str(problem))
         vars(self._options).update(vars(options))
         self._choose(options.scenario)
         return None
@@ -273,18 +226,18 @@ class WebDriver:
     # --- a test
 
     def _on_test_start(self, **_: Any) -> None:
-        self._recorded = None
+        self._page.recorded = None
         self._recorded_at.clear()
         try:
             self._begin_test()
         except (UsageError, BrokenScenario, TimeoutError) as problem:
-            self._recorded = msg.Recorded(folder=None, problem=str(problem), summary=b"")
+            self._page.recorded = msg.Recorded(folder=None, problem=str(problem), summary=b"")
             self._recorded_at.set()
             gevent.spawn(self._runner.stop)
 
     def _begin_test(self) -> None:
         coordinator = self._test.coordinator
-        self._said = self._acked = self._delivered = 0
+        self._page.begin()
         self._test.broken = self._test.ending = False
         load = coordinator.load
         coordinator.assemble(load, self._urls, self._frames_per_s)
@@ -292,7 +245,7 @@ class WebDriver:
         self._test.in_background(self._test.tell_joining, self._all_joined)
 
     def _all_joined(self) -> bool:
-        if self._environment.shape_class is not None and not self._said:
+        if self._environment.shape_class is not None and not self._page.said:
             self._environment.shape_class.reset_time()  # type: ignore[no-untyped-call]  # Locust's
         target = int(self._runner.target_user_count)
         return target > 0 and self._test.coordinator.joined >= target
@@ -302,113 +255,19 @@ class WebDriver:
         self._recorded_at.wait(RECORDED_TIMEOUT_S)
         self._test.coordinator.forget()
 
-    def _note_second(self, second: msg.Second) -> None:
-        if second.second == 0:
-            self._said = self._acked = self._delivered = 0
-        self._said += second.said
-        self._acked += second.acked
-        self._delivered += second.delivered
-
-    # --- the tab
+    # --- the server
 
     def _make_web_ui(self) -> WebUI:
-        """Return Locust's web UI with chatbench's tab, not yet listening."""
+        """Return Locust's web UI with chatbench's page and checks, not yet listening."""
         web = self._environment.create_web_ui(self._web.host, self._web.port, delayed_start=True)
         web.stats_csv_writer = SafeStatsCSV(self._environment, PERCENTILES_TO_REPORT)
-        web.template_args = {
-            "extended_tabs": [{"title": "Ledger and CPU", "key": TAB}],
-            "extended_tables": [
-                {"key": TAB, "structure": [{"key": "what", "title": "What"}, {"key": "value", "title": self._run.arch}]}
-            ],
-            "extended_csv_files": [{"href": f"/{TAB}/csv", "title": "Download ledger and CPU CSV"}],
-        }
         app = web.app
         assert app is not None
         app.config["MAX_CONTENT_LENGTH"] = FORM_MAX_BYTES
-        app.before_request(self._check_caller)
+        app.before_request(partial(check_caller, Callers.of((self._web.host,), self._web.origins)))
         app.before_request(self._check_request)
-
-        app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # the form's fields keep their order
-
-        @app.after_request
-        def add_tab(response: Response) -> Response:
-            # No other page may frame this one and trick the user into clicking Start.
-            response.headers["Content-Security-Policy"] = "frame-ancestors 'self'"
-            if request.path == "/stats/requests" and response.is_json:
-                response.set_data(json.dumps(self._figures(response.get_json() or {})))
-            elif request.path == "/" and response.mimetype == "text/html":
-                response.set_data(response.get_data(as_text=True).replace("</head>", f"{PAGE_HEAD}</head>", 1))
-            return response
-
-        @app.route("/record/<path:name>")
-        def record_file(name: str) -> Response:
-            if self._recorded is None or self._recorded.folder is None:
-                return Response("there is no record yet; stop the test first\n", 404, mimetype="text/plain")
-            return send_from_directory(self._recorded.folder, name)
-
-        @app.route(f"/{TAB}/csv")
-        def tab_csv() -> Response:
-            out = io.StringIO()
-            writer = SpreadsheetRows(csv.writer(out))
-            for row in (("what", "value"), *self._rows()):
-                writer.writerow(row)
-            name = {"Content-Disposition": f"attachment;filename=chatbench-{TAB}.csv"}
-            return Response(out.getvalue(), mimetype="text/csv", headers=name)
-
+        self._page.add_to(web)
         return web
-
-    def _figures(self, figures: dict[str, Any]) -> dict[str, Any]:
-        """Return what Locust's page shows, without the total row, which would add up connects, acks and deliveries."""
-        rows = [row for row in figures.get("stats", []) if row["name"] != TOTAL_ROW]
-        said = next((row["current_rps"] for row in rows if row["name"] == "say->ack"), 0.0)
-        extended = [{"key": TAB, "data": [{"what": what, "value": value} for what, value in self._rows()]}]
-        return {**figures, "stats": rows, "total_rps": said, "current_rps": said, "extended_stats": extended}
-
-    def _rows(self) -> list[tuple[str, str]]:
-        recorded = self._recorded
-        if recorded is None:
-            counts = (("said so far", self._said), ("acked so far", self._acked), ("delivered so far", self._delivered))
-            return [(what, f"{count:,}") for what, count in counts] + [("verdict and CPU", "when the test is stopped")]
-        if recorded.folder is None:
-            return [("not recorded", recorded.problem or "")]
-        summary = msgspec.json.decode(recorded.summary)
-        rows = [(name.replace("_", " "), _figure(summary[name])) for name in COUNTS]
-        rows += [
-            (f"CPU us per delivery, {part}", NOT_MEASURED if us is None else cost_text(us))
-            for part, us in summary["cpu_us_per_delivery"].items()
-        ]
-        rows += [(f"delivery latency {part}, ms", _figure(ms)) for part, ms in summary["latency_ms"].items()]
-        rows += [(f"promise: {check['promise']}", _outcome(check["held"])) for check in summary["promises"]]
-        valid = summary["driver"]["valid"]
-        rows.append(("driver", "valid" if valid else f"not valid: {summary['driver']['why']}"))
-        return [*rows, ("record", recorded.folder)]
-
-
-COUNTS = (
-    *("sent", "acked", "not_sent", "expected", "delivered"),
-    *("lost", "lost_acked", "duplicated", "reordered", "neither"),
-)
-
-
-def _refusal(path: str, idle: bool) -> str | None:
-    """Return why a request is refused, or None if Locust may handle it. Forms that start a test are checked before."""
-    match path:
-        case "/user":
-            return "the locustfile defines the classes of members; change that, and start chatbench ui again"
-        case "/stats/reset" if not idle:
-            return "a test is running, and these are its counts; stop it first"
-        case "/swarm":
-            return "a test is running, and its members and rate cannot change; stop it, then start another"
-        case "/stop" if idle:
-            return "no test is running"
-        case "/stop" | "/stats/reset":
-            return None
-    return "chatbench ui does not support this request"  # also for what later versions of Locust may add
-
-
-def _refused(why: str) -> Response:
-    """Return the answer with which Locust itself refuses a form, so that its page shows the message."""
-    return jsonify({"success": False, "message": why, "host": ""})
 
 
 def _parsed(kind: Callable[[str], Value], name: str, text: str) -> Value:
@@ -418,13 +277,3 @@ def _parsed(kind: Callable[[str], Value], name: str, text: str) -> Value:
     except ValueError as problem:
         expected = "a whole number" if kind is int else "a number"
         raise UsageError(f"{name} is {text!r}, but it must be {expected}") from problem
-
-
-def _figure(value: float | None) -> str:
-    if value is None:
-        return NOT_MEASURED
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
-
-
-def _outcome(held: bool | None) -> str:
-    return {True: "held", False: "broken", None: "not tested"}[held]

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import signal
-import socket
-import time
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 from urllib.parse import urlsplit
 
-import msgspec
-import psutil
 from websockets.asyncio.server import ServerConnection, serve
 
-from architectures.interface import Architecture, GoneForGood
+from architectures.interface import GoneForGood
 from harness.core.registry import load_architecture
 from harness.gateway.adaptive_tick import adapt
 from harness.gateway.admission import Admission, listening_socket
-from harness.gateway.chat_page import chat_page, route
+from harness.gateway.http_answers import http_answers
 from harness.gateway.member_connection import MemberConnection
 from harness.gateway.membership import Membership
-from harness.gateway.metrics import CONTENT_TYPE_LATEST, OpenMetrics
 from harness.gateway.session import Hub, Session, cut_off_slow
-from harness.gateway.settings import About, GatewaySettings, GatewayStats
+from harness.gateway.settings import GatewaySettings
 
 CLOSE_MAX_S = 1.0
 UNHANDLED_MAX = 4  # received frames of a member that wait for its session; each may have the maximum size
@@ -59,23 +52,12 @@ async def run_gateway(
         assert isinstance(connection, MemberConnection)
         await Session(hub, connection, f"g{settings.index}-{next(numbers)}").serve()
 
-    stats = Statistics(hub)
-    metrics = OpenMetrics(settings.arch, settings.index, stats.now)
     admission = Admission(
         settings.exposure,
         members_max=settings.limits.members_max,
         members=lambda: len(hub.sessions),
         counts=hub.counts,
-        answers={
-            "/stats": ("application/json", lambda _query: msgspec.json.encode(stats.now()).decode()),
-            "/about": (
-                "application/json",
-                lambda _query: msgspec.json.encode(_about(settings, architecture, membership)).decode(),
-            ),
-            "/metrics": (CONTENT_TYPE_LATEST, lambda _query: metrics.text()),
-            "/chat": ("text/html; charset=utf-8", lambda _query: chat_page()),
-            "/route": ("application/json", lambda query: route(type(architecture), settings.topology, query)),
-        },
+        answers=http_answers(settings, architecture, membership, hub),
         names=[urlsplit(peer).hostname or "" for peer in settings.peers],
     )
     gone = False
@@ -117,41 +99,3 @@ def _end(ended: asyncio.Future[None], problem: BaseException | None) -> None:
         ended.set_result(None)
     else:
         ended.set_exception(problem)
-
-
-def _about(settings: GatewaySettings, architecture: Architecture, membership: Membership | None) -> About:
-    return About(
-        version=version("chatbench"),
-        arch=settings.arch,
-        summary=architecture.summary,
-        index=settings.index,
-        topology=settings.topology,
-        tick_s=settings.tick_s,
-        urls=dict(enumerate(settings.peers)) if membership is None else membership.serving(),
-        frames_per_s=settings.limits.frames_per_s,
-    )
-
-
-class Statistics:
-    """The counters of this gateway, and the resources that its process has used so far."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._process = psutil.Process()
-        self._name = f"{socket.gethostname()} {os.getpid()} {time.time_ns()}"
-
-    def now(self) -> GatewayStats:
-        hub = self._hub
-        return GatewayStats(
-            process=self._name,
-            cpu_s=time.process_time(),
-            rss_bytes=self._process.memory_info().rss,
-            members=len(hub.sessions),
-            rooms=len(hub.rooms),
-            frames_out=hub.rooms.frames_out,
-            writes=hub.rooms.writes,
-            bytes_out=hub.rooms.bytes_out,
-            wasted=hub.rooms.wasted,
-            buffered_bytes=hub.buffered_bytes(),
-            counts=dict(hub.counts),
-        )

@@ -24,10 +24,11 @@ from rich.console import Console
 from rich.table import Table
 
 from architectures.interface import Requirements
-from harness.core import settings as config
+from harness.core.open_files import raise_open_file_limit
 from harness.core.registry import find_scenario, load_architecture
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
+from harness.core.validation import validate
 from harness.runs.record import Record
 from harness.runs.run import run_on
 from harness.runs.summary import Summary
@@ -55,7 +56,7 @@ class Bench:
 
     def run(self, settings: RunSettings) -> Summary:
         architecture = load_architecture(settings.arch)
-        config.validate(settings, architecture)
+        validate(settings, architecture)
         scenario = find_scenario(settings.scenario)
         record = Record(self.folder, settings, scenario.stem, architecture)
         summary = run_on(self.backends, record, architecture, scenario, Quiet()).summary
@@ -67,7 +68,7 @@ class Bench:
 
 @contextmanager
 def bench(requires: Requirements) -> Iterator[Bench]:
-    config.raise_open_file_limit()
+    raise_open_file_limit()
     with tempfile.TemporaryDirectory() as folder, signals_interrupt():
         backends = Backends(requires, 1, Path(folder))
         try:

@@ -17,8 +17,9 @@ import msgspec
 import psutil
 
 from harness.core.errors import ServiceFailed
+from harness.core.open_files import FILES_BESIDE_SOCKETS, open_files_needed
 from harness.core.registry import load_candidate, peer_names
-from harness.core.settings import FILES_BESIDE_SOCKETS, RunSettings, open_files_needed
+from harness.core.settings import RunSettings
 from harness.services.kafka.broker import java
 from harness.services.kafka.jars import KAFKA_VERSION, cache_dir, locked_jars, missing_jars
 from harness.services.nats.server import find_nats_server

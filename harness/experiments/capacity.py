@@ -18,11 +18,13 @@ from architectures.interface import Candidate
 from harness.core import settings as config
 from harness.core.errors import Interrupted, LoadTooFast
 from harness.core.hosts import started_by_others
+from harness.core.open_files import raise_open_file_limit
 from harness.core.progress import Progress
 from harness.core.registry import find_scenario
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
 from harness.core.units import duration_text
+from harness.core.validation import validate
 from harness.runs.live_metrics import watched
 from harness.runs.record import Record, new_folder
 from harness.runs.run import run_on
@@ -163,14 +165,14 @@ def find_capacity(
     progress: Progress,
 ) -> tuple[Capacity, Path]:
     """Search for the capacity; returns it and its folder. Raises UsageError or ServiceFailed."""
-    config.validate(settings, architecture)
+    validate(settings, architecture)
     plan.check()
     settings = resolve_fleet(resolve_brokers(settings))
     scenario = find_scenario(settings.scenario)
     folder = new_folder(config.make_out_dir(settings.out), f"capacity-{settings.arch}-{scenario.stem}")
     logs = folder / "logs"
     logs.mkdir()
-    config.raise_open_file_limit()
+    raise_open_file_limit()
     backends = Backends(required(settings, architecture), settings.brokers, logs, external=external_services(settings))
     attempts: list[Attempt] = []
     most_per_s = config.RATE_MAX_PER_S

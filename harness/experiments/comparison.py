@@ -14,6 +14,7 @@ import msgspec
 
 from harness.core import settings as config
 from harness.core.errors import Interrupted, ServiceFailed
+from harness.core.open_files import raise_open_file_limit
 from harness.core.progress import CampaignProgress
 from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
@@ -50,7 +51,7 @@ def resume(folder: Path) -> Campaign:
 
 def run_campaign(campaign: Campaign, folder: Path, progress: CampaignProgress) -> list[Outcome]:
     """Run what is not complete yet; returns the outcomes. Raises ServiceFailed, UsageError or Interrupted."""
-    config.raise_open_file_limit()
+    raise_open_file_limit()
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     settings = [run.settings for turn in plan_block(campaign, folder, 1) for run in turn]

@@ -14,10 +14,12 @@ from harness.core import settings as config
 from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.escapes import markdown_cell
 from harness.core.faults import Fault, check_fault, parse_fault
+from harness.core.open_files import raise_open_file_limit
 from harness.core.progress import CampaignProgress
 from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt
+from harness.core.validation import validate
 from harness.experiments.series import WarmBackends
 from harness.runs.promises import IN_USE, NORMAL, SURVIVES
 from harness.runs.record import Record, new_folder
@@ -84,7 +86,7 @@ def plan(
             settings = _settings(common, architecture, spec)
             fault = parse_fault(spec, settings.duration_s)
             if _applies(fault, settings, architecture):
-                config.validate(settings, architecture)
+                validate(settings, architecture)
                 cells.append((settings, fault))
     if not cells:
         asked = f"{', '.join(faults)} with {', '.join(architectures)}"
@@ -140,7 +142,7 @@ def run_matrix(cells: list[PlannedCell], common: RunSettings, progress: Campaign
     folder = new_folder(config.make_out_dir(common.out), f"faults-{scenario.stem}")
     logs = folder / "logs"
     logs.mkdir()
-    config.raise_open_file_limit()
+    raise_open_file_limit()
     matrix = Matrix(settings=common, cells=[])
     with signals_interrupt(), WarmBackends([each.settings for each in cells], logs) as warm:
         try:

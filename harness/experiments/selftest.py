@@ -19,6 +19,7 @@ from harness.core.progress import Progress
 from harness.core.registry import SCENARIOS_DIR, load_architecture, named
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
+from harness.core.validation import validate
 from harness.runs.record import Record, new_folder
 from harness.runs.run import run_on
 from harness.runs.summary import Summary
@@ -153,7 +154,7 @@ class _Bench:
             },
             RunSettings,
         )
-        config.validate(settings, architecture)
+        validate(settings, architecture)
         return self._run(settings, architecture)
 
     def _run(self, settings: RunSettings, architecture: type[Candidate]) -> Summary:

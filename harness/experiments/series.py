@@ -12,10 +12,12 @@ import msgspec
 
 from harness.core import settings as config
 from harness.core.errors import Interrupted, ServiceFailed
+from harness.core.open_files import raise_open_file_limit
 from harness.core.progress import CampaignProgress
 from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
+from harness.core.validation import validate
 from harness.results.reading import read_run
 from harness.runs.record import Record, record_folders
 from harness.runs.run import Outcome, run_on
@@ -32,7 +34,7 @@ class PlannedRun:
 def validated(planned: Sequence[PlannedRun]) -> list[PlannedRun]:
     """The same runs as a list; raises UsageError if the settings of one are not valid."""
     for each in planned:
-        config.validate(each.settings, load_candidate(each.settings.arch))
+        validate(each.settings, load_candidate(each.settings.arch))
     return list(planned)
 
 
@@ -100,7 +102,7 @@ def run_series(
     to_run = not_complete(planned)
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
-    config.raise_open_file_limit()
+    raise_open_file_limit()
     outcomes = []
     with signals_interrupt(), WarmBackends([each.settings for each in to_run], logs) as warm:
         try:

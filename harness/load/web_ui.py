@@ -30,6 +30,7 @@ from harness.core import settings as config
 from harness.core.callers import Callers
 from harness.core.errors import UsageError
 from harness.core.settings import RunSettings
+from harness.core.validation import validate_load
 from harness.ipc import messages as msg
 from harness.ipc.channel import Channel
 from harness.ipc.driver_settings import DriverSettings, WebSettings
@@ -188,7 +189,7 @@ class WebDriver:
         """Check the form's options and keep them for the test; return the refusal if they cannot be run."""
         try:
             options = self._options_of(request.form)
-            config.validate_load(self._settings_of(options))
+            validate_load(self._settings_of(options))
             scenario = self._chosen(options)
             scenario.choose_options({name: str(getattr(options, name)) for name in scenario.options})
             check_frames(self._load_of(options), self._frames_per_s)

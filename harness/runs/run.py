@@ -14,10 +14,12 @@ from pathlib import Path
 from architectures.interface import Candidate
 from harness.core import settings as config
 from harness.core.errors import DISK_ERRORS, ChatbenchError, Interrupted, ServiceFailed, UsageError, where
+from harness.core.open_files import raise_open_file_limit
 from harness.core.progress import Progress
 from harness.core.registry import find_scenario
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
+from harness.core.validation import validate
 from harness.gateway.settings import limits_for
 from harness.ipc.driver_settings import DriverSettings
 from harness.runs.live_metrics import LiveMetrics, watched
@@ -45,9 +47,9 @@ def run_once(settings: RunSettings, architecture: type[Candidate], progress: Pro
 
     Raises UsageError or ServiceFailed, or Interrupted on a signal.
     """
-    config.validate(settings, architecture)
+    validate(settings, architecture)
     scenario = find_scenario(settings.scenario)
-    config.raise_open_file_limit()
+    raise_open_file_limit()
     with signals_interrupt(), watched(settings.metrics) as watch:
         settings = resolve_fleet(resolve_brokers(settings))
         record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)

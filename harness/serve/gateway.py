@@ -26,8 +26,10 @@ from architectures.interface import Architecture, GoneForGood, Services, Topolog
 from harness.core import settings as config
 from harness.core.errors import ServiceFailed, UsageError
 from harness.core.gc_tuning import collect_seldom
+from harness.core.open_files import raise_open_file_limit
 from harness.core.outermost import is_mistake
 from harness.core.settings import RunSettings
+from harness.core.validation import external_backends, validate
 from harness.gateway.bounded_log import log_to_stderr
 from harness.gateway.leases import StoreAway
 from harness.gateway.leases_nats import NoJetStream
@@ -69,10 +71,10 @@ def serve_standalone(
                 f"--gateways is {settings.gateways}, but --peers names {len(standalone.peers)}; leave it out"
             )
         settings = msgspec.structs.replace(settings, gateways=len(standalone.peers))
-    config.validate(settings, architecture)
+    validate(settings, architecture)
     _check(standalone, settings, architecture)
     settings = resolve_brokers(settings)
-    config.raise_open_file_limit()
+    raise_open_file_limit()
     log_to_stderr()  # there is no run with a folder for logs
     collect_seldom()
     services = external_services(settings)
@@ -117,7 +119,7 @@ def _check_name(fleet: str) -> None:
 def _check(standalone: StandaloneGateway, settings: RunSettings, architecture: type[Architecture]) -> None:
     _check_name(standalone.fleet)
     gateways = settings.gateway_count(architecture)
-    for name, option, address, required in config.external_backends(settings, architecture):
+    for name, option, address, required in external_backends(settings, architecture):
         if required and address is None:
             raise UsageError(f"{settings.arch} needs a {name} that all its gateways reach; name it: {option}")
     bind = standalone.exposure.bind

@@ -13,10 +13,12 @@ from architectures.interface import Architecture
 from harness.core import settings as config
 from harness.core.addresses import web_origin
 from harness.core.errors import Interrupted, ServiceFailed, UsageError
+from harness.core.open_files import raise_open_file_limit
 from harness.core.progress import RunProgress
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
 from harness.core.token import TOKEN_VARIABLE
+from harness.core.validation import validate
 from harness.gateway.settings import ANY_LOAD, Exposure, Limits
 from harness.runs.setup import show_first_use
 from harness.services.backends import Backends
@@ -65,7 +67,7 @@ def stay_up(
 
     Raises UsageError or ServiceFailed. Everything is stopped when it returns or raises.
     """
-    config.validate(settings, architecture)
+    validate(settings, architecture)
     if ipaddress.ip_address(exposure.bind).is_unspecified:
         raise UsageError(f"--bind {exposure.bind} is not an address that members can use; name one of this host")
     if port is not None:
@@ -73,7 +75,7 @@ def stay_up(
         if (why := cannot_listen(port, exposure.bind)) is not None:
             raise UsageError(f"--port {port}: {why}")
     settings = resolve_brokers(settings)
-    config.raise_open_file_limit()
+    raise_open_file_limit()
     logs = make_logs_folder()
     backends = Backends(architecture.requires, settings.brokers, logs, external=external_services(settings))
     topology = config.topology(settings, architecture, config.new_run_id())

@@ -12,10 +12,12 @@ from architectures.interface import Candidate
 from harness.core import settings as config
 from harness.core.addresses import web_origin
 from harness.core.errors import ChatbenchError, Interrupted, ServiceFailed, UsageError
+from harness.core.open_files import raise_open_file_limit
 from harness.core.progress import Progress
 from harness.core.registry import find_scenario, scenario_files
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt, signals_wait
+from harness.core.validation import validate
 from harness.gateway.settings import ANY_LOAD
 from harness.ipc import messages as msg
 from harness.ipc.driver_settings import DriverSettings, WebSettings
@@ -49,7 +51,7 @@ def serve_ui(
 
     Raises UsageError or ServiceFailed.
     """
-    config.validate(settings, architecture)
+    validate(settings, architecture)
     scenario = find_scenario(settings.scenario)
     config.make_out_dir(settings.out)
     host, port = at
@@ -58,7 +60,7 @@ def serve_ui(
         raise UsageError(f"--bind {host} --port {port}: {why}")
     origins = tuple(web_origin("--origin", each) for each in origins)
     settings = resolve_fleet(resolve_brokers(settings))
-    config.raise_open_file_limit()
+    raise_open_file_limit()
     logs = make_logs_folder()
     backends = Backends(required(settings, architecture), settings.brokers, logs, external=external_services(settings))
     stack = stack_of(settings, architecture, backends, logs, ANY_LOAD)

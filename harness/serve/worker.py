@@ -12,6 +12,7 @@ import msgspec
 from harness.core import settings as config
 from harness.core.addresses import host_port
 from harness.core.errors import Interrupted
+from harness.core.open_files import raise_open_file_limit
 from harness.core.registry import find_scenario, scenario_files
 from harness.core.signals import signals_interrupt, signals_wait
 from harness.core.token import TOKEN_VARIABLE
@@ -32,7 +33,7 @@ def work_for(master: str, scenarios: Sequence[str], say: Callable[[str], None]) 
     config.own_token()
     paths = [find_scenario(each) for each in scenarios]
     paths += [path for path in scenario_files().values() if path not in paths]
-    config.raise_open_file_limit()
+    raise_open_file_limit()
     logs = make_logs_folder()
     settings = WorkerSettings(
         master_host=host,

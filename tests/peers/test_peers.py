@@ -12,7 +12,8 @@ import pytest
 from architectures.interface import BadTopology, Topology
 from harness.core.errors import ServiceFailed, UsageError
 from harness.core.registry import load_candidate
-from harness.core.settings import RunSettings, validate
+from harness.core.settings import RunSettings
+from harness.core.validation import validate
 from harness.services.gateway_program import OWN, program_of
 from peers.channels.peer import Channels
 from peers.python_socketio.peer import PythonSocketio

@@ -16,8 +16,9 @@ from harness.cli.main import main
 from harness.core.addresses import gateway_url, host_port, kafka_hosts, nats_address, redis_address, web_origin
 from harness.core.errors import UsageError
 from harness.core.registry import load_candidate
-from harness.core.settings import RunSettings, validate
+from harness.core.settings import RunSettings
 from harness.core.token import TOKEN_VARIABLE
+from harness.core.validation import validate
 
 Parse = Callable[[str], object]
 KINDS: dict[str, Parse] = {

@@ -12,7 +12,8 @@ from architectures.interface import Services
 from harness.core.addresses import NATS_PASSWORD, NATS_TOKEN, REDIS_PASSWORD, SENTINEL_PASSWORD
 from harness.core.errors import ServiceFailed, UsageError
 from harness.core.registry import load_architecture
-from harness.core.settings import RunSettings, validate
+from harness.core.settings import RunSettings
+from harness.core.validation import validate
 from harness.services.external import all_external, external_services, resolve_brokers
 from harness.services.kafka.external import remove_traces
 

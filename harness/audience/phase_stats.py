@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from harness.audience.history import History, Message
 from harness.ipc import messages as msg
+from harness.ledger.receipts import Receipt, Receipts
 from harness.ledger.reports import kind_of
 from harness.measure.histogram import Latencies
 
@@ -39,24 +40,27 @@ class KindOfMessage:
 class FromSending:
     """Latencies from the moment of sending, where `Phase.latency` counts from the intended moment.
 
-    An audience knows the moment of sending only of messages that its own members sent, so it leaves out the others.
+    The moment at which a member of another process sent a message is not known here: the ledger adds these latencies.
     """
 
     def __init__(self) -> None:
         self.latency = Latencies()
-        self.count = 0  # deliveries that are not in the histogram yet
+        self.receipts: list[Receipt] = []
+        self.count = 0  # deliveries of own messages that are not in the histogram yet
         self._heard_ns: list[npt.NDArray[np.int64]] = []  # these deliveries, message by message
         self._sent_ns: list[int] = []
 
     def note(self, message: Message, heard_ns: npt.NDArray[np.int64]) -> None:
-        """Remember deliveries of a message until `record`."""
-        if message.sent_ns is not None:
-            self.count += len(heard_ns)
-            self._heard_ns.append(heard_ns)
-            self._sent_ns.append(message.sent_ns)
+        """Remember deliveries of a message, in the order of time."""
+        if message.sent_ns is None:
+            self.receipts.append(Receipt.of(message.identity, heard_ns))
+            return
+        self.count += len(heard_ns)
+        self._heard_ns.append(heard_ns)
+        self._sent_ns.append(message.sent_ns)
 
     def record(self) -> None:
-        """Move the deliveries into the histogram, as one batch."""
+        """Move the deliveries of own messages into the histogram, as one batch."""
         if not self._heard_ns:
             return
         sent_ns = np.repeat(self._sent_ns, [len(each) for each in self._heard_ns])
@@ -187,6 +191,7 @@ class Phase:
             rooms=self.history.report(),
             latency=self.latency.pack(),
             latency_from_sending=self.from_sending.latency.pack(),
+            receipts=Receipts.of(self.from_sending.receipts),
             ack=self.ack.pack(),
             send_lateness=self.send_lateness.pack(),
             loop_lag=self.loop_lag.pack(),

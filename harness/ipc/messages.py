@@ -18,6 +18,7 @@ from harness.ipc.class_plan import ClassPlan
 from harness.ledger.fairness import HeardShare, HotRoom
 from harness.ledger.judge import Verdict
 from harness.ledger.message_times import MessageTimes
+from harness.ledger.receipts import Receipts
 from harness.ledger.recovery import Recovery
 from harness.ledger.reports import RoomReport
 from harness.measure.clock_offset import HostClock
@@ -184,6 +185,7 @@ class PhaseReport(Struct, frozen=True):
     rooms: list[RoomReport]
     latency: bytes  # packed histograms
     latency_from_sending: bytes  # of deliveries whose message was sent by a member of the same audience
+    receipts: Receipts  # the other deliveries, thinned out
     ack: bytes
     send_lateness: bytes
     loop_lag: bytes

@@ -10,7 +10,7 @@ from harness.analysis.independence import independent_count
 from harness.ipc import messages as msg
 from harness.ipc.class_plan import ClassPlan, MessageKind
 from harness.ledger.fairness import heard_share, hot_room
-from harness.ledger.judge import judge
+from harness.ledger.judge import Judgement, judge
 from harness.ledger.message_times import MessageTimes
 from harness.ledger.recovery import recovery
 from harness.load.kinds import kind_results
@@ -62,7 +62,7 @@ def merge(facts: PhaseFacts, reports: Sequence[msg.PhaseReport], unsaid: Sequenc
         phase=facts.name,
         verdict=judgement.verdict,
         latency=total(report.latency for report in reports).pack(),
-        latency_from_sending=total(report.latency_from_sending for report in reports).pack(),
+        latency_from_sending=_from_sending(reports, judgement).pack(),
         ack=total(report.ack for report in reports).pack(),
         spread=spread.pack(),
         send_lateness=total(report.send_lateness for report in reports).pack(),
@@ -132,6 +132,14 @@ def total(packed: Iterable[bytes]) -> Latencies:
     everything = Latencies()
     for each in packed:
         everything.add(Latencies.unpack(each))
+    return everything
+
+
+def _from_sending(reports: Sequence[msg.PhaseReport], judgement: Judgement) -> Latencies:
+    """Return all latencies from the moment of sending, also where sender and recipient were in different processes."""
+    everything = total(report.latency_from_sending for report in reports)
+    for report in reports:
+        everything.record_ns(*report.receipts.since_sending_ns(judgement.fates))
     return everything
 
 

@@ -52,11 +52,15 @@ class Latencies:
     def count(self) -> int:
         return int(self._counts.sum())
 
-    def record_ns(self, latencies_ns: npt.ArrayLike) -> None:
-        """Record a batch: a one-dimensional array of latencies in ns. Negative ones also count in `below_zero`."""
+    def record_ns(self, latencies_ns: npt.ArrayLike, counts: npt.ArrayLike = 1) -> None:
+        """Record a batch: a one-dimensional array of latencies in ns, each so many times.
+
+        Negative ones also count in `below_zero`.
+        """
         in_us = np.asarray(latencies_ns, dtype=np.int64) // 1000
-        self.below_zero += int((in_us < 0).sum())
-        self._record_us(in_us.clip(1, LATENCY_MAX_US))
+        if (negative := in_us < 0).any():
+            self.below_zero += int((negative * np.asarray(counts)).sum())
+        self._record_us(in_us.clip(1, LATENCY_MAX_US), counts)
 
     def _record_us(self, in_us: npt.NDArray[np.int64], counts: npt.ArrayLike = 1) -> None:
         spare_bits = np.maximum(np.log2(in_us).astype(np.int64) - SIGNIFICANT_BITS + 1, 0)

@@ -141,8 +141,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     faults: list[FaultSeen] = []
     ended: list[str] = []  # gateways that ended by themselves, under faults
     latency_ms: LatencyMs = LatencyMs()
-    # From the moment a message was sent, not from the moment it was due; of several Locust processes, only deliveries
-    # within the sender's own. The difference to latency_ms is the driver's part.
+    # From the moment a message was sent, not from the moment it was due. The difference is the driver's part.
     latency_from_sending_ms: LatencyMs = LatencyMs()
     latency_error_ms: float | None = None  # at most so wrong, where Locust's workers go by clocks of several hosts
     clocks: list[HostClock] = []  # of these hosts, but for the coordinator's

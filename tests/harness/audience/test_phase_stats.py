@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from harness.audience.phase_stats import Chunk, Phase
@@ -45,7 +46,7 @@ def test_a_message_has_the_first_and_last_of_all_members_deliveries() -> None:
     assert (message.first_ns, message.last_ns) == (30, 70)
 
 
-def test_latency_from_sending_leaves_out_the_drivers_lateness_and_other_processes_messages() -> None:
+def test_latency_from_sending_leaves_out_the_drivers_lateness_and_has_receipts_of_other_processes_messages() -> None:
     phase = Phase(BEGIN)
     ours = phase.history.say(message_id(0, 0), "room", 1_000_000, 3_000_000)
     theirs = phase.history.room("room").message(message_id(1, 0), 1_000_000)
@@ -62,6 +63,7 @@ def test_latency_from_sending_leaves_out_the_drivers_lateness_and_other_processe
     from_sending = Latencies.unpack(report.latency_from_sending)
     assert from_sending.count == 3
     assert from_sending.percentile_ms(50) == pytest.approx(5, rel=1e-3)
+    assert np.frombuffer(report.receipts.heard_ns, dtype=np.int64).tolist() == [8_000_000, 8_000_000]
 
 
 def test_progress_changes_as_long_as_something_comes() -> None:

@@ -114,7 +114,7 @@ def compare(
     """
     from harness.core.settings import RunSettings
     from harness.experiments import comparison
-    from harness.experiments.campaign import Campaign, least_turns, too_little_time, turn_s
+    from harness.experiments.campaign import Campaign, least_turns, turn_s, warnings_of
     from harness.services.external import resolve_brokers
 
     if resume is not None:
@@ -135,8 +135,8 @@ def compare(
             common=common,
         )
         folder = comparison.begin(campaign, campaign.common.out)
-    if (problem := too_little_time(campaign)) is not None:
-        click.echo(f"chatbench: {problem}", err=True)
+    for warning in warnings_of(campaign):
+        click.echo(f"chatbench: {warning}", err=True)
     turns, or_more = least_turns(campaign), campaign.rounds is None
     with campaign_progress(turns, run_s=turn_s(campaign), or_more=or_more) as progress:
         outcomes = comparison.run_campaign(campaign, folder, progress)

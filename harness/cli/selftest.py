@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,7 @@ from harness.core.errors import ExitCode
 if TYPE_CHECKING:
     from harness.experiments.selftest import Check
 
-OF_LONG = ("architectures", "budget_s", "rounds")
+OF_LONG = ("architectures", "names", "budget_s", "rounds", "duration_s")
 
 
 @command()
@@ -37,14 +37,28 @@ OF_LONG = ("architectures", "budget_s", "rounds")
     help="With --long: what is compared with itself.  [default: direct, and redis if a Redis can be started]",
 )
 @click.option(
+    "--names",
+    type=COUNT,
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="With --long: under how many names each of them runs.",
+)
+@click.option(
     "--budget", "budget_s", type=DURATION, default="5m", show_default=True, help="With --long: time to measure."
 )
 @click.option("--rounds", type=COUNT, metavar="N", help="With --long: measure exactly so many blocks instead.")
+@click.option(
+    "--duration",
+    "duration_s",
+    type=DURATION,
+    default="3s",
+    show_default=True,
+    help="With --long: length of each measurement.",
+)
 @OUT
 @json_option("selftest.json")
-def selftest(
-    *, is_long: bool, architectures: tuple[str, ...], budget_s: float, rounds: int | None, out: str, as_json: bool
-) -> None:
+def selftest(*, is_long: bool, out: str, as_json: bool, **of_long: Any) -> None:
     """Inject losses, copies, swaps, delays, a stall and a starved driver, and check what chatbench reports of them.
 
     \b
@@ -61,7 +75,7 @@ def selftest(
     Exit codes: 0 every check passed, 5 a figure was wrong, 4 the machine was too busy to decide.
     """
     if is_long:
-        _compare_equals(architectures, budget_s, rounds, out, as_json=as_json)
+        _compare_equals(out, as_json=as_json, **of_long)
         return
     conflicts.refuse(OF_LONG, "only --long compares architectures")
     from harness.experiments.selftest import run_selftest
@@ -72,15 +86,15 @@ def selftest(
     _exit_by(checks)
 
 
-def _compare_equals(given: tuple[str, ...], budget_s: float, rounds: int | None, out: str, *, as_json: bool) -> None:
+def _compare_equals(out: str, *, as_json: bool, architectures: tuple[str, ...], **effort: Any) -> None:
     from harness.experiments import aa_test, comparison
     from harness.experiments.campaign import least_turns, too_little_time, turn_s
 
-    campaign = aa_test.campaign_of(given or aa_test.architectures_here(), budget_s, rounds, out)
+    campaign = aa_test.campaign_of(aa_test.Effort(architectures or aa_test.architectures_here(), **effort), out)
     folder = comparison.begin(campaign, out)
     if (problem := too_little_time(campaign)) is not None:
         click.echo(f"chatbench: {problem}", err=True)
-    with campaign_progress(least_turns(campaign), run_s=turn_s(campaign), or_more=rounds is None) as progress:
+    with campaign_progress(least_turns(campaign), run_s=turn_s(campaign), or_more=campaign.rounds is None) as progress:
         checks = aa_test.run_aa_test(campaign, folder, progress)
     _show(checks, as_json=as_json)
     if not as_json:

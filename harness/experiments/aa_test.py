@@ -6,7 +6,9 @@ It runs under several labels in one comparison, so that planning, blocks, stoppi
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -22,10 +24,20 @@ from harness.results.blocks import Figure, compared
 from harness.results.frames import RunRecord, read_records
 from harness.services.redis.server import find_server
 
-LABELS = ("A", "B", "C")
-BUDGET_S = 300.0
 RATES_PER_S = (20.0, 100.0)
-DURATION_S, WARMUP_S, IDLE_S = 3.0, 1.0, 1.0
+WARMUP_S, IDLE_S = 1.0, 1.0
+LABELS = string.ascii_uppercase
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What is compared with itself, and how thoroughly."""
+
+    architectures: tuple[str, ...]
+    names: int = 3  # under which each of them runs
+    budget_s: float = 300.0
+    rounds: int | None = None  # exactly so many blocks; None: by precision and budget
+    duration_s: float = 3.0
 
 
 def architectures_here() -> tuple[str, ...]:
@@ -37,18 +49,20 @@ def architectures_here() -> tuple[str, ...]:
     return ("direct", "redis")
 
 
-def campaign_of(architectures: Sequence[str], budget_s: float, rounds: int | None, out: str) -> Campaign:
+def campaign_of(effort: Effort, out: str) -> Campaign:
     """Return the comparison of these architectures with themselves. Raises UsageError: one block decides nothing."""
-    if rounds is not None:
-        in_range("--rounds", rounds, 2, ROUNDS_MAX)
+    in_range("--names", effort.names, 2, len(LABELS))
+    if effort.rounds is not None:
+        in_range("--rounds", effort.rounds, 2, ROUNDS_MAX)
+    common = RunSettings(arch=effort.architectures[0], duration_s=effort.duration_s, warmup_s=WARMUP_S, out=out)
     return Campaign(
-        architectures=tuple(architectures),
-        labels=LABELS,
+        architectures=effort.architectures,
+        labels=tuple(LABELS[: effort.names]),
         rates_per_s=RATES_PER_S,
-        rounds=rounds,
-        budget_s=budget_s,
+        rounds=effort.rounds,
+        budget_s=effort.budget_s,
         idle_s=IDLE_S,
-        common=RunSettings(arch=architectures[0], duration_s=DURATION_S, warmup_s=WARMUP_S, out=out),
+        common=common,
     )
 
 
@@ -96,7 +110,9 @@ def _check(verdict: Verdict) -> Check:
 
 def _not_measured(figure: Figure, architectures: str) -> Check:
     what = f"{figure.name}: {architectures}"
-    return Check(what=what, injected="1", reported=figure.why_not or "?", error="-", allowed="-", held=None)
+    return Check(
+        what=what, injected="1", reported=figure.why_not or "too few blocks", error="-", allowed="-", held=None
+    )
 
 
 def summed_up(checks: Sequence[Check]) -> str:

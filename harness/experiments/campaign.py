@@ -33,6 +33,7 @@ IDLE_S = 2.0
 # How long a turn takes on two cores beside its phases, by experience: the start, the joins and the end, and the drain.
 START_AND_STOP_S = 5.0
 DRAIN_S = 0.7
+WARMING_S = 45.0  # of Kafka's brokers
 
 
 class Variant(NamedTuple):
@@ -117,9 +118,27 @@ def turn_s(campaign: Campaign) -> float:
     return START_AND_STOP_S + sum(DRAIN_S + phase_s for phase_s in phases_s)
 
 
+def warnings_of(campaign: Campaign) -> list[str]:
+    """Sentences about what the user may not expect of this plan, for before anything starts."""
+    return [each for each in (_incomparable(campaign), too_little_time(campaign)) if each is not None]
+
+
+def _incomparable(campaign: Campaign) -> str | None:
+    """Say which architectures run on different numbers of gateways, which is not the same load."""
+    on = {name: campaign.common.gateway_count(load_candidate(name)) for name in dict.fromkeys(campaign.architectures)}
+    fewest = min(on.values())
+    few, more = ([name for name, count in on.items() if (count == fewest) is is_few] for is_few in (True, False))
+    if not more:
+        return None
+    return (
+        f"{', '.join(more)} will run on more gateways than {', '.join(few)}, and they are not compared with each "
+        f"other; for that, use --gateways {fewest}"
+    )
+
+
 def too_little_time(campaign: Campaign) -> str | None:
-    """A sentence that says what would be needed if the budget is too short for the fewest blocks; None if it is not."""
-    needed_s = least_turns(campaign) * turn_s(campaign)
+    """Say what would be needed if the budget is too short for the fewest blocks."""
+    needed_s = least_turns(campaign) * turn_s(campaign) + _warming_s(campaign)
     if campaign.rounds is not None or needed_s <= campaign.budget_s:
         return None
     return (
@@ -127,6 +146,10 @@ def too_little_time(campaign: Campaign) -> str | None:
         f"about {about_text(needed_s)}, and all four are measured; for less, name fewer architectures or a shorter "
         "--duration"
     )
+
+
+def _warming_s(campaign: Campaign) -> float:
+    return WARMING_S if any(load_candidate(name).requires.kafka for name in campaign.architectures) else 0.0
 
 
 def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, variant: Variant) -> RunSettings:

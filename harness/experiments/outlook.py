@@ -54,7 +54,7 @@ class Outlook:
         if self.blocks < 2:
             return "one block, which gives no intervals yet"
         if not widest:
-            return f"{self.blocks} blocks, in which CPU ratios were not measured"
+            return f"{self.blocks} blocks, which give no CPU ratios"
         parts = [f"{figure.partition(':')[0]} {_percent(each)}" for figure, each in sorted(widest.items())]
         worst = max(widest.values(), key=lambda each: each.half_width)
         low, high = worst.interval()

@@ -228,7 +228,10 @@ class Run:
                         p99 = "" if news.latency_p99_ms is None else f", p99 {news.latency_p99_ms:.1f} ms"
                         self._progress.update(news.second + 1, f"{said:,} said, {delivered:,} delivered{p99}")
                     case msg.Ending() if name != "measure":
-                        raise UsageError(f"the load was ended during the {name}, before anything was measured")
+                        raise UsageError(
+                            f"the load was ended during the {name}, before anything was measured; use a lower --rate, "
+                            "or change with --set when the scenario ends it"
+                        )
                     case msg.PhaseResult():
                         return news
         except Interrupted:

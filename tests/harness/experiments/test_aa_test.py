@@ -63,8 +63,12 @@ def test_what_could_not_be_measured_is_neither_held_nor_wrong(tmp_path: Path) ->
 
 
 def test_its_plan_is_that_of_a_comparison() -> None:
-    campaign = aa_test.campaign_of(("direct", "redis"), 300, None, "results")
+    campaign = aa_test.campaign_of(aa_test.Effort(("direct", "redis")), "results")
     check(campaign)
-    assert [str(each) for each in campaign.variants[:3]] == ["direct (A)", "direct (B)", "direct (C)"]
-    with pytest.raises(UsageError, match="--rounds is 1"):
-        aa_test.campaign_of(("direct",), 300, 1, "results")
+    assert [str(each) for each in campaign.variants[:4]] == ["direct (A)", "direct (B)", "direct (C)", "redis (A)"]
+
+
+@pytest.mark.parametrize(("given", "says"), [({"rounds": 1}, "--rounds is 1"), ({"names": 1}, "--names is 1")])
+def test_one_block_or_one_name_decides_nothing(given: dict[str, int], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        aa_test.campaign_of(aa_test.Effort(("direct",), **given), "results")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.core.errors import UsageError
 from harness.core.settings import RunSettings
-from harness.experiments.campaign import Campaign, check, least_turns, of_one_cycle, plan_block, too_little_time, turn_s
+from harness.experiments.campaign import Campaign, check, least_turns, of_one_cycle, plan_block, turn_s, warnings_of
 
 FOUR = ("plan1", "plan2", "redis", "kafka-redis")
 
@@ -95,8 +95,14 @@ def test_a_turn_takes_its_phases_and_its_start() -> None:
 def test_a_budget_that_is_too_short_for_four_blocks_is_said_with_what_they_need() -> None:
     asked = campaign(rounds=None, common=RunSettings(arch="plan1", duration_s=30.0))
     assert least_turns(asked) == 16
-    assert too_little_time(msgspec.structs.replace(asked, budget_s=3600.0)) is None
-    said = too_little_time(msgspec.structs.replace(asked, budget_s=60.0))
-    assert said is not None
+    assert warnings_of(msgspec.structs.replace(asked, budget_s=3600.0)) == []
+    (said,) = warnings_of(msgspec.structs.replace(asked, budget_s=60.0))
     assert said.startswith("--budget is 1m, but the four blocks that a comparison needs at least take about 1")
-    assert too_little_time(campaign(rounds=9, budget_s=1.0)) is None, "a given number of rounds has no budget"
+    assert warnings_of(campaign(rounds=9, budget_s=1.0)) == [], "a given number of rounds has no budget"
+
+
+def test_architectures_that_will_not_be_compared_with_each_other_are_named() -> None:
+    asked = campaign(architectures=("redis", "direct", "plan1"), common=RunSettings(arch="redis"))
+    (said,) = warnings_of(asked)
+    assert said.startswith("redis, plan1 will run on more gateways than direct, and they are not compared")
+    assert said.endswith("--gateways 1")

@@ -52,7 +52,7 @@ OF_LONG = ("architectures", "names", "budget_s", "rounds", "duration_s")
     "--duration",
     "duration_s",
     type=DURATION,
-    default="3s",
+    default="2s",
     show_default=True,
     help="With --long: length of each measurement.",
 )

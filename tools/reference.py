@@ -54,8 +54,8 @@ STORM = (
 # five seconds beside its phases (43 s for 30 + 10 s, 17 s for 10 + 3 s, 14 s for 8 + 2 s; 20 s more where a broker or a
 # gateway is killed), and brokers are warmed for at most 90 s. Comparisons end with their budget, and then make charts.
 PARTS: dict[str, Part] = {
-    "big_room": Part(("compare",), 11),
-    "many_rooms": Part(("compare", *SMALL_ROOMS, "--budget", "7m"), 8),
+    "big_room": Part(("compare",), 10.5),
+    "many_rooms": Part(("compare", *SMALL_ROOMS, "--budget", "7m"), 7.5),
     "batching": Part(
         (
             *("compare", *_archs("plan1", "plan2"), "--members", "4"),
@@ -63,8 +63,8 @@ PARTS: dict[str, Part] = {
         ),
         5,
     ),
-    "peers_big_room": Part(("compare", *PEERS, "--budget", "6m"), 7),
-    "peers_many_rooms": Part(("compare", *PEERS, *SMALL_ROOMS, "--budget", "6m"), 7),
+    "peers_big_room": Part(("compare", *PEERS, "--budget", "7m"), 7.5),
+    "peers_many_rooms": Part(("compare", *PEERS, *SMALL_ROOMS, "--budget", "7m"), 7.5),
     "reconnect_storm": Part(("compare", *KEEPERS, *_archs("redis"), *STORM), 6.5),
     # The first storm would come long after the end.
     "no_storm": Part(("compare", *KEEPERS, *STORM, "--set", "storm_s=600"), 5.5),

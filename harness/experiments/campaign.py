@@ -30,8 +30,8 @@ from harness.runs.warming import WARMING_MAX_S
 BUDGET_S, BUDGET_MAX_S = 600.0, 86_400.0
 PRECISION = 0.1
 IDLE_S = 2.0
-# How long a turn takes beside its phases, by the times between the runs in results/reference (two cores, nothing else on
-# them): the start, the joins and the end, and the drain of each phase.
+# How long a turn takes beside its phases, by the times between the runs in results/reference (two cores, nothing else
+# on them): the start, the joins and the end, and the drain of each phase.
 START_AND_STOP_S = 3.0
 DRAIN_S = 0.5
 WARMING_S = 45.0  # of Kafka's brokers
@@ -151,7 +151,8 @@ def too_little_time(campaign: Campaign) -> str | None:
 
 
 def _warming_s(campaign: Campaign) -> float:
-    return WARMING_S if any(load_candidate(name).requires.kafka for name in campaign.architectures) else 0.0
+    kafka = any(load_candidate(name).requires.kafka for name in campaign.architectures)
+    return min(WARMING_S, campaign.jvm_warmup_s) if kafka else 0.0
 
 
 def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, variant: Variant) -> RunSettings:

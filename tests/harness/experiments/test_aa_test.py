@@ -60,7 +60,7 @@ def test_what_could_not_be_measured_is_neither_held_nor_wrong(tmp_path: Path) ->
     checks = checks_of(tmp_path, valid=False)
     assert {check.held for check in checks} == {True, None}
     assert all("latency" in check.what for check in checks if check.held is None)
-    assert aa_test.summed_up(checks).endswith("8 figures could not be measured.")
+    assert aa_test.summed_up(checks).endswith("; 4 figures could not be measured.")
 
 
 def test_its_plan_is_that_of_a_comparison() -> None:

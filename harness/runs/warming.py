@@ -1,4 +1,4 @@
-"""Warm backends before a comparison, until a message costs them the same CPU time again and again.
+"""Warm backends before a comparison, until their compiler has little left to do.
 
 A JVM compiles what it runs often, so a broker that has just started takes several times the CPU of one that has been
 busy for a while. Without this, whoever is measured first pays for the compiler.
@@ -29,10 +29,11 @@ from harness.services.run_stack import RunBackends
 SCENARIO, MEMBERS, RATE_PER_S = "big_room", 4, 1_000.0
 WINDOW_S = 3.0
 WINDOWS_ALIKE = 3
-FLAT_WITHIN = 0.05
+FLAT_COMPILER_SHARE = 0.05  # of the backends' CPU time, in WINDOWS_ALIKE windows together
+FLAT_WITHIN = 0.05  # where the compiler's threads cannot be told from others
 WARMING_MAX_S = 90.0  # unless --jvm-warmup says otherwise
 QUIET_COMPILER_MS_PER_S = 2.0
-QUIET_WITHIN = 0.1  # where the compiler's threads cannot be told from others
+QUIET_WITHIN = 0.1  # where they cannot be told either
 QUIET_WINDOWS_MAX = 5
 
 
@@ -48,9 +49,16 @@ class Warming(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_flat(self) -> bool:
-        """Whether the last windows differ by less than 5 %."""
-        last = self.cpu_us_per_message[-WINDOWS_ALIKE:]
-        return len(last) == WINDOWS_ALIKE and max(last) < (1 + FLAT_WITHIN) * min(last)
+        """Whether the compiler has little left to do; where it cannot be seen, whether the last windows are alike.
+
+        The CPU time of a message also changes with the machine's speed, which says nothing about the backends.
+        """
+        last, shares = self.cpu_us_per_message[-WINDOWS_ALIKE:], self.compiler_share[-WINDOWS_ALIKE:]
+        if len(last) < WINDOWS_ALIKE:
+            return False
+        if known := [share for share in shares if share is not None]:
+            return sum(known) / len(known) < FLAT_COMPILER_SHARE
+        return max(last) < (1 + FLAT_WITHIN) * min(last)
 
     @property
     def is_quiet(self) -> bool:

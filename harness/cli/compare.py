@@ -65,7 +65,7 @@ RATES_PER_S = (20.0, 100.0)
     type=DURATION,
     default="90s",
     show_default=True,
-    help="Warm Kafka until a message costs it the same again and again, at most for so long; 0: not at all.",
+    help="Warm Kafka until its JVM's compiler has little left to do, at most for so long; 0: not at all.",
 )
 @shape_options
 @ARCH_SET

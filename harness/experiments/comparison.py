@@ -140,7 +140,7 @@ class _Measuring:
             return
         self._is_warm = True
         began_s = time.monotonic()
-        what = "the brokers, until a message costs them the same again and again"
+        what = "the brokers, until their compiler has little left to do"
         self._progress.aside("warming", what, at_most_s=campaign.jvm_warmup_s)
         backends = self._backends.backends_for(settings)
         warming = warm(

@@ -109,9 +109,19 @@ class _Blocks:
         return found
 
     def load(self, rate_per_s: float) -> Load:
+        """Return the CPU time at that rate, without what a JVM's compiler used."""
         deliveries_per_s = self.matrix("deliveries_per_s", rate_per_s)
         cpu_ms_per_s = self.matrix("cpu_system_us_per_delivery", rate_per_s) * deliveries_per_s / 1_000
-        return Load(cpu_ms_per_s, deliveries_per_s)
+        return Load(cpu_ms_per_s - self._compiler("compiler_ms_per_s", rate_per_s), deliveries_per_s)
+
+    def idle_cpu_ms_per_s(self) -> NDArray[np.float64]:
+        """Return the CPU time while nobody writes, as `load` has it for a rate."""
+        low = self.rates_per_s[0]
+        return self.matrix("idle_cpu_ms_per_s", low) - self._compiler("idle_compiler_ms_per_s", low)
+
+    def _compiler(self, column: str, rate_per_s: float) -> NDArray[np.float64]:
+        """What a JVM's compiler used: it belongs to the broker's age and not to the architecture. 0 if not known."""
+        return np.nan_to_num(self.matrix(column, rate_per_s))
 
     def messages(self, rate_per_s: float) -> int:
         """Return on how many messages of all blocks percentiles rest, for the architecture that has the fewest."""
@@ -164,7 +174,7 @@ def _block_of(record: RunRecord) -> str:
 def _costs(blocks: _Blocks) -> Iterator[Figure]:
     low, high = blocks.rates_per_s[0], blocks.rates_per_s[-1]
     slowness = blocks.matrix("slowness_ms", low)
-    cost = cost_of(blocks.matrix("idle_cpu_ms_per_s", low), blocks.load(low), blocks.load(high))
+    cost = cost_of(blocks.idle_cpu_ms_per_s(), blocks.load(low), blocks.load(high))
     of = partial(_figure, blocks.architectures, None if np.isnan(slowness).all() else slowness)
     yield of("fixed cost: CPU while nobody writes", "ms/s", cost.fixed_ms_per_s)
     yield of("marginal cost: CPU per delivery", "us", cost.marginal_us_per_delivery)

@@ -18,6 +18,7 @@ from harness.analysis.ratio import ratio_of
 from harness.core.errors import UsageError
 from harness.core.escapes import spreadsheet_cell
 from harness.core.settings import RunSettings
+from harness.core.units import per
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.results.reading import OnUnreadable, read_histogram, read_run, read_seconds, refuse
 from harness.runs.manifest import Manifest
@@ -269,6 +270,8 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "cpu_system_us_per_delivery": sum(system) if len(system) == len(parts) else None,
         **{f"cores_{part}": (s.cores_used or {}).get(part) for part in SERVICES},
         "idle_cpu_ms_per_s": _idle_ms_per_s(s),
+        "idle_compiler_ms_per_s": s.idle_compiler_ms_per_s,
+        "compiler_ms_per_s": None if s.kafka_cpu is None else per(s.kafka_cpu.compiler_ms, s.duration_s),
         "slowness_ms": s.slowness_ms,
         **{f"rss_{part}_bytes": (s.rss_bytes or {}).get(part) for part in SERVICES},
         **{f"heard_{k}": v for k, v in msgspec.structs.asdict(s.heard_share).items()},

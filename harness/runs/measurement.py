@@ -42,6 +42,7 @@ class Conditions:
     """What was measured around a run, for comparisons. None: not measured."""
 
     idle_cpu_ms_per_s: dict[str, float] | None = None  # of each component, before anybody sent
+    idle_compiler_ms_per_s: float | None = None  # of it, what the compiler of Kafka's JVMs used
     slowness_ms: float | None = None  # of the machine, as harness.measure.machine_speed has it
 
 
@@ -52,6 +53,17 @@ class Observed:
     cpu: CpuUsed
     duration_s: float
     sent: int
+
+    @property
+    def cpu_ms_per_s(self) -> dict[str, float]:
+        """CPU time of each component."""
+        return {component: 1_000 * cpu_s / self.duration_s for component, cpu_s in self.cpu.by_component.items()}
+
+    @property
+    def compiler_ms_per_s(self) -> float | None:
+        """CPU time of the compilers of all JVMs. None: there is none whose threads can be told apart."""
+        jvms = self.cpu.jvms.values()
+        return 1_000 * sum(used.compiler_s for used in jvms) / self.duration_s if jvms else None
 
 
 class Run:
@@ -297,6 +309,7 @@ class Run:
             services=self._stack.whose,
             left_behind=self.left_behind,
             idle_cpu_ms_per_s=self.conditions.idle_cpu_ms_per_s,
+            idle_compiler_ms_per_s=self.conditions.idle_compiler_ms_per_s,
             slowness_ms=self.conditions.slowness_ms,
         )
         return summary if self._measured is None else self._measured.add_to(summary, self._architecture)

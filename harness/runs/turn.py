@@ -17,7 +17,7 @@ from harness.ipc.driver_settings import DriverSettings
 from harness.load.driver_client import DriverProcess
 from harness.measure.machine_speed import slowness_ms
 from harness.runs.live_metrics import LiveMetrics
-from harness.runs.measurement import Conditions, Run
+from harness.runs.measurement import Conditions, Observed, Run
 from harness.runs.record import Record
 from harness.runs.run import Outcome, recorded
 from harness.runs.setup import driver_on, stack_of
@@ -57,19 +57,21 @@ def run_turn(turn: Turn, backends: RunBackends, progress: Progress) -> list[Outc
         given = DriverSettings(run=settings, scenario=str(turn.scenario), logs=str(first.logs))
         with driver_on(stack, runs, given, progress) as driver:
             idle = _measure(turn, runs, driver)
-        conditions = Conditions(idle, (slowness_before_ms + slowness_ms()) / 2)
+        conditions = Conditions(
+            idle.cpu_ms_per_s, idle.compiler_ms_per_s, slowness_ms=(slowness_before_ms + slowness_ms()) / 2
+        )
         for run in runs:
             run.conditions = conditions
 
     return _all_recorded(list(zip(runs, turn.records, strict=True)), start_and_go)
 
 
-def _measure(turn: Turn, runs: Sequence[Run], driver: DriverProcess) -> dict[str, float]:
-    """Take the members through all phases; returns the CPU time of each component while nobody sent."""
+def _measure(turn: Turn, runs: Sequence[Run], driver: DriverProcess) -> Observed:
+    """Take the members through all phases; returns what was used while nobody sent."""
     times = [rate / turn.rates_per_s[0] for rate in turn.rates_per_s]
     runs[0].join(driver)
     runs[0].warm_up(driver, max(times))
-    observed = runs[0].observe_idle(driver, turn.idle_s)
+    idle = runs[0].observe_idle(driver, turn.idle_s)
     for run, rate_scale in zip(runs, times, strict=True):
         if any(each.load_ended for each in runs):
             raise UsageError(
@@ -77,7 +79,7 @@ def _measure(turn: Turn, runs: Sequence[Run], driver: DriverProcess) -> dict[str
                 "compare one --rate at a time"
             )
         run.measure(driver, rate_scale)
-    return {part: 1_000 * cpu_s / observed.duration_s for part, cpu_s in observed.cpu.by_component.items()}
+    return idle
 
 
 def _all_recorded(runs: Sequence[tuple[Run, Record]], go: Callable[[], None]) -> list[Outcome]:

@@ -103,9 +103,10 @@ def _until_flat(run: Run, driver: DriverProcess, architecture: type[Candidate], 
     deadline = time.monotonic() + max_s
     while not warming.is_flat and time.monotonic() < deadline:
         seen = run.observe_load(driver, WINDOW_S)
+        spent_us = 1_000 * _backends_ms_per_s(seen) * seen.duration_s / max(1, seen.sent)
         warming = msgspec.structs.replace(
             warming,
-            cpu_us_per_message=[*warming.cpu_us_per_message, round(1e6 * _backends_s(seen) / max(1, seen.sent), 2)],
+            cpu_us_per_message=[*warming.cpu_us_per_message, round(spent_us, 2)],
             compiler_share=[*warming.compiler_share, _compiler_share(seen)],
         )
     return warming
@@ -115,29 +116,22 @@ def _until_quiet(run: Run, driver: DriverProcess, warming: Warming) -> Warming:
     """Wait until the compiler has worked off what the load has left to it, which would count as idle cost."""
     while len(warming.idle_cpu_ms_per_s) < QUIET_WINDOWS_MAX and not warming.is_quiet:
         seen = run.observe_idle(driver, WINDOW_S)
-        idle = round(1_000 * _backends_s(seen) / seen.duration_s, 2)
+        compiler = seen.compiler_ms_per_s
         warming = msgspec.structs.replace(
             warming,
-            idle_cpu_ms_per_s=[*warming.idle_cpu_ms_per_s, idle],
-            idle_compiler_ms_per_s=[*warming.idle_compiler_ms_per_s, _compiler_ms_per_s(seen)],
+            idle_cpu_ms_per_s=[*warming.idle_cpu_ms_per_s, round(_backends_ms_per_s(seen), 2)],
+            idle_compiler_ms_per_s=[
+                *warming.idle_compiler_ms_per_s,
+                None if compiler is None else round(compiler, 2),
+            ],
         )
     return warming
 
 
-def _backends_s(seen: Observed) -> float:
-    return sum(cpu_s for component, cpu_s in seen.cpu.by_component.items() if component != "gateway")
-
-
-def _compiler_s(seen: Observed) -> float | None:
-    """CPU time of the compilers of all JVMs. None: there is none whose threads can be told apart."""
-    return sum(used.compiler_s for used in seen.cpu.jvms.values()) if seen.cpu.jvms else None
+def _backends_ms_per_s(seen: Observed) -> float:
+    return sum(used for component, used in seen.cpu_ms_per_s.items() if component != "gateway")
 
 
 def _compiler_share(seen: Observed) -> float | None:
-    compiler_s, all_s = _compiler_s(seen), _backends_s(seen)
-    return None if compiler_s is None or all_s == 0 else round(compiler_s / all_s, 3)
-
-
-def _compiler_ms_per_s(seen: Observed) -> float | None:
-    compiler_s = _compiler_s(seen)
-    return None if compiler_s is None else round(1_000 * compiler_s / seen.duration_s, 2)
+    compiler, backends = seen.compiler_ms_per_s, _backends_ms_per_s(seen)
+    return None if compiler is None or backends == 0 else round(compiler / backends, 3)

@@ -12,7 +12,7 @@ from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
 from harness.results.blocks import Compared, compared
 from harness.results.frames import read_records
-from harness.runs.summary import Summary
+from harness.runs.summary import KafkaCpu, Summary
 from tests.harness.report.records import write_record
 
 CHEAP_US, DEAR_US = 10.0, 20.0
@@ -87,6 +87,30 @@ def test_latencies_of_a_block_with_a_late_driver_do_not_count(tmp_path: Path) ->
         write_record(folder, arch, rate_per_s=20.0, sent=1_000, driver=late)
     found = only(tmp_path)
     assert {each.blocks for each in found.latencies} == {3}
+
+
+def test_what_the_compiler_of_a_cold_broker_used_is_no_cost_of_the_architecture(tmp_path: Path) -> None:
+    for number in range(1, 6):
+        write_block(tmp_path, number)
+    warm = only(tmp_path)
+    compiler_ms_per_s = 50.0
+    for file in tmp_path.rglob("summary.json"):
+        run = msgspec.json.decode(file.read_bytes(), type=Summary)
+        kafka = run.cpu_us_per_delivery.kafka
+        if run.idle_cpu_ms_per_s is None or run.duration_s is None or run.deliveries_per_s is None or kafka is None:
+            continue
+        idle = {**run.idle_cpu_ms_per_s, "kafka": run.idle_cpu_ms_per_s["kafka"] + compiler_ms_per_s}
+        more_us = 1_000 * compiler_ms_per_s / run.deliveries_per_s
+        cold = msgspec.structs.replace(
+            run,
+            idle_cpu_ms_per_s=idle,
+            idle_compiler_ms_per_s=compiler_ms_per_s,
+            kafka_cpu=KafkaCpu(compiler_ms=compiler_ms_per_s * run.duration_s, collector_ms=0.0, rest_ms=100.0),
+            cpu_us_per_delivery=msgspec.structs.replace(run.cpu_us_per_delivery, kafka=kafka + more_us),
+        )
+        file.write_bytes(msgspec.json.encode(cold))
+    for before, after in zip(warm.costs, only(tmp_path).costs, strict=True):
+        assert after.values == pytest.approx(before.values)
 
 
 def late_in_every_run_of(arch: str, p99_ms: float, folder: Path) -> None:

@@ -11,7 +11,7 @@ from harness.runs.warming import Warming
     ("windows", "flat"),
     [([], False), ([50.0, 50.0], False), ([90.0, 50.0, 51.0, 50.5], True), ([90.0, 50.0, 51.0, 53.0], False)],
 )
-def test_where_the_compiler_cannot_be_seen_three_windows_that_agree_within_five_percent_are_flat(
+def test_without_a_compiler_to_see_three_windows_that_agree_within_five_percent_are_flat(
     windows: list[float], flat: bool
 ) -> None:
     assert Warming(architecture="plan1", cpu_us_per_message=windows).is_flat is flat

@@ -106,17 +106,17 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     agreements: list[Agreement] = []  # of each two comparisons of the same load
 
 
-def decision_on(comparison: Comparison, decisions: Sequence[Decision]) -> Decision | None:
-    """The decision on the load shape that this comparison is one rate of."""
+def decision_on(workload: Workload, decisions: Sequence[Decision]) -> Decision | None:
+    """The decision on the load shape that this workload is one rate of."""
     for each in decisions:
-        if all(getattr(each, column) == getattr(comparison.workload, column) for column in SHAPE):
+        if all(getattr(each, column) == getattr(workload, column) for column in SHAPE):
             return each
     return None
 
 
 def undecided(report: Report) -> list[Comparison]:
     """The comparisons that no decision covers, such as those of one round."""
-    return [each for each in report.comparisons if decision_on(each, report.decisions) is None]
+    return [each for each in report.comparisons if decision_on(each.workload, report.decisions) is None]
 
 
 def split_by(frames: Frames, columns: Sequence[str]) -> Iterator[Frames]:

@@ -26,6 +26,7 @@ class ValueOf(msgspec.Struct, frozen=True, kw_only=True):
     why_not: str | None  # why there are no values
     left_out: dict[str, str] = {}  # architectures without a value among others, and why
     intervals: dict[str, list[float]] = {}  # the 95 % interval of each value by itself, low and high; empty: not known
+    rate_per_s: float | None = None  # at which a latency was measured; null: not a latency
     messages: int | None = None  # that a latency rests on, of the architecture with the fewest; null: not a latency
 
     @property
@@ -99,6 +100,7 @@ def _value_of(figure: Figure, kind: str) -> ValueOf:
         why_not=figure.why_not,
         left_out=figure.left_out,
         intervals={name: list(interval) for name, interval in figure.intervals.items()},
+        rate_per_s=figure.rate_per_s,
         messages=figure.messages,
     )
 
@@ -130,6 +132,11 @@ def _beats(one: str, other: str, verdicts: Sequence[Verdict]) -> bool:
     """Whether one is better than the other in a figure, and worse in none."""
     winners = {each.better for each in verdicts if {each.contrast.first, each.contrast.second} == {one, other}}
     return one in winners and other not in winners
+
+
+def with_latencies(decision: Decision, rate_per_s: float) -> set[str]:
+    """The architectures whose latencies at that rate could be compared."""
+    return {name for figure in decision.figures if figure.rate_per_s == rate_per_s for name in figure.values}
 
 
 def pair_between(pairs: Sequence[Pair], figure: str, one: str, other: str) -> Pair | None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from harness.analysis.verdicts import EQUAL_HIGH, EQUAL_LOW, Answer
 from harness.report.decision import Pair, ValueOf, turned
 from harness.report.decision_text import pairs_finding
-from harness.report.style import INK, SHADE, chart, colours_of, headline, tip
+from harness.report.style import INK, SHADE, SHORTEST_INCHES, SIZE_INCHES, chart, colours_of, headline, tip
 
 MARKERS = {Answer.BETTER: "o", Answer.EQUAL: "s", Answer.UNDECIDED: "X"}
 NOTE = "Lines are 95 % intervals; shaded: equal within 10 %"
@@ -20,7 +20,7 @@ def forest(figure: ValueOf, pairs: Sequence[Pair]) -> Figure:
     """Draw the ratio of each pair with its 95 % interval, the largest on top."""
     rows = sorted((pair if pair.ratio >= 1 else turned(pair) for pair in pairs), key=lambda pair: pair.ratio)
     colours = colours_of(figure.values)
-    with chart((6.4, 0.9 + 0.3 * len(rows))) as (drawn, axes):
+    with chart((SIZE_INCHES[0], max(SHORTEST_INCHES, 0.9 + 0.3 * len(rows)))) as (drawn, axes):
         axes.axvspan(EQUAL_LOW, EQUAL_HIGH, color=SHADE, zorder=0)
         axes.axvline(1, color=INK, linewidth=0.8)
         for height, pair in enumerate(rows):
@@ -45,7 +45,7 @@ def forest(figure: ValueOf, pairs: Sequence[Pair]) -> Figure:
         axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
         axes.set_xlabel(f"ratio of {figure.short_name}, times")
-        axes.set_ylabel("pair of architectures")
+        axes.set_ylabel("pair")
         headline(drawn, pairs_finding(figure, pairs), n=figure.rests_on, note=NOTE)
     return drawn
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -19,7 +20,7 @@ from markupsafe import Markup
 from harness.core.hosts import how_far_it_goes, started_by_others
 from harness.report.charts import CHARTS, has_data
 from harness.report.comparison import Comparison, Report, compare, decision_on, split_by, workload_of
-from harness.report.decision import Decision, decision_of
+from harness.report.decision import Decision, decision_of, with_latencies
 from harness.report.decision_charts import charts_of
 from harness.report.decision_text import MARKS_NOTE, decision_lines, decision_rows, load_text
 from harness.report.inline import Chart, on_page
@@ -60,7 +61,7 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
     decisions = list(_decisions(frames, records))
     comparisons = [_decided(compare(part), decisions) for part in workloads]
     charts = [
-        _charts(part, out / "charts", prefix, is_decided=decision_on(compared, decisions) is not None)
+        _charts(part, out / "charts", prefix, decision_on(compared.workload, decisions))
         for part, prefix, compared in zip(workloads, _numbered(len(workloads), "w"), comparisons, strict=True)
     ]
     script = (resources.files("harness.report") / "templates" / "tips.js").read_text(encoding="utf-8")
@@ -81,7 +82,7 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
             _decision_section(each, list(_decision_charts(each, out / "charts", prefix)))
             for prefix, each in zip(_numbered(len(decisions), "d"), decisions, strict=True)
         ],
-        rate_charts=_rate_charts(frames, out / "charts"),
+        rate_charts=_rate_charts(frames, out / "charts", decisions),
         colours=colours_of(frames.runs["arch"].unique()),
         in_the_dark=IN_THE_DARK,
         run_columns=[name.replace("_", " ") for name in RUN_COLUMNS],
@@ -124,7 +125,7 @@ def _shape(frames: Frames) -> tuple[Any, ...]:
 
 def _decided(comparison: Comparison, decisions: Sequence[Decision]) -> Comparison:
     """The comparison with the verdict on its load shape, instead of one that mixes fixed and marginal cost."""
-    decision = decision_on(comparison, decisions)
+    decision = decision_on(comparison.workload, decisions)
     return comparison if decision is None else msgspec.structs.replace(comparison, verdict=decision.verdict)
 
 
@@ -150,7 +151,7 @@ def _decision_section(decision: Decision, charts: list[Chart]) -> dict[str, Any]
 def _section(
     comparison: Comparison, decisions: Sequence[Decision], frames: Frames, charts: list[Chart], how_far: str
 ) -> dict[str, Any]:
-    section, is_decided = section_of(comparison), decision_on(comparison, decisions) is not None
+    section, is_decided = section_of(comparison), decision_on(comparison.workload, decisions) is not None
     return {
         "section": beside_a_decision(section) if is_decided else section,
         "is_decided": is_decided,
@@ -159,7 +160,7 @@ def _section(
     }
 
 
-def _rate_charts(frames: Frames, folder: Path) -> list[tuple[str, Chart]]:
+def _rate_charts(frames: Frames, folder: Path, decisions: Sequence[Decision]) -> list[tuple[str, Chart]]:
     """Throughput against latency, with the load: a chart for all workloads that differ only in their rate.
 
     One rate gives no chart, because the runs of one rate differ only by chance.
@@ -167,23 +168,44 @@ def _rate_charts(frames: Frames, folder: Path) -> list[tuple[str, Chart]]:
     families = list(split_by(frames, blocks.SHAPE))
     charts = []
     for number, family in enumerate(families, start=1):
-        if family.runs["rate_per_s"].nunique() > 1 and has_rates(family):
+        workload = workload_of(family.runs.iloc[0])
+        decision = decision_on(workload, decisions)
+        drawn = family if decision is None else _comparable_rates(family, decision)
+        if drawn.runs["rate_per_s"].nunique() > 1 and has_rates(drawn):
             name = "throughput_and_latency" if len(families) == 1 else f"throughput_and_latency-{number}"
-            load = shape_name(workload_of(family.runs.iloc[0]))
-            charts.append((load, on_page(throughput_and_latency(family), folder, name)))
+            charts.append((shape_name(workload), on_page(throughput_and_latency(drawn), folder, name)))
     return charts
 
 
-def _charts(frames: Frames, folder: Path, prefix: str, *, is_decided: bool) -> list[Chart]:
+def _comparable_rates(family: Frames, decision: Decision) -> Frames:
+    """The runs and percentiles of only the architectures and rates whose latencies could be compared."""
+
+    def some(frame: pd.DataFrame) -> pd.DataFrame:
+        rates_and_names = zip(frame["rate_per_s"], frame["arch"], strict=True)
+        return frame[[name in with_latencies(decision, float(rate_per_s)) for rate_per_s, name in rates_and_names]]
+
+    return replace(family, runs=some(family.runs), percentiles=some(family.percentiles))
+
+
+def _charts(frames: Frames, folder: Path, prefix: str, decision: Decision | None) -> list[Chart]:
     """Draw each chart that these frames have data for, as files and for the page.
 
-    Where fixed and marginal cost are known apart, the cost per delivery at one rate, which mixes them, is not drawn.
+    Where fixed and marginal cost are known apart, the cost per delivery at one rate, which mixes them, is not drawn;
+    nor are latencies that could not be compared.
     """
+    if decision is not None:
+        frames = _comparable(frames, with_latencies(decision, float(frames.runs["rate_per_s"].iloc[0])))
     return [
         on_page(draw(frames), folder, prefix + name)
         for name, draw in CHARTS.items()
-        if has_data(name, frames) and not (is_decided and name == "cpu_per_delivery")
+        if has_data(name, frames) and not (decision and name == "cpu_per_delivery")
     ]
+
+
+def _comparable(frames: Frames, names: set[str]) -> Frames:
+    """The frames with the latencies of only these architectures."""
+    latency, seconds = (frame[frame["arch"].isin(names)] for frame in (frames.latency, frames.seconds))
+    return replace(frames, latency=latency, seconds=seconds)
 
 
 def _title(frames: Frames) -> str:

@@ -45,6 +45,7 @@ SOFT = "#666666"
 GRID = "#dddddd"
 SHADE = "#eeeeee"
 SIZE_INCHES = (6.4, 4.0)
+SHORTEST_INCHES = 1.5  # so that the label of the y axis has room
 PNG_DPI = 150
 TITLE_POINTS, SMALL_POINTS = 12, 9.5
 TITLE_LETTERS_PER_INCH = 10  # of the bold title, so that it fits the width of its chart
@@ -170,7 +171,7 @@ def label_lines(axes: Axes, ends: Mapping[str, tuple[float, float]], colours: Ma
 
 
 def bars_size(bars: int, bar_inches: float = 0.4) -> tuple[float, float]:
-    return SIZE_INCHES[0], 0.6 + bar_inches * bars
+    return SIZE_INCHES[0], max(SHORTEST_INCHES, 0.6 + bar_inches * bars)
 
 
 def after_bar(axes: Axes, text: str, x: float, bar: str | float) -> None:

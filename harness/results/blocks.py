@@ -36,6 +36,7 @@ class Figure:
     why_not: str | None = None  # why there are no values
     left_out: dict[str, str] = field(default_factory=dict)  # architectures without a value among others, and why
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)  # of the values, where they are known
+    rate_per_s: float | None = None  # at which a latency was measured
     messages: int | None = None  # that a latency rests on, of the architecture with the fewest
 
 
@@ -204,12 +205,12 @@ def _latencies(blocks: _Blocks) -> Iterator[Figure]:
             needed = messages_needed(percentile)
             if number == 0 or messages < needed:
                 why = _no_block(left_out) if number == 0 else f"{messages:,} messages, {needed:,} needed"
-                yield Figure(name, "ms", {}, number, [], f"n/a: {why}", messages=messages)
+                yield Figure(name, "ms", {}, number, [], f"n/a: {why}", rate_per_s=rate_per_s, messages=messages)
                 continue
             of = partial(_merged_percentile_ms, histograms, percentile)
             values = {each: of(each, range(number)) for each in histograms}
             found = contrasts_of_merged(name, list(histograms), number, of)
-            yield Figure(name, "ms", values, number, found, left_out=left_out, messages=messages)
+            yield Figure(name, "ms", values, number, found, left_out=left_out, rate_per_s=rate_per_s, messages=messages)
 
 
 def _no_block(left_out: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ import re
 from matplotlib.figure import Figure
 
 UNIT = re.compile(r",\s[a-z/%]+$|\([a-z/% ]+\)$")
-NAMES = ("architecture", "pair of architectures", "what was run")  # labels of axes without a unit
+NAMES = ("architecture", "pair", "what was run")  # labels of axes without a unit
 
 
 def assert_says_what_one_sees(drawn: Figure, name: str) -> None:

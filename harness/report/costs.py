@@ -21,7 +21,19 @@ from harness.experiments.costs.sizing import (
 )
 from harness.experiments.costs.validation import WHOLE, HeldOutAccuracy, summed_up
 from harness.report.fitting import Column, Fitted
-from harness.report.style import DASHES, GRID, INK, chart, colours_of, headline, label_lines, save, tip, tip_band
+from harness.report.style import (
+    DASHES,
+    GRID,
+    INK,
+    UNSEEN,
+    chart,
+    colours_of,
+    headline,
+    label_lines,
+    save,
+    tip,
+    tip_band,
+)
 
 MEMBERS = np.logspace(3, 7, 81)
 SIZE_INCHES = (7.6, 4.8)
@@ -161,7 +173,7 @@ def predicted_and_measured(checked: pd.DataFrame) -> Figure:
                 markersize=5,
             )
             for measured, predicted, least, most in zip(own["measured"] / 1e6, value, low, high, strict=True):
-                (mark,) = axes.plot(measured, predicted, "o", color=colours[name], alpha=0, markersize=9, zorder=9)
+                (mark,) = axes.plot(measured, predicted, "o", markersize=9, **UNSEEN)
                 text = f"{figure_text(predicted)} cores predicted, {figure_text(least)} to {figure_text(most)}"
                 tip(mark, f"{name}: {text}; {figure_text(measured)} measured")
         axes.set_xscale("log")

@@ -105,11 +105,19 @@ def pairs_finding(figure: ValueOf, pairs: Sequence[Pair]) -> str:
         (pair,) = pairs
         said = f"{pair.better} is better" if pair.better else ONE_PAIR[Answer(pair.answer)]
         return f"{figure.short_name}, {pair.first} against {pair.second}: {said}"
-    parts = [(Answer.BETTER, "differ"), (Answer.EQUAL, "are equal within 10 %"), (Answer.UNDECIDED, "are undecided")]
-    said = ", ".join(f"{counts[answer]} {what}" for answer, what in parts if counts[answer])
+    said = ", ".join(
+        f"{counts[answer]} {one if counts[answer] == 1 else several}"
+        for answer, (one, several) in COUNTED.items()
+        if counts[answer]
+    )
     return f"{figure.short_name}: of {len(pairs)} pairs, {said}"
 
 
+COUNTED = {
+    Answer.BETTER: ("differs", "differ"),
+    Answer.EQUAL: ("is equal within 10 %", "are equal within 10 %"),
+    Answer.UNDECIDED: ("is undecided", "are undecided"),
+}
 ONE_PAIR = {Answer.EQUAL: "equal within 10 %", Answer.UNDECIDED: "undecided"}
 
 

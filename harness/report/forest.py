@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from harness.analysis.verdicts import EQUAL_HIGH, EQUAL_LOW, Answer
 from harness.report.decision import Pair, ValueOf, turned
 from harness.report.decision_text import pairs_finding
-from harness.report.style import INK, SHADE, SHORTEST_INCHES, SIZE_INCHES, chart, colours_of, headline, tip
+from harness.report.style import INK, SHADE, SHORTEST_INCHES, SIZE_INCHES, chart, colours_of, headline, tip_row
 
 MARKERS = {Answer.BETTER: "o", Answer.EQUAL: "s", Answer.UNDECIDED: "X"}
 NOTE = "Lines are 95 % intervals; shaded: equal within 10 %"
@@ -35,7 +35,7 @@ def forest(figure: ValueOf, pairs: Sequence[Pair]) -> Figure:
                 fontsize=10,
                 color=colour,
             )
-            tip(axes.axhspan(height - 0.5, height + 0.5, color=INK, alpha=0, linewidth=0, zorder=9), _tip(figure, pair))
+            tip_row(axes, height - 0.5, height + 0.5, _tip(figure, pair))
         axes.set_yticks(range(len(rows)), [f"{pair.first} / {pair.second}" for pair in rows], fontsize=10)
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xscale("log")

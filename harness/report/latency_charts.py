@@ -24,6 +24,7 @@ from harness.report.style import (
     log_ms,
     tip,
     tip_band,
+    tip_row,
 )
 from harness.report.support import (
     architectures,
@@ -174,7 +175,7 @@ def latency_cdf(frames: Frames) -> Figure:
         middles = [(one + other) / 2 for one, other in pairwise(SHARES)]
         for percent, (start, end) in zip(SHARES, pairwise((0.0, *middles, 101.0)), strict=True):
             at = ", ".join(f"{name} {figure_text(ms)} ms" for name, ms in _ranked(_each_at(steps, percent)))
-            tip(axes.axhspan(start, end, color=INK, alpha=0, linewidth=0, zorder=9), f"{percent} % of deliveries: {at}")
+            tip_row(axes, start, end, f"{percent} % of deliveries: {at}")
         headline(figure, _cdf_finding(steps), n=support_text(frames.runs))
     return figure
 

@@ -113,10 +113,18 @@ def tip(artist: Artist, text: str) -> None:
     artist.set_gid(TIP + text)
 
 
+# Nobody sees it, but it notices the pointer; a fill of none, which matplotlib writes for an alpha of 0, would not.
+UNSEEN: Any = {"color": INK, "alpha": 0.004, "linewidth": 0, "zorder": 9}
+
+
 def tip_band(axes: Axes, start: float, end: float, text: str) -> None:
     """Give a part of the x axis a text, which names the values of all lines there."""
-    # Not "none", which would not notice the pointer.
-    tip(axes.axvspan(start, end, color=INK, alpha=0, linewidth=0, zorder=9), text)
+    tip(axes.axvspan(start, end, **UNSEEN), text)
+
+
+def tip_row(axes: Axes, start: float, end: float, text: str) -> None:
+    """Give a part of the y axis a text."""
+    tip(axes.axhspan(start, end, **UNSEEN), text)
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:

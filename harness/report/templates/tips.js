@@ -17,6 +17,7 @@
       mark.classList.add("on");
       box.textContent = mark.getAttribute("aria-label");
     }
+    box.style.left = "0px"; // so that its width is not that of the room to the right
     const left = Math.min(x + 14, innerWidth - box.offsetWidth - 8);
     const below = y + 18 + box.offsetHeight < innerHeight;
     box.style.left = `${Math.max(8, left)}px`;

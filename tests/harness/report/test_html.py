@@ -101,6 +101,10 @@ def test_the_values_of_a_chart_can_be_pointed_at_and_reached_by_keys(decided: Pa
         moved = "new PointerEvent('pointermove', {clientX: 50, clientY: 50, bubbles: true})"
         tab.run(f"{chart}.querySelector('.mark').dispatchEvent({moved})")
         assert re.fullmatch(r"fixed cost, [a-z-]+: [\d.]+ ms/s, 95 % interval [\d.]+ to [\d.]+; 4 blocks", tab.run(box))
+        middle = "(() => { const mark = document.querySelector('#decision-1-ratios .mark'); mark.scrollIntoView();"
+        middle += " const at = mark.getBoundingClientRect(); return document.elementFromPoint("
+        middle += "at.left + at.width / 2, at.top + at.height / 2).closest('.mark') === mark; })()"
+        assert tab.run(middle), "an unseen band notices the pointer"
         pressed = "new KeyboardEvent('keydown', {{key: '{}', bubbles: true}})"
         tab.run(f"{chart}.focus(), {chart}.dispatchEvent({pressed.format('Home')})")
         assert "redis" in tab.run(box), "the first is on top"

@@ -89,7 +89,9 @@ class MemberPool:
         self._rank = order.worker
         self.classes = {plan.name: plan for plan in order.classes}
         self.first_kinds: dict[str, int] = {}  # by class: the number of its first kind of message
-        for number, kind in enumerate(kinds_of(environment.user_classes)):
+        # A worker that was started elsewhere has the classes of every scenario, and this test only some of them.
+        of_test = [each for each in environment.user_classes if each.__name__ in self.classes]
+        for number, kind in enumerate(kinds_of(of_test)):
             self.first_kinds.setdefault(kind.member, number)
         self._spawned: Counter[str] = Counter()  # seats given out, by class; a seat that is reused counts once
         self._free: defaultdict[str, list[Seat]] = defaultdict(list)  # seats of members that have stopped, by class

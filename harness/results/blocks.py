@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.contrasts import Contrast, Figures, contrasts, geometric_means, mean_intervals
 from harness.analysis.costs import Load, cost_of
-from harness.analysis.percentiles import contrasts_of_merged, messages_needed
+from harness.analysis.percentiles import contrasts_of_merged, why_not_shown
 from harness.analysis.verdicts import Verdict, judge
 from harness.measure.histogram import Latencies
 from harness.measure.validity import too_late_to_compare
@@ -202,10 +202,9 @@ def _latencies(blocks: _Blocks) -> Iterator[Figure]:
         messages = blocks.messages(rate_per_s)
         for percentile in (50.0, 99.0):
             name = f"p{percentile:g} delivery latency at {rate_per_s:g} msg/s"
-            needed = messages_needed(percentile)
-            if number == 0 or messages < needed:
-                why = _no_block(left_out) if number == 0 else f"{messages:,} messages, {needed:,} needed"
-                yield Figure(name, "ms", {}, number, [], f"n/a: {why}", rate_per_s=rate_per_s, messages=messages)
+            why_not = f"n/a: {_no_block(left_out)}" if number == 0 else why_not_shown(percentile, messages)
+            if why_not is not None:
+                yield Figure(name, "ms", {}, number, [], why_not, rate_per_s=rate_per_s, messages=messages)
                 continue
             of = partial(_merged_percentile_ms, histograms, percentile)
             values = {each: of(each, range(number)) for each in histograms}

@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # public, by its docs
 
 from architectures.interface import Requirements
+from chatbench import read_messages
 from harness.core.addresses import NATS_PASSWORD, NATS_TOKEN
 from harness.services.backends import Backends
 from harness.services.nats.server import find_nats_server, has_nats_server
@@ -124,6 +125,12 @@ def test_a_worker_on_a_host_whose_clock_is_ahead_measures_the_same_latencies(
     assert summary["latency_error_ms"] == clock["bound_ms"]
     assert summary["delivered"] == summary["expected"] > 0
     assert 0 < summary["latency_ms"]["p50"] < AHEAD_MS / 2
+    assert 0 < summary["latency_from_sending_ms"]["p50"] < AHEAD_MS / 2
+    messages = read_messages(summary["folder"])
+    assert len(messages) == summary["sent"] == sum(each["sent"] for each in summary["classes"])
+    assert set(messages["member_class"]) == {"Viewer"}
+    for later in ("sent_ns", "acked_ns", "first_heard_ns", "last_heard_ns"):
+        assert 0 <= (messages[later] - messages["intended_ns"]).median() / 1e6 < AHEAD_MS / 2
     assert "before it was sent" not in (summary["driver"]["why"] or "")
 
 

@@ -141,7 +141,7 @@ def test_every_column_of_a_frame_is_there_with_its_unit_and_what_it_means(name: 
 
 
 def test_the_example_reads_the_reference() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", DATA, re.DOTALL)
+    (example,) = (code for code in re.findall(r"```python\n(.*?)```", DATA, re.DOTALL) if "print(" in code)
     printed = io.StringIO()
     with contextlib.chdir(ROOT), contextlib.redirect_stdout(printed):
         exec(example, {})

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # Runs are short, because they differ more from one another than the seconds within one do: better many than long ones.
 COMPARE_LOAD = {"duration_s": "4s", "warmup_s": "1500ms"}
 RATES_PER_S = (20.0, 100.0)
+REPORT_S = 10.0  # about
 
 
 @command(context_settings={"default_map": COMPARE_LOAD})
@@ -140,7 +141,7 @@ def compare(
     turns, or_more = least_turns(campaign), campaign.rounds is None
     with campaign_progress(turns, run_s=turn_s(campaign), or_more=or_more) as progress:
         outcomes = comparison.run_campaign(campaign, folder, progress)
-        progress.finish("report", "charts and page")
+        progress.finish("report", "charts and page", REPORT_S)
         made = make_report([folder], folder)
     show_report(made, as_json=as_json)
     late = Counter((each.summary.arch, each.summary.driver.valid is not True) for each in outcomes)

@@ -124,10 +124,11 @@ class CampaignProgress(_OnConsole):
         if self._live is None:
             self._print(f"{name}: {detail}")
 
-    def finish(self, name: str, detail: str) -> None:
-        """Begin what follows the last run."""
+    def finish(self, name: str, detail: str, about_s: float) -> None:
+        """Begin what follows the last run, and takes about so long."""
         self._done = self._runs
-        self._time.begin_aside(0)
+        self._or_more = False
+        self._time.begin_aside(about_s)
         self._begin(f"{name}: {detail}")
         if self._live is None:
             self._print(f"{name}: {detail}")

@@ -72,7 +72,7 @@ def run_aa_test(campaign: Campaign, folder: Path, progress: CampaignProgress) ->
     Raises ServiceFailed, UsageError or Interrupted.
     """
     run_campaign(campaign, folder, progress)
-    progress.finish("report", "verdicts")
+    progress.finish("report", "verdicts", about_s=0)
     checks = list(checks_of(read_records([folder])))
     (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(checks)))
     return checks

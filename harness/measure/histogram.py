@@ -142,11 +142,13 @@ class Latencies:
         """Read a histogram in HdrHistogram's compressed format; raises ValueError for anything else."""
         latencies = cls()
         try:
-            steps = [
-                (step.value_iterated_to, step.count_added_in_this_iter_step)
-                for step in HdrHistogram.decode(encoded).get_recorded_iterator()
-            ]
-            values, counts = np.array(steps, dtype=np.int64).reshape(-1, 2).T
+            histogram = HdrHistogram.decode(encoded)
+            every = np.asarray(histogram.counts, dtype=np.int64)
+            # The library's iterator takes 25 times as long, because it stops at each of 20,000 places.
+            (places,) = every.nonzero()
+            lowest = (histogram.get_value_from_index(place) for place in places.tolist())
+            values = np.array([histogram.get_highest_equivalent_value(value) for value in lowest], dtype=np.int64)
+            counts = every[places]
         except DECODE_ERRORS as problem:
             raise ValueError(f"it is not an HDR histogram: {str(problem) or type(problem).__name__}") from problem
         if (counts < 0).any():

@@ -38,14 +38,14 @@ def test_without_a_terminal_each_event_is_one_line_with_the_time_that_is_left() 
     console = Console(file=out, width=60, highlight=False)
     with CampaignProgress(console, 20, run_s=18.0, or_more=True, clock=clock) as progress:
         show_all(progress, clock)
-        progress.finish("report", "charts and page")
+        progress.finish("report", "charts and page", about_s=12)
     assert out.getvalue().splitlines() == [
         "warming: the brokers · at least 8 min left",
         "run 1 of 20 or more: block 1, redis · at least 6 min left",
         "run 2 of 20 or more: block 1, plan1 · at least 6 min left",
         "so far: CPU ratios known to 14 % after 5 blocks · about 8 min left",
         "run 21 of 24: block 5, plan1 · about 60 s left",
-        "report: charts and page",
+        "report: charts and page · about 10 s left",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -23,11 +24,16 @@ class Receipt(NamedTuple):
     @classmethod
     def of(cls, identity: int, heard_ns: Integers) -> Receipt:
         """Return the receipt of deliveries in the order of time: at most RECEIPTS_MAX moments, evenly among them."""
-        count = len(heard_ns)
-        if count <= RECEIPTS_MAX:
-            return cls(identity, heard_ns, np.ones_like(heard_ns))
-        edges = np.arange(RECEIPTS_MAX + 1) * count // RECEIPTS_MAX
-        return cls(identity, heard_ns[(edges[:-1] + edges[1:]) // 2], np.diff(edges))
+        places, counts = _evenly(len(heard_ns))
+        return cls(identity, heard_ns[places], counts)
+
+
+@lru_cache(maxsize=1024)  # most messages have as many recipients as the one before
+def _evenly(count: int) -> tuple[Integers, Integers]:
+    """Return at most RECEIPTS_MAX places in a row of `count`, and how many each stands for."""
+    kept = min(count, RECEIPTS_MAX)
+    edges = np.arange(kept + 1) * count // kept
+    return (edges[:-1] + edges[1:]) // 2, np.diff(edges)
 
 
 class Receipts(msgspec.Struct, frozen=True, array_like=True):

@@ -16,9 +16,9 @@ LOOP_LAG_P99_MAX_MS = 50.0
 # than half of that percentile, the percentile describes the driver: a stall of 190 ms in 20 s turns 5 ms into 55 ms.
 LATE_PERCENTILE = 99.5
 LATE_SHARE_OF_P99_MAX = 0.5
-# A comparison tells medians of a few milliseconds apart, so that there the driver must be more exact than that.
-COMPARED_LATENESS_P99_MAX_MS = 1.0
-COMPARED_LATENESS_SHARE_MAX = 0.25  # of the median latency
+# A comparison tells latencies of a few milliseconds apart, so that there the driver must be more exact than that.
+COMPARED_LATENESS_MAX_MS = 1.0
+COMPARED_LATENESS_SHARE_MAX = 0.25  # of the latency at the same percentile
 CPU_SHARE_MAX = 0.9  # of one core, per process; above this, queues build up in the driver
 NOT_SENT_SHARE_MAX = 0.001
 CLOCK_ERROR_SHARE_MAX = 0.5  # of the median latency
@@ -104,13 +104,18 @@ def one_sentence(clauses: Sequence[str]) -> str:
     return ", ".join([*most, f"and {last}"]) if most else last
 
 
-def too_late_to_compare(lateness_p99_ms: float, latency_p50_ms: float) -> str | None:
-    """Say why latencies with this median must not be compared, given how late the driver sent. None: they may be."""
-    if lateness_p99_ms <= max(COMPARED_LATENESS_P99_MAX_MS, COMPARED_LATENESS_SHARE_MAX * latency_p50_ms):
+def too_late_to_compare(percentile: float, lateness_ms: float, latency_ms: float) -> str | None:
+    """Say why latencies must not be compared by a percentile, given how late the driver sent. None: they may be.
+
+    `lateness_ms` and `latency_ms` are that percentile of both. The tail of the lateness spoils the tail of the latency,
+    and hardly its median.
+    """
+    if lateness_ms <= max(COMPARED_LATENESS_MAX_MS, COMPARED_LATENESS_SHARE_MAX * latency_ms):
         return None
+    what = "median" if percentile == 50 else f"p{percentile:g}"
     return (
-        f"the driver was late by {lateness_p99_ms:.1f} ms for 1 % of the messages, "
-        f"more than a quarter of the median of {latency_p50_ms:.1f} ms"
+        f"the driver was late by {lateness_ms:.1f} ms ({what}), "
+        f"more than a quarter of the {what} latency of {latency_ms:.1f} ms"
     )
 
 

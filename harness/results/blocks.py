@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -15,7 +16,7 @@ from harness.analysis.contrasts import Contrast, Figures, contrasts, geometric_m
 from harness.analysis.costs import Load, cost_of
 from harness.analysis.percentiles import contrasts_of_merged, why_not_shown
 from harness.analysis.verdicts import Verdict, judge
-from harness.measure.histogram import Latencies
+from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.validity import too_late_to_compare
 from harness.results.frames import WORKLOAD, RunRecord, messages_behind, runs_of
 from harness.results.reading import read_histogram
@@ -101,6 +102,7 @@ class _Blocks:
         self.architectures = sorted(by_architecture.index)
         self.rates_per_s = sorted(set.intersection(*by_architecture))
         self._names = list(dict.fromkeys(self._runs["block"]))
+        self._read: dict[Path, Latencies | None] = {}
 
     def matrix(self, column: str, rate_per_s: float) -> NDArray[np.float64]:
         """Return a column of the frame `runs` with a row for each block and a column for each architecture."""
@@ -128,12 +130,11 @@ class _Blocks:
         """Return on how many messages of all blocks percentiles rest, for the architecture that has the fewest."""
         return int(np.nansum(self.matrix("messages", rate_per_s), axis=0).min())
 
-    def histograms(self, rate_per_s: float) -> dict[str, list[Latencies]]:
+    def histograms(self, rate_per_s: float, without: Collection[str]) -> dict[str, list[Latencies]]:
         """Return the delivery latencies by architecture and block, of the blocks in which every run is valid.
 
-        Architectures that are not comparable are left out, so that the others can be compared.
+        Architectures in `without` are left out, so that the others can be compared.
         """
-        without = self.not_comparable(rate_per_s)
         every = {
             name: [self._histogram(block, name, rate_per_s) for block in self._names]
             for name in self.architectures
@@ -142,15 +143,15 @@ class _Blocks:
         valid = [place for place in range(len(self._names)) if all(of[place] is not None for of in every.values())]
         return {name: [each for place in valid if (each := of[place]) is not None] for name, of in every.items()}
 
-    def not_comparable(self, rate_per_s: float) -> dict[str, str]:
-        """Return the architectures whose latencies cannot be compared at that rate, and why."""
+    def not_comparable(self, rate_per_s: float, percentile: float) -> dict[str, str]:
+        """Return the architectures whose latencies at that rate cannot be compared by this percentile, and why."""
         found: dict[str, str] = {}
         for name in self.architectures:
             records = [self._records.get((block, name, rate_per_s)) for block in self._names]
             valid = [each.summary for each in records if each is not None and each.summary.driver.valid is True]
             if len(valid) < len(records) / 2:
                 found[name] = f"the driver was valid in {len(valid)} of {len(records)} blocks"
-            elif (why := _too_late(valid)) is not None:
+            elif (why := _too_late(valid, percentile)) is not None:
                 found[name] = why
         return found
 
@@ -158,14 +159,21 @@ class _Blocks:
         record = self._records.get((block, name, rate_per_s))
         if record is None or record.summary.driver.valid is not True:
             return None
-        return read_histogram(record.folder / "latency.hdr", lambda _file, _problem: None)
+        if record.folder not in self._read:
+            self._read[record.folder] = read_histogram(record.folder / "latency.hdr", lambda _file, _problem: None)
+        return self._read[record.folder]
 
 
-def _too_late(runs: Sequence[Summary]) -> str | None:
+def _too_late(runs: Sequence[Summary], percentile: float) -> str | None:
     """Say why the driver was too late in the middle one of these runs of an architecture. None: it was not."""
-    lateness = [each.send_lateness_ms.p99 for each in runs if each.send_lateness_ms.p99 is not None]
-    medians = [each.latency_ms.p50 for each in runs if each.latency_ms.p50 is not None]
-    return too_late_to_compare(median(lateness), median(medians)) if lateness and medians else None
+
+    def middle(latencies: Iterable[LatencyMs]) -> float | None:
+        known = [ms for each in latencies if (ms := getattr(each, f"p{percentile:g}")) is not None]
+        return median(known) if known else None
+
+    late_ms = middle(each.send_lateness_ms for each in runs)
+    latency_ms = middle(each.latency_ms for each in runs)
+    return None if late_ms is None or latency_ms is None else too_late_to_compare(percentile, late_ms, latency_ms)
 
 
 def _block_of(record: RunRecord) -> str:
@@ -197,10 +205,11 @@ def _figure(
 
 def _latencies(blocks: _Blocks) -> Iterator[Figure]:
     for rate_per_s in blocks.rates_per_s:
-        histograms, left_out = blocks.histograms(rate_per_s), blocks.not_comparable(rate_per_s)
-        number = min((len(of) for of in histograms.values()), default=0)
         messages = blocks.messages(rate_per_s)
         for percentile in (50.0, 99.0):
+            left_out = blocks.not_comparable(rate_per_s, percentile)
+            histograms = blocks.histograms(rate_per_s, left_out)
+            number = min((len(of) for of in histograms.values()), default=0)
             name = f"p{percentile:g} delivery latency at {rate_per_s:g} msg/s"
             why_not = f"n/a: {_no_block(left_out)}" if number == 0 else why_not_shown(percentile, messages)
             if why_not is not None:

@@ -113,11 +113,11 @@ def test_what_the_compiler_of_a_cold_broker_used_is_no_cost_of_the_architecture(
         assert after.values == pytest.approx(before.values)
 
 
-def late_in_every_run_of(arch: str, p99_ms: float, folder: Path) -> None:
+def late_in_every_run_of(arch: str, folder: Path, **lateness_ms: float) -> None:
     for file in folder.rglob("summary.json"):
         summary = msgspec.json.decode(file.read_bytes(), type=Summary)
         if summary.arch == arch:
-            late = msgspec.structs.replace(summary, send_lateness_ms=LatencyMs(p99=p99_ms))
+            late = msgspec.structs.replace(summary, send_lateness_ms=LatencyMs(**lateness_ms))
             file.write_bytes(msgspec.json.encode(late))
 
 
@@ -126,7 +126,7 @@ def test_latencies_of_an_architecture_for_which_the_driver_was_too_late_are_left
 ) -> None:
     for number in (1, 2, 3):
         write_block(tmp_path, number)
-    late_in_every_run_of("redis", 2.0, tmp_path)
+    late_in_every_run_of("redis", tmp_path, p50=2.0, p99=2.0)
     found = only(tmp_path)
     for figure in found.latencies:
         assert figure.values.keys() == {"plan1"}
@@ -135,11 +135,19 @@ def test_latencies_of_an_architecture_for_which_the_driver_was_too_late_are_left
     assert all(figure.values.keys() == {"plan1", "redis"} for figure in found.costs)
 
 
+def test_a_driver_that_was_late_for_few_messages_spoils_only_the_tail(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        write_block(tmp_path, number)
+    late_in_every_run_of("redis", tmp_path, p50=0.3, p99=30.0)
+    for figure in only(tmp_path).latencies:
+        assert set(figure.left_out) == ({"redis"} if figure.name.startswith("p99") else set())
+
+
 def test_where_the_driver_was_too_late_for_all_the_figure_says_so(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         write_block(tmp_path, number)
     for arch in ("plan1", "redis"):
-        late_in_every_run_of(arch, 9.0, tmp_path)
+        late_in_every_run_of(arch, tmp_path, p50=9.0, p99=9.0)
     for figure in only(tmp_path).latencies:
         assert figure.values == {}
         assert (figure.why_not or "").startswith("n/a: the driver was late by 9.0 ms")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -44,19 +45,20 @@ def test_list_names_architectures_and_scenarios() -> None:
         assert name in answer.stdout
 
 
+NARROW, USUAL = 40, 80
+STUDIES = {  # each takes seconds, so in the narrow window alone
+    "report": ["report", str(REFERENCE / "reconnect_storm"), "--out"],
+    "claims": ["claims", "--from", str(REFERENCE / "claims"), "--out"],
+    "costs": ["costs", "--from", str(REFERENCE / "costs"), "--out"],
+}
+QUICK = (["list"], ["doctor"], ["advise", "--rooms", "1k", "--members-per-room", "200", "--rate", "2k"])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("columns", [40, 80])
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        ["list"],
-        ["doctor"],
-        ["advise", "--rooms", "1k", "--members-per-room", "200", "--rate", "2k"],
-        ["report", str(REFERENCE / "reconnect_storm"), "--out"],
-        ["claims", "--from", str(REFERENCE / "claims"), "--out"],
-        ["costs", "--from", str(REFERENCE / "costs"), "--out"],
-    ],
-    ids=lambda arguments: arguments[0],
+    ("arguments", "columns"),
+    [*itertools.product(QUICK, (NARROW, USUAL)), *((study, NARROW) for study in STUDIES.values())],
+    ids=lambda value: value[0] if isinstance(value, list) else str(value),
 )
 def test_no_table_is_wider_than_the_window_and_no_name_in_it_is_cut(
     arguments: list[str], columns: int, tmp_path: Path

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from harness.core.settings import RunSettings
-from harness.ipc.class_plan import ClassPlan
+from harness.ipc.class_plan import ClassPlan, MessageKind
 from harness.ledger.fairness import HeardShare, HotRoom
 from harness.ledger.judge import Verdict
 from harness.ledger.message_times import MessageTimes
@@ -236,6 +236,7 @@ class Assemble(Struct, frozen=True):
 
     load: Load
     classes: list[ClassPlan]
+    kinds: list[MessageKind]  # their index is the number in a message's id, the same in every process
     urls: list[str]  # of all gateways
     worker: int  # the rank of this pool's process
     workers: int

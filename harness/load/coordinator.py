@@ -126,7 +126,7 @@ class Coordinator:
         self._workers = {identity: Worker(identity, rank) for rank, identity in enumerate(identities)}
         for worker in self._workers.values():
             ranks = {"worker": worker.rank, "workers": len(identities)}
-            self._send(worker, msg.Assemble(load=load, classes=self._classes, urls=urls, **ranks))
+            self._send(worker, msg.Assemble(load=load, classes=self._classes, kinds=self._kinds, urls=urls, **ranks))
         gevent.spawn(self._watch_workers, self._workers)
         sources = source_digests(self._environment.user_classes)
         for assembled in self._await(lambda worker: worker.assembled, ANSWER_TIMEOUT_S):

@@ -29,7 +29,6 @@ from harness.core.token import TOKEN_VARIABLE
 from harness.ipc import coordinator_clock as clock
 from harness.ipc import messages as msg
 from harness.ipc.channel import Channel, ChannelClosed, spawn_peer
-from harness.load.classes import kinds_of
 from harness.load.mistakes import mistake_text, scenario_of
 from harness.load.process_usage import Usage
 from harness.load.scenario_watch import ScenarioWatch, WatchedMember
@@ -89,9 +88,7 @@ class MemberPool:
         self._rank = order.worker
         self.classes = {plan.name: plan for plan in order.classes}
         self.first_kinds: dict[str, int] = {}  # by class: the number of its first kind of message
-        # A worker that was started elsewhere has the classes of every scenario, and this test only some of them.
-        of_test = [each for each in environment.user_classes if each.__name__ in self.classes]
-        for number, kind in enumerate(kinds_of(of_test)):
+        for number, kind in enumerate(order.kinds):
             self.first_kinds.setdefault(kind.member, number)
         self._spawned: Counter[str] = Counter()  # seats given out, by class; a seat that is reused counts once
         self._free: defaultdict[str, list[Seat]] = defaultdict(list)  # seats of members that have stopped, by class

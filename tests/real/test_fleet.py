@@ -124,6 +124,9 @@ def test_a_worker_on_a_host_whose_clock_is_ahead_measures_the_same_latencies(
     assert abs(clock["ahead_ms"] - AHEAD_MS) <= clock["bound_ms"] < 20
     assert summary["latency_error_ms"] == clock["bound_ms"]
     assert summary["delivered"] == summary["expected"] > 0
+    (viewers,) = summary["classes"]
+    (chat,) = viewers["kinds"]
+    assert chat["sent"] == summary["sent"], "a worker knows every scenario, and still gives a kind the run's number"
     assert 0 < summary["latency_ms"]["p50"] < AHEAD_MS / 2
     assert 0 < summary["latency_from_sending_ms"]["p50"] < AHEAD_MS / 2
     messages = read_messages(summary["folder"])

@@ -21,7 +21,7 @@ from harness.ledger.judge import judge
 from harness.ledger.reports import message_id
 from harness.measure.histogram import Latencies
 from harness.measure.resources import cpu_s_of, has_clock
-from harness.services.fleet import Fleet
+from harness.services.fleet import Fleet, FleetOptions
 
 ROOM = "stage"
 PAYLOAD = "x" * 40  # makes frames of 124 bytes
@@ -43,7 +43,7 @@ def gateway(tick_s: float | None) -> Iterator[tuple[str, int]]:
     """Start chatbench's own gateway, without a backend, and yield its URL and process id."""
     with tempfile.TemporaryDirectory() as logs:
         topology = Topology(run_id="benchmark", gateways=1)
-        fleet = Fleet("direct", Services(), topology, Path(logs), tick_s=tick_s)
+        fleet = Fleet("direct", Services(), topology, Path(logs), FleetOptions(tick_s=tick_s))
         fleet.start()
         try:
             fleet.wait_ready()

@@ -20,6 +20,7 @@ from harness.load.driver_client import DriverProcess
 from harness.runs.measurement import Run
 from harness.services.backends import NOBODYS, Backends
 from harness.services.external import external_services
+from harness.services.fleet import FleetOptions
 from harness.services.lease import borrow
 from harness.services.remote import RemoteStack
 from harness.services.run_stack import RunBackends, RunStack
@@ -53,7 +54,7 @@ def stack_of(
     topology = config.topology(settings, architecture, config.new_run_id())
     if settings.gateways_at:
         return RemoteStack(settings.gateways_at, topology)
-    return Stack(architecture, topology, backends, logs, tick_s=settings.tick_s, limits=limits)
+    return Stack(architecture, topology, backends, logs, FleetOptions(tick_s=settings.tick_s, limits=limits))
 
 
 def await_driver(driver: DriverProcess, settings: RunSettings, progress: Progress) -> msg.Ready:

@@ -23,6 +23,7 @@ from harness.gateway.settings import ANY_LOAD, Exposure, Limits
 from harness.runs.setup import show_first_use
 from harness.services.backends import Backends
 from harness.services.external import external_services, resolve_brokers
+from harness.services.fleet import FleetOptions
 from harness.services.lease import offer
 from harness.services.ports import cannot_listen
 from harness.services.stack import Stack
@@ -79,16 +80,8 @@ def stay_up(
     logs = make_logs_folder()
     backends = Backends(architecture.requires, settings.brokers, logs, external=external_services(settings))
     topology = config.topology(settings, architecture, config.new_run_id())
-    stack = Stack(
-        architecture,
-        topology,
-        backends,
-        logs,
-        exposure=exposure,
-        tick_s=settings.tick_s,
-        limits=limits_of(exposure),
-        port=port,
-    )
+    options = FleetOptions(exposure=exposure, limits=limits_of(exposure), tick_s=settings.tick_s, port=port)
+    stack = Stack(architecture, topology, backends, logs, options)
     with signals_interrupt():
         try:
             with progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,6 @@ from harness.services.gateway_program import OWN, Program
 from harness.services.ports import free_ports
 from harness.services.processes import Child, Reasons, spawn
 
-LOCAL, USUAL = Exposure(), Limits()
 START_TIMEOUT_S = 45.0
 # Reasons that a backend gave the gateway, in the words of its client library.
 REASONS: Reasons = (
@@ -29,6 +29,19 @@ REASONS: Reasons = (
 ANSWER_TIMEOUT_S = 30.0  # a gateway under more load than it can carry answers late
 
 
+@dataclass(frozen=True, slots=True)
+class FleetOptions:
+    """How the gateways of a fleet serve, whatever their architecture."""
+
+    exposure: Exposure = field(default_factory=Exposure)
+    limits: Limits = field(default_factory=Limits)
+    tick_s: float | None = None  # as in GatewaySettings
+    port: int | None = None  # the first gateway's; None: any that is free
+
+
+USUAL = FleetOptions()
+
+
 class Fleet:
     """All gateways of a run: `start`, `wait_ready`, then `stop`."""
 
@@ -38,34 +51,28 @@ class Fleet:
         services: Services,
         topology: Topology,
         logs: Path,
+        options: FleetOptions = USUAL,
         *,
-        exposure: Exposure = LOCAL,
-        limits: Limits = USUAL,
-        tick_s: float | None = None,
         program: Program = OWN,
-        port: int | None = None,
     ) -> None:
-        """`tick_s` as in GatewaySettings; `port` is the first gateway's, None: any that is free."""
         self._arch = arch
         self._program = program
         self._services = services
         self._topology = topology
         self._logs = logs
-        self._exposure = exposure
-        self._limits = limits
-        self._tick_s = tick_s
-        chosen = [] if port is None else [port]
-        self._ports = (*chosen, *free_ports(topology.gateways - len(chosen), exposure.bind))
+        self._options = options
+        chosen = [] if options.port is None else [options.port]
+        self._ports = (*chosen, *free_ports(topology.gateways - len(chosen), options.exposure.bind))
         self.children: list[Child] = []
         self._may_end = False
 
     def frames_per_s(self) -> float:
         """How many frames one member may send, whichever gateway it is at."""
-        return self._limits.frames_per_s
+        return self._options.limits.frames_per_s
 
     @property
     def urls(self) -> list[str]:
-        return [gateway_url(port, self._exposure.bind, self._program.scheme) for port in self._ports]
+        return [gateway_url(port, self._options.exposure.bind, self._program.scheme) for port in self._ports]
 
     def start(self) -> None:
         self.children = [self._spawn(index) for index in range(self._topology.gateways)]
@@ -82,9 +89,9 @@ class Fleet:
             index=index,
             port=self._ports[index],
             peers=tuple(self.urls),
-            exposure=self._exposure,
-            limits=self._limits,
-            tick_s=self._tick_s,
+            exposure=self._options.exposure,
+            limits=self._options.limits,
+            tick_s=self._options.tick_s,
         )
         return spawn(
             f"gateway {index}",
@@ -137,8 +144,8 @@ class Fleet:
         return answers
 
     def _stats_of(self, port: int, timeout_s: float) -> GatewayStats | None:
-        url = gateway_url(port, self._exposure.bind)
-        return ask(url, "/stats", GatewayStats, self._exposure.token, timeout_s)
+        url = gateway_url(port, self._options.exposure.bind)
+        return ask(url, "/stats", GatewayStats, self._options.exposure.token, timeout_s)
 
     def stop(self) -> None:
         for child in self.children:  # ask all before waiting for one

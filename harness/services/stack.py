@@ -9,10 +9,9 @@ from confluent_kafka import KafkaException
 
 from architectures.interface import Candidate, GoneForGood, Topology
 from harness.core.errors import ServiceFailed
-from harness.gateway.settings import Exposure, Limits
 from harness.measure.resources import Meter
 from harness.services.backend import Backend, Breakable, Counters
-from harness.services.fleet import LOCAL, USUAL, Fleet
+from harness.services.fleet import Fleet, FleetOptions
 from harness.services.gateway_program import OWN, program_of
 from harness.services.proxy import Proxy
 from harness.services.run_stack import RunBackends
@@ -30,21 +29,13 @@ class Stack:
         topology: Topology,
         backends: RunBackends,
         logs: Path,
-        *,
-        exposure: Exposure = LOCAL,
-        tick_s: float | None = None,
-        limits: Limits = USUAL,
-        port: int | None = None,
+        options: FleetOptions,
     ) -> None:
-        """`tick_s` as in GatewaySettings, `port` as in Fleet."""
-        self._port = port
         self._architecture = architecture
         self.topology = topology
         self._backends = backends
         self._logs = logs
-        self._exposure = exposure
-        self._tick_s = tick_s
-        self._limits = limits
+        self._options = options
         self._program = OWN
         self._fleet: Fleet | None = None
 
@@ -88,15 +79,7 @@ class Stack:
         except KafkaException as problem:
             raise ServiceFailed(f"{self._architecture.name} could not make its topics: {problem}") from problem
         self._fleet = Fleet(
-            self._architecture.name,
-            services,
-            self.topology,
-            self._logs,
-            exposure=self._exposure,
-            tick_s=self._tick_s,
-            limits=self._limits,
-            program=self._program,
-            port=self._port,
+            self._architecture.name, services, self.topology, self._logs, self._options, program=self._program
         )
         self._fleet.start()
         self._fleet.wait_ready()

@@ -14,10 +14,10 @@ from architectures.interface import Services
 from harness.core.errors import ServiceFailed
 from harness.services.borrowed import Borrowed, describe, read_description
 from harness.services.nats.metrics import NatsCounters, read_counters
+from harness.services.one_server import OneServer
 from harness.services.ports import free_ports
-from harness.services.processes import Child, Reasons, spawn, wait_until_listening
+from harness.services.processes import Child, Reasons, spawn
 
-START_TIMEOUT_S = 15.0
 REASONS: Reasons = (
     ("cannot allocate memory", "this host has too little free memory for NATS; free some"),
 )  # in the words of Go's runtime
@@ -25,11 +25,9 @@ SERVER = "nats-server"
 
 
 @dataclass(slots=True)
-class NatsServer:
+class NatsServer(OneServer):
     """A server on loopback that keeps nothing on disk. It keeps the contract of Servers."""
 
-    child: Child
-    port: int
     monitor_port: int  # where its counters are read over HTTP
 
     @classmethod
@@ -39,38 +37,15 @@ class NatsServer:
         return cls(Borrowed("nats", lent.pid, lent.log, lender), lent.port, lent.monitor_port)
 
     @property
-    def children(self) -> Sequence[Child]:
-        return [self.child]
-
-    @property
     def url(self) -> str:
         return nats_url_of(self.port)
-
-    @property
-    def ports(self) -> Sequence[int]:
-        return [self.port]
-
-    def proxy_ports(self) -> Sequence[tuple[int, int]]:
-        (port,) = free_ports(1)
-        return [(port, self.port)]
 
     def services_at(self, ports: Sequence[int]) -> Services:
         (port,) = ports
         return Services(nats_url=nats_url_of(port))
 
-    def finish(self) -> None:
-        """Start it again if it was killed, and wait until it answers."""
-        if not self.child.is_running:
-            self.start_again()
-        wait_until_listening(self.child, self.port, START_TIMEOUT_S)
-
     def start_again(self, _index: int = 0) -> None:
-        """Start it again after its process was killed, at the same address and without any data."""
         self.child = _spawn(self.port, self.monitor_port, self.child.log)
-
-    def check(self) -> None:
-        """Raise ServiceFailed if it has ended by itself."""
-        self.child.check()
 
     def counters(self, _run_id: str) -> NatsCounters:
         """What it has counted for all clients: NATS does not tell them apart. Raises ServiceFailed."""
@@ -78,9 +53,6 @@ class NatsServer:
 
     def described(self) -> bytes:
         return describe(_Lent(self.port, self.monitor_port, self.child.pid, self.child.log))
-
-    def stop(self) -> None:
-        self.child.stop()
 
 
 class _Lent(msgspec.Struct, frozen=True):

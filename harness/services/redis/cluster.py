@@ -14,10 +14,11 @@ from architectures.clients.redis_cluster import SLOTS
 from architectures.interface import Services
 from harness.core.errors import ServiceFailed
 from harness.services.borrowed import describe, read_description
+from harness.services.one_server import START_TIMEOUT_S
 from harness.services.ports import free_ports
 from harness.services.processes import Child
 from harness.services.redis.metrics import RedisCounters, read_counters
-from harness.services.redis.server import START_TIMEOUT_S, Lent, RedisServer, start_at
+from harness.services.redis.server import Lent, RedisServer, start_at
 
 NODES = 3
 

@@ -12,11 +12,11 @@ import msgspec
 from architectures.interface import Services
 from harness.core.errors import ServiceFailed
 from harness.services.borrowed import Borrowed, describe, read_description
+from harness.services.one_server import START_TIMEOUT_S, OneServer
 from harness.services.ports import free_ports
 from harness.services.processes import Child, Reasons, spawn, wait_until_listening
 from harness.services.redis.metrics import RedisCounters, read_counters
 
-START_TIMEOUT_S = 15.0
 REASONS: Reasons = (
     ("Out Of Memory allocating", "this host has too little free memory for Redis; free some"),
     ("Can't allocate memory", "this host has too little free memory for Redis; free some"),
@@ -24,11 +24,9 @@ REASONS: Reasons = (
 
 
 @dataclass(slots=True)
-class RedisServer:
+class RedisServer(OneServer):
     """A server on loopback that keeps nothing on disk. It keeps the contract of Servers."""
 
-    child: Child
-    port: int
     workdir: Path
     options: tuple[str, ...] = ()
 
@@ -38,38 +36,15 @@ class RedisServer:
         return read_description(described, Lent).borrowed("redis", lender)
 
     @property
-    def children(self) -> Sequence[Child]:
-        return [self.child]
-
-    @property
     def url(self) -> str:
         return url_of(self.port)
-
-    @property
-    def ports(self) -> Sequence[int]:
-        return [self.port]
-
-    def proxy_ports(self) -> Sequence[tuple[int, int]]:
-        (port,) = free_ports(1)
-        return [(port, self.port)]
 
     def services_at(self, ports: Sequence[int]) -> Services:
         (port,) = ports
         return Services(redis_url=url_of(port))
 
-    def finish(self) -> None:
-        """Start it again if it was killed, and wait until it answers."""
-        if not self.child.is_running:
-            self.start_again()
-            wait_until_listening(self.child, self.port, START_TIMEOUT_S)
-
     def start_again(self, _index: int = 0) -> None:
-        """Start it again after its process was killed, at the same address and without any data."""
         self.child = _spawn(self.port, self.workdir, self.child.log, self.options)
-
-    def check(self) -> None:
-        """Raise ServiceFailed if it has ended by itself."""
-        self.child.check()
 
     def counters(self, _run_id: str) -> RedisCounters:
         """What it has counted for all clients: Redis does not tell them apart. Raises ServiceFailed."""
@@ -77,9 +52,6 @@ class RedisServer:
 
     def described(self) -> bytes:
         return describe(Lent.of(self))
-
-    def stop(self) -> None:
-        self.child.stop()
 
 
 class Lent(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from architectures.interface import Services, Topology
 from harness.core.callers import WRONG_NAME
 from harness.gateway.settings import Exposure, Limits, total
-from harness.services.fleet import Fleet
+from harness.services.fleet import Fleet, FleetOptions
 from tests.harness.gateway.test_session import closed_with, hear, member, say
 
 TOKEN = "not-a-secret-of-anybody"
@@ -36,7 +36,7 @@ def limited(tmp_path: Path) -> Iterator[Fleet]:
 
 
 def _running(logs: Path, **settings: Any) -> Iterator[Fleet]:
-    fleet = Fleet("direct", Services(), Topology(run_id="door", gateways=1), logs, **settings)
+    fleet = Fleet("direct", Services(), Topology(run_id="door", gateways=1), logs, FleetOptions(**settings))
     fleet.start()
     try:
         fleet.wait_ready()

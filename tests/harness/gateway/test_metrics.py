@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from architectures.interface import Services, Topology
 from harness.gateway.metrics import CONTENT_TYPE_LATEST, OpenMetrics
 from harness.gateway.settings import Exposure, GatewayStats
-from harness.services.fleet import Fleet
+from harness.services.fleet import Fleet, FleetOptions
 
 TOKEN = "not-a-secret-of-anybody"
 STATS = GatewayStats(
@@ -58,7 +58,7 @@ def test_every_counter_of_a_gateway_is_told() -> None:
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Fleet]:
     topology = Topology(run_id="watched", gateways=1)
-    fleet = Fleet("direct", Services(), topology, tmp_path, exposure=Exposure(token=TOKEN))
+    fleet = Fleet("direct", Services(), topology, tmp_path, FleetOptions(exposure=Exposure(token=TOKEN)))
     fleet.start()
     try:
         fleet.wait_ready()

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from architectures.interface import Services, Topology
 from harness.core.errors import ServiceFailed
 from harness.gateway.settings import total
-from harness.services.fleet import Fleet
+from harness.services.fleet import Fleet, FleetOptions
 from harness.services.ports import free_ports
 
 ANSWER_S = 10.0
@@ -173,8 +173,8 @@ def test_every_drop_is_counted_by_its_cause(gateway: Fleet) -> None:
 
 def test_a_gateway_that_cannot_start_says_why_in_one_sentence(tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    fleet = Fleet("direct", Services(), Topology(run_id="test", gateways=1), tmp_path, port=port)
-    twin = Fleet("direct", Services(), Topology(run_id="test", gateways=1), tmp_path, port=port)
+    fleet = Fleet("direct", Services(), Topology(run_id="test", gateways=1), tmp_path, FleetOptions(port=port))
+    twin = Fleet("direct", Services(), Topology(run_id="test", gateways=1), tmp_path, FleetOptions(port=port))
     try:
         fleet.start()
         fleet.wait_ready()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from architectures.interface import Services, Topology
 from harness.gateway.session import too_slow
 from harness.gateway.settings import Limits, total
-from harness.services.fleet import Fleet
+from harness.services.fleet import Fleet, FleetOptions
 from tests.harness.gateway.test_session import hear, member, say
 
 MIB = 1 << 20
@@ -46,7 +46,7 @@ def test_many_who_never_read_cannot_fill_the_gateways_memory(tmp_path: Path) -> 
     limits = Limits(
         send_buffer_max_bytes=4 * MIB, send_buffers_max_bytes=8 * MIB, slow_check_s=0.02, frames_burst=10_000
     )
-    fleet = Fleet("direct", Services(), Topology(run_id="slow", gateways=1), tmp_path, limits=limits)
+    fleet = Fleet("direct", Services(), Topology(run_id="slow", gateways=1), tmp_path, FleetOptions(limits=limits))
 
     async def flood() -> None:
         async with AsyncExitStack() as stack:

@@ -53,6 +53,12 @@ def test_plan1_delivers_everything_once_in_order_with_a_record_per_partition(tmp
     measured = [row for row in rows if row["phase"] == "measure"]
     assert sum(int(row["delivered"]) for row in measured) == summary["delivered"]
     assert {row["phase"] for row in rows} == {"warm-up", "measure"}
+    by_second_ms = sum(float(row["kafka_cpu_ms"]) for row in measured if row["kafka_cpu_ms"])
+    assert by_second_ms == pytest.approx(sum(summary["kafka_cpu"].values()), rel=0.1)
+    assert by_second_ms == pytest.approx(1_000 * summary["cores_used"]["kafka"] * summary["duration_s"], rel=0.1)
+    assert summary["kafka_cpu"]["compiler_ms"] > 0, "a broker that has just started still compiles"
+    assert all(len(row["each_gateway_cpu_ms"].split()) in {0, 2} for row in measured)
+    assert 0 <= summary["loop_lag_ms"]["p50"] <= summary["loop_lag_ms"]["p99"]
     with (folder / "locust_stats.csv").open(newline="") as lines:
         locust = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(lines)}
     assert locust["deliver"] == summary["delivered"]

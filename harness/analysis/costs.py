@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,13 @@ def cost_of(idle_cpu_ms_per_s: NDArray[np.float64], low: Load, high: Load) -> Co
         fixed_ms_per_s=np.where(idle_cpu_ms_per_s > 0, idle_cpu_ms_per_s, np.nan),
         marginal_us_per_delivery=_for_each(high.deliveries_per_s - low.deliveries_per_s, more_cpu_us),
     )
+
+
+def shared_out(total: float, used: Mapping[str, float]) -> dict[str, float]:
+    """Return the total in proportion to what each part used. A part that used less than nothing, by noise, has none."""
+    above = {part: max(0.0, amount) for part, amount in used.items()}
+    whole = sum(above.values())
+    return {part: total * amount / whole for part, amount in above.items()} if whole > 0 else {}
 
 
 def _for_each(more: NDArray[np.float64], cpu_us: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -26,6 +26,7 @@ class ValueOf(msgspec.Struct, frozen=True, kw_only=True):
     why_not: str | None  # why there are no values
     left_out: dict[str, str] = {}  # architectures without a value among others, and why
     intervals: dict[str, list[float]] = {}  # the 95 % interval of each value by itself, low and high; empty: not known
+    parts: dict[str, dict[str, float]] = {}  # by architecture, what a cost is made up of, by component
     rate_per_s: float | None = None  # at which a latency was measured; null: not a latency
     messages: int | None = None  # that a latency rests on, of the architecture with the fewest; null: not a latency
 
@@ -100,6 +101,7 @@ def _value_of(figure: Figure, kind: str) -> ValueOf:
         why_not=figure.why_not,
         left_out=figure.left_out,
         intervals={name: list(interval) for name, interval in figure.intervals.items()},
+        parts=figure.parts,
         rate_per_s=figure.rate_per_s,
         messages=figure.messages,
     )

@@ -14,6 +14,7 @@ import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from harness.core.registry import colour_of
 
@@ -120,6 +121,12 @@ UNSEEN: Any = {"color": INK, "alpha": 0.004, "linewidth": 0, "zorder": 9}
 def tip_band(axes: Axes, start: float, end: float, text: str) -> None:
     """Give a part of the x axis a text, which names the values of all lines there."""
     tip(axes.axvspan(start, end, **UNSEEN), text)
+
+
+def tip_box(axes: Axes, across: tuple[float, float], along: tuple[float, float], text: str) -> None:
+    """Give a rectangle of the axes a text: its ends on the x axis, and on the y axis."""
+    (left, right), (bottom, top) = across, along
+    tip(axes.add_patch(Rectangle((left, bottom), right - left, top - bottom, **UNSEEN)), text)
 
 
 def tip_row(axes: Axes, start: float, end: float, text: str) -> None:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.contrasts import Contrast, Figures, contrasts, geometric_means, mean_intervals
-from harness.analysis.costs import Load, cost_of
+from harness.analysis.costs import Load, cost_of, shared_out
 from harness.analysis.percentiles import contrasts_of_merged, why_not_shown
 from harness.analysis.verdicts import Verdict, judge
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.validity import too_late_to_compare
-from harness.results.frames import WORKLOAD, RunRecord, messages_behind, runs_of
+from harness.results.frames import SERVICES, WORKLOAD, RunRecord, messages_behind, runs_of
 from harness.results.reading import read_histogram
 from harness.runs.summary import Summary
 
+COMPILES = "kafka"  # the component whose JVMs have a compiler
 SHAPE = tuple(column for column in WORKLOAD if column != "rate_per_s")
 
 
@@ -37,6 +38,7 @@ class Figure:
     why_not: str | None = None  # why there are no values
     left_out: dict[str, str] = field(default_factory=dict)  # architectures without a value among others, and why
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)  # of the values, where they are known
+    parts: dict[str, dict[str, float]] = field(default_factory=dict)  # what a cost is made up of, by component
     rate_per_s: float | None = None  # at which a latency was measured
     messages: int | None = None  # that a latency rests on, of the architecture with the fewest
 
@@ -126,6 +128,28 @@ class _Blocks:
         """What a JVM's compiler used: it belongs to the broker's age and not to the architecture. 0 if not known."""
         return np.nan_to_num(self.matrix(column, rate_per_s))
 
+    def cpu_by_component(self, rate_per_s: float) -> dict[str, dict[str, float]]:
+        """Return the mean CPU time of each architecture's components as `load` has it, in ms per second."""
+        here = self._runs[self._runs["rate_per_s"] == rate_per_s]
+        found: dict[str, dict[str, float]] = {}
+        for part in SERVICES:
+            cpu_ms_per_s = here[f"cpu_{part}_us_per_delivery"] * here["deliveries_per_s"] / 1_000
+            if part == COMPILES:
+                cpu_ms_per_s -= here["compiler_ms_per_s"].astype("float64").fillna(0.0)
+            for name, used in cpu_ms_per_s.groupby(here["arch"]).mean().dropna().items():
+                found.setdefault(str(name), {})[part] = float(used)
+        return found
+
+    def idle_by_component(self, rate_per_s: float) -> dict[str, dict[str, float]]:
+        """Return the mean CPU time of each architecture's components while nobody wrote, in ms per second."""
+        found: dict[str, dict[str, list[float]]] = {}
+        for (_block, name, rate), record in self._records.items():
+            for part, used in (record.summary.idle_cpu_ms_per_s or {}).items():
+                if rate == rate_per_s and part in SERVICES:
+                    compiler = (record.summary.idle_compiler_ms_per_s or 0.0) if part == COMPILES else 0.0
+                    found.setdefault(name, {}).setdefault(part, []).append(used - compiler)
+        return {name: {part: fmean(parts[part]) for part in SERVICES if part in parts} for name, parts in found.items()}
+
     def messages(self, rate_per_s: float) -> int:
         """Return on how many messages of all blocks percentiles rest, for the architecture that has the fewest."""
         return int(np.nansum(self.matrix("messages", rate_per_s), axis=0).min())
@@ -185,8 +209,16 @@ def _costs(blocks: _Blocks) -> Iterator[Figure]:
     slowness = blocks.matrix("slowness_ms", low)
     cost = cost_of(blocks.idle_cpu_ms_per_s(), blocks.load(low), blocks.load(high))
     of = partial(_figure, blocks.architectures, None if np.isnan(slowness).all() else slowness)
-    yield of("fixed cost: CPU while nobody writes", "ms/s", cost.fixed_ms_per_s)
-    yield of("marginal cost: CPU per delivery", "us", cost.marginal_us_per_delivery)
+    fixed = of("fixed cost: CPU while nobody writes", "ms/s", cost.fixed_ms_per_s)
+    yield replace(fixed, parts=_parts(fixed.values, blocks.idle_by_component(low)))
+    marginal = of("marginal cost: CPU per delivery", "us", cost.marginal_us_per_delivery)
+    less, more = blocks.cpu_by_component(low), blocks.cpu_by_component(high)
+    added = {name: {part: used - less[name].get(part, 0.0) for part, used in more[name].items()} for name in more}
+    yield replace(marginal, parts=_parts(marginal.values, added))
+
+
+def _parts(values: dict[str, float], used: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    return {name: shared_out(value, used[name]) for name, value in values.items() if name in used}
 
 
 def _figure(

@@ -100,7 +100,9 @@ def test_the_values_of_a_chart_can_be_pointed_at_and_reached_by_keys(decided: Pa
         tab.wait_for(f"{chart}?.getAttribute('tabindex') === '0'")
         moved = "new PointerEvent('pointermove', {clientX: 50, clientY: 50, bubbles: true})"
         tab.run(f"{chart}.querySelector('.mark').dispatchEvent({moved})")
-        assert re.fullmatch(r"fixed cost, [a-z-]+: [\d.]+ ms/s, 95 % interval [\d.]+ to [\d.]+; 4 blocks", tab.run(box))
+        interval = r"95 % interval [\d.]+ to [\d.]+"
+        said = rf"fixed cost, [a-z-]+: [\d.]+ ms/s, {interval}, of which gateway [\d.]+, [a-z]+ [\d.]+; 4 blocks"
+        assert re.fullmatch(said, tab.run(box))
         middle = "(() => { const mark = document.querySelector('#decision-1-ratios .mark'); mark.scrollIntoView();"
         middle += " const at = mark.getBoundingClientRect(); return document.elementFromPoint("
         middle += "at.left + at.width / 2, at.top + at.height / 2).closest('.mark') === mark; })()"

@@ -164,3 +164,15 @@ def test_runs_without_an_idle_cost_decide_nothing(tmp_path: Path) -> None:
 def test_one_architecture_is_not_compared(tmp_path: Path) -> None:
     write_record(tmp_path, "plan1")
     assert compared(read_records([tmp_path])) == []
+
+
+def test_a_cost_is_told_by_component_and_these_add_up_to_it(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        write_block(tmp_path, number)
+    fixed, marginal = only(tmp_path).costs
+    for cost in (fixed, marginal):
+        assert set(cost.parts["plan1"]) == {"gateway", "kafka"}
+        for name, value in cost.values.items():
+            assert sum(cost.parts[name].values()) == pytest.approx(value)
+    assert fixed.parts["plan1"]["kafka"] == pytest.approx(0.6 * fixed.values["plan1"], rel=0.02)
+    assert marginal.parts["plan1"]["kafka"] == pytest.approx(0.5 * marginal.values["plan1"], rel=0.02)

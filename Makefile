@@ -30,7 +30,7 @@ MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 docs: .venv
 	$(MKDOCS)
 
-# Two at a time: a test mostly waits, for a broker to start or a load to end. A file's tests share what they started.
+# Four at a time: a test often waits, for a broker to start or a load to end. A file's tests share what they started.
 test: .venv tools
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 

@@ -24,8 +24,8 @@ BROKERS = {"backends", "nats_server", "redis_cluster", "redis_server", "strict_n
 TAKES_SECONDS = {"site"}  # the documentation, built: whatever uses it is `slow`
 # Their files take a minute and more: begun first, so that at the end no process of tests waits for another's.
 LONGEST = (
-    *("test_cookbook.py", "test_faults.py", "test_architectures.py", "test_resets.py", "test_readme.py"),
-    *("test_wheel.py", "test_scenario_mistakes.py", "test_selftest.py"),
+    *("test_cookbook.py", "test_faults.py", "test_compare.py", "test_architectures.py", "test_resets.py"),
+    *("test_readme.py", "test_wheel.py", "test_external.py", "test_selftest.py", "test_scenario_mistakes.py"),
 )
 
 RESULTS_BEFORE = pytest.StashKey[set[str]]()

@@ -132,7 +132,7 @@ def test_a_comparison_on_external_brokers_judges_by_latency(kafka: Kafka, tmp_pa
     arguments = ("--arch", "plan1", "--arch", "kafka-broadcast", "--rounds", "1", "--out", str(tmp_path), *SHORT)
     answer = chatbench("compare", *arguments, "--kafka-bootstrap", kafka.bootstrap)
     assert answer.returncode in (0, 4), answer.stderr
-    assert answer.returncode == 4 or "The cost of the backends was not measured" in answer.stdout
+    assert answer.returncode == 4 or "was not measured" in answer.stdout, "of external brokers"
 
 
 def test_a_run_behind_sentinels_finds_their_master(folder: Path, tmp_path: Path) -> None:

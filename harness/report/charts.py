@@ -7,7 +7,13 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from harness.report.cost_charts import correctness, cpu_per_delivery, kafka_cost
-from harness.report.latency_charts import has_distribution, latency_cdf, latency_over_time, latency_spectrum
+from harness.report.latency_charts import (
+    has_distribution,
+    latency_cdf,
+    latency_over_time,
+    latency_spectrum,
+    percentile_of_seconds,
+)
 from harness.results.frames import Frames
 
 # The charts by file name, each with its drawing function. Each says itself what one sees.
@@ -33,4 +39,4 @@ def has_data(name: str, frames: Frames) -> bool:
         case "cpu_per_delivery":
             return bool(frames.runs["cpu_system_us_per_delivery"].notna().any())
         case _:
-            return bool(frames.seconds["latency_p99_ms"].notna().any())
+            return bool(frames.seconds[f"latency_{percentile_of_seconds(frames)}_ms"].notna().any())

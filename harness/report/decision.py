@@ -28,6 +28,7 @@ class ValueOf(msgspec.Struct, frozen=True, kw_only=True):
     intervals: dict[str, list[float]] = {}  # the 95 % interval of each value by itself, low and high; empty: not known
     parts: dict[str, dict[str, float]] = {}  # by architecture, what a cost is made up of, by component
     rate_per_s: float | None = None  # at which a latency was measured; null: not a latency
+    percentile: float | None = None  # of the latencies; null: not a latency
     messages: int | None = None  # that a latency rests on, of the architecture with the fewest; null: not a latency
 
     @property
@@ -103,6 +104,7 @@ def _value_of(figure: Figure, kind: str) -> ValueOf:
         intervals={name: list(interval) for name, interval in figure.intervals.items()},
         parts=figure.parts,
         rate_per_s=figure.rate_per_s,
+        percentile=figure.percentile,
         messages=figure.messages,
     )
 
@@ -137,8 +139,17 @@ def _beats(one: str, other: str, verdicts: Sequence[Verdict]) -> bool:
 
 
 def with_latencies(decision: Decision, rate_per_s: float) -> set[str]:
-    """The architectures whose latencies at that rate could be compared."""
-    return {name for figure in decision.figures if figure.rate_per_s == rate_per_s for name in figure.values}
+    """The architectures whose latencies at that rate could be compared, at least by their medians."""
+    return {name for each in _latencies_at(decision, rate_per_s, 50.0) for name in each.values}
+
+
+def without_tails(decision: Decision, rate_per_s: float) -> set[str]:
+    """The architectures that must not be compared at that rate by more than their medians: the driver was too late."""
+    return {name for each in _latencies_at(decision, rate_per_s, 99.0) for name in each.left_out}
+
+
+def _latencies_at(decision: Decision, rate_per_s: float, percentile: float) -> list[ValueOf]:
+    return [each for each in decision.figures if (each.rate_per_s, each.percentile) == (rate_per_s, percentile)]
 
 
 def pair_between(pairs: Sequence[Pair], figure: str, one: str, other: str) -> Pair | None:

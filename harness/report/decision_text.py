@@ -53,7 +53,8 @@ def decision_lines(decision: Decision) -> Iterator[str]:
     for figure in decision.figures:
         if not figure.values:
             yield f"{figure.name}: {figure.why_not}."
-        elif len(figure.values) > 1 and figure.blocks > 1:
+            continue
+        if len(figure.values) > 1 and figure.blocks > 1:
             yield _sentence(figure, [pair for pair in decision.pairs if pair.figure == figure.name])
         for name, why in figure.left_out.items():
             yield f"{figure.name}: n/a for {name}: {why}."

@@ -20,14 +20,13 @@ from markupsafe import Markup
 from harness.core.hosts import how_far_it_goes, started_by_others
 from harness.report.charts import CHARTS, has_data
 from harness.report.comparison import Comparison, Report, compare, decision_on, split_by, workload_of
-from harness.report.decision import Decision, decision_of, with_latencies
+from harness.report.decision import Decision, decision_of, with_latencies, without_tails
 from harness.report.decision_charts import charts_of
 from harness.report.decision_text import MARKS_NOTE, decision_lines, decision_rows, load_text
 from harness.report.inline import Chart, on_page
 from harness.report.rate_charts import has_rates, throughput_and_latency
 from harness.report.section import NOTHING, beside_a_decision, section_of, shape_name
 from harness.report.style import IN_THE_DARK, colours_of
-from harness.report.verdict import wrong_deliveries
 from harness.results import blocks
 from harness.results.frames import WORKLOAD, Frames, RunRecord, frames_of, read_records
 from harness.results.reading import leaving_out
@@ -45,6 +44,8 @@ RUN_COLUMNS = (
     "driver_valid",
     "record",
 )
+
+MEDIAN = 0.5  # of all deliveries
 
 
 def write_report(folders: Sequence[Path], out: Path) -> Report:
@@ -109,12 +110,8 @@ def _numbered(many: int, letter: str) -> list[str]:
 
 
 def _decisions(frames: Frames, records: Sequence[RunRecord]) -> Iterator[Decision]:
-    """The decisions between architectures that delivered everything as they should."""
-    complete = frames.runs[frames.runs["status"] == "complete"]
-    out = {name: wrong_deliveries(runs, str(name)) for name, runs in complete.groupby("arch")}
-    right = [each for each in records if not out.get(each.key["arch"])]
     shapes = {_shape(part): part for part in split_by(frames, blocks.SHAPE)}
-    for each in blocks.compared(right):
+    for each in blocks.compared(records):
         if each.decides:
             yield decision_of(each, shapes[tuple(each.shape.values())])
 
@@ -171,9 +168,10 @@ def _rate_charts(frames: Frames, folder: Path, decisions: Sequence[Decision]) ->
         workload = workload_of(family.runs.iloc[0])
         decision = decision_on(workload, decisions)
         drawn = family if decision is None else _comparable_rates(family, decision)
-        if drawn.runs["rate_per_s"].nunique() > 1 and has_rates(drawn):
+        highest = 99.0 if decision is None else _highest_percentile(decision)
+        if drawn.runs["rate_per_s"].nunique() > 1 and has_rates(drawn, highest):
             name = "throughput_and_latency" if len(families) == 1 else f"throughput_and_latency-{number}"
-            charts.append((shape_name(workload), on_page(throughput_and_latency(drawn), folder, name)))
+            charts.append((shape_name(workload), on_page(throughput_and_latency(drawn, highest), folder, name)))
     return charts
 
 
@@ -187,6 +185,12 @@ def _comparable_rates(family: Frames, decision: Decision) -> Frames:
     return replace(family, runs=some(family.runs), percentiles=some(family.percentiles))
 
 
+def _highest_percentile(decision: Decision) -> float:
+    """The p99, if it could be compared wherever the median could; otherwise the median."""
+    spoilt = (without_tails(decision, each) & with_latencies(decision, each) for each in decision.rates_per_s)
+    return 50.0 if any(spoilt) else 99.0
+
+
 def _charts(frames: Frames, folder: Path, prefix: str, decision: Decision | None) -> list[Chart]:
     """Draw each chart that these frames have data for, as files and for the page.
 
@@ -194,7 +198,8 @@ def _charts(frames: Frames, folder: Path, prefix: str, decision: Decision | None
     nor are latencies that could not be compared.
     """
     if decision is not None:
-        frames = _comparable(frames, with_latencies(decision, float(frames.runs["rate_per_s"].iloc[0])))
+        rate_per_s = float(frames.runs["rate_per_s"].iloc[0])
+        frames = _comparable(frames, with_latencies(decision, rate_per_s), without_tails(decision, rate_per_s))
     return [
         on_page(draw(frames), folder, prefix + name)
         for name, draw in CHARTS.items()
@@ -202,10 +207,14 @@ def _charts(frames: Frames, folder: Path, prefix: str, decision: Decision | None
     ]
 
 
-def _comparable(frames: Frames, names: set[str]) -> Frames:
-    """The frames with the latencies of only these architectures."""
-    latency, seconds = (frame[frame["arch"].isin(names)] for frame in (frames.latency, frames.seconds))
-    return replace(frames, latency=latency, seconds=seconds)
+def _comparable(frames: Frames, names: set[str], without_tail: set[str]) -> Frames:
+    """The frames with the latencies of only these architectures; some of these end at the median."""
+    latency, seconds = (frame[frame["arch"].isin(names)].copy() for frame in (frames.latency, frames.seconds))
+    ends = latency["arch"].isin(without_tail)
+    before = latency.groupby("arch")["share_at_most"].shift(fill_value=0.0)
+    latency.loc[ends, "share_at_most"] = latency.loc[ends, "share_at_most"].clip(upper=MEDIAN)
+    seconds.loc[seconds["arch"].isin(without_tail), "latency_p99_ms"] = float("nan")
+    return replace(frames, latency=latency[~ends | (before < MEDIAN)], seconds=seconds)
 
 
 def _title(frames: Frames) -> str:

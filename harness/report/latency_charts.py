@@ -73,12 +73,12 @@ def latency_spectrum(frames: Frames) -> Figure:
         axes.set_ylabel("delivery latency, ms")
         label_lines(axes, ends, colours)
         _tips_at(axes, ticks, steps, messages)
-        percentile = highest_supported(min(messages[name] for name in steps)) or 50.0
+        percentile = _highest_of_all(steps, messages)
         headline(
             figure,
             _percentile_finding({name: _at(own, percentile) for name, own in steps.items()}, percentile, steps),
             n=support_text(frames.runs),
-            note="A line ends where fewer than ten messages were slower",
+            note=_ends_note(steps),
         )
     return figure
 
@@ -99,12 +99,13 @@ def has_distribution(frames: Frames) -> bool:
 
 
 def _supported_tail(steps: pd.DataFrame, messages: int) -> tuple[pd.Series[float], pd.Series[float]]:
-    # The last step, the maximum at 100 %, would be infinitely far to the right, so it is not drawn.
-    tail = 1 / (1 - steps["share_at_most"].iloc[:-1])
+    # The last step of all, the maximum at 100 %, would be infinitely far to the right, so it is not drawn.
+    drawn = steps[steps["share_at_most"] < 1]
+    tail = 1 / (1 - drawn["share_at_most"])
     shown = (tail >= LEFT) & (tail <= 1.001 * _stretched(furthest_supported(messages)))
     if not shown.any():  # one step holds nearly everything
         shown.iloc[0] = True
-    return tail[shown], steps["latency_ms"].iloc[:-1][shown]
+    return tail[shown], drawn["latency_ms"][shown]
 
 
 def _stretched(percentile: float) -> float:
@@ -115,6 +116,23 @@ def _at(steps: pd.DataFrame, percentile: float) -> float:
     """The latency in ms that so many percent of the deliveries did not exceed."""
     reached = steps.loc[steps["share_at_most"] >= percentile / 100 - 1e-9, "latency_ms"]
     return float(reached.min())
+
+
+def _reaches(steps: pd.DataFrame, percentile: float) -> bool:
+    """Whether a distribution goes so far; one that must not be compared beyond its median was cut off there."""
+    return bool(steps["share_at_most"].max() >= percentile / 100 - 1e-9)
+
+
+def _highest_of_all(steps: Mapping[str, pd.DataFrame], messages: Mapping[str, int]) -> float:
+    """The highest percentile that every architecture has, which is that of the title."""
+    supported = highest_supported(min(messages[name] for name in steps)) or 50.0
+    return supported if all(_reaches(own, supported) for own in steps.values()) else 50.0
+
+
+def _ends_note(steps: Mapping[str, pd.DataFrame]) -> str:
+    late = ", or at the median if the driver was too late for the rest of it to be compared"
+    every = all(_reaches(own, 100.0) for own in steps.values())
+    return f"A line ends where fewer than ten messages were slower{'' if every else late}"
 
 
 def _percentile_finding(values: Mapping[str, float], percentile: float, steps: Mapping[str, pd.DataFrame]) -> str:
@@ -139,7 +157,7 @@ def _tips_at(
         own = {
             name: _at(each, percentile)
             for name, each in steps.items()
-            if percentile <= furthest_supported(messages[name]) + 1e-6
+            if percentile <= furthest_supported(messages[name]) + 1e-6 and _reaches(each, percentile)
         }
         text = ", ".join(f"{name} {figure_text(ms)} ms ({messages[name]:,} messages)" for name, ms in _ranked(own))
         if text:
@@ -181,7 +199,7 @@ def latency_cdf(frames: Frames) -> Figure:
 
 
 def _each_at(steps: Mapping[str, pd.DataFrame], percentile: float) -> dict[str, float]:
-    return {name: _at(own, percentile) for name, own in steps.items()}
+    return {name: _at(own, percentile) for name, own in steps.items() if _reaches(own, percentile)}
 
 
 def _cdf_finding(steps: Mapping[str, pd.DataFrame]) -> str:
@@ -189,8 +207,9 @@ def _cdf_finding(steps: Mapping[str, pd.DataFrame]) -> str:
     first, last = (f"within {figure_text(ms)} ms with {name}" for name, ms in (ranked[0], ranked[-1]))
     if len(ranked) > 1:
         return f"Half of the deliveries arrive {first}, {last}"
-    name = ranked[0][0]
-    return f"Half of the deliveries arrive {first}, nine in ten within {figure_text(_at(steps[name], 90))} ms"
+    own = steps[ranked[0][0]]
+    most = f", nine in ten within {figure_text(_at(own, 90))} ms" if _reaches(own, 90) else ""
+    return f"Half of the deliveries arrive {first}{most}"
 
 
 def latency_over_time(frames: Frames) -> Figure:
@@ -202,7 +221,7 @@ def latency_over_time(frames: Frames) -> Figure:
     names = architectures(frames.seconds)
     colours, dashes = colours_of(architectures(frames.runs)), dash_of(architectures(frames.runs))
     seconds = frames.seconds
-    percentile = _percentile_of_seconds(frames)
+    percentile = percentile_of_seconds(frames)
     end_s = 0.0
     with chart() as (figure, axes):
         warmup = seconds.loc[seconds["phase"] == "warm-up", "second_of_load"]
@@ -244,7 +263,8 @@ def latency_over_time(frames: Frames) -> Figure:
     return figure
 
 
-def _percentile_of_seconds(frames: Frames) -> str:
+def percentile_of_seconds(frames: Frames) -> str:
+    """The name of the percentile that is drawn over time."""
     measured = frames.seconds[frames.seconds["phase"] != "warm-up"]
     is_supported = len(measured) > 0 and measured["said"].median() >= MESSAGES_A_SECOND
     return "p99" if is_supported or len(frames.faults) else "p50"

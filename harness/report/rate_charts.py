@@ -16,14 +16,15 @@ from harness.report.support import architectures, messages_of, supported
 from harness.results.frames import Frames, messages_behind
 
 
-def throughput_and_latency(frames: Frames) -> Figure:
+def throughput_and_latency(frames: Frames, highest: float = 99.0) -> Figure:
     """A line through the rates of each architecture, all runs of a rate merged. Workloads must differ only in the rate.
 
-    It shows the p99, or the median if not every rate has messages enough to support the p99. Single runs are shown as
+    It shows the p99, or the median if not every rate has messages enough to support the p99, or if the median is the
+    highest percentile that may be compared. Single runs are shown as
     dots where one run alone supports the percentile.
     """
     every = frames.runs
-    percentile = percentile_over_rates(frames)
+    percentile = min(highest, percentile_over_rates(frames))
     column = f"latency_p{percentile:g}_ms"
     runs = every.dropna(subset=["deliveries_per_s", column])
     merged = frames.percentiles[frames.percentiles["metric"] == column]
@@ -63,9 +64,9 @@ def throughput_and_latency(frames: Frames) -> Figure:
     return figure
 
 
-def has_rates(frames: Frames) -> bool:
+def has_rates(frames: Frames, highest: float = 99.0) -> bool:
     """Whether any latency at these rates is supported by the messages."""
-    return bool(frames.runs[f"latency_p{percentile_over_rates(frames):g}_ms"].notna().any())
+    return bool(frames.runs[f"latency_p{min(highest, percentile_over_rates(frames)):g}_ms"].notna().any())
 
 
 def percentile_over_rates(frames: Frames) -> float:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.results.deliveries import wrong_deliveries
 from harness.results.frames import Frames
-from harness.runs.promises import Use
 
 CPU = "cpu_system_us_per_delivery"
 P99 = "latency_p99_ms"
-WRONG = {"lost": "lost", "duplicated": "duplicated", "reordered": "delivered out of order"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +124,6 @@ def reasons_against(runs: pd.DataFrame, arch: str) -> list[str]:
     valid = runs["driver_valid"] == True  # noqa: E712 - a column of True, False and None
     if len(runs) and valid.sum() < len(runs) / 2:
         reasons.append(f"{arch} is out: in most of its runs the driver was too slow, so its latencies say nothing.")
-    return reasons
-
-
-def wrong_deliveries(runs: pd.DataFrame, arch: str) -> list[str]:
-    """Sentences on what an architecture delivered wrongly in its complete runs; empty if nothing."""
-    if runs.empty:
-        return [f"{arch} is out: none of its runs is complete."]
-    expected = runs["expected"].sum()
-    reasons = [
-        f"{arch} is out: {runs[column].sum():,.0f} of {expected:,.0f} deliveries were {what}."
-        for column, what in WRONG.items()
-        if runs[column].sum() > 0
-    ]
-    if runs["missed"].sum() > 0:
-        missed, away = (f"{runs[column].sum():,.0f}" for column in ("missed", "away"))
-        reasons.append(f"{arch} is out: of {away} messages sent while members were away, {missed} never reached them.")
-    use = Use(*(int(runs[column].sum()) for column in ("scheduled", "silenced", "expected", "neither")))
-    if not use.is_most:
-        reasons.append(f"{arch} is out: {use}.")
     return reasons
 
 

@@ -18,6 +18,7 @@ from harness.analysis.percentiles import contrasts_of_merged, why_not_shown
 from harness.analysis.verdicts import Verdict, judge
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.validity import too_late_to_compare
+from harness.results.deliveries import delivered_right
 from harness.results.frames import SERVICES, WORKLOAD, RunRecord, messages_behind, runs_of
 from harness.results.reading import read_histogram
 from harness.runs.summary import Summary
@@ -40,6 +41,7 @@ class Figure:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)  # of the values, where they are known
     parts: dict[str, dict[str, float]] = field(default_factory=dict)  # what a cost is made up of, by component
     rate_per_s: float | None = None  # at which a latency was measured
+    percentile: float | None = None  # of the latencies
     messages: int | None = None  # that a latency rests on, of the architecture with the fewest
 
 
@@ -61,8 +63,9 @@ class Compared:
 
 
 def compared(records: Sequence[RunRecord]) -> list[Compared]:
-    """Compare the complete runs of each load shape in which at least two architectures were run.
+    """Compare the complete runs of each load shape in which at least two architectures delivered everything right.
 
+    An architecture that lost, repeated or reordered anything under a load shape is compared with none there.
     Runs of a shape differ in their rate only; the rates are those that every architecture was run at.
     """
     return [_compared(blocks) for blocks in _shapes(records)]
@@ -74,12 +77,12 @@ def cost_contrasts(records: Sequence[RunRecord]) -> list[Contrast]:
 
 
 def _shapes(records: Sequence[RunRecord]) -> Iterator[_Blocks]:
-    """The blocks of each load shape in which at least two architectures were run at a common rate."""
+    """The blocks of each load shape in which at least two architectures delivered all right, at a common rate."""
     shapes: dict[tuple[Any, ...], list[RunRecord]] = {}
     for each in records:
         if each.summary.status == "complete":
             shapes.setdefault(tuple(each.key[column] for column in SHAPE), []).append(each)
-    for blocks in map(_Blocks, shapes.values()):
+    for blocks in map(_Blocks, filter(None, map(delivered_right, shapes.values()))):
         if len(blocks.architectures) > 1 and blocks.rates_per_s:
             yield blocks
 
@@ -242,15 +245,26 @@ def _latencies(blocks: _Blocks) -> Iterator[Figure]:
             left_out = blocks.not_comparable(rate_per_s, percentile)
             histograms = blocks.histograms(rate_per_s, left_out)
             number = min((len(of) for of in histograms.values()), default=0)
-            name = f"p{percentile:g} delivery latency at {rate_per_s:g} msg/s"
             why_not = f"n/a: {_no_block(left_out)}" if number == 0 else why_not_shown(percentile, messages)
+            figure = Figure(
+                name=f"p{percentile:g} delivery latency at {rate_per_s:g} msg/s",
+                unit="ms",
+                values={},
+                blocks=number,
+                contrasts=[],
+                why_not=why_not,
+                left_out=left_out,
+                rate_per_s=rate_per_s,
+                percentile=percentile,
+                messages=messages,
+            )
             if why_not is not None:
-                yield Figure(name, "ms", {}, number, [], why_not, rate_per_s=rate_per_s, messages=messages)
+                yield figure
                 continue
             of = partial(_merged_percentile_ms, histograms, percentile)
             values = {each: of(each, range(number)) for each in histograms}
-            found = contrasts_of_merged(name, list(histograms), number, of)
-            yield Figure(name, "ms", values, number, found, left_out=left_out, rate_per_s=rate_per_s, messages=messages)
+            found = contrasts_of_merged(figure.name, list(histograms), number, of)
+            yield replace(figure, values=values, contrasts=found)
 
 
 def _no_block(left_out: dict[str, str]) -> str:

@@ -74,6 +74,14 @@ def test_only_comparisons_of_the_same_load_are_set_side_by_side(tmp_path: Path) 
     assert agreements_of([one, other]) == []
 
 
+def test_a_pair_that_the_page_does_not_judge_because_messages_were_lost_does_not_agree_either(tmp_path: Path) -> None:
+    one, other = (write_comparison(tmp_path / name, 20, 10, 15) for name in "AB")
+    summary = next(one.rglob("*-plan1-*/summary.json"))
+    summary.write_text(summary.read_text().replace('"lost": 0', '"lost": 1'))
+    (found,) = agreements_of([one, other])
+    assert [(pair.first, pair.second) for pair in found.pairs] == [("plan2", "redis")]
+
+
 def test_the_pairs_are_those_that_both_have(tmp_path: Path) -> None:
     found = both(tmp_path, (20, 10, 10), (20, 10))
     assert [(pair.first, pair.second) for pair in found.pairs] == [("plan1", "plan2")]

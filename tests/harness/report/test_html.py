@@ -12,6 +12,7 @@ import matplotlib.image
 import msgspec
 import pytest
 
+from harness.measure.histogram import LatencyMs
 from harness.report.html import write_report
 from tests import browser
 from tests.browser import CHROMIUM, FLAGS, OFFLINE, needs_chromium
@@ -89,6 +90,42 @@ def test_where_costs_are_known_apart_no_figure_mixes_them_and_nobody_wins_by_one
     assert "marginal cost, us" in text
     assert "p99 delivery latency at 20 msg/s: n/a: 320 messages, 1,000 needed" in text
     assert decided.stat().st_size < 2_000_000
+
+
+def test_a_tail_for_which_the_driver_was_too_late_is_neither_drawn_nor_ranked(tmp_path: Path) -> None:
+    """The medians of all three can be compared, and the tails of two: redis, the fastest, is late by 1 ms at p99."""
+    for number in range(1, 4):
+        for arch, latency_ms in (("plan1", 6.0), ("plan2", 9.0), ("redis", 2.0)):
+            for rate_per_s in (20.0, 100.0):
+                write_record(
+                    tmp_path / f"round-{number}",
+                    arch,
+                    latency_ms=latency_ms,
+                    rate_per_s=rate_per_s,
+                    sent=1_000,
+                    idle_cpu_ms_per_s={"gateway": 10.0 + number},
+                    send_lateness_ms=LatencyMs(p50=0.1, p99=1.2),
+                )
+    text = Path(write_report([tmp_path], tmp_path).page).read_text()
+    assert "p99 delivery latency at 20 msg/s: n/a for redis: the driver was late by 1.2 ms (p99)" in text
+    assert "p99 of delivery latency: redis" not in text
+    spectrum, distribution, rates = (
+        (tmp_path / "charts" / f"{name}.svg").read_text()
+        for name in ("w1-latency_spectrum", "w1-latency_cdf", "throughput_and_latency")
+    )
+    assert "p50 of delivery latency: redis" in spectrum
+    assert tipped(spectrum, "p50 of delivery latency: ") == ["redis", "plan1", "plan2"]
+    assert tipped(spectrum, "p99 of delivery latency: ") == ["plan1", "plan2"]
+    assert tipped(distribution, "50 % of deliveries: ") == ["redis", "plan1", "plan2"]
+    assert tipped(distribution, "75 % of deliveries: ") == ["plan1", "plan2"]
+    assert "p50 from 20 to 100 messages/s" in rates
+    assert "p99" not in rates
+
+
+def tipped(svg: str, begins: str) -> list[str]:
+    """The architectures in the text that the mark has when it is pointed at."""
+    (text,) = re.findall(f"<title>{begins}(.*?)</title>", svg)
+    return re.findall(r"(\w+) [\d.]+ ms", text)
 
 
 @needs_chromium

@@ -10,7 +10,7 @@ import pytest
 from harness.analysis.verdicts import Answer
 from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
-from harness.results.blocks import Compared, compared
+from harness.results.blocks import Compared, compared, cost_contrasts
 from harness.results.frames import read_records
 from harness.runs.summary import KafkaCpu, Summary
 from tests.harness.report.records import write_record
@@ -159,6 +159,37 @@ def test_runs_without_an_idle_cost_decide_nothing(tmp_path: Path) -> None:
             write_record(tmp_path / f"round-{number}", arch)
     (found,) = compared(read_records([tmp_path]))
     assert not found.decides
+
+
+def test_who_lost_a_message_is_compared_with_none_under_that_load_and_with_all_under_others(tmp_path: Path) -> None:
+    for number in range(1, 5):
+        for members in (10, 20):
+            for arch, cost_us in (("plan1", 30.0), ("plan2", 20.0), ("redis", 10.0)):
+                for rate_per_s in (20.0, 100.0):
+                    write_record(
+                        tmp_path / f"round-{number}",
+                        arch,
+                        cost_us=cost_us,
+                        rate_per_s=rate_per_s,
+                        members=members,
+                        lost=int((arch, members, rate_per_s, number) == ("plan1", 20, 100.0, 3)),
+                        idle_cpu_ms_per_s={"gateway": 3 * cost_us},
+                    )
+    records = read_records([tmp_path])
+    found = {each.shape["members"]: each for each in compared(records)}
+    assert {members: each.architectures for members, each in found.items()} == {
+        10: ["plan1", "plan2", "redis"],
+        20: ["plan2", "redis"],
+    }
+    pairs = {(verdict.contrast.first, verdict.contrast.second) for verdict in found[20].verdicts}
+    assert pairs == {("plan2", "redis")}
+    assert len(cost_contrasts(records)) == 2 * (3 + 1), "two costs of three pairs and of one"
+
+
+def test_where_all_lost_messages_nothing_is_compared(tmp_path: Path) -> None:
+    for arch in ("plan1", "redis"):
+        write_record(tmp_path, arch, lost=1)
+    assert compared(read_records([tmp_path])) == []
 
 
 def test_one_architecture_is_not_compared(tmp_path: Path) -> None:

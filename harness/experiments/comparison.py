@@ -19,7 +19,7 @@ from harness.core.progress import CampaignProgress
 from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
 from harness.core.signals import signals_interrupt
-from harness.experiments.campaign import Campaign, check, plan_block, turn_s
+from harness.experiments.campaign import Campaign, check, is_warmed, plan_block, turn_s
 from harness.experiments.outlook import Goal, Outlook
 from harness.experiments.plan_file import note, read_again
 from harness.experiments.series import PlannedRun, WarmBackends, not_complete
@@ -133,18 +133,16 @@ class _Measuring:
         self._outcomes += run_turn(turn, backends, self._progress)
 
     def _warm(self, settings: RunSettings) -> None:
-        """Warm the brokers before the first run that uses them, and record how; a single block decides nothing."""
+        """Warm the brokers before the first run that uses them, with the settings of that run, and record how."""
         architecture = load_candidate(settings.arch)
-        campaign = self._campaign
-        if self._is_warm or not architecture.requires.kafka or campaign.rounds == 1 or not campaign.jvm_warmup_s:
+        max_s = self._campaign.jvm_warmup_s
+        if self._is_warm or not architecture.requires.kafka or not is_warmed(self._campaign):
             return
         self._is_warm = True
         began_s = time.monotonic()
         what = "the brokers, until their compiler has little left to do"
-        self._progress.aside("warming", what, at_most_s=campaign.jvm_warmup_s)
+        self._progress.aside("warming", what, at_most_s=max_s)
         backends = self._backends.backends_for(settings)
-        warming = warm(
-            backends, architecture, campaign.common, self._folder / "logs", self._progress, max_s=campaign.jvm_warmup_s
-        )
+        warming = warm(backends, architecture, settings, self._folder / "logs", self._progress, max_s=max_s)
         (self._folder / WARMING).write_bytes(msgspec.json.format(msgspec.json.encode(warming)))
         self._warmed_s = time.monotonic() - began_s

@@ -37,11 +37,13 @@ class Outlook:
 
     @property
     def expected(self) -> int:
-        """How many blocks there will probably be in all."""
+        """How many blocks there will probably be in all, given that these are not enough."""
         if self.goal.rounds is not None:
             return self.goal.rounds
-        at_most = max(self.affordable, self.blocks, BLOCKS_MIN)
-        return blocks_needed(self.contrasts, self.goal.precision, at_most) if self.contrasts else BLOCKS_MIN
+        at_least = max(BLOCKS_MIN, self.blocks + 1)  # contrasts may rest on fewer blocks than were measured
+        if not self.contrasts:
+            return at_least
+        return max(at_least, blocks_needed(self.contrasts, self.goal.precision, max(at_least, self.affordable)))
 
     @property
     def is_least(self) -> bool:

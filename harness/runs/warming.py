@@ -72,7 +72,7 @@ class Warming(msgspec.Struct, frozen=True, kw_only=True):
 def warm(
     backends: RunBackends,
     architecture: type[Candidate],
-    common: RunSettings,
+    settings: RunSettings,
     logs: Path,
     progress: Progress,
     *,
@@ -80,10 +80,11 @@ def warm(
 ) -> Warming:
     """Run that architecture under a load of its own until its backends are warm, for at most `max_s` and a few seconds.
 
+    `settings` are those of one of its runs: what only other architectures know, such as their options, is not there.
     Nothing is recorded. Raises ServiceFailed, UsageError or Interrupted.
     """
     load = {"scenario": SCENARIO, "members": MEMBERS, "rooms": None, "rate_per_s": RATE_PER_S, "options": ()}
-    settings = msgspec.structs.replace(common, arch=architecture.name, faults=(), **load)
+    settings = msgspec.structs.replace(settings, faults=(), **load)
     with tempfile.TemporaryDirectory(dir=logs) as scratch:
         record = Record(Path(scratch), settings, SCENARIO, architecture)
         limits = limits_for(settings.rate_per_s, settings.payload_bytes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.analysis.contrasts import Contrast
@@ -48,6 +50,13 @@ def test_the_budget_ends_it_after_four_blocks_or_more(blocks: int, affordable: i
 def test_no_more_blocks_are_expected_than_the_budget_allows() -> None:
     assert outlook(5, 1.0, affordable=9).expected == 9
     assert outlook(2, 1.0, affordable=2).expected == 4
+
+
+def test_at_least_one_more_block_is_expected_than_there_are() -> None:
+    of_five = outlook(5, 0.05).contrasts  # of eight blocks, in three of which a run is missing
+    eight = Outlook(Goal(None, 0.1), 8, of_five, affordable=50)
+    assert replace(eight, contrasts=[]).expected == 9
+    assert eight.expected == 9
 
 
 def test_a_given_number_of_rounds_is_exactly_so_many() -> None:

@@ -115,5 +115,7 @@ def _show(checks: Sequence[Check], *, as_json: bool) -> None:
 def _exit_by(checks: Sequence[Check]) -> None:
     if any(check.held is False for check in checks):
         sys.exit(ExitCode.CHECK_FAILED)
-    if any(check.held is None for check in checks):
+    if all(check.held is None for check in checks) or any(
+        check.held is None and not check.too_short for check in checks
+    ):
         sys.exit(ExitCode.DRIVER_NOT_VALID)

@@ -40,7 +40,7 @@ BURN_MS = 20.0
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure that was checked. `held` is None if this machine was too busy to tell."""
+    """One figure that was checked. `held` is None if it could not be: this machine was too busy, or see `too_short`."""
 
     what: str
     injected: str
@@ -48,6 +48,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     allowed: str
     held: bool | None
+    too_short: bool = False  # it was not judged because there were too few messages, however fast the machine is
 
 
 class Fates(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ def selftest_table(checks: Sequence[Check]) -> Fitted:
     return Fitted(
         [
             Column("figure", [check.what for check in checks], folds=True),
-            Column("", [Text(*marks[check.held]) for check in checks]),
+            Column("", [Text("too few messages") if check.too_short else Text(*marks[check.held]) for check in checks]),
             Column("injected", [check.injected for check in checks], right=True),
             Column("reported", [check.reported for check in checks], right=True),
             Column("error", [check.error for check in checks], right=True, spare=2),

@@ -15,8 +15,13 @@ from harness.results.frames import read_records
 from tests.harness.report.records import write_record
 
 
-def checks_of(folder: Path, *, dearer: float = 1.0, valid: bool = True) -> list[Check]:
-    """Of four blocks of two architectures under two labels; A is so many times as dear as B while nobody writes."""
+def checks_of(
+    folder: Path, *, dearer: float = 1.0, valid: bool = True, sent: int = 1_000, lost: str = ""
+) -> list[Check]:
+    """Of four blocks of two architectures under two labels; A is so many times as dear as B while nobody writes.
+
+    Under the label `lost`, one delivery is lost in each run of plan1.
+    """
     for number in range(1, 5):
         block = folder / f"round-{number}"
         block.mkdir()
@@ -30,6 +35,8 @@ def checks_of(folder: Path, *, dearer: float = 1.0, valid: bool = True) -> list[
                         settings={"label": label},
                         cost_us=cost_us * noise,
                         rate_per_s=rate_per_s,
+                        sent=sent,
+                        lost=int(arch == "plan1" and label == lost),
                         idle_cpu_ms_per_s={"gateway": cost_us * noise * (dearer if label == "A" else 1)},
                         driver=DriverVerdict(valid=valid, why=None if valid else "late"),
                     )
@@ -59,8 +66,35 @@ def test_a_difference_between_equals_is_named_with_its_pair_and_its_figure(tmp_p
 def test_what_could_not_be_measured_is_neither_held_nor_wrong(tmp_path: Path) -> None:
     checks = checks_of(tmp_path, valid=False)
     assert {check.held for check in checks} == {True, None}
-    assert all("latency" in check.what for check in checks if check.held is None)
-    assert aa_test.summed_up(checks).endswith("; 4 figures could not be measured.")
+    missing = [check for check in checks if check.held is None]
+    assert all("latency" in check.what and not check.too_short for check in missing)
+    assert len(missing) == 2 * 4, "two pairs in four figures"
+    assert "; 8 figures of pairs were not judged (p50 delivery latency at 20 msg/s: " in aa_test.summed_up(checks)
+
+
+def test_a_percentile_that_too_few_messages_support_is_said_not_to_be_judged(tmp_path: Path) -> None:
+    missing = [check for check in checks_of(tmp_path, sent=100) if check.held is None]
+    pairs = ("plan1 (A) over plan1 (B)", "redis (A) over redis (B)")
+    rates = (20, 100)
+    assert sorted(check.what for check in missing) == sorted(
+        f"p99 delivery latency at {rate} msg/s: {pair}" for rate in rates for pair in pairs
+    )
+    assert {(check.reported, check.too_short) for check in missing} == {("n/a: 400 messages, 1,000 needed", True)}
+
+
+def test_a_pair_of_which_one_lost_messages_is_said_not_to_be_judged(tmp_path: Path) -> None:
+    (missing,) = [check for check in checks_of(tmp_path, lost="A") if check.held is None]
+    assert missing.what == "every figure: plan1 (A) over plan1 (B)"
+    assert missing.reported == "plan1 (A) is out: 8 of 8,000 deliveries were lost."
+
+
+def test_where_nothing_was_judged_nothing_is_said_to_be_equal(tmp_path: Path) -> None:
+    write_record(tmp_path, "redis", settings={"label": "A"})
+    write_record(tmp_path, "redis", settings={"label": "B"}, lost=1)
+    said = aa_test.summed_up(list(aa_test.checks_of(read_records([tmp_path]))))
+    assert said.startswith("Nothing was judged, so that this test says nothing")
+    assert "redis (B) is out: 1 of 1,000 deliveries were lost" in said
+    assert aa_test.summed_up([]).startswith("Nothing was judged")
 
 
 def test_its_plan_is_that_of_a_comparison() -> None:

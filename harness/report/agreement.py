@@ -43,6 +43,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     other: str
     scenario: str
     pairs: list[PairAgreement]
+    why_not: str | None = None  # why no pair of theirs can be set side by side
 
 
 def agreements_of(folders: Sequence[Path]) -> list[Agreement]:
@@ -53,7 +54,7 @@ def agreements_of(folders: Sequence[Path]) -> list[Agreement]:
         for (one, ours), (other, theirs) in combinations(made, 2)
         for here in ours
         for there in theirs
-        if here.shape == there.shape and here.rates_per_s == there.rates_per_s
+        if here.shape == there.shape
     ]
 
 
@@ -62,8 +63,15 @@ def _decided(folder: Path) -> list[Compared]:
 
 
 def _agreement(one: str, other: str, here: Compared, there: Compared) -> Agreement:
+    if here.rates_per_s != there.rates_per_s:
+        why_not = f"{one} was measured at {_rates(here)}, and {other} at {_rates(there)}"
+        return Agreement(one=one, other=other, scenario=str(here.shape["scenario"]), pairs=[], why_not=why_not)
     pairs = [_pair_agreement(each) for each in agreement(here.verdicts, there.verdicts)]
     return Agreement(one=one, other=other, scenario=str(here.shape["scenario"]), pairs=pairs)
+
+
+def _rates(compared: Compared) -> str:
+    return f"{' and '.join(f'{rate_per_s:g}' for rate_per_s in compared.rates_per_s)} msg/s"
 
 
 def _pair_agreement(pair: SamePair) -> PairAgreement:
@@ -79,6 +87,9 @@ def _figure_agreement(same: SameFigure) -> FigureAgreement:
 
 def agreement_lines(found: Agreement) -> Iterator[str]:
     """Sentences: how many pairs agree, and everything in which two comparisons do not."""
+    if found.why_not is not None:
+        yield f"Whether {found.one} and {found.other} agree cannot be told: {found.why_not}."
+        return
     count = Counter(pair.match for pair in found.pairs)
     yield (
         f"Of {len(found.pairs)} pairs that {found.one} and {found.other} both compared, {count[Match.AGREE]} agree and "

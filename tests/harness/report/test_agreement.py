@@ -9,7 +9,7 @@ from harness.report.agreement import Agreement, agreement_lines, agreements_of
 from tests.harness.report.records import write_record
 
 
-def write_comparison(folder: Path, *costs_us: float) -> Path:
+def write_comparison(folder: Path, *costs_us: float, rates_per_s: tuple[float, ...] = (20.0, 100.0)) -> Path:
     """A comparison of four blocks, in which the architectures cost that much, and latencies do not count."""
     folder.mkdir()
     (folder / "campaign.json").write_text("{}")
@@ -18,7 +18,7 @@ def write_comparison(folder: Path, *costs_us: float) -> Path:
         block.mkdir()
         for place, (arch, cost_us) in enumerate(zip(("plan1", "plan2", "redis"), costs_us, strict=False)):
             noise = 1 + ((number * (3 + place)) % 5) / 300
-            for rate_per_s in (20.0, 100.0):
+            for rate_per_s in rates_per_s:
                 write_record(
                     block,
                     arch,
@@ -72,6 +72,16 @@ def test_only_comparisons_of_the_same_load_are_set_side_by_side(tmp_path: Path) 
     for manifest in other.rglob("manifest.json"):
         manifest.write_text(manifest.read_text().replace('"payload_bytes": 100', '"payload_bytes": 200'))
     assert agreements_of([one, other]) == []
+
+
+def test_comparisons_of_the_same_load_at_other_rates_say_why_nothing_can_be_told(tmp_path: Path) -> None:
+    one = write_comparison(tmp_path / "A", 20, 10)
+    other = write_comparison(tmp_path / "B", 20, 10, rates_per_s=(20.0, 200.0))
+    (found,) = agreements_of([one, other])
+    assert list(agreement_lines(found)) == [
+        f"Whether {one} and {other} agree cannot be told: {one} was measured at 20 and 100 msg/s, "
+        f"and {other} at 20 and 200 msg/s."
+    ]
 
 
 def test_a_pair_that_the_page_does_not_judge_because_messages_were_lost_does_not_agree_either(tmp_path: Path) -> None:

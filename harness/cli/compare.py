@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,10 +143,9 @@ def compare(
         progress.finish("report", "charts and page", REPORT_S)
         made = make_report([folder], folder)
     show_report(made, as_json=as_json)
-    late = Counter((each.summary.arch, each.summary.driver.valid is not True) for each in outcomes)
-    if slow := [arch for arch in sorted({arch for arch, _ in late}) if late[arch, True] > late[arch, False]]:
-        if as_json:
-            click.echo(f"chatbench: the driver was not valid in most runs of {', '.join(slow)}", err=True)
+    if problems := comparison.driver_problems([each.summary for each in outcomes]):
+        for problem in problems:
+            click.echo(f"chatbench: {problem}", err=True)
         sys.exit(ExitCode.DRIVER_NOT_VALID)
 
 

@@ -27,6 +27,7 @@ from harness.results.blocks import cost_contrasts
 from harness.results.frames import read_records
 from harness.runs.record import Record, new_folder
 from harness.runs.run import Outcome
+from harness.runs.summary import Summary
 from harness.runs.turn import Turn, run_turn
 from harness.runs.warming import warm
 
@@ -63,6 +64,21 @@ def run_campaign(campaign: Campaign, folder: Path, progress: CampaignProgress) -
             raise ServiceFailed(f"{problem}; resume with: {go_on_with}") from problem
         except Interrupted:
             raise Interrupted(f"{folder}; resume with: {go_on_with}") from None
+
+
+def driver_problems(runs: Sequence[Summary]) -> list[str]:
+    """A sentence about each architecture in most of whose runs the driver was not valid, with the limit of one run."""
+    found = []
+    for name in sorted({run.arch for run in runs}):
+        own = [run for run in runs if run.arch == name]
+        late = [run for run in own if run.driver.valid is not True]
+        if len(late) > len(own) / 2:
+            why = next((said for run in late if (said := run.driver.why or run.why)), "nothing was measured")
+            found.append(
+                f"the driver was not valid in {len(late)} of {len(own)} runs of {name}, so that their latencies say "
+                f"nothing; in the first of these, {why}"
+            )
+    return found
 
 
 class _Measuring:

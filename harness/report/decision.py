@@ -75,6 +75,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     pairs: list[Pair]
     unbeaten: list[str]  # no other architecture is better in one figure without being worse in another
     verdict: Recommendation
+    cold_brokers: str | None = None  # why Kafka's brokers were not warm, and what that means; null: they were, or none
 
 
 def decision_of(compared: Compared, frames: Frames) -> Decision:

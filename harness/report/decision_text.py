@@ -139,7 +139,8 @@ def verdict_lines(decision: Decision) -> list[str | Text]:
     """The lines above the table: the load, which architectures nothing beats, and what else speaks for or against."""
     verdict = decision.verdict
     choice = Text.assemble("For this workload: ", (verdict.choice, "bold"), f", because {verdict.because[0]}")
-    return [Text(load_text(decision), style="italic"), choice, *verdict.because[1:], *verdict.out]
+    cold = [decision.cold_brokers] if decision.cold_brokers else []
+    return [Text(load_text(decision), style="italic"), choice, *verdict.because[1:], *cold, *verdict.out]
 
 
 def load_text(decision: Decision) -> str:

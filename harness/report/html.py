@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from harness.core.hosts import how_far_it_goes, started_by_others
 from harness.report.charts import CHARTS, has_data
+from harness.report.cold_brokers import cold_brokers
 from harness.report.comparison import Comparison, Report, compare, decision_on, split_by, workload_of
 from harness.report.decision import Decision, decision_of, with_latencies, without_tails
 from harness.report.decision_charts import charts_of
@@ -113,11 +114,17 @@ def _decisions(frames: Frames, records: Sequence[RunRecord]) -> Iterator[Decisio
     shapes = {_shape(part): part for part in split_by(frames, blocks.SHAPE)}
     for each in blocks.compared(records):
         if each.decides:
-            yield decision_of(each, shapes[tuple(each.shape.values())])
+            of_shape = [record for record in records if _is_of(record, each.shape)]
+            decision = decision_of(each, shapes[tuple(each.shape.values())])
+            yield msgspec.structs.replace(decision, cold_brokers=cold_brokers(of_shape))
 
 
 def _shape(frames: Frames) -> tuple[Any, ...]:
     return tuple(getattr(workload_of(frames.runs.iloc[0]), column) for column in blocks.SHAPE)
+
+
+def _is_of(record: RunRecord, shape: dict[str, Any]) -> bool:
+    return all(record.key[column] == value for column, value in shape.items())
 
 
 def _decided(comparison: Comparison, decisions: Sequence[Decision]) -> Comparison:
@@ -137,6 +144,7 @@ def _decision_section(decision: Decision, charts: list[Chart]) -> dict[str, Any]
     return {
         "load": load_text(decision),
         "verdict": decision.verdict,
+        "cold_brokers": decision.cold_brokers,
         "head": head,
         "body": body,
         "note": MARKS_NOTE,

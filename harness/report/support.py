@@ -57,7 +57,7 @@ def _range_text(counts: pd.Series[int], noun: str) -> str:
 
 
 def lowest_and_highest(values: Mapping[str, float], unit: str, text: Callable[[float], str] = figure_text) -> str:
-    """The continuation of a sentence: `redis 2.2 ms, the lowest; plan1 4.4 ms, the highest, 2.0 times`."""
+    """The continuation of a sentence: `redis the least, 2.2 ms; plan1 the most, 4.4 ms, 2.0 times as much`."""
     (low, least), *_, (high, most) = sorted(values.items(), key=lambda item: (item[1], item[0]))
     if least * ALIKE > most:
         return f"{text(least)} to {text(most)} {unit}, about the same in all"

@@ -16,7 +16,9 @@ from harness.core.progress import CampaignProgress
 from harness.core.settings import RunSettings
 from harness.experiments import comparison
 from harness.experiments.campaign import Campaign
+from harness.measure.validity import DriverVerdict
 from harness.runs import turn, warming
+from harness.runs.summary import Summary
 
 PLAN = Campaign(
     architectures=("plan1", "redis"), rates_per_s=(20.0,), rounds=3, common=RunSettings(arch="plan1", partitions=8)
@@ -75,3 +77,20 @@ def test_brokers_of_somebody_else_are_not_warmed(monkeypatch: pytest.MonkeyPatch
 def test_a_single_block_or_no_time_for_it_is_no_warming(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for given in ({"rounds": 1}, {"jvm_warmup_s": 0.0}):
         assert first_driver(monkeypatch, tmp_path, msgspec.structs.replace(PLAN, **given)) == "a run"
+
+
+def test_who_was_measured_by_a_late_driver_in_most_runs_is_named_with_the_limit() -> None:
+    late = DriverVerdict(valid=False, why="0.5 % of messages were sent 80 ms late or more (limit 50, of a p99 of 9 ms)")
+    fine = DriverVerdict(valid=True, why=None)
+    runs = [
+        Summary(arch=arch, scenario="big_room", status="complete", members=10, gateways=2, driver=driver)
+        for arch, drivers in (("plan1", (fine, late)), ("redis", (late, fine, late)))
+        for driver in drivers
+    ]
+    assert comparison.driver_problems(runs) == [
+        "the driver was not valid in 2 of 3 runs of redis, so that their latencies say nothing; in the first of these, "
+        "0.5 % of messages were sent 80 ms late or more (limit 50, of a p99 of 9 ms)"
+    ]
+    assert comparison.driver_problems(runs[:2]) == []
+    killed = Summary(arch="plan2", scenario="big_room", status="failed", why="Kafka ended", members=10, gateways=2)
+    assert comparison.driver_problems([killed])[0].endswith("in the first of these, Kafka ended")

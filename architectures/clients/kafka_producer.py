@@ -142,11 +142,11 @@ class AckedProducer:
         self._closing.set()
         self._thread.join()
         self._producer.flush(timeout_s)
-        self._hand_over()
         # Otherwise librdkafka's threads would go on, and connect again and again to a broker that has stopped. What is
         # still queued is given up first, because closing waits for it until its own timeout, which is minutes.
         self._producer.purge()
         self._producer.close()
+        self._hand_over()  # also what was given up just now: it has failed
 
 
 class _Copies:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from harness.audience.history import History, Message
 from harness.ipc import messages as msg
-from harness.ledger.receipts import Receipt, Receipts
+from harness.ledger.receipts import ReceiptLog
 from harness.ledger.reports import kind_of
 from harness.measure.histogram import Latencies
 
@@ -45,27 +45,29 @@ class FromSending:
 
     def __init__(self) -> None:
         self.latency = Latencies()
-        self.receipts: list[Receipt] = []
-        self.count = 0  # deliveries of own messages that are not in the histogram yet
+        self.receipts = ReceiptLog()
+        self.count = 0  # deliveries that are neither in the histogram nor in columns of receipts yet
         self._heard_ns: list[npt.NDArray[np.int64]] = []  # these deliveries, message by message
         self._sent_ns: list[int] = []
 
     def note(self, message: Message, heard_ns: npt.NDArray[np.int64]) -> None:
         """Remember deliveries of a message, in the order of time."""
-        if message.sent_ns is None:
-            self.receipts.append(Receipt.of(message.identity, heard_ns))
-            return
         self.count += len(heard_ns)
+        if message.sent_ns is None:
+            self.receipts.note(message.identity, heard_ns)
+            return
         self._heard_ns.append(heard_ns)
         self._sent_ns.append(message.sent_ns)
 
     def record(self) -> None:
-        """Move the deliveries of own messages into the histogram, as one batch."""
+        """Move the deliveries of own messages into the histogram, as one batch, and pack the others' receipts."""
+        self.receipts.pack()
+        self.count = 0
         if not self._heard_ns:
             return
         sent_ns = np.repeat(self._sent_ns, [len(each) for each in self._heard_ns])
         self.latency.record_ns(np.concatenate(self._heard_ns) - sent_ns)
-        self.count, self._heard_ns, self._sent_ns = 0, [], []
+        self._heard_ns, self._sent_ns = [], []
 
 
 class Phase:
@@ -78,6 +80,7 @@ class Phase:
         self.by_kind = {} if begin.kinds == 1 else {kind: KindOfMessage() for kind in range(begin.kinds)}
         self.latency = Latencies()
         self.from_sending = FromSending()
+        self.is_measured = begin.name == "measure"  # no other phase's latencies from sending are looked at
         self.ack = Latencies()
         self.send_lateness = Latencies()
         self.loop_lag = Latencies()
@@ -132,7 +135,8 @@ class Phase:
             chunk.heard_ns = []
             for message in chunk.messages:
                 batches.append(heard_ns - message.intended_ns)
-                self.from_sending.note(message, heard_ns)
+                if self.is_measured:
+                    self.from_sending.note(message, heard_ns)
                 note_heard(message, first_ns, last_ns)
                 if (kind := self._kind(message)) is not None:
                     kind.latency.record_ns(batches[-1])
@@ -141,7 +145,8 @@ class Phase:
     def time_delivery(self, message: Message, now_ns: int) -> None:
         """Record the latency of a delivery to one member that is not timed with its whole chunk."""
         self.new_latency_ns.append(now_ns - message.intended_ns)
-        self.from_sending.note(message, np.array([now_ns]))
+        if self.is_measured:
+            self.from_sending.note(message, np.array([now_ns]))
         if (kind := self._kind(message)) is not None:
             kind.latency.record_ns([now_ns - message.intended_ns])
 
@@ -191,7 +196,7 @@ class Phase:
             rooms=self.history.report(),
             latency=self.latency.pack(),
             latency_from_sending=self.from_sending.latency.pack(),
-            receipts=Receipts.of(self.from_sending.receipts),
+            receipts=self.from_sending.receipts.report(),
             ack=self.ack.pack(),
             send_lateness=self.send_lateness.pack(),
             loop_lag=self.loop_lag.pack(),

@@ -150,19 +150,27 @@ def scenario_options(path: Path) -> dict[str, Any]:
 
 
 def scenario_cycle_s(path: Path, given: Mapping[str, str]) -> float:
-    """Return the sum of the options that the scenario's `cycle` names: how long it takes to show all that it does.
+    """Return how long the scenario takes to show all that it does: the sum of the options that its `cycle` names.
 
-    0 if it has no cycle, or one that is known only when the file runs.
+    Members of several classes go through their cycles at the same time, so the longest counts. 0 if no class has a
+    cycle, or if it is known only when the file runs.
     """
-    names: list[str] = []
-    for node in _nodes(path):
-        if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == "cycle" for to in node.targets):
-            with contextlib.suppress(ValueError, TypeError):
-                names += ast.literal_eval(node.value)
-    try:
-        return math.fsum(float({**scenario_options(path), **given}[name]) for name in names)
-    except (KeyError, ValueError, TypeError):
-        return 0.0
+    cycles_s = [0.0]
+    for value in _class_values(path, "cycle"):
+        with contextlib.suppress(KeyError, ValueError, TypeError):
+            options = {**scenario_options(path), **given}
+            cycles_s.append(math.fsum(float(options[name]) for name in ast.literal_eval(value)))
+    return max(cycles_s)
+
+
+def _class_values(path: Path, name: str) -> list[ast.expr]:
+    """Return what the classes of the file assign to an attribute in their bodies, with or without an annotation."""
+    values: list[ast.expr] = []
+    for node in (each for defined in _nodes(path) if isinstance(defined, ast.ClassDef) for each in defined.body):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            values += [node.value for to in targets if isinstance(to, ast.Name) and to.id == name]
+    return values
 
 
 def scenario_has_shape(path: Path) -> bool:

@@ -22,9 +22,15 @@ ATTRIBUTES = struct.Struct("IIQiIQQQ")
 
 
 def ask_for_short_slices() -> bool:
-    """Ask for the calling thread. Returns whether the kernel knows the request; before 6.12 it has no effect."""
+    """Ask for the calling thread, and return whether the kernel accepted.
+
+    Linux before 6.12 accepts too, and ignores it. A thread that was given another policy, as by `chrt`, keeps it, and
+    nothing is asked.
+    """
     number = SCHED_SETATTR.get(platform.machine())
     if sys.platform != "linux" or number is None:
+        return False
+    if os.sched_getscheduler(0) != SCHED_OTHER:
         return False
     attributes = ATTRIBUTES.pack(ATTRIBUTES.size, SCHED_OTHER, 0, os.nice(0), 0, SLICE_NS, 0, 0)
     answer: int = ctypes.CDLL(None).syscall(number, 0, attributes, 0)

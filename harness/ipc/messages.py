@@ -8,7 +8,10 @@ Between Locust processes the messages travel inside Locust's own messages.
 
 from __future__ import annotations
 
+import hashlib
 import struct
+from functools import cache
+from importlib.metadata import version
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -240,6 +243,7 @@ class Assemble(Struct, frozen=True):
     urls: list[str]  # of all gateways
     worker: int  # the rank of this pool's process
     workers: int
+    protocol: str = ""  # the coordinator's protocol(); empty: it has an older chatbench that does not say
 
 
 class AskTime(Struct, frozen=True):
@@ -271,6 +275,7 @@ class Assembled(Struct, frozen=True):
 
     version: str  # of chatbench
     sources: dict[str, str]  # a digest of the file that defines each class of members, by class name
+    protocol: str = ""  # as in Assemble
 
 
 class Time(Struct, frozen=True):
@@ -500,7 +505,29 @@ FromCoordinator = (
     Ready | Broken | Failed | Flooded | Listening | Started | Spawned | Probed | Second | Ending | PhaseResult
 )
 
+OTHER_PROTOCOL = (
+    "a Locust worker and its master have different versions of chatbench, although both may call it "
+    f"{version('chatbench')}; install the same on both hosts"
+)
+
 _encode = msgspec.msgpack.Encoder().encode
+
+
+@cache
+def protocol() -> str:
+    """Return a digest of the messages between Locust processes, which may be on hosts with different checkouts.
+
+    It changes with the name, type, place or default of any field, and not with docstrings.
+    """
+    schema = _without_prose(msgspec.json.schema(ToMemberPool | FromMemberPool))
+    return hashlib.sha256(msgspec.json.encode(schema, order="deterministic")).hexdigest()[:16]
+
+
+def _without_prose(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        kept = {key: value for key, value in schema.items() if not (key == "description" and isinstance(value, str))}
+        return {key: _without_prose(value) for key, value in kept.items()}
+    return [_without_prose(each) for each in schema] if isinstance(schema, list) else schema
 
 
 def pack(message: Struct) -> bytes:

@@ -50,6 +50,7 @@ class Worker:
         self.identity = identity
         self.rank = rank
         self.assembled: msg.Assembled | None = None
+        self.refused: str | None = None  # why no test can be made with it
         self.begin_phase()
 
     def begin_phase(self) -> None:
@@ -125,8 +126,16 @@ class Coordinator:
             raise UsageError(mistake_text(problem, scenario_of(self._environment))) from problem
         self._workers = {identity: Worker(identity, rank) for rank, identity in enumerate(identities)}
         for worker in self._workers.values():
-            ranks = {"worker": worker.rank, "workers": len(identities)}
-            self._send(worker, msg.Assemble(load=load, classes=self._classes, kinds=self._kinds, urls=urls, **ranks))
+            order = msg.Assemble(
+                load=load,
+                classes=self._classes,
+                kinds=self._kinds,
+                urls=urls,
+                worker=worker.rank,
+                workers=len(identities),
+                protocol=msg.protocol(),
+            )
+            self._send(worker, order)
         gevent.spawn(self._watch_workers, self._workers)
         sources = source_digests(self._environment.user_classes)
         for assembled in self._await(lambda worker: worker.assembled, ANSWER_TIMEOUT_S):
@@ -167,9 +176,12 @@ class Coordinator:
             gevent.sleep(CHECK_S)
 
     def _await(self, answer: Callable[[Worker], Answer | None], timeout_s: float) -> list[Answer]:
-        """Return the answers of all workers that are still connected; raises TimeoutError."""
+        """Return the answers of all workers that are still connected; raises TimeoutError, or UsageError if refused."""
         deadline = time.monotonic() + timeout_s
         while any(answer(worker) is None for worker in self._workers.values()):
+            for worker in self._workers.values():
+                if worker.refused is not None:
+                    raise UsageError(worker.refused)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"a Locust worker did not answer within {timeout_s:g} s")
             gevent.sleep(CHECK_S)
@@ -180,7 +192,11 @@ class Coordinator:
         carrier = event["msg"]
         worker = self._workers.get(carrier.node_id)
         if worker is not None:  # else the message is from an earlier test, or from a worker that was considered lost
-            news = self._decode(carrier.data)
+            try:
+                news = self._decode(carrier.data)
+            except msgspec.DecodeError:
+                worker.refused = msg.OTHER_PROTOCOL
+                return
             if isinstance(news, msg.Time):
                 self._clocks.hear(worker.identity, news, heard_ns)
             else:
@@ -190,6 +206,8 @@ class Coordinator:
         match news:
             case msg.Assembled():
                 worker.assembled = news
+            case msg.Broken() if worker.assembled is None:
+                worker.refused = news.problem
             case msg.Arrivals():
                 self.joined += news.joined
                 add_row(self._environment.stats, "connect", Counter(news.connect_ms))
@@ -387,7 +405,8 @@ class Coordinator:
         add_row(self._environment.stats, "deliver", latencies.recorded_ms())
         # Without a master, this process is one of the workers', and counts there.
         master_cpu_ms = self._master.lap_ms() if isinstance(self._runner, MasterRunner) else 0.0
-        self.last_second = merge_second(phase, second, ticks, latencies, master_cpu_ms)
+        workers = len(self._workers) + self._lost
+        self.last_second = merge_second(phase, second, ticks, latencies, master_cpu_ms=master_cpu_ms, workers=workers)
         self._on_news(self.last_second)
 
 
@@ -398,6 +417,8 @@ def _check_same(assembled: msg.Assembled, sources: Mapping[str, str]) -> None:
             f"a Locust worker has chatbench {assembled.version}, but this host has {version('chatbench')}; "
             "install the same version on both"
         )
+    if assembled.protocol != msg.protocol():
+        raise UsageError(msg.OTHER_PROTOCOL)
     for member, digest in sources.items():
         if assembled.sources.get(member) != digest:
             raise UsageError(

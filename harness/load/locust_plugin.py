@@ -30,6 +30,7 @@ from harness.core.addresses import gateway_url
 from harness.core.errors import ChatbenchError, ExitCode, ServiceFailed, UsageError
 from harness.core.registry import baseline_of, candidates
 from harness.core.settings import own_token
+from harness.core.short_slices import ask_for_short_slices
 from harness.gateway.settings import About
 from harness.ipc import messages as msg
 from harness.load.coordinator import Coordinator
@@ -81,6 +82,7 @@ def _member_classes() -> list[Any]:
 
 
 def _on_init(environment: Environment, **_: Any) -> None:
+    ask_for_short_slices()
     logs = make_logs_folder()
     if not isinstance(environment.runner, WorkerRunner):
         Standalone(environment, environment.parsed_options or Namespace(), logs)

@@ -114,7 +114,8 @@ class MemberPool:
         gevent.spawn(self._tell_arrivals)
         collect_seldom()
         self._usage = Usage({"locust": os.getpid(), "audience": self.audience.pid})
-        tell(msg.Assembled(version=version("chatbench"), sources=source_digests(environment.user_classes)))
+        sources = source_digests(environment.user_classes)
+        tell(msg.Assembled(version=version("chatbench"), sources=sources, protocol=msg.protocol()))
 
     def close(self) -> None:
         """End the audience process, which closes every member's socket."""
@@ -293,7 +294,12 @@ def serve_coordinator(environment: Environment, audience_log: Path) -> None:
         runner.send_message(msg.NEWS, msgspec.msgpack.encode(news))
 
     def hear(**event: Any) -> None:
-        obey(decode(event["msg"].data))
+        try:
+            order = decode(event["msg"].data)
+        except msgspec.DecodeError:
+            tell(msg.Broken(problem=msg.OTHER_PROTOCOL))
+        else:
+            obey(order)
 
     def obey(order: msg.ToMemberPool) -> None:
         pool = MEMBER_POOLS.get(environment)
@@ -302,7 +308,10 @@ def serve_coordinator(environment: Environment, audience_log: Path) -> None:
         elif isinstance(order, msg.Assemble):
             if pool is not None:
                 pool.close()
-            MemberPool(environment, order, audience_log, tell)
+            if order.protocol:
+                MemberPool(environment, order, audience_log, tell)
+            else:  # the coordinator is too old to compare its protocol with ours
+                tell(msg.Broken(problem=msg.OTHER_PROTOCOL))
         elif pool is not None:
             try:
                 pool.obey(order)

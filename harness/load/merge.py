@@ -100,9 +100,14 @@ def merge_second(
     second: int,
     ticks: Sequence[msg.AudienceSecond],
     latencies: Latencies,
+    *,
     master_cpu_ms: float | None,
+    workers: int,
 ) -> msg.Second:
-    """Merge all workers' reports of one second; `latencies` is the sum of their histograms."""
+    """Merge the reports of one second; `latencies` is the sum of their histograms.
+
+    The CPU time is known only if all `workers` that the test began with have reported theirs.
+    """
     used_ms = [master_cpu_ms, *(tick.cpu_ms for tick in ticks)]
     known_ms = [each for each in used_ms if each is not None]
     ms = latencies.summary()
@@ -116,7 +121,7 @@ def merge_second(
         latency_p90_ms=ms.p90,
         latency_p99_ms=ms.p99,
         latency_max_ms=ms.max,
-        driver_cpu_ms=round(sum(known_ms), 3) if len(known_ms) == len(used_ms) else None,
+        driver_cpu_ms=round(sum(known_ms), 3) if len(known_ms) == 1 + workers else None,
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from harness.measure.resources import CpuUsed
 
 SECOND_NS = 1_000_000_000
+ENDED = "-"  # in the place of the CPU time of a gateway that has ended
 KEPT_S = 60  # readings are needed only until the driver has reported their second
 
 
@@ -22,7 +23,7 @@ class CpuOfSecond(msgspec.Struct, frozen=True, kw_only=True):
     nats_cpu_ms: float | None = None
     kafka_compiler_cpu_ms: float | None = None  # of kafka_cpu_ms, what the compiler of the brokers' JVMs used
     kafka_collector_cpu_ms: float | None = None  # of kafka_cpu_ms, what their garbage collector used
-    each_gateway_cpu_ms: str | None = None  # by place, with spaces between them; without gateways that have ended
+    each_gateway_cpu_ms: str | None = None  # by place, with spaces between them; ENDED for one that has ended
 
 
 class CpuSeries:
@@ -77,12 +78,13 @@ class CpuSeries:
             return CpuOfSecond()
         used = self._seconds[second + 1].since(self._seconds[second])
         kafka = used.jvms.get("kafka")
-        gateways = [_ms(cpu_s) for cpu_s in used.by_gateway.values()]
+        cpu_s = [used.by_gateway.get(process) for process in self._samples[0][1].by_gateway]  # which has their order
+        gateways = [ENDED if each is None else str(_ms(each)) for each in cpu_s]
         return CpuOfSecond(
             **{f"{name}_cpu_ms": _ms(cpu_s) for name, cpu_s in used.by_component.items()},
             kafka_compiler_cpu_ms=None if kafka is None else _ms(kafka.compiler_s),
             kafka_collector_cpu_ms=None if kafka is None else _ms(kafka.collector_s),
-            each_gateway_cpu_ms=" ".join(map(str, gateways)) or None,
+            each_gateway_cpu_ms=" ".join(gateways) or None,
         )
 
 

@@ -14,8 +14,8 @@ from harness.results.reading import refuse
 from harness.runs.messages_file import COLUMNS, MESSAGES_FILE, MOMENTS
 from harness.runs.record import record_folders
 
-TYPES = {"record": "category", **dict.fromkeys(MOMENTS, "Int64"), "heard_by": "int64", "sender": "int64"}
 NAMES = ("room", "member_class", "kind")
+TYPES = dict.fromkeys(NAMES, "str") | dict.fromkeys(MOMENTS, "Int64") | {"heard_by": "int64", "sender": "int64"}
 
 
 def messages_of(folders: Sequence[Path]) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def messages_of(folders: Sequence[Path]) -> pd.DataFrame:
         )
     messages = pd.concat([_read(file) for file in files], ignore_index=True)
     # Categories differ from record to record, and concat makes texts of them.
-    return messages.astype(TYPES | dict.fromkeys(NAMES, "category"))
+    return messages.astype(dict.fromkeys(["record", *NAMES], "category"))
 
 
 def _read(file: Path) -> pd.DataFrame:
@@ -40,11 +40,8 @@ def _read(file: Path) -> pd.DataFrame:
         messages = pd.read_parquet(io.BytesIO(file.read_bytes()), dtype_backend="numpy_nullable")
         if missing := [column for column in COLUMNS if column not in messages.columns]:
             raise ValueError(f"it has no column {missing[0]}")
-    except (OSError, ValueError, pa.ArrowException) as problem:
+        messages = messages[list(COLUMNS)].astype(TYPES)
+    except (OSError, ValueError, TypeError, pa.ArrowException) as problem:
         refuse(file, problem)
         raise
-    return (
-        messages[list(COLUMNS)]
-        .astype(dict.fromkeys(NAMES, "str"))
-        .assign(record=file.parent.name)[["record", *COLUMNS]]
-    )
+    return messages.assign(record=file.parent.name)[["record", *COLUMNS]]

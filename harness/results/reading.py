@@ -18,7 +18,7 @@ from harness.runs.record import CPU_COLUMNS, TIMESERIES_COLUMNS, read_summary
 from harness.runs.summary import Summary
 
 COUNTED = ("second", "said", "acked", "delivered")
-EACH_GATEWAY, NUMBERS = "each_gateway_cpu_ms", r"[0-9.]+( [0-9.]+)*"
+EACH_GATEWAY, NUMBERS = "each_gateway_cpu_ms", r"([0-9.]+|-)( ([0-9.]+|-))*"
 NUMBER_MAX = 2**53  # larger than any count of a run
 OnUnreadable = Callable[[Path, Exception], None]
 

@@ -120,7 +120,10 @@ class Run:
         self._driver = driver
         self.load_began = True
         if self._settings.warmup_s > 0:
-            self._run_phase("warm-up", self._settings.warmup_s, rate_scale, _cpu_series(self._stack.meter()))
+            meter = self._stack.meter()
+            # Only the seconds of a warm-up are recorded. Other hosts are not asked for a sum that nobody needs.
+            cpu = _cpu_series(meter) if meter.is_local else CpuSeries(_nothing, each_second=False)
+            self._run_phase("warm-up", self._settings.warmup_s, rate_scale, cpu)
 
     def observe_idle(self, driver: DriverProcess, duration_s: float) -> Observed:
         """Observe a phase in which nobody sends. Raises as `go`."""
@@ -317,3 +320,7 @@ class Run:
 
 def _cpu_series(meter: UsageMeter) -> CpuSeries:
     return CpuSeries(meter.cpu, each_second=meter.is_local)
+
+
+def _nothing() -> CpuUsed:
+    return CpuUsed({}, {}, {})

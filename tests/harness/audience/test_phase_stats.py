@@ -66,6 +66,20 @@ def test_latency_from_sending_leaves_out_the_drivers_lateness_and_has_receipts_o
     assert np.frombuffer(report.receipts.heard_ns, dtype=np.int64).tolist() == [8_000_000, 8_000_000]
 
 
+def test_receipts_are_kept_only_of_the_measurement() -> None:
+    phase = Phase(msg.BeginPhase(name="warm-up", start_ns=0, end_ns=10**10))
+    theirs = phase.history.room("room").message(message_id(1, 0), 1_000_000)
+    phase.time_delivery(theirs, 8_000_000)
+    chunk = Chunk("room", (theirs,))
+    phase.fresh.append(chunk)
+    chunk.heard_ns.append(8_000_000)
+    phase.flush()
+    phase.close_second(1)
+    report = phase.report()
+    assert report.receipts.heard_ns == b""
+    assert Latencies.unpack(report.latency).count == 2
+
+
 def test_progress_changes_as_long_as_something_comes() -> None:
     phase = Phase(BEGIN)
     before = phase.progress()

@@ -126,6 +126,25 @@ def test_a_cycle_that_cannot_be_known_is_none(tmp_path: Path, source: str) -> No
     assert not registry.scenario_has_shape(path)
 
 
+STORM = "class A(Member):\n    options = {'storm_s': 3.0, 'away_s': 1.0}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "cycle_s"),
+    [
+        ("    cycle: ClassVar[tuple[str, ...]] = ('storm_s', 'away_s')\n", 4),
+        ("    cycle = ('storm_s',)\nclass B(Member):\n    cycle = ('storm_s',)\n", 3),
+        ("    cycle = ('away_s',)\nclass B(Member):\n    cycle = ('storm_s',)\n", 3),
+        ("    def chat(self):\n        cycle = ('storm_s',)\n", 0),
+        ("    cycle: ClassVar[tuple[str, ...]]\n", 0),
+    ],
+)
+def test_a_cycle_is_an_attribute_of_a_class_and_the_longest_counts(tmp_path: Path, more: str, cycle_s: float) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(STORM + more)
+    assert registry.scenario_cycle_s(path, {}) == cycle_s
+
+
 @pytest.mark.parametrize("base", ["Shape", "LoadTestShape", "locust.LoadTestShape"])
 def test_a_shape_is_recognized_by_its_base(tmp_path: Path, base: str) -> None:
     path = tmp_path / "mine.py"

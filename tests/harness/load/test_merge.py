@@ -157,16 +157,18 @@ def test_a_second_has_the_counts_of_all_workers_and_the_percentiles_of_their_mer
         phase.second_said, phase.second_acked = len(latencies_ms), 1
         phase.second_latency.record_ns([ms * MS for ms in latencies_ms])
         ticks.append(msgspec.structs.replace(phase.close_second(2), cpu_ms=200.0))
-    second = merge_second("measure", 1, ticks, total(tick.latency for tick in ticks), master_cpu_ms=50.0)
+    latencies = total(tick.latency for tick in ticks)
+    second = merge_second("measure", 1, ticks, latencies, master_cpu_ms=50.0, workers=2)
     assert (second.phase, second.second) == ("measure", 1)
     assert (second.said, second.acked, second.delivered) == (4, 2, 4)
     assert second.latency_p50_ms == pytest.approx(2, rel=1e-3)
     assert second.latency_max_ms == pytest.approx(100, rel=1e-3)
     assert second.driver_cpu_ms == 450.0
+    assert merge_second("measure", 1, ticks, latencies, master_cpu_ms=50.0, workers=3).driver_cpu_ms is None
 
 
 def test_a_second_without_deliveries_has_no_latencies() -> None:
-    second = merge_second("measure", 0, [], Latencies(), master_cpu_ms=None)
+    second = merge_second("measure", 0, [], Latencies(), master_cpu_ms=None, workers=0)
     assert (second.said, second.delivered) == (0, 0)
     assert second.latency_p50_ms is None
     assert second.latency_max_ms is None

@@ -36,6 +36,14 @@ def test_a_second_has_what_was_used_between_the_readings_at_its_ends() -> None:
     )
 
 
+def test_a_gateway_that_has_ended_leaves_the_others_in_their_places() -> None:
+    both, second = CpuUsed({}, {"10": 0.02, "11": 0.01}, {}), CpuUsed({}, {"11": 0.04}, {})
+    cpu = CpuSeries(iter([both, second]).__next__, each_second=True)
+    cpu.begin(START_NS)
+    cpu.tick(START_NS + SECOND_NS)
+    assert cpu.of_second(0).each_gateway_cpu_ms == "- 30.0"
+
+
 def test_a_reading_is_taken_once_in_each_second() -> None:
     cpu = series()
     for at_ns in (0, SECOND_NS // 2, SECOND_NS, SECOND_NS + 1, 2 * SECOND_NS):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from chatbench import read_messages
@@ -49,5 +51,15 @@ def test_a_file_that_was_cut_is_an_error_that_names_it(tmp_path: Path) -> None:
     write_messages(record, ["a"], [0, 0, 10, 20, 30, 40, 50, 2])
     whole = (record / MESSAGES_FILE).read_bytes()
     (record / MESSAGES_FILE).write_bytes(whole[:-20])
+    with pytest.raises(UsageError, match=r"messages\.parquet cannot be read"):
+        read_messages(tmp_path)
+
+
+@pytest.mark.parametrize(("column", "value"), [("sender", None), ("sent_ns", "soon")])
+def test_a_file_that_was_edited_is_an_error_that_names_it(tmp_path: Path, column: str, value: str | None) -> None:
+    record = write_record(tmp_path, "plan1")
+    write_messages(record, ["a"], [0, 0, 10, 20, 30, 40, 50, 2])
+    messages = pd.read_parquet(io.BytesIO((record / MESSAGES_FILE).read_bytes()))
+    messages.assign(**{column: [value]}).to_parquet(record / MESSAGES_FILE)
     with pytest.raises(UsageError, match=r"messages\.parquet cannot be read"):
         read_messages(tmp_path)

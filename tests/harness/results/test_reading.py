@@ -73,13 +73,14 @@ def test_cpu_columns_that_older_records_lack_are_not_measured(tmp_path: Path) ->
     assert all(pd.isna(second[column]) for column in CPU_COLUMNS)
 
 
-def test_cpu_columns_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("each_gateway", ["20.5 10.0", "- 10.0", "20.5 -"])
+def test_cpu_columns_are_read(tmp_path: Path, each_gateway: str) -> None:
     head = HEAD.rstrip() + f",{','.join(CPU_COLUMNS)}\r\n".encode()
-    cells = {"gateway_cpu_ms": "30.5", "each_gateway_cpu_ms": "20.5 10.0", "driver_cpu_ms": "x"}
+    cells = {"gateway_cpu_ms": "30.5", "each_gateway_cpu_ms": each_gateway, "driver_cpu_ms": "x"}
     row = ROW.rstrip() + f",{','.join(cells.get(column, '') for column in CPU_COLUMNS)}\r\n".encode()
     (tmp_path / "timeseries.csv").write_bytes(head + row)
     (second,) = read_seconds(tmp_path / "timeseries.csv").to_dict("records")
-    assert (second["gateway_cpu_ms"], second["each_gateway_cpu_ms"]) == (30.5, "20.5 10.0")
+    assert (second["gateway_cpu_ms"], second["each_gateway_cpu_ms"]) == (30.5, each_gateway)
     assert pd.isna(second["kafka_cpu_ms"])
     assert pd.isna(second["driver_cpu_ms"])
 

@@ -60,6 +60,7 @@ def test_a_file_that_was_edited_is_an_error_that_names_it(tmp_path: Path, column
     record = write_record(tmp_path, "plan1")
     write_messages(record, ["a"], [0, 0, 10, 20, 30, 40, 50, 2])
     messages = pd.read_parquet(io.BytesIO((record / MESSAGES_FILE).read_bytes()))
-    messages.assign(**{column: [value]}).to_parquet(record / MESSAGES_FILE)
+    messages[column] = pd.Series([value])
+    messages.to_parquet(record / MESSAGES_FILE)
     with pytest.raises(UsageError, match=r"messages\.parquet cannot be read"):
         read_messages(tmp_path)

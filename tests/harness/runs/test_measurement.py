@@ -10,9 +10,10 @@ import pytest
 
 from harness.core.settings import RunSettings
 from harness.ipc import messages as msg
+from harness.load.merge import merge
 from harness.measure.resources import CpuUsed
 from harness.runs.measurement import Run
-from tests.harness.load.test_merge import FACTS, audience, merge
+from tests.harness.load.test_merge import FACTS, audience
 
 WARMUP_S = 0.05
 

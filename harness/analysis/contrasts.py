@@ -44,18 +44,19 @@ class Contrast:
     log_ratio: float
     standard_error: float  # of log_ratio
     blocks: int  # the number of independent pairs that it rests on
+    lost_freedom: float = 0.0  # degrees of freedom that this pair gave for the elasticity; see _Fitted
 
     @property
     def ratio(self) -> float:
         return math.exp(self.log_ratio)
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
-        """Return the t-interval of the ratio, with one degree of freedom less than there are blocks."""
+        """Return the t-interval of the ratio, with `freedom(blocks, lost_freedom)` degrees of freedom."""
         half = self.log_half_width(confidence)
         return math.exp(self.log_ratio - half), math.exp(self.log_ratio + half)
 
     def log_half_width(self, confidence: float = CONFIDENCE) -> float:
-        return t_quantile(confidence, self.blocks) * self.standard_error
+        return t_quantile(confidence, freedom(self.blocks, self.lost_freedom)) * self.standard_error
 
     @property
     def half_width(self) -> float:
@@ -67,11 +68,17 @@ class Contrast:
         """The probability of a ratio at least as far from 1 if the truth were 1, by a two-sided t-test."""
         if self.standard_error == 0:
             return 1.0 if self.log_ratio == 0 else 0.0
-        return float(2 * stdtr(self.blocks - 1, -abs(self.log_ratio) / self.standard_error))
+        distance = abs(self.log_ratio) / self.standard_error
+        return float(2 * stdtr(freedom(self.blocks, self.lost_freedom), -distance))
 
 
-def t_quantile(confidence: float, blocks: int) -> float:
-    return float(stdtrit(blocks - 1, (1 + confidence) / 2))
+def freedom(blocks: int, lost: float) -> float:
+    """Return the degrees of freedom of a mean over so many blocks, of which an estimated elasticity took `lost`."""
+    return blocks - 1 - lost
+
+
+def t_quantile(confidence: float, degrees_of_freedom: float) -> float:
+    return float(stdtrit(degrees_of_freedom, (1 + confidence) / 2))
 
 
 def contrasts(figures: Figures) -> list[Contrast]:
@@ -91,6 +98,7 @@ def contrasts(figures: Figures) -> list[Contrast]:
             log_ratio=float(fitted.logs[:, i].mean() - fitted.logs[:, j].mean()),
             standard_error=fitted.standard_error(i, j),
             blocks=len(fitted.logs),
+            lost_freedom=fitted.lost_freedom,
         )
         for i, j in pairs
     ]
@@ -120,7 +128,7 @@ def mean_intervals(figures: Figures) -> dict[str, tuple[float, float]]:
     found = {}
     for place, name in enumerate(figures.architectures):
         mean = float(fitted.logs[:, place].mean())
-        half = t_quantile(CONFIDENCE, blocks) * fitted.standard_error_of_mean(place)
+        half = t_quantile(CONFIDENCE, freedom(blocks, fitted.lost_freedom)) * fitted.standard_error_of_mean(place)
         found[name] = (math.exp(mean - half), math.exp(mean + half))
     return found
 
@@ -130,41 +138,45 @@ class _Fitted:
     """The logarithms of the complete blocks, after what the speed of the machine explains was taken away.
 
     The model is log(figure) = architecture + block + elasticity x log(slowness). The elasticity is estimated from what
-    is left of both once the means of architectures and blocks are removed, that is, within architectures.
+    is left of both once the means of architectures and blocks are removed, that is, within architectures. It takes one
+    of the (blocks - 1) x (architectures - 1) degrees of freedom, to which each pair gives its share: with two
+    architectures, which are one pair, a whole one, and 1 / (architectures - 1) in general.
     """
 
     logs: Matrix  # (blocks, architectures)
     log_slowness: Matrix  # of the same shape
     elasticity_variance: float
-    lost_freedom: float  # by which the estimated elasticity makes the spread look too small
+    understated: float  # by which factor the estimated elasticity makes a variance look too small
+    lost_freedom: float  # of each pair
 
     @classmethod
     def of(cls, figures: Figures) -> _Fitted:
         slowness = np.ones_like(figures.values) if figures.slowness is None else figures.slowness
         complete = ~np.isnan(figures.values * slowness).any(axis=1)
         logs, log_slowness = np.log(figures.values[complete]), np.log(slowness[complete])
-        freedom = (logs.shape[0] - 1) * (logs.shape[1] - 1)
-        if freedom < 2:
-            return cls(logs, np.zeros_like(logs), 0.0, 1.0)
+        unadjusted = cls(logs, np.zeros_like(logs), 0.0, understated=1.0, lost_freedom=0.0)
+        of_all = (logs.shape[0] - 1) * (logs.shape[1] - 1)
+        if of_all < 2:
+            return unadjusted
         within = _without_means(log_slowness)
         squares = float((within**2).sum())
         if squares < SLOWNESS_SQUARES_MIN:
-            return cls(logs, np.zeros_like(logs), 0.0, 1.0)
+            return unadjusted
         elasticity = float((_without_means(logs) * within).sum()) / squares
         adjusted = logs - elasticity * (log_slowness - log_slowness.mean())
-        residual = float((_without_means(adjusted) ** 2).sum()) / (freedom - 1)
-        return cls(adjusted, log_slowness, residual / squares, freedom / (freedom - 1))
+        residual = float((_without_means(adjusted) ** 2).sum()) / (of_all - 1)
+        return cls(adjusted, log_slowness, residual / squares, of_all / (of_all - 1), 1 / (logs.shape[1] - 1))
 
     def standard_error(self, i: int, j: int) -> float:
         """Of the mean difference of two columns: their spread over blocks, and the doubt about the elasticity."""
         differences = self.logs[:, i] - self.logs[:, j]
-        spread = float(differences.var(ddof=1)) * self.lost_freedom / len(differences)
+        spread = float(differences.var(ddof=1)) * self.understated / len(differences)
         imbalance = float((self.log_slowness[:, i] - self.log_slowness[:, j]).mean())
         return math.sqrt(spread + imbalance**2 * self.elasticity_variance)
 
     def standard_error_of_mean(self, i: int) -> float:
         """Of the mean of one column, at the mean speed of the machine."""
-        spread = float(self.logs[:, i].var(ddof=1)) * self.lost_freedom / len(self.logs)
+        spread = float(self.logs[:, i].var(ddof=1)) * self.understated / len(self.logs)
         imbalance = float(self.log_slowness[:, i].mean() - self.log_slowness.mean())
         return math.sqrt(spread + imbalance**2 * self.elasticity_variance)
 

@@ -19,7 +19,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Arrays with one value for each block; NaN where it could not be told."""
+    """Arrays with one value for each block; NaN where it is not known, not above zero where noise was larger."""
 
     fixed_ms_per_s: NDArray[np.float64]
     marginal_us_per_delivery: NDArray[np.float64]
@@ -28,13 +28,28 @@ class Cost:
 def cost_of(idle_cpu_ms_per_s: NDArray[np.float64], low: Load, high: Load) -> Cost:
     """Return the fixed cost, which is the CPU time of an idle chat, and the marginal cost between two rates.
 
-    A cost that grows no further is not a marginal cost of zero but one that was too small to be measured: NaN.
+    The marginal cost is not known where there were no more deliveries at the higher rate.
     """
     more_cpu_us = 1_000 * (high.cpu_ms_per_s - low.cpu_ms_per_s)
-    return Cost(
-        fixed_ms_per_s=np.where(idle_cpu_ms_per_s > 0, idle_cpu_ms_per_s, np.nan),
-        marginal_us_per_delivery=_for_each(high.deliveries_per_s - low.deliveries_per_s, more_cpu_us),
-    )
+    more = high.deliveries_per_s - low.deliveries_per_s
+    more_or_unknown = np.where(more > 0, more, np.nan)
+    return Cost(fixed_ms_per_s=idle_cpu_ms_per_s, marginal_us_per_delivery=more_cpu_us / more_or_unknown)
+
+
+def why_left_out(blocks: NDArray[np.float64]) -> str | None:
+    """Say why an architecture cannot be compared by a cost with these values, one for each block. None: it can be.
+
+    A block in which the cost was not above zero has no ratio to another. Such blocks must not be dropped by themselves:
+    those that stayed would be the ones in which noise made the cost larger. And an architecture that is known in few
+    blocks must not take away from the others the blocks that they have in common.
+    """
+    known = int((~np.isnan(blocks)).sum())
+    too_small = int((blocks <= 0).sum())
+    if not known:
+        return "not measured"
+    if too_small:
+        return f"too small to measure in {too_small} of {known} blocks"
+    return f"measured in only {known} of {len(blocks)} blocks" if known < len(blocks) / 2 else None
 
 
 def shared_out(total: float, used: Mapping[str, float]) -> dict[str, float]:
@@ -42,9 +57,3 @@ def shared_out(total: float, used: Mapping[str, float]) -> dict[str, float]:
     above = {part: max(0.0, amount) for part, amount in used.items()}
     whole = sum(above.values())
     return {part: total * amount / whole for part, amount in above.items()} if whole > 0 else {}
-
-
-def _for_each(more: NDArray[np.float64], cpu_us: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the CPU time of each, and NaN where there are no more of them, or where they took no more CPU time."""
-    measured = (more > 0) & (cpu_us > 0)
-    return np.where(measured, cpu_us / np.where(measured, more, 1.0), np.nan)

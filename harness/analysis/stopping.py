@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.analysis.contrasts import CONFIDENCE, Contrast, t_quantile
+from harness.analysis.contrasts import CONFIDENCE, Contrast, freedom, t_quantile
 
 # With fewer blocks the spread itself is hardly known: one block that happens to be like the others would end it.
 BLOCKS_MIN = 4
@@ -24,5 +24,9 @@ def blocks_needed(contrasts: Sequence[Contrast], precision: float, at_most: int)
 def _needed(contrast: Contrast, precision: float, at_most: int) -> int:
     spread = contrast.standard_error * math.sqrt(contrast.blocks)
     tried = range(max(BLOCKS_MIN, contrast.blocks), at_most)
-    enough = (n for n in tried if math.expm1(t_quantile(CONFIDENCE, n) * spread / math.sqrt(n)) < precision)
-    return next(enough, at_most)
+
+    def half_width(blocks: int) -> float:
+        t = t_quantile(CONFIDENCE, freedom(blocks, contrast.lost_freedom))
+        return math.expm1(t * spread / math.sqrt(blocks))
+
+    return next((n for n in tried if half_width(n) < precision), at_most)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from harness.analysis.contrasts import CONFIDENCE, Contrast
@@ -27,7 +28,8 @@ class Answer(StrEnum):
 class Verdict:
     contrast: Contrast
     answer: Answer
-    holm_p: float  # the p-value, adjusted for all contrasts that were judged together
+    holm_p: float  # the p-value, adjusted for all contrasts that were judged together; at most 1
+    allowed_for: float = 1.0  # by which the p-value was multiplied for it, before it was cut off at 1
 
     @property
     def better(self) -> str | None:
@@ -45,13 +47,12 @@ class Verdict:
         if self.answer is not Answer.UNDECIDED:
             return 0
         contrast = self.contrast
-        # As many contrasts are allowed for as in the p-value of this one.
-        allowed_for = max(1.0, self.holm_p / contrast.p_value)
         blocks = np.arange(contrast.blocks + 1, contrast.blocks + BLOCKS_MAX)
         error = contrast.standard_error * np.sqrt(contrast.blocks / blocks)
         distance = abs(contrast.log_ratio)
-        equal = distance + stdtrit(blocks - 1, (1 + CONFIDENCE) / 2) * error < math.log(EQUAL_HIGH)
-        better = distance > stdtrit(blocks - 1, 1 - (1 - CONFIDENCE) / allowed_for / 2) * error
+        degrees = blocks - 1 - contrast.lost_freedom
+        equal = distance + stdtrit(degrees, (1 + CONFIDENCE) / 2) * error < math.log(EQUAL_HIGH)
+        better = distance > stdtrit(degrees, 1 - (1 - CONFIDENCE) / self.allowed_for / 2) * error
         decides = np.flatnonzero(equal | better)
         return int(decides[0]) + 1 if len(decides) else None
 
@@ -68,14 +69,28 @@ def judge(contrasts: Sequence[Contrast]) -> list[Verdict]:
     # Imported only here, because it takes half a second, and the report of a single run judges no contrast.
     from statsmodels.stats.multitest import multipletests  # noqa: PLC0415 - see above
 
-    adjusted = multipletests([each.p_value for each in contrasts], alpha=1 - CONFIDENCE, method="holm")[1]
-    return [_judge(contrast, float(holm_p)) for contrast, holm_p in zip(contrasts, adjusted, strict=True)]
+    p_values = np.array([each.p_value for each in contrasts])
+    adjusted = multipletests(p_values, alpha=1 - CONFIDENCE, method="holm")[1]
+    return [
+        Verdict(contrast, _answer(contrast, holm_p), float(holm_p), float(allowed_for))
+        for contrast, holm_p, allowed_for in zip(contrasts, adjusted, _allowed_for(p_values), strict=True)
+    ]
 
 
-def _judge(contrast: Contrast, holm_p: float) -> Verdict:
+def _answer(contrast: Contrast, holm_p: float) -> Answer:
     low, high = contrast.interval()
     if low > EQUAL_LOW and high < EQUAL_HIGH:
-        return Verdict(contrast, Answer.EQUAL, holm_p)
-    if holm_p < 1 - CONFIDENCE:
-        return Verdict(contrast, Answer.BETTER, holm_p)
-    return Verdict(contrast, Answer.UNDECIDED, holm_p)
+        return Answer.EQUAL
+    return Answer.BETTER if holm_p < 1 - CONFIDENCE else Answer.UNDECIDED
+
+
+def _allowed_for(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by what Holm's method multiplies each p-value, which its result does not tell where it is cut off at 1.
+
+    The least of m is multiplied by m, the next by m - 1, and none may become less than one before it.
+    """
+    order = np.argsort(p_values)
+    least = np.maximum(p_values[order], np.finfo(float).tiny)  # 0 where all blocks are the same
+    factors = np.empty_like(p_values)
+    factors[order] = np.maximum.accumulate(np.arange(len(order), 0, -1) * least) / least
+    return factors

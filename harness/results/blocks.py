@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.contrasts import Contrast, Figures, contrasts, geometric_means, mean_intervals
-from harness.analysis.costs import Load, cost_of, shared_out
+from harness.analysis.costs import Load, cost_of, shared_out, why_left_out
 from harness.analysis.percentiles import contrasts_of_merged, why_not_shown
 from harness.analysis.verdicts import Verdict, judge
 from harness.measure.histogram import Latencies, LatencyMs
 from harness.measure.validity import too_late_to_compare
 from harness.results.deliveries import delivered_right
-from harness.results.frames import SERVICES, WORKLOAD, RunRecord, messages_behind, runs_of
+from harness.results.frames import (
+    SERVICES,
+    WORKLOAD,
+    RunRecord,
+    compiler_ms_per_s,
+    cpu_ms_per_s,
+    messages_behind,
+    runs_of,
+)
 from harness.results.reading import read_histogram
 from harness.runs.summary import Summary
 
@@ -72,8 +80,16 @@ def compared(records: Sequence[RunRecord]) -> list[Compared]:
 
 
 def cost_contrasts(records: Sequence[RunRecord]) -> list[Contrast]:
-    """Return only the contrasts of the costs, by which a comparison stops."""
-    return [contrast for blocks in _shapes(records) for figure in _costs(blocks) for contrast in figure.contrasts]
+    """Return only the contrasts of the costs, by which a comparison stops; none while one of the costs has none.
+
+    At a single rate there is no marginal cost to wait for.
+    """
+    costs = [
+        figure.contrasts
+        for blocks in _shapes(records)
+        for figure in list(_costs(blocks))[: 2 if len(blocks.rates_per_s) > 1 else 1]
+    ]
+    return [contrast for figure in costs for contrast in figure] if all(costs) else []
 
 
 def _shapes(records: Sequence[RunRecord]) -> Iterator[_Blocks]:
@@ -98,11 +114,12 @@ class _Blocks:
 
     def __init__(self, records: Sequence[RunRecord]) -> None:
         self.shape = {column: records[0].key[column] for column in SHAPE}
-        runs = runs_of(records)
-        self._runs = runs.assign(block=[_block_of(each) for each in records], messages=messages_behind(runs))
+        # A block that was interrupted may have been run again: the last run at each place counts.
         self._records = {
             (_block_of(each), str(each.key["arch"]), float(each.key["rate_per_s"])): each for each in records
         }
+        runs = runs_of(list(self._records.values()))
+        self._runs = runs.assign(block=[block for block, *_ in self._records], messages=messages_behind(runs))
         by_architecture = self._runs.groupby("arch")["rate_per_s"].agg(set)
         self.architectures = sorted(by_architecture.index)
         self.rates_per_s = sorted(set.intersection(*by_architecture))
@@ -118,9 +135,8 @@ class _Blocks:
 
     def load(self, rate_per_s: float) -> Load:
         """Return the CPU time at that rate, without what a JVM's compiler used."""
-        deliveries_per_s = self.matrix("deliveries_per_s", rate_per_s)
-        cpu_ms_per_s = self.matrix("cpu_system_us_per_delivery", rate_per_s) * deliveries_per_s / 1_000
-        return Load(cpu_ms_per_s - self._compiler("compiler_ms_per_s", rate_per_s), deliveries_per_s)
+        used = self.matrix("cpu_system_ms_per_s", rate_per_s) - self._compiler("compiler_ms_per_s", rate_per_s)
+        return Load(used, self.matrix("deliveries_per_s", rate_per_s))
 
     def idle_cpu_ms_per_s(self) -> NDArray[np.float64]:
         """Return the CPU time while nobody writes, as `load` has it for a rate."""
@@ -133,42 +149,44 @@ class _Blocks:
 
     def cpu_by_component(self, rate_per_s: float) -> dict[str, dict[str, float]]:
         """Return the mean CPU time of each architecture's components as `load` has it, in ms per second."""
-        here = self._runs[self._runs["rate_per_s"] == rate_per_s]
-        found: dict[str, dict[str, float]] = {}
-        for part in SERVICES:
-            cpu_ms_per_s = here[f"cpu_{part}_us_per_delivery"] * here["deliveries_per_s"] / 1_000
-            if part == COMPILES:
-                cpu_ms_per_s -= here["compiler_ms_per_s"].astype("float64").fillna(0.0)
-            for name, used in cpu_ms_per_s.groupby(here["arch"]).mean().dropna().items():
-                found.setdefault(str(name), {})[part] = float(used)
-        return found
+        return self._mean_by_component(rate_per_s, cpu_ms_per_s, compiler_ms_per_s)
 
     def idle_by_component(self, rate_per_s: float) -> dict[str, dict[str, float]]:
         """Return the mean CPU time of each architecture's components while nobody wrote, in ms per second."""
+        return self._mean_by_component(
+            rate_per_s, lambda run: run.idle_cpu_ms_per_s or {}, lambda run: run.idle_compiler_ms_per_s
+        )
+
+    def _mean_by_component(
+        self,
+        rate_per_s: float,
+        used_by: Callable[[Summary], Mapping[str, float]],
+        compiler_of: Callable[[Summary], float | None],
+    ) -> dict[str, dict[str, float]]:
         found: dict[str, dict[str, list[float]]] = {}
         for (_block, name, rate), record in self._records.items():
-            for part, used in (record.summary.idle_cpu_ms_per_s or {}).items():
-                if rate == rate_per_s and part in SERVICES:
-                    compiler = (record.summary.idle_compiler_ms_per_s or 0.0) if part == COMPILES else 0.0
-                    found.setdefault(name, {}).setdefault(part, []).append(used - compiler)
+            for part, used in used_by(record.summary).items() if rate == rate_per_s else ():
+                compiler = (compiler_of(record.summary) or 0.0) if part == COMPILES else 0.0
+                found.setdefault(name, {}).setdefault(part, []).append(used - compiler)
         return {name: {part: fmean(parts[part]) for part in SERVICES if part in parts} for name, parts in found.items()}
 
-    def messages(self, rate_per_s: float) -> int:
-        """Return on how many messages of all blocks percentiles rest, for the architecture that has the fewest."""
-        return int(np.nansum(self.matrix("messages", rate_per_s), axis=0).min())
+    def valid_blocks(self, rate_per_s: float, names: Collection[str]) -> list[str]:
+        """Return the blocks in which the latencies of each of these architectures are valid at that rate."""
+        return [
+            block
+            for block in self._names
+            if all(self._histogram(block, name, rate_per_s) is not None for name in names)
+        ]
 
-    def histograms(self, rate_per_s: float, without: Collection[str]) -> dict[str, list[Latencies]]:
-        """Return the delivery latencies by architecture and block, of the blocks in which every run is valid.
+    def messages(self, rate_per_s: float, names: Collection[str], blocks: Collection[str]) -> int:
+        """Return on how many messages of these blocks percentiles rest, for the one of these that has the fewest."""
+        here = self._runs[(self._runs["rate_per_s"] == rate_per_s) & self._runs["block"].isin(blocks)]
+        counts = here.groupby("arch")["messages"].sum().reindex(list(names), fill_value=0.0)
+        return int(counts.min()) if len(counts) else 0
 
-        Architectures in `without` are left out, so that the others can be compared.
-        """
-        every = {
-            name: [self._histogram(block, name, rate_per_s) for block in self._names]
-            for name in self.architectures
-            if name not in without
-        }
-        valid = [place for place in range(len(self._names)) if all(of[place] is not None for of in every.values())]
-        return {name: [each for place in valid if (each := of[place]) is not None] for name, of in every.items()}
+    def histograms(self, rate_per_s: float, name: str, blocks: Collection[str]) -> list[Latencies]:
+        """Return the delivery latencies of an architecture in each of these blocks, which must be valid."""
+        return [each for block in blocks if (each := self._histogram(block, name, rate_per_s)) is not None]
 
     def not_comparable(self, rate_per_s: float, percentile: float) -> dict[str, str]:
         """Return the architectures whose latencies at that rate cannot be compared by this percentile, and why."""
@@ -198,9 +216,13 @@ def _too_late(runs: Sequence[Summary], percentile: float) -> str | None:
         known = [ms for each in latencies if (ms := getattr(each, f"p{percentile:g}")) is not None]
         return median(known) if known else None
 
-    late_ms = middle(each.send_lateness_ms for each in runs)
+    late_ms = [middle(each.send_lateness_ms for each in runs), middle(each.loop_lag_ms for each in runs)]
+    known_ms = [ms for ms in late_ms if ms is not None]
     latency_ms = middle(each.latency_ms for each in runs)
-    return None if late_ms is None or latency_ms is None else too_late_to_compare(percentile, late_ms, latency_ms)
+    if latency_ms is None or not known_ms:
+        return None
+    # A message may be late because it was sent late, or because the audience was late to read it.
+    return too_late_to_compare(percentile, max(known_ms), latency_ms)
 
 
 def _block_of(record: RunRecord) -> str:
@@ -211,12 +233,14 @@ def _costs(blocks: _Blocks) -> Iterator[Figure]:
     low, high = blocks.rates_per_s[0], blocks.rates_per_s[-1]
     slowness = blocks.matrix("slowness_ms", low)
     cost = cost_of(blocks.idle_cpu_ms_per_s(), blocks.load(low), blocks.load(high))
-    of = partial(_figure, blocks.architectures, None if np.isnan(slowness).all() else slowness)
+    of = partial(_cost_figure, blocks.architectures, None if np.isnan(slowness).all() else slowness)
     fixed = of("fixed cost: CPU while nobody writes", "ms/s", cost.fixed_ms_per_s)
     yield replace(fixed, parts=_parts(fixed.values, blocks.idle_by_component(low)))
     marginal = of("marginal cost: CPU per delivery", "us", cost.marginal_us_per_delivery)
     less, more = blocks.cpu_by_component(low), blocks.cpu_by_component(high)
-    added = {name: {part: used - less[name].get(part, 0.0) for part, used in more[name].items()} for name in more}
+    # What was added by a component is known only where all components are known at both rates.
+    alike = [name for name in more if more[name].keys() == less.get(name, {}).keys()]
+    added = {name: {part: used - less[name][part] for part, used in more[name].items()} for name in alike}
     yield replace(marginal, parts=_parts(marginal.values, added))
 
 
@@ -224,27 +248,53 @@ def _parts(values: dict[str, float], used: dict[str, dict[str, float]]) -> dict[
     return {name: shared_out(value, used[name]) for name, value in values.items() if name in used}
 
 
-def _figure(
+def _cost_figure(
     architectures: Sequence[str],
     slowness: NDArray[np.float64] | None,
     name: str,
     unit: str,
     values: NDArray[np.float64],
 ) -> Figure:
-    figures = Figures(name, tuple(architectures), values, slowness)
-    found = contrasts(figures)
-    complete = int((~np.isnan(values).any(axis=1)).sum())
-    why_not = None if complete else "not measured"
-    return Figure(name, unit, geometric_means(figures), complete, found, why_not, intervals=mean_intervals(figures))
+    if slowness is not None:
+        values = np.where(np.isnan(slowness), np.nan, values)
+    left_out = {
+        each: why for each, column in zip(architectures, values.T, strict=True) if (why := why_left_out(column))
+    }
+    places = [place for place, each in enumerate(architectures) if each not in left_out]
+    kept = values[:, places]
+    complete = int((~np.isnan(kept).any(axis=1)).sum()) if places else 0
+    if not complete:
+        return Figure(name, unit, {}, 0, [], _no_cost(left_out), left_out)
+    figures = Figures(
+        name, tuple(architectures[place] for place in places), kept, None if slowness is None else slowness[:, places]
+    )
+    return Figure(
+        name,
+        unit,
+        geometric_means(figures),
+        complete,
+        contrasts(figures),
+        left_out=left_out,
+        intervals=mean_intervals(figures),
+    )
+
+
+def _no_cost(left_out: dict[str, str]) -> str:
+    """Say why no architecture has that cost."""
+    if not left_out:
+        return "n/a: no block has it of every architecture"
+    if len(set(left_out.values())) == 1:
+        return next(iter(left_out.values()))
+    return "n/a: " + "; ".join(f"{name}: {why}" for name, why in left_out.items())
 
 
 def _latencies(blocks: _Blocks) -> Iterator[Figure]:
     for rate_per_s in blocks.rates_per_s:
-        messages = blocks.messages(rate_per_s)
         for percentile in (50.0, 99.0):
             left_out = blocks.not_comparable(rate_per_s, percentile)
-            histograms = blocks.histograms(rate_per_s, left_out)
-            number = min((len(of) for of in histograms.values()), default=0)
+            names = [each for each in blocks.architectures if each not in left_out]
+            valid = blocks.valid_blocks(rate_per_s, names) if names else []
+            number, messages = len(valid), blocks.messages(rate_per_s, names, valid)
             why_not = f"n/a: {_no_block(left_out)}" if number == 0 else why_not_shown(percentile, messages)
             figure = Figure(
                 name=f"p{percentile:g} delivery latency at {rate_per_s:g} msg/s",
@@ -261,6 +311,7 @@ def _latencies(blocks: _Blocks) -> Iterator[Figure]:
             if why_not is not None:
                 yield figure
                 continue
+            histograms = {each: blocks.histograms(rate_per_s, each, valid) for each in names}
             of = partial(_merged_percentile_ms, histograms, percentile)
             values = {each: of(each, range(number)) for each in histograms}
             found = contrasts_of_merged(figure.name, list(histograms), number, of)

@@ -238,10 +238,7 @@ def _unusual(parts: list[str]) -> str:
 
 def _run_row(record: RunRecord) -> dict[str, Any]:
     s = record.summary
-    cpu = s.cpu_us_per_delivery
-    backends = ((s.kafka, cpu.kafka), (s.redis, cpu.redis), (s.nats, cpu.nats))
-    parts = [cpu.gateway, *(cost for backend, cost in backends if backend is not None)]
-    system = [cost for cost in parts if cost is not None]
+    cpu_us_per_delivery = msgspec.structs.asdict(s.cpu_us_per_delivery)
     # If the driver was late, the measured latency is not that of the system, so it is left out.
     valid = s.driver.valid is True
     latencies = {
@@ -265,13 +262,13 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "driver_valid": s.driver.valid,
         **{f"{name}_{k}_ms": v for name, each in latencies.items() for k, v in msgspec.structs.asdict(each).items()},
         "independent_messages": s.independent_messages,
-        **{f"cpu_{k}_us_per_delivery": v for k, v in msgspec.structs.asdict(cpu).items()},
-        # The total is unknown if a part is: its process was killed, or the run did not start it.
-        "cpu_system_us_per_delivery": sum(system) if len(system) == len(parts) else None,
+        **{f"cpu_{k}_us_per_delivery": v for k, v in cpu_us_per_delivery.items()},
+        "cpu_system_us_per_delivery": _of_system(s, cpu_us_per_delivery),
+        "cpu_system_ms_per_s": _of_system(s, cpu_ms_per_s(s)),
         **{f"cores_{part}": (s.cores_used or {}).get(part) for part in SERVICES},
-        "idle_cpu_ms_per_s": _idle_ms_per_s(s),
+        "idle_cpu_ms_per_s": _of_system(s, s.idle_cpu_ms_per_s or {}),
         "idle_compiler_ms_per_s": s.idle_compiler_ms_per_s,
-        "compiler_ms_per_s": None if s.kafka_cpu is None else per(s.kafka_cpu.compiler_ms, s.duration_s),
+        "compiler_ms_per_s": compiler_ms_per_s(s),
         "slowness_ms": s.slowness_ms,
         **{f"rss_{part}_bytes": (s.rss_bytes or {}).get(part) for part in SERVICES},
         **{f"heard_{k}": v for k, v in msgspec.structs.asdict(s.heard_share).items()},
@@ -290,10 +287,26 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
     return {**dict.fromkeys(metric.column for metric in METRICS), **row}
 
 
-def _idle_ms_per_s(summary: Summary) -> float | None:
-    """CPU time of gateways and brokers while nobody sent."""
-    idle = summary.idle_cpu_ms_per_s
-    return None if idle is None else sum(idle[part] for part in SERVICES if part in idle)
+def cpu_ms_per_s(summary: Summary) -> dict[str, float]:
+    """CPU time of each component while messages were sent, also of a run that delivered none of them."""
+    if summary.cores_used is not None:
+        return {part: 1_000 * cores for part, cores in summary.cores_used.items()}
+    us_per_delivery: dict[str, float | None] = msgspec.structs.asdict(summary.cpu_us_per_delivery)
+    rate_per_s = summary.deliveries_per_s or 0.0
+    return {part: each * rate_per_s / 1_000 for part, each in us_per_delivery.items() if each is not None}
+
+
+def compiler_ms_per_s(summary: Summary) -> float | None:
+    """Of the CPU time of Kafka, what the compiler of its JVMs used while messages were sent. None: not known."""
+    return None if summary.kafka_cpu is None else per(summary.kafka_cpu.compiler_ms, summary.duration_s)
+
+
+def _of_system(summary: Summary, used: Mapping[str, float | None]) -> float | None:
+    """Return the sum over gateways and brokers. None if one is unknown: it was killed, or the run did not start it."""
+    brokers = {"kafka": summary.kafka, "redis": summary.redis, "nats": summary.nats}
+    parts = [used.get(part) for part in ("gateway", *(name for name, each in brokers.items() if each is not None))]
+    known = [each for each in parts if each is not None]
+    return sum(known) if len(known) == len(parts) else None
 
 
 def _gateway_columns(gateways: Sequence[GatewayFigures]) -> dict[str, float | None]:

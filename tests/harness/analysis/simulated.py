@@ -12,10 +12,12 @@ BLOCKS_MAX = 12  # what the default budget has time for, and a few more
 PRECISION = 0.1
 
 
-def noise(random: np.random.Generator, spread: float, blocks: int = BLOCKS_MAX) -> Matrix:
-    """Return logarithms for five architectures: a ratio of two of them has this standard deviation."""
+def noise(
+    random: np.random.Generator, spread: float, blocks: int = BLOCKS_MAX, architectures: int = len(FIVE)
+) -> Matrix:
+    """Return logarithms for so many architectures: a ratio of two of them has this standard deviation."""
     block = random.normal(0, 0.3, (blocks, 1))
-    values: Matrix = block + random.normal(0, spread / np.sqrt(2), (blocks, len(FIVE)))
+    values: Matrix = block + random.normal(0, spread / np.sqrt(2), (blocks, architectures))
     return values
 
 

@@ -79,6 +79,32 @@ def test_a_machine_that_was_twice_as_slow_during_one_run_does_not_make_its_archi
     assert contrasts(Figures("cpu", THREE, values))[0].half_width > 0.2
 
 
+def test_with_the_speed_a_contrast_of_two_is_the_regression_of_their_difference_on_that_of_the_speed() -> None:
+    random = np.random.default_rng(7)
+    slowness = np.exp(random.normal(0, 0.2, (6, 2)))
+    values = np.array([1.3, 1.0]) * slowness**0.8 * np.exp(random.normal(0, 0.05, (6, 2)))
+    (found,) = contrasts(Figures("cpu", ("a", "b"), values, slowness))
+    line = stats.linregress(np.log(slowness[:, 0] / slowness[:, 1]), np.log(values[:, 0] / values[:, 1]))
+    assert found.log_ratio == pytest.approx(line.intercept)
+    assert found.standard_error == pytest.approx(line.intercept_stderr)
+    freedom = 6 - 2  # of the blocks, the mean takes one and the elasticity another
+    assert found.p_value == pytest.approx(2 * stats.t.sf(line.intercept / line.intercept_stderr, freedom))
+    half = stats.t.ppf(0.975, freedom) * line.intercept_stderr
+    assert found.interval() == pytest.approx((np.exp(line.intercept - half), np.exp(line.intercept + half)))
+
+
+@pytest.mark.parametrize(("architectures", "lost"), [("ab", 1), ("abc", 1 / 2), ("abcde", 1 / 4)])
+def test_each_pair_gives_its_share_of_the_degree_of_freedom_that_the_elasticity_takes(
+    architectures: str, lost: float
+) -> None:
+    random = np.random.default_rng(8)
+    shape = (5, len(architectures))
+    slowness, values = np.exp(random.normal(0, 0.1, shape)), np.exp(random.normal(0, 0.1, shape))
+    adjusted = contrasts(Figures("cpu", tuple(architectures), values, slowness))
+    assert {each.lost_freedom for each in adjusted} == {lost}
+    assert {each.lost_freedom for each in contrasts(Figures("cpu", tuple(architectures), values))} == {0.0}
+
+
 def test_identical_runs_leave_no_doubt() -> None:
     (same, *_) = contrasts(Figures("cpu", THREE, np.full((4, 3), 2.0)))
     assert (same.ratio, same.half_width, same.p_value) == (1, 0, 1)

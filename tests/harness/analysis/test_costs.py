@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.analysis.costs import Load, cost_of
+from harness.analysis.costs import Load, cost_of, why_left_out
 
 
 def load(cpu_ms_per_s: float, messages_per_s: float) -> Load:
@@ -18,6 +18,28 @@ def test_fixed_is_what_an_idle_chat_costs_and_marginal_what_more_messages_cost()
     assert cost.marginal_us_per_delivery == pytest.approx([20])
 
 
-def test_a_cost_that_does_not_grow_is_not_measured_instead_of_zero() -> None:
-    cost = cost_of(np.array([0.0]), load(90, 20), load(89, 100))
-    assert np.isnan([*cost.fixed_ms_per_s, *cost.marginal_us_per_delivery]).all()
+def test_a_marginal_cost_is_not_known_without_more_deliveries() -> None:
+    cost = cost_of(np.array([40.0]), load(90, 20), load(250, 20))
+    assert np.isnan(cost.marginal_us_per_delivery).all()
+
+
+def test_a_cost_that_noise_made_nothing_in_one_block_is_not_told_by_the_luckier_blocks() -> None:
+    costs = [cost_of(np.array([0.0]), load(90, 20), load(cpu, 100)) for cpu in (89, 95, 96, 97)]
+    marginal = np.concatenate([each.marginal_us_per_delivery for each in costs])
+    assert why_left_out(marginal) == "too small to measure in 1 of 4 blocks"
+    assert why_left_out(marginal[1:]) is None
+    assert why_left_out(np.zeros(3)) == "too small to measure in 3 of 3 blocks"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "why"),
+    [
+        ([1.0, np.nan, np.nan], "measured in only 1 of 3 blocks"),
+        ([1.0, np.nan], None),
+        ([np.nan, np.nan], "not measured"),
+    ],
+)
+def test_an_architecture_that_is_known_in_few_blocks_does_not_take_them_from_the_others(
+    blocks: list[float], why: str | None
+) -> None:
+    assert why_left_out(np.array(blocks)) == why

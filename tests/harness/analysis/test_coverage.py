@@ -57,6 +57,22 @@ def test_it_also_does_when_the_machine_changes_its_speed_from_run_to_run(spread:
     assert np.mean(widths) < 0.9 * np.mean(plain), "what the speed explains makes the intervals narrower"
 
 
+@pytest.mark.parametrize("architectures", [2, 3, 5])
+@pytest.mark.parametrize("blocks", [4, 5, 7, None])
+def test_it_also_does_for_few_architectures_in_few_blocks(architectures: int, blocks: int | None) -> None:
+    """With None, as many blocks as the rule asks for."""
+    random = np.random.default_rng(6)
+    names = FIVE[:architectures]
+    held = []
+    for _ in range(COMPARISONS * 3 if architectures == 2 else COMPARISONS):  # two architectures are a single pair
+        slowness = noise(random, 0.15, architectures=architectures)
+        values = np.exp(noise(random, 0.06, architectures=architectures) + 0.8 * slowness)
+        figures = Figures("cpu", names, values, np.exp(slowness))
+        (found,) = stopped(figures) if blocks is None else [contrasts(first_blocks(figures, blocks))]
+        held += [covers(each, 1.0) for each in found]
+    assert within(float(np.mean(held)), NOMINAL)
+
+
 @pytest.mark.parametrize("spread", [0.03, 0.1, 0.3])
 def test_of_five_equals_one_is_called_better_in_at_most_5_of_100_comparisons(spread: float) -> None:
     random = np.random.default_rng(3)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.analysis.contrasts import Contrast
-from harness.analysis.verdicts import Answer, judge
+from harness.analysis.verdicts import Answer, Verdict, judge
 
 
 def contrast(ratio: float, standard_error: float, blocks: int = 8) -> Contrast:
@@ -47,6 +47,21 @@ def test_more_blocks_are_told_for_what_is_undecided_and_they_would_decide() -> N
     (later,) = judge([contrast(1.02, 0.08 * math.sqrt(8 / blocks), blocks)])
     assert later.answer is Answer.EQUAL
     assert later.more_blocks == 0
+
+
+@pytest.mark.parametrize("others", [0, 89])
+def test_the_blocks_that_would_decide_allow_for_as_many_contrasts_as_the_p_value_although_it_ends_at_1(
+    others: int,
+) -> None:
+    def among(standard_error: float, blocks: int) -> Verdict:
+        return judge([contrast(1.12, standard_error, blocks)] * (1 + others))[0]
+
+    undecided = among(0.1, 6)
+    assert undecided.holm_p == (1.0 if others else pytest.approx(0.3085, abs=1e-3))
+    assert undecided.more_blocks == (57 if others else 15)
+    blocks = 6 + undecided.more_blocks
+    assert among(0.1 * math.sqrt(6 / blocks), blocks).answer is Answer.BETTER
+    assert among(0.1 * math.sqrt(6 / (blocks - 1)), blocks - 1).answer is Answer.UNDECIDED
 
 
 def test_no_number_of_blocks_is_told_where_a_thousand_would_not_do() -> None:

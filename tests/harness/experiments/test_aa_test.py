@@ -37,7 +37,10 @@ def checks_of(
                         rate_per_s=rate_per_s,
                         sent=sent,
                         lost=int(arch == "plan1" and label == lost),
-                        idle_cpu_ms_per_s={"gateway": cost_us * noise * (dearer if label == "A" else 1)},
+                        idle_cpu_ms_per_s={
+                            "gateway": cost_us * noise * (dearer if label == "A" else 1),
+                            "redis" if arch == "redis" else "kafka": 0.0,
+                        },
                         driver=DriverVerdict(valid=valid, why=None if valid else "late"),
                     )
     return list(aa_test.checks_of(read_records([folder])))

@@ -25,7 +25,7 @@ def write_comparison(folder: Path, *costs_us: float, rates_per_s: tuple[float, .
                     cost_us=cost_us * noise,
                     rate_per_s=rate_per_s,
                     sent=1_000,
-                    idle_cpu_ms_per_s={"gateway": 5 * cost_us * noise},
+                    idle_cpu_ms_per_s={"gateway": 5 * cost_us * noise, "redis" if arch == "redis" else "kafka": 0.0},
                     slowness_ms=1.0,
                     driver=DriverVerdict(valid=False, why="late"),
                 )

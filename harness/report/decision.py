@@ -128,8 +128,16 @@ def pair_of(verdict: Verdict) -> Pair:
 
 
 def unbeaten(names: Collection[str], verdicts: Sequence[Verdict]) -> list[str]:
-    """Those of the names that none of the others beats; all of them, if they beat one another in a circle."""
-    found = [name for name in names if not any(_beats(other, name, verdicts) for other in names if other != name)]
+    """Those of the names that none of the others beats; all of them, if they beat one another in a circle.
+
+    An architecture that was left out of every figure is not among them: it was compared with nobody.
+    """
+    judged = {name for each in verdicts for name in (each.contrast.first, each.contrast.second)}
+    found = [
+        name
+        for name in names
+        if name in judged and not any(_beats(other, name, verdicts) for other in names if other != name)
+    ]
     return found or list(names)
 
 

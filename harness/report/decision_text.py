@@ -38,7 +38,7 @@ def decision_rows(decision: Decision) -> list[list[str]]:
 
 def _cell(decision: Decision, figure: ValueOf, name: str) -> str:
     if name not in figure.values:
-        return "not valid"
+        return "n/a"
     value, lowest = figure.values[name], figure.values[figure.best]
     pair = pair_between(decision.pairs, figure.name, name, figure.best)
     return f"{figure_text(value)} ({value / lowest:.2f}x{MARKS[Answer(pair.answer)] if pair else ''})"

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.measure.validity import DriverVerdict
 from harness.report.decision import Decision, decision_of
 from harness.report.decision_charts import charts_of
 from harness.report.decision_text import decision_lines, decision_table, verdict_lines
 from harness.results.blocks import compared
 from harness.results.frames import frames_of, read_records
-from tests.harness.report.records import write_comparison
+from tests.harness.report.records import write_comparison, write_record
 from tests.harness.results.test_blocks import write_block
 
 
@@ -60,6 +61,18 @@ def test_the_ratio_of_a_pair_is_that_of_the_values(decision: Decision) -> None:
         of = values[pair.figure]
         assert pair.ratio == pytest.approx(of[pair.first] / of[pair.second])
         assert pair.low <= pair.ratio <= pair.high
+
+
+def test_who_was_left_out_of_every_figure_is_not_called_unbeaten(tmp_path: Path) -> None:
+    for number in range(1, 6):
+        write_block(tmp_path, number)
+    late = DriverVerdict(valid=False, why="late")
+    for rate_per_s in (20.0, 100.0):
+        write_record(tmp_path / "round-2", "plan2", rate_per_s=rate_per_s, driver=late, slowness_ms=1.0)
+    decision = decided(tmp_path)
+    assert decision.unbeaten == ["redis"]
+    assert decision.verdict.choice == "redis"
+    assert any(line.endswith("n/a for plan2: measured in only 1 of 5 blocks.") for line in decision_lines(decision))
 
 
 def test_who_is_beaten_in_one_figure_and_better_in_none_is_not_among_the_unbeaten(decision: Decision) -> None:

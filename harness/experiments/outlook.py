@@ -56,7 +56,7 @@ class Outlook:
         if self.blocks < 2:
             return "one block, which gives no intervals yet"
         if not widest:
-            return f"{self.blocks} blocks, which give no CPU ratios"
+            return f"{self.blocks} blocks, which do not give all CPU ratios"
         parts = [f"{figure.partition(':')[0]} {_percent(each)}" for figure, each in sorted(widest.items())]
         worst = max(widest.values(), key=lambda each: each.half_width)
         low, high = worst.interval()

@@ -66,5 +66,5 @@ def test_a_given_number_of_rounds_is_exactly_so_many() -> None:
 
 
 def test_what_was_not_measured_is_said_so() -> None:
-    assert outlook(3).known() == "3 blocks, which give no CPU ratios"
+    assert outlook(3).known() == "3 blocks, which do not give all CPU ratios"
     assert not outlook(4, affordable=9).is_enough

@@ -10,6 +10,7 @@ room. An ack means that Redis has accepted the message. Members use Socket.IO's 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,7 +22,8 @@ class PythonSocketio(Peer):
     name: ClassVar[str] = "python-socketio"
     summary: ClassVar[str] = "peer: python-socketio (uvicorn) with its Redis manager"
     requires: ClassVar[Requirements] = Requirements(redis=True)
-    promises: ClassVar[Promises] = AT_MOST_ONCE
+    # Each frame is handled in a task of its own (`async_handlers`, its default), so nothing keeps their order.
+    promises: ClassVar[Promises] = replace(AT_MOST_ONCE, ordered=False)
     scheme: ClassVar[str] = "socket.io"
 
     @classmethod

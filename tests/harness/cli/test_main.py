@@ -24,6 +24,7 @@ from harness.report.costs import UnitCosts
 from tools.docs.quotes import REFERENCE
 
 CHATBENCH = [sys.executable, "-m", "harness.cli"]
+SLOW = pytest.mark.slow
 
 
 def chatbench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -130,12 +131,20 @@ def test_doctor_says_what_would_be_downloaded(tmp_path: Path, monkeypatch: pytes
         ),
         (["run", "--arch", "plan1", "--scenario", "zipf_rooms", "--set", "exponet=1"], "did you mean 'exponent'"),
         (["advise", "--rooms", "1e999", "--members-per-room", "2", "--rate", "1"], "--rooms: '1e999' is not a number"),
-        (["ui", "--arch", "plan1", "--port", "99999"], "--port is 99999, but it must be between 1 and 65535"),
-        (["ui", "--arch", "plan1", "--bind", "192.0.2.1"], "192.0.2.1 is no address of this host"),
+        pytest.param(
+            ["ui", "--arch", "plan1", "--port", "99999"],
+            "--port is 99999, but it must be between 1 and 65535",
+            marks=SLOW,
+        ),
+        pytest.param(
+            ["ui", "--arch", "plan1", "--bind", "192.0.2.1"], "192.0.2.1 is no address of this host", marks=SLOW
+        ),
         (["chat", "--arch", "plan1", "--port", "0"], "--port is 0, but it must be between 1 and 65535"),
         (["up", "--arch", "plan1", "--origin", "foo"], "--origin is 'foo', but it must be"),
-        (["costs", "--rounds", "2000"], "--rounds is 2,000, but it must be between 1 and 1,000"),
-        (["claims", "--rounds", "0"], "--rounds is 0, but"),
+        pytest.param(
+            ["costs", "--rounds", "2000"], "--rounds is 2,000, but it must be between 1 and 1,000", marks=SLOW
+        ),
+        pytest.param(["claims", "--rounds", "0"], "--rounds is 0, but", marks=SLOW),
         (["claims", "--resume", "/nowhere"], "--resume: there is no folder '/nowhere'"),
         (["costs", "--from", "/nowhere"], "--from: there is no folder '/nowhere'"),
         (["run", "--sed", "3"], "no such option '--sed'"),

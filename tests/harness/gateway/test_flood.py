@@ -113,6 +113,7 @@ def test_a_reason_is_cut_in_bytes_and_between_characters() -> None:
     assert cut_to_bytes("\ud800", REASON_MAX_BYTES) == "?"  # half a surrogate pair, which JSON may hold
 
 
+@pytest.mark.slow
 def test_a_frame_of_an_unknown_kind_with_a_long_name_is_closed_and_told_about_in_few_bytes(gateway: Fleet) -> None:
     async def scenario() -> tuple[int, int]:
         async with member(gateway) as stranger:

@@ -99,6 +99,7 @@ HANDSHAKE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opened", [False, True], ids=["instead of a handshake", "after one"])
 def test_no_bytes_do_either(gateway: Fleet, opened: bool) -> None:
     port = int(gateway.urls[0].rpartition(":")[2])

@@ -79,11 +79,13 @@ def every_chart(frames: Frames, folder: Path) -> Iterator[tuple[str, Figure]]:
         yield chart.name, chart.drawn
 
 
+@pytest.mark.slow
 def test_every_chart_says_what_one_sees_in_which_units_and_what_it_rests_on(frames: Frames, tmp_path: Path) -> None:
     for name, drawn in every_chart(frames, tmp_path):
         assert_says_what_one_sees(drawn, name)
 
 
+@pytest.mark.slow
 def test_every_mark_has_its_value_unit_and_n_to_be_pointed_at(frames: Frames, tmp_path: Path) -> None:
     for name, drawn in every_chart(frames, tmp_path):
         tips = re.findall(r'<g class="mark"><title>(.*?)</title>', save(drawn, tmp_path, name).read_text())

@@ -103,6 +103,7 @@ def test_every_figure_has_a_chart_whose_title_says_what_one_sees(decision: Decis
     assert "fixed cost, plan1 against redis: redis is better" in titles
 
 
+@pytest.mark.slow
 def test_where_too_few_messages_support_a_percentile_the_page_says_so_in_the_charts_place(of_five: Decision) -> None:
     charts = {chart.name: chart for chart in charts_of(of_five)}
     p99 = charts["decision-4-values"]

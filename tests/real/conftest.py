@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.real.runs import CHATBENCH
+from tests.real.runs import services_up
 
 
 @pytest.fixture(scope="module")
 def standing() -> Iterator[None]:
     """A Kafka and a Redis for every run of the file that can use them: a run then starts in one second, not in five."""
-    with subprocess.Popen([*CHATBENCH, "up", "--arch", "kafka-redis"], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert "gateways" in process.stdout.readline()
+    with services_up():
         yield
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    assert process.returncode in (0, 130)

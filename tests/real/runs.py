@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +44,15 @@ def wait_until_measured(running: subprocess.Popen[str], out: Path, seconds: int)
     while not any(series.read_text().count("measure") >= seconds for series in out.glob("*/timeseries.csv")):
         assert running.poll() is None
         time.sleep(0.02)
+
+
+@contextmanager
+def services_up() -> Iterator[subprocess.Popen[str]]:
+    """A `chatbench up` with a Kafka and a Redis, which ends as a user ends it."""
+    with subprocess.Popen([*CHATBENCH, "up", "--arch", "kafka-redis"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "gateways" in process.stdout.readline()
+        yield process
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode in (0, 130)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import pytest
 from architectures.interface import Requirements
 from harness.services import lease as standing
 from harness.services.lease import borrow
-from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S
+from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, services_up
 
 REDIS, BOTH = Requirements(redis=True), Requirements(kafka=True, redis=True)
 
@@ -27,12 +26,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[st
         folder = tmp_path_factory.mktemp("up")
         patch.setenv("TMPDIR", str(folder))
         patch.setattr(tempfile, "tempdir", str(folder))
-        command = [*CHATBENCH, "up", "--arch", "kafka-redis"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert "gateways" in process.stdout.readline()
+        with services_up() as process:
             yield process
-            process.send_signal(signal.SIGINT)
 
 
 def test_a_run_takes_them_measures_them_and_leaves_them_running(up: subprocess.Popen[str], tmp_path: Path) -> None:

@@ -1,32 +1,35 @@
-"""How slow the machine is at this moment: the CPU time of a fixed piece of work."""
+"""How slow the machine is while something is measured: the CPU time of a fixed piece of work, done beside it.
+
+The same program takes up to twice the CPU time when its core has been asleep, or when other virtual machines use the
+same caches. That changes within seconds and nothing inside a virtual machine tells, so this program does a small piece
+of work a hundred times a second, and sleeps in between like a gateway. `python -m harness.measure.machine_speed` does
+so until it is killed.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from statistics import median
 
-REPETITIONS = 300  # about a quarter of a second
-BUFFER = bytes(range(256)) * 2_048
-MESSAGES = [{"room": f"room {number}", "id": number, "text": "hello " * 10} for number in range(400)]
+INTERVAL_S = 0.01
+MESSAGES = [{"room": f"room {number}", "id": number, "text": "hello " * 10} for number in range(20)]
 
 
-def slowness_ms() -> float:
-    """Return the CPU time of the work, in milliseconds: the median of its repetitions.
+def slowness_ms(cpu_s: float, duration_s: float) -> float:
+    """Return the CPU time of one piece of work, in milliseconds, if this program used `cpu_s` in that time.
 
-    The work is a mix of what gateways do: interpreted code, copying, encoding, and plain computation. It is only
-    compared with itself on the same machine.
+    It is only compared with itself on the same machine.
     """
-    return median(_work_ns() for _ in range(REPETITIONS)) / 1e6
+    return 1_000 * cpu_s * INTERVAL_S / duration_s
 
 
-def _work_ns() -> int:
-    began_ns = time.thread_time_ns()
-    hashlib.sha256(BUFFER).digest()
-    decoded = json.loads(json.dumps(MESSAGES))
-    by_room: dict[str, list[int]] = {}
-    for message in decoded:
-        by_room.setdefault(message["room"], []).append(len(message["text"]) + message["id"])
-    sorted(by_room.items(), key=lambda item: item[1])
-    return time.thread_time_ns() - began_ns
+def main() -> None:
+    due_s = time.monotonic()
+    while True:
+        due_s += INTERVAL_S
+        time.sleep(max(0.0, due_s - time.monotonic()))
+        json.loads(json.dumps(MESSAGES))
+
+
+if __name__ == "__main__":
+    main()

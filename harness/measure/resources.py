@@ -85,6 +85,7 @@ class CpuUsed(NamedTuple):
     by_component: dict[str, float]
     by_gateway: dict[str, float]  # by the process id of the gateway
     jvms: dict[str, JvmCpu]  # of the components that are JVMs: what their compiler and their collector used
+    speed_probe_s: float | None = None  # of the process that tells the machine's speed; None: there is none
 
     def since(self, before: CpuUsed) -> CpuUsed:
         """Return the CPU time used since then, of what is known at both moments."""
@@ -92,6 +93,9 @@ class CpuUsed(NamedTuple):
             _since(self.by_component, before.by_component),
             _since(self.by_gateway, before.by_gateway),
             {name: used.since(before.jvms[name]) for name, used in self.jvms.items() if name in before.jvms},
+            None
+            if self.speed_probe_s is None or before.speed_probe_s is None
+            else self.speed_probe_s - before.speed_probe_s,
         )
 
 

@@ -136,12 +136,13 @@ class _Blocks:
     def load(self, rate_per_s: float) -> Load:
         """Return the CPU time at that rate, without what a JVM's compiler used."""
         used = self.matrix("cpu_system_ms_per_s", rate_per_s) - self._compiler("compiler_ms_per_s", rate_per_s)
-        return Load(used, self.matrix("deliveries_per_s", rate_per_s))
+        return Load(used, self.matrix("deliveries_per_s", rate_per_s), self.matrix("slowness_ms", rate_per_s))
 
-    def idle_cpu_ms_per_s(self) -> NDArray[np.float64]:
+    def idle(self) -> Load:
         """Return the CPU time while nobody writes, as `load` has it for a rate."""
         low = self.rates_per_s[0]
-        return self.matrix("idle_cpu_ms_per_s", low) - self._compiler("idle_compiler_ms_per_s", low)
+        used = self.matrix("idle_cpu_ms_per_s", low) - self._compiler("idle_compiler_ms_per_s", low)
+        return Load(used, np.zeros_like(used), self.matrix("idle_slowness_ms", low))
 
     def _compiler(self, column: str, rate_per_s: float) -> NDArray[np.float64]:
         """What a JVM's compiler used: it belongs to the broker's age and not to the architecture. 0 if not known."""
@@ -231,12 +232,11 @@ def _block_of(record: RunRecord) -> str:
 
 def _costs(blocks: _Blocks) -> Iterator[Figure]:
     low, high = blocks.rates_per_s[0], blocks.rates_per_s[-1]
-    slowness = blocks.matrix("slowness_ms", low)
-    cost = cost_of(blocks.idle_cpu_ms_per_s(), blocks.load(low), blocks.load(high))
-    of = partial(_cost_figure, blocks.architectures, None if np.isnan(slowness).all() else slowness)
-    fixed = of("fixed cost: CPU while nobody writes", "ms/s", cost.fixed_ms_per_s)
+    cost = cost_of(blocks.idle(), blocks.load(low), blocks.load(high))
+    of = partial(_cost_figure, blocks.architectures)
+    fixed = of("fixed cost: CPU while nobody writes", "ms/s", cost.fixed_ms_per_s, cost.fixed_slowness)
     yield replace(fixed, parts=_parts(fixed.values, blocks.idle_by_component(low)))
-    marginal = of("marginal cost: CPU per delivery", "us", cost.marginal_us_per_delivery)
+    marginal = of("marginal cost: CPU per delivery", "us", cost.marginal_us_per_delivery, cost.marginal_slowness)
     less, more = blocks.cpu_by_component(low), blocks.cpu_by_component(high)
     # What was added by a component is known only where all components are known at both rates.
     alike = [name for name in more if more[name].keys() == less.get(name, {}).keys()]
@@ -250,12 +250,13 @@ def _parts(values: dict[str, float], used: dict[str, dict[str, float]]) -> dict[
 
 def _cost_figure(
     architectures: Sequence[str],
-    slowness: NDArray[np.float64] | None,
     name: str,
     unit: str,
     values: NDArray[np.float64],
+    slowness: NDArray[np.float64],
 ) -> Figure:
-    if slowness is not None:
+    is_known = not np.isnan(slowness).all()
+    if is_known:  # runs of which the speed of the machine is not known cannot be compared with those of which it is
         values = np.where(np.isnan(slowness), np.nan, values)
     left_out = {
         each: why for each, column in zip(architectures, values.T, strict=True) if (why := why_left_out(column))
@@ -265,9 +266,8 @@ def _cost_figure(
     complete = int((~np.isnan(kept).any(axis=1)).sum()) if places else 0
     if not complete:
         return Figure(name, unit, {}, 0, [], _no_cost(left_out), left_out)
-    figures = Figures(
-        name, tuple(architectures[place] for place in places), kept, None if slowness is None else slowness[:, places]
-    )
+    names = tuple(architectures[place] for place in places)
+    figures = Figures(name, names, kept, slowness[:, places] if is_known else None)
     return Figure(
         name,
         unit,

@@ -269,6 +269,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
         "idle_cpu_ms_per_s": _of_system(s, s.idle_cpu_ms_per_s or {}),
         "idle_compiler_ms_per_s": s.idle_compiler_ms_per_s,
         "compiler_ms_per_s": compiler_ms_per_s(s),
+        "idle_slowness_ms": s.idle_slowness_ms,
         "slowness_ms": s.slowness_ms,
         **{f"rss_{part}_bytes": (s.rss_bytes or {}).get(part) for part in SERVICES},
         **{f"heard_{k}": v for k, v in msgspec.structs.asdict(s.heard_share).items()},

@@ -15,6 +15,7 @@ from harness.ipc import messages as msg
 from harness.load.driver_client import DriverProcess
 from harness.measure.cpu_series import CpuSeries
 from harness.measure.histogram import Latencies
+from harness.measure.machine_speed import slowness_ms
 from harness.measure.resources import CpuUsed
 from harness.runs.fault_injector import Injector
 from harness.runs.live_metrics import LiveMetrics
@@ -24,6 +25,7 @@ from harness.runs.record import HISTOGRAMS, Record
 from harness.runs.summary import SCHEMA, Summary
 from harness.services.backend import Counters
 from harness.services.run_stack import RunStack, UsageMeter
+from harness.services.speed_probe import SpeedProbe
 
 SPAWN_TIMEOUT_S = 120.0
 PROBE_TIMEOUT_S = 30.0
@@ -43,7 +45,7 @@ class Conditions:
 
     idle_cpu_ms_per_s: dict[str, float] | None = None  # of each component, before anybody sent
     idle_compiler_ms_per_s: float | None = None  # of it, what the compiler of Kafka's JVMs used
-    slowness_ms: float | None = None  # of the machine, as harness.measure.machine_speed has it
+    idle_slowness_ms: float | None = None  # of the machine meanwhile, as harness.measure.machine_speed has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,12 @@ class Observed:
         jvms = self.cpu.jvms.values()
         return 1_000 * sum(used.compiler_s for used in jvms) / self.duration_s if jvms else None
 
+    @property
+    def slowness_ms(self) -> float | None:
+        """How slow the machine was, as harness.measure.machine_speed has it. None: not measured."""
+        probe_s = self.cpu.speed_probe_s
+        return None if probe_s is None else slowness_ms(probe_s, self.duration_s)
+
 
 class Run:
     """A run in progress on a stack that has been started, and what is known about it so far."""
@@ -76,8 +84,12 @@ class Run:
         architecture: type[Candidate],
         progress: Progress,
         watch: LiveMetrics,
+        *,
+        speed: SpeedProbe | None = None,
     ) -> None:
+        """`speed` tells how slow the machine is. None: nobody will compare this run."""
         self._watch = watch
+        self._speed = speed
         watch.begin(record.settings.arch, record.scenario)
         self._stack = stack
         self._settings = record.settings
@@ -122,7 +134,7 @@ class Run:
         if self._settings.warmup_s > 0:
             meter = self._stack.meter()
             # Only the seconds of a warm-up are recorded. Other hosts are not asked for a sum that nobody needs.
-            cpu = _cpu_series(meter) if meter.is_local else CpuSeries(_nothing, each_second=False)
+            cpu = self._cpu_series(meter) if meter.is_local else CpuSeries(_nothing, each_second=False)
             self._run_phase("warm-up", self._settings.warmup_s, rate_scale, cpu)
 
     def observe_idle(self, driver: DriverProcess, duration_s: float) -> Observed:
@@ -135,7 +147,7 @@ class Run:
 
     def _observe(self, driver: DriverProcess, name: str, duration_s: float, rate_scale: float) -> Observed:
         self._driver = driver
-        cpu = _cpu_series(self._stack.meter())
+        cpu = self._cpu_series(self._stack.meter())
         phase = self._run_phase(name, duration_s, rate_scale, cpu)
         return Observed(cpu.used, cpu.duration_s, phase.verdict.sent)
 
@@ -175,7 +187,7 @@ class Run:
     def _measure(self, rate_scale: float) -> None:
         meter = self._stack.meter()
         counters_before, gateways_before = self._read_counters(), self._stack.gateways.stats()
-        cpu = _cpu_series(meter)
+        cpu = self._cpu_series(meter)
         phase = self._run_phase("measure", self._settings.duration_s, rate_scale, cpu)
         rss_bytes = meter.rss_bytes() | (phase.used.rss_bytes or {})
         counters_after, gateways_after = self._read_counters(), self._stack.gateways.stats()
@@ -296,6 +308,13 @@ class Run:
         """What the backends have counted so far, but for those that a fault has killed."""
         return self._stack.counters(set() if self._injector is None else self._injector.killed())
 
+    def _cpu_series(self, meter: UsageMeter) -> CpuSeries:
+        def read() -> CpuUsed:
+            used = meter.cpu()
+            return used if self._speed is None else used._replace(speed_probe_s=self._speed.cpu_s())
+
+        return CpuSeries(read, each_second=meter.is_local)
+
     # --- what is known
 
     def summary(self, status: str, why: str | None = None) -> Summary:
@@ -313,13 +332,9 @@ class Run:
             left_behind=self.left_behind,
             idle_cpu_ms_per_s=self.conditions.idle_cpu_ms_per_s,
             idle_compiler_ms_per_s=self.conditions.idle_compiler_ms_per_s,
-            slowness_ms=self.conditions.slowness_ms,
+            idle_slowness_ms=self.conditions.idle_slowness_ms,
         )
         return summary if self._measured is None else self._measured.add_to(summary, self._architecture)
-
-
-def _cpu_series(meter: UsageMeter) -> CpuSeries:
-    return CpuSeries(meter.cpu, each_second=meter.is_local)
 
 
 def _nothing() -> CpuUsed:

@@ -168,7 +168,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     cpu_resolution_us: dict[str, int] = {}  # of its CPU time in the measurement; 0: nanoseconds
     idle_cpu_ms_per_s: dict[str, float] | None = None  # by component, before anybody sent; of a comparison's runs
     idle_compiler_ms_per_s: float | None = None  # of it, what the compiler of Kafka's JVMs used
-    slowness_ms: float | None = None  # CPU time of a fixed piece of work around the run; of a comparison's runs
+    idle_slowness_ms: float | None = None  # the next one, while nobody sent
+    slowness_ms: float | None = None  # CPU time of a fixed piece of work beside the run; of a comparison's runs
     cores_used: dict[str, float] | None = None  # CPU time over wall time, by component and by process of the driver
     rss_bytes: dict[str, int] | None = None
     kafka: KafkaPerMessage | None = None  # None: the architecture uses none

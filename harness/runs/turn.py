@@ -1,11 +1,16 @@
 """A turn of one architecture in a comparison: it starts once, and is measured idle and under each load.
 
-services and driver start -> members join -> probe -> warm-up -> idle -> measure at each rate -> everything stops
+services and driver start -> members join -> probe -> warm-up -> measure at the first rate -> idle
+  -> measure at the other rates -> everything stops
+
+So idle is measured when the start is some seconds ago, and between the loads that it is compared with. With one rate it
+comes before the load, after which a fault or the scenario may leave nobody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +20,13 @@ from harness.core.progress import Progress
 from harness.gateway.settings import limits_for
 from harness.ipc.driver_settings import DriverSettings
 from harness.load.driver_client import DriverProcess
-from harness.measure.machine_speed import slowness_ms
 from harness.runs.live_metrics import LiveMetrics
 from harness.runs.measurement import Conditions, Observed, Run
 from harness.runs.record import Record
 from harness.runs.run import Outcome, recorded
 from harness.runs.setup import driver_on, stack_of
 from harness.services.run_stack import RunBackends
+from harness.services.speed_probe import SpeedProbe
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +55,16 @@ def run_turn(turn: Turn, backends: RunBackends, progress: Progress) -> list[Outc
     if cluster := stack.external_settings():
         for record in turn.records:
             record.note_cluster(cluster)
-    runs = [Run(stack, record, turn.architecture, progress, LiveMetrics()) for record in turn.records]
+    speed = SpeedProbe(first.logs)
+    runs = [Run(stack, record, turn.architecture, progress, LiveMetrics(), speed=speed) for record in turn.records]
+    # It says nothing about gateways on other machines.
+    beside = nullcontext() if settings.gateways_at else speed
 
     def start_and_go() -> None:
-        slowness_before_ms = slowness_ms()
         given = DriverSettings(run=settings, scenario=str(turn.scenario), logs=str(first.logs))
-        with driver_on(stack, runs, given, progress) as driver:
+        with driver_on(stack, runs, given, progress) as driver, beside:
             idle = _measure(turn, runs, driver)
-        conditions = Conditions(
-            idle.cpu_ms_per_s, idle.compiler_ms_per_s, slowness_ms=(slowness_before_ms + slowness_ms()) / 2
-        )
+        conditions = Conditions(idle.cpu_ms_per_s, idle.compiler_ms_per_s, idle.slowness_ms)
         for run in runs:
             run.conditions = conditions
 
@@ -71,15 +76,25 @@ def _measure(turn: Turn, runs: Sequence[Run], driver: DriverProcess) -> Observed
     times = [rate / turn.rates_per_s[0] for rate in turn.rates_per_s]
     runs[0].join(driver)
     runs[0].warm_up(driver, max(times))
+    if len(runs) == 1:
+        idle = runs[0].observe_idle(driver, turn.idle_s)
+        runs[0].measure(driver)
+        return idle
+    runs[0].measure(driver)
+    _check_that_members_are_left(runs)
     idle = runs[0].observe_idle(driver, turn.idle_s)
-    for run, rate_scale in zip(runs, times, strict=True):
-        if any(each.load_ended for each in runs):
-            raise UsageError(
-                "the scenario has ended the load at one rate, so that no members are left for the next; "
-                "compare one --rate at a time"
-            )
+    for run, rate_scale in zip(runs[1:], times[1:], strict=True):
+        _check_that_members_are_left(runs)
         run.measure(driver, rate_scale)
     return idle
+
+
+def _check_that_members_are_left(runs: Sequence[Run]) -> None:
+    if any(each.load_ended for each in runs):
+        raise UsageError(
+            "the scenario has ended the load at one rate, so that no members are left for the next; "
+            "compare one --rate at a time"
+        )
 
 
 def _all_recorded(runs: Sequence[tuple[Run, Record]], go: Callable[[], None]) -> list[Outcome]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.analysis.contrasts import Contrast, Figures, Matrix, contrasts
+from harness.analysis.costs import Load, cost_of
 from harness.analysis.percentiles import contrasts_of_merged
 from harness.analysis.verdicts import Answer, judge
 from tests.harness.analysis.simulated import FIVE, first_blocks, noise, stopped
@@ -71,6 +72,30 @@ def test_it_also_does_for_few_architectures_in_few_blocks(architectures: int, bl
         (found,) = stopped(figures) if blocks is None else [contrasts(first_blocks(figures, blocks))]
         held += [covers(each, 1.0) for each in found]
     assert within(float(np.mean(held)), NOMINAL)
+
+
+@pytest.mark.parametrize("elasticities", [(1.0, 1.0), (1.1, 0.7)])
+@pytest.mark.parametrize("blocks", [4, 7])
+def test_it_also_does_for_a_difference_of_two_loads_that_the_machine_was_not_equally_fast_in(
+    elasticities: tuple[float, float], blocks: int
+) -> None:
+    """The second elasticities were measured for loads of 20 and 100 messages/s, as were the sizes of the noise."""
+    random = np.random.default_rng(8)
+    held, widths, plain = [], [], []
+    for _ in range(COMPARISONS):
+        of_block, loads = noise(random, 0.0, blocks), []
+        for cpu_ms_per_s, elasticity in zip((60.0, 160.0), elasticities, strict=True):
+            slowness = of_block + random.normal(0, 0.1, of_block.shape)
+            used = cpu_ms_per_s * np.exp(random.normal(0, 0.035, slowness.shape) + elasticity * slowness)
+            loads.append(Load(used, np.full_like(used, cpu_ms_per_s), np.exp(slowness)))
+        cost = cost_of(loads[0], *loads)
+        figures = Figures("marginal", FIVE, cost.marginal_us_per_delivery, cost.marginal_slowness)
+        adjusted = contrasts(figures)
+        held += [covers(each, 1.0) for each in adjusted]
+        widths += [each.half_width for each in adjusted]
+        plain += [each.half_width for each in contrasts(Figures("marginal", FIVE, figures.values))]
+    assert within(float(np.mean(held)), NOMINAL)
+    assert np.mean(widths) < 0.7 * np.mean(plain), "what the speed explains makes the intervals narrower"
 
 
 @pytest.mark.parametrize("spread", [0.03, 0.1, 0.3])

@@ -52,6 +52,7 @@ def write_comparison(out: Path, *, blocks: int = 6, sent: int = 80, **given: Any
                     acked=int(sent * rate_per_s / 20),
                     idle_cpu_ms_per_s={"gateway": idle / 2, "redis" if arch == "redis" else "kafka": idle / 2},
                     slowness_ms=machine,
+                    idle_slowness_ms=machine,
                     **given,
                 )
 

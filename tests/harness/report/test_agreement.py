@@ -27,6 +27,7 @@ def write_comparison(folder: Path, *costs_us: float, rates_per_s: tuple[float, .
                     sent=1_000,
                     idle_cpu_ms_per_s={"gateway": 5 * cost_us * noise, "redis" if arch == "redis" else "kafka": 0.0},
                     slowness_ms=1.0,
+                    idle_slowness_ms=1.0,
                     driver=DriverVerdict(valid=False, why="late"),
                 )
     return folder

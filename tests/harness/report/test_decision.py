@@ -68,7 +68,9 @@ def test_who_was_left_out_of_every_figure_is_not_called_unbeaten(tmp_path: Path)
         write_block(tmp_path, number)
     late = DriverVerdict(valid=False, why="late")
     for rate_per_s in (20.0, 100.0):
-        write_record(tmp_path / "round-2", "plan2", rate_per_s=rate_per_s, driver=late, slowness_ms=1.0)
+        write_record(
+            tmp_path / "round-2", "plan2", rate_per_s=rate_per_s, driver=late, slowness_ms=1.0, idle_slowness_ms=1.0
+        )
     decision = decided(tmp_path)
     assert decision.unbeaten == ["redis"]
     assert decision.verdict.choice == "redis"

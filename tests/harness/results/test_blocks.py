@@ -36,6 +36,7 @@ def write_block(out: Path, number: int, *, without: str | None = None) -> None:
                     sent=1_000,
                     idle_cpu_ms_per_s=idle,
                     slowness_ms=1.0,
+                    idle_slowness_ms=1.0,
                 )
 
 
@@ -322,7 +323,13 @@ def test_an_architecture_that_is_known_in_few_blocks_is_left_out_of_a_cost_and_t
     for rate_per_s in (20.0, 100.0):
         idle = {"gateway": 1.0, "kafka": 1.0}
         write_record(
-            tmp_path / "round-2", "plan2", rate_per_s=rate_per_s, sent=1_000, idle_cpu_ms_per_s=idle, slowness_ms=1.0
+            tmp_path / "round-2",
+            "plan2",
+            rate_per_s=rate_per_s,
+            sent=1_000,
+            idle_cpu_ms_per_s=idle,
+            slowness_ms=1.0,
+            idle_slowness_ms=1.0,
         )
     for figure in fixed_and_marginal(tmp_path):
         assert figure.left_out == {"plan2": "measured in only 1 of 4 blocks"}
@@ -354,7 +361,9 @@ def test_of_two_runs_at_the_same_place_of_a_block_the_last_counts_in_every_figur
     for number in (1, 2, 3):
         write_block(tmp_path / "once", number)
         write_block(tmp_path / "again", number)
-    change(tmp_path / "again" / "round-3", lambda run: msgspec.structs.replace(run, slowness_ms=9.0))
+    change(
+        tmp_path / "again" / "round-3", lambda run: msgspec.structs.replace(run, slowness_ms=9.0, idle_slowness_ms=9.0)
+    )
     doubled = {"gateway": 400.0, "kafka": 10.0}
     change(
         tmp_path / "again" / "round-3",
@@ -374,7 +383,7 @@ def test_a_block_without_the_speed_of_the_machine_does_not_count_and_a_figure_wi
 ) -> None:
     for number in (1, 2, 3):
         write_block(tmp_path, number)
-    unknown = {"slowness_ms": None}
+    unknown = {"slowness_ms": None, "idle_slowness_ms": None}
     change(tmp_path / "round-1", lambda run: msgspec.structs.replace(run, **unknown), arch="redis")
     for figure in fixed_and_marginal(tmp_path):
         assert {each.blocks for each in figure.contrasts} == {figure.blocks} == {2}
@@ -382,7 +391,11 @@ def test_a_block_without_the_speed_of_the_machine_does_not_count_and_a_figure_wi
     for figure in fixed_and_marginal(tmp_path):
         assert figure.values.keys() == {"plan1"}
         assert figure.left_out == {"redis": "not measured"}
-    change(tmp_path / "round-1", lambda run: msgspec.structs.replace(run, slowness_ms=1.0), arch="redis")
+    change(
+        tmp_path / "round-1",
+        lambda run: msgspec.structs.replace(run, slowness_ms=1.0, idle_slowness_ms=1.0),
+        arch="redis",
+    )
     change(tmp_path / "round-1", lambda run: msgspec.structs.replace(run, **unknown), arch="plan1")
     for figure in fixed_and_marginal(tmp_path):
         assert figure.values.keys() == {"plan1"}

@@ -31,7 +31,7 @@ class FakeRun:
         self._did.append("idle")
         return f"used in {duration_s:g} s"
 
-    def measure(self, _driver: object, rate_scale: float) -> None:
+    def measure(self, _driver: object, rate_scale: float = 1.0) -> None:
         self._did.append(f"measure x{rate_scale:g}")
         self.load_ended = self._ends
 
@@ -46,7 +46,14 @@ def test_members_join_once_and_are_measured_idle_and_at_each_rate() -> None:
     runs: Any = [FakeRun(did, ends=False) for _ in range(2)]
     used: Any = _measure(turn_at(20, 100), runs, NOTHING)
     assert used == "used in 2 s"
-    assert did == ["join", "warm up x5", "idle", "measure x1", "measure x5"]
+    assert did == ["join", "warm up x5", "measure x1", "idle", "measure x5"]
+
+
+def test_a_single_load_comes_after_the_idle_time_because_it_may_leave_nobody() -> None:
+    did: list[str] = []
+    runs: Any = [FakeRun(did, ends=True)]
+    assert _measure(turn_at(20), runs, NOTHING) == "used in 2 s"  # type: ignore[comparison-overlap]  # FakeRun says so
+    assert did == ["join", "warm up x1", "idle", "measure x1"]
 
 
 def test_a_scenario_that_ends_the_load_leaves_nobody_for_the_next_rate() -> None:

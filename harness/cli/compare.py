@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Runs are short, because they differ more from one another than the seconds within one do: better many than long ones.
 COMPARE_LOAD = {"duration_s": "4s", "warmup_s": "1500ms"}
-RATES_PER_S = (20.0, 100.0)
+RATES_PER_S = (50.0, 250.0)
 REPORT_S = 10.0  # about
 
 
@@ -77,7 +77,7 @@ REPORT_S = 10.0  # about
     multiple=True,
     default=RATES_PER_S,
     metavar="N",
-    help=f"{RATE_HELP} Repeat it for several rates: two tell fixed and marginal cost apart.  [default: 20 and 100]",
+    help=f"{RATE_HELP} Repeat it for several rates: two tell fixed and marginal cost apart.  [default: 50 and 250]",
 )
 @external_options
 @load_options

@@ -28,7 +28,7 @@ from harness.results.deliveries import wrong_deliveries
 from harness.results.frames import RunRecord, read_records, runs_of
 from harness.services.redis.server import find_server
 
-RATES_PER_S = (20.0, 100.0)
+RATES_PER_S = (50.0, 250.0)
 WARMUP_S, IDLE_S = 1.0, 1.0
 LABELS = string.ascii_uppercase
 

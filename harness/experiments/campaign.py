@@ -29,7 +29,7 @@ from harness.runs.warming import WARMING_MAX_S
 
 BUDGET_S, BUDGET_MAX_S = 600.0, 86_400.0
 PRECISION = 0.1
-IDLE_S = 4.0
+IDLE_S = 6.0
 # How long a turn takes beside its phases, by the times between the runs in results/reference (two cores, nothing else
 # on them): the start, the joins and the end, and the drain of each phase.
 START_AND_STOP_S = 3.0

@@ -30,13 +30,13 @@ MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 docs: .venv
 	$(MKDOCS)
 
-# Four at a time: a test often waits, for a broker to start or a load to end. A file's tests share what they started.
+# Six at a time: a test often waits, for a broker to start or a load to end. A file's tests share what they started.
 test: .venv tools
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder
 
 # What needs no broker, no run and no patience, within a minute: for every change.
 test-fast: .venv
-	$(BIN)/python -m pytest -n 2 -m "not real and not slow"
+	$(BIN)/python -m pytest -n 3 -m "not real and not slow"
 
 # Some tests open pages in a Chromium, one asks a Prometheus. Where these are not, they are installed if apt and the right
 # to use it are there; else those tests are skipped, which is said here and at the end of the tests.

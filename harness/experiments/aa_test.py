@@ -29,7 +29,7 @@ from harness.results.frames import RunRecord, read_records, runs_of
 from harness.services.redis.server import find_server
 
 RATES_PER_S = (50.0, 250.0)
-WARMUP_S, IDLE_S = 1.0, 1.0
+WARMUP_S = 1.0
 LABELS = string.ascii_uppercase
 
 
@@ -65,7 +65,6 @@ def campaign_of(effort: Effort, out: str) -> Campaign:
         rates_per_s=RATES_PER_S,
         rounds=effort.rounds,
         budget_s=effort.budget_s,
-        idle_s=IDLE_S,
         common=common,
     )
 

@@ -29,7 +29,7 @@ from harness.runs.warming import WARMING_MAX_S
 
 BUDGET_S, BUDGET_MAX_S = 600.0, 86_400.0
 PRECISION = 0.1
-IDLE_S = 6.0
+IDLE_S, IDLE_PER_LOAD = 6.0, 1.5
 # How long a turn takes beside its phases, by the times between the runs in results/reference (two cores, nothing else
 # on them): the start, the joins and the end, and the drain of each phase.
 START_AND_STOP_S = 3.0
@@ -59,8 +59,12 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     budget_s: float = BUDGET_S  # of measuring; a block that would not end in it is not begun
     jvm_warmup_s: float = WARMING_MAX_S  # of Kafka before the first run, at most; 0: none
     precision: float = PRECISION  # the half-width of the intervals of CPU ratios to stop at
-    idle_s: float = IDLE_S
     command: tuple[str, ...] = ()
+
+    @property
+    def idle_s(self) -> float:
+        """How long to measure while nobody writes: longer than a load, because less happens in that time."""
+        return min(IDLE_S, IDLE_PER_LOAD * self.common.duration_s)
 
     @property
     def variants(self) -> list[Variant]:

@@ -19,11 +19,11 @@ from markupsafe import Markup
 
 from harness.core.hosts import how_far_it_goes, started_by_others
 from harness.report.charts import CHARTS, has_data
-from harness.report.cold_brokers import cold_brokers
 from harness.report.comparison import Comparison, Report, compare, decision_on, split_by, workload_of
-from harness.report.decision import Decision, decision_of, with_latencies, without_tails
+from harness.report.decision import Decision, with_latencies, without_tails
 from harness.report.decision_charts import charts_of
 from harness.report.decision_text import MARKS_NOTE, decision_lines, decision_rows, load_text
+from harness.report.decisions import decisions_of
 from harness.report.inline import Chart, on_page
 from harness.report.rate_charts import has_rates, throughput_and_latency
 from harness.report.section import NOTHING, beside_a_decision, section_of, shape_name
@@ -60,7 +60,7 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
     frames = frames_of(records, leaving_out(left_out))
     frames.write(out / "frames")
     workloads = list(split_by(frames, WORKLOAD))
-    decisions = list(_decisions(frames, records))
+    decisions = list(decisions_of(frames, records))
     comparisons = [_decided(compare(part), decisions) for part in workloads]
     charts = [
         _charts(part, out / "charts", prefix, decision_on(compared.workload, decisions))
@@ -108,23 +108,6 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
 def _numbered(many: int, letter: str) -> list[str]:
     """Prefixes for the names of charts, where there are several of each."""
     return [""] if many == 1 else [f"{letter}{number}-" for number in range(1, many + 1)]
-
-
-def _decisions(frames: Frames, records: Sequence[RunRecord]) -> Iterator[Decision]:
-    shapes = {_shape(part): part for part in split_by(frames, blocks.SHAPE)}
-    for each in blocks.compared(records):
-        if each.decides:
-            of_shape = [record for record in records if _is_of(record, each.shape)]
-            decision = decision_of(each, shapes[tuple(each.shape.values())])
-            yield msgspec.structs.replace(decision, cold_brokers=cold_brokers(of_shape))
-
-
-def _shape(frames: Frames) -> tuple[Any, ...]:
-    return tuple(getattr(workload_of(frames.runs.iloc[0]), column) for column in blocks.SHAPE)
-
-
-def _is_of(record: RunRecord, shape: dict[str, Any]) -> bool:
-    return all(record.key[column] == value for column, value in shape.items())
 
 
 def _decided(comparison: Comparison, decisions: Sequence[Decision]) -> Comparison:

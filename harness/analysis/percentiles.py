@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from harness.analysis.contrasts import Contrast
+from harness.analysis.contrasts import Contrast, lent_freedom, variance_of_difference
 
 BEYOND_MIN = 10  # independent messages that must be slower than a percentile for it to be shown
 
@@ -40,16 +40,25 @@ def contrasts_of_merged(
         return []
     every = range(blocks)
     whole = {name: math.log(percentile_of(name, every)) for name in architectures}
-    without = {
-        name: np.log([percentile_of(name, [each for each in every if each != left_out]) for left_out in every])
-        for name in architectures
-    }
+    without = np.log(
+        [
+            [percentile_of(name, [each for each in every if each != left_out]) for name in architectures]
+            for left_out in every
+        ]
+    )
 
-    def standard_error(first: str, second: str) -> float:
-        differences = without[first] - without[second]
-        return math.sqrt((blocks - 1) ** 2 / blocks * float(differences.var(ddof=1)))
+    def standard_error(i: int, j: int) -> float:
+        return math.sqrt((blocks - 1) ** 2 / blocks * variance_of_difference(without, i, j))
 
     return [
-        Contrast(figure, first, second, whole[first] - whole[second], standard_error(first, second), blocks)
-        for first, second in combinations(architectures, 2)
+        Contrast(
+            figure,
+            first,
+            second,
+            whole[first] - whole[second],
+            standard_error(i, j),
+            blocks,
+            lent_freedom=lent_freedom(len(architectures)),
+        )
+        for (i, first), (j, second) in combinations(enumerate(architectures), 2)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.analysis.contrasts import CONFIDENCE, Contrast, freedom, t_quantile
+from harness.analysis.contrasts import CONFIDENCE, Contrast, t_quantile
 
 # With fewer blocks the spread itself is hardly known: one block that happens to be like the others would end it.
 BLOCKS_MIN = 4
@@ -26,7 +26,7 @@ def _needed(contrast: Contrast, precision: float, at_most: int) -> int:
     tried = range(max(BLOCKS_MIN, contrast.blocks), at_most)
 
     def half_width(blocks: int) -> float:
-        t = t_quantile(CONFIDENCE, freedom(blocks, contrast.lost_freedom))
+        t = t_quantile(CONFIDENCE, contrast.freedom(blocks))
         return math.expm1(t * spread / math.sqrt(blocks))
 
     return next((n for n in tried if half_width(n) < precision), at_most)

@@ -50,7 +50,7 @@ class Verdict:
         blocks = np.arange(contrast.blocks + 1, contrast.blocks + BLOCKS_MAX)
         error = contrast.standard_error * np.sqrt(contrast.blocks / blocks)
         distance = abs(contrast.log_ratio)
-        degrees = blocks - 1 - contrast.lost_freedom
+        degrees = np.array([contrast.freedom(int(each)) for each in blocks])
         equal = distance + stdtrit(degrees, (1 + CONFIDENCE) / 2) * error < math.log(EQUAL_HIGH)
         better = distance > stdtrit(degrees, 1 - (1 - CONFIDENCE) / self.allowed_for / 2) * error
         decides = np.flatnonzero(equal | better)

@@ -93,7 +93,7 @@ def test_a_round_has_one_load_and_the_next_another(campaign: Path) -> None:
 def test_the_fixed_and_the_marginal_cost_of_each_is_decided(campaign: Path) -> None:
     answer = chatbench("report", str(campaign), "--json")
     (decision,) = msgspec.json.decode(answer.stdout, type=Report).decisions
-    assert decision.rates_per_s == [20.0, 100.0]
+    assert decision.rates_per_s == [50.0, 250.0]
     fixed = decision.figures[0]
     assert set(fixed.values) == set(FOUR)
     assert fixed.values["plan1"] > fixed.values["redis"] > 0, "a JVM and its clients are never idle"

@@ -34,11 +34,14 @@ from harness.report.capacity import capacity_lines
 from harness.report.claims import sections, verdicts
 from harness.report.comparison import Comparison, compare, split_by
 from harness.report.costs import unit_cost_rows
+from harness.report.decision import Decision
+from harness.report.decision_text import MARKS_NOTE, decision_lines, decision_rows, load_text
+from harness.report.decisions import decisions_of
 from harness.report.fitting import Fitted
 from harness.report.run import summary_table
-from harness.report.section import figure_of, section_of
+from harness.report.section import beside_a_decision, figure_of, section_of
 from harness.report.verdict import CPU
-from harness.results.frames import METRICS, WORKLOAD, Frames, frames_of, read_records
+from harness.results.frames import METRICS, WORKLOAD, Frames, RunRecord, frames_of, read_records
 from harness.runs.manifest import read_manifest
 from harness.runs.record import read_summary, record_folders
 from tools.docs import korean
@@ -88,8 +91,18 @@ def _printed(*what: Table | Fitted | Text) -> Iterator[str]:
 
 
 @cache
+def _records(part: str) -> list[RunRecord]:
+    return read_records([REFERENCE / part])
+
+
+@cache
 def _frames(part: str) -> Frames:
-    return frames_of(read_records([REFERENCE / part]))
+    return frames_of(_records(part))
+
+
+@cache
+def _decisions(part: str) -> list[Decision]:
+    return list(decisions_of(_frames(part), _records(part)))
 
 
 def _compared(part: str, rate: str | None = None) -> Comparison:
@@ -108,12 +121,30 @@ def _run(part: str, arch: str) -> Iterator[str]:
 
 
 def _comparison(part: str, rate: str | None = None) -> Iterator[str]:
+    """Yield the table of what was checked and measured at one rate; where there is a decision, it has the costs."""
     compared = section_of(_compared(part, rate))
+    if _decisions(part):
+        compared = beside_a_decision(compared)
     rows = [
         [row.label, *(f"{cell.value}, {cell.small}" if cell.small else cell.value for cell in row.cells)]
         for row in compared.rows
     ]
     return _markdown(["", *compared.names], rows)
+
+
+def _decision(part: str) -> Iterator[str]:
+    """Yield the verdict, the table of all figures, and a sentence about each of them."""
+    (decision,) = _decisions(part)
+    verdict = decision.verdict
+    yield f"**For this load: {verdict.choice}**, because {verdict.because[0]} {' '.join(verdict.because[1:])}"
+    yield from verdict.out
+    yield ""
+    head, *body = decision_rows(decision)
+    yield from _markdown(head, body)
+    yield ""
+    yield f"{MARKS_NOTE} {load_text(decision)}."
+    yield ""
+    yield from (f"- {line}" for line in decision_lines(decision))
 
 
 def _verdict(part: str) -> Iterator[str]:
@@ -271,6 +302,7 @@ def _made_of(part: str) -> Iterator[str]:
 KINDS: dict[str, Callable[..., Iterator[str]]] = {
     "run": _run,
     "comparison": _comparison,
+    "decision": _decision,
     "verdict": _verdict,
     "replay": _replay,
     "disk": _disk,

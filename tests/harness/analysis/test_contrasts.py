@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
+from statsmodels.formula.api import ols
 
 from harness.analysis.contrasts import Figures, Matrix, contrasts, geometric_means
 
@@ -66,6 +68,19 @@ def test_a_block_with_a_missing_run_does_not_count() -> None:
 def test_one_block_tells_no_ratio_and_none_tells_no_mean() -> None:
     assert contrasts(Figures("cpu", THREE, np.ones((1, 3)))) == []
     assert geometric_means(Figures("cpu", THREE, np.full((2, 3), np.nan))) == {}
+
+
+def test_the_variance_of_one_pair_of_three_is_half_its_own_and_half_that_of_the_two_way_analysis_of_variance() -> None:
+    values = np.exp(np.random.default_rng(5).normal(0, 0.1, (6, 3)))
+    logs = pd.DataFrame(
+        [(block, name, np.log(values[block, place])) for block in range(6) for place, name in enumerate(THREE)],
+        columns=["block", "name", "log"],
+    )
+    residual = ols("log ~ C(block) + C(name)", logs).fit().mse_resid
+    for each in contrasts(Figures("cpu", THREE, values)):
+        own = (np.log(values[:, THREE.index(each.first)] / values[:, THREE.index(each.second)])).var(ddof=1)
+        assert each.standard_error**2 == pytest.approx((own + 2 * residual) / 2 / 6)
+        assert each.freedom(6) == 2 * (6 - 1)
 
 
 def test_a_machine_that_was_twice_as_slow_during_one_run_does_not_make_its_architecture_dearer() -> None:

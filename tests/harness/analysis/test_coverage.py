@@ -74,6 +74,18 @@ def test_it_also_does_for_few_architectures_in_few_blocks(architectures: int, bl
     assert within(float(np.mean(held)), NOMINAL)
 
 
+def test_one_architecture_that_is_twice_as_noisy_as_the_others_is_hardly_taken_for_surer_than_it_is() -> None:
+    random = np.random.default_rng(9)
+    held: dict[bool, list[bool]] = {True: [], False: []}
+    for _ in range(3 * COMPARISONS):
+        values = noise(random, 0.05, 5)
+        values[:, 0] += random.normal(0, 0.05 * np.sqrt(3 / 2), len(values))
+        for each in contrasts(Figures("cpu", FIVE, np.exp(values))):
+            held["a" in (each.first, each.second)].append(covers(each, 1.0))
+    assert within(float(np.mean(held[True])), (0.91, 0.95))
+    assert within(float(np.mean(held[False])), (0.94, 0.99))
+
+
 @pytest.mark.parametrize("elasticities", [(1.0, 1.0), (1.1, 0.7)])
 @pytest.mark.parametrize("blocks", [4, 7])
 def test_it_also_does_for_a_difference_of_two_loads_that_the_machine_was_not_equally_fast_in(

@@ -55,6 +55,7 @@ STORM = (
 # five seconds beside its phases (43 s for 30 + 10 s, 17 s for 10 + 3 s, 14 s for 8 + 2 s; 20 s more where a broker or a
 # gateway is killed), and brokers are warmed for at most 90 s. Comparisons end with their budget, and then make charts.
 PARTS: dict[str, Part] = {
+    "one_run": Part(("run", "--arch", "plan1"), 1),
     "big_room": Part(("compare",), 10.5),
     "many_rooms": Part(("compare", *SMALL_ROOMS, "--budget", "8m"), 9),
     "batching": Part(

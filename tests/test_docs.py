@@ -20,6 +20,7 @@ from harness.experiments.costs.components import CPU_COMPONENTS
 from harness.experiments.costs.observations import read_points
 from harness.experiments.fault_matrix import Matrix, markdown
 from harness.gateway.metrics import COUNTERS
+from harness.report.decisions import decisions_of
 from harness.report.verdict import CPU
 from harness.results.frames import frames_of, read_records
 from harness.runs.live_metrics import LiveMetrics
@@ -96,9 +97,10 @@ def test_the_page_of_the_record_names_every_file_of_one() -> None:
 def reference(part: str) -> pd.DataFrame:
     runs = frames_of(read_records([ROOT / "results" / "reference" / part])).runs
     assert (runs["status"] == "complete").all()
-    assert runs["driver_valid"].all()
-    assert (runs.groupby("arch")["round"].max() == 3).all()
-    assert runs[["lost", "duplicated", "reordered"]].to_numpy().sum() == 0
+    assert (runs.groupby("arch")["round"].max() >= 3).all()
+    of_others = runs[runs["arch"] != "channels"]  # what is said of that one has a test of its own
+    assert of_others["driver_valid"].all()
+    assert of_others[["lost", "duplicated", "reordered"]].to_numpy().sum() == 0
     return runs
 
 
@@ -118,26 +120,28 @@ def test_the_reference_comparison_shows_what_is_claimed_of_the_five() -> None:
 @pytest.mark.parametrize("part", ["peers_big_room", "peers_many_rooms"])
 def test_what_the_comparison_says_of_the_peers_is_so(part: str) -> None:
     runs = reference(part)
-    assert set(runs["arch"]) == {"plan1", "plan2", "redis", "kafka-redis", *peer_names()}
-    figures = runs.groupby("arch").mean(numeric_only=True)
-    cpu, spread = figures[CPU], figures["spread_p50_ms"]
-    assert cpu["redis"] < cpu["socketio"] < cpu["python-socketio"] < cpu["channels"] == cpu.max()
-    assert figures["cpu_gateway_us_per_delivery"]["socketio"] == pytest.approx(
-        1.85 * figures["cpu_gateway_us_per_delivery"]["redis"], rel=0.1
-    )
-    assert figures["cpu_redis_us_per_delivery"]["socketio"] == pytest.approx(
-        figures["cpu_redis_us_per_delivery"]["redis"], rel=0.15
-    )
+    assert set(runs["arch"]) == {"plan1", "redis", *peer_names()}
+    records = read_records([ROOT / "results" / "reference" / part])
+    (decision,) = decisions_of(frames_of(records), records)
+    fixed, marginal = (figure.values for figure in decision.figures[:2])
+    assert marginal["redis"] < marginal["socketio"] < marginal["python-socketio"]
+    assert min(marginal, key=lambda name: marginal[name]) == "redis"
+    spread = runs.groupby("arch")["spread_p50_ms"].mean()
     assert all(spread[name] > 1.5 * spread["redis"] for name in peer_names())
-    sent_by_redis = figures["redis_bytes_out_per_message"].drop("channels")
+    lost = runs.groupby("arch")["lost"].sum()
+    assert (lost.drop("channels") == 0).all()
     if part == "peers_big_room":
-        assert cpu["python-socketio"] == pytest.approx(1.5 * cpu["socketio"], rel=0.1)
-        assert cpu["plan1"] == pytest.approx(cpu["python-socketio"], rel=0.2)
-        assert figures["redis_bytes_out_per_message"]["channels"] > 20 * sent_by_redis.max()
+        assert lost["channels"] == 0
+        assert marginal["python-socketio"] == pytest.approx(1.6 * marginal["socketio"], rel=0.05)
+        assert marginal["socketio"] > 2 * marginal["redis"]
+        assert marginal["plan1"] == pytest.approx(marginal["socketio"], rel=0.05)
+        assert max(marginal, key=lambda name: marginal[name]) == "channels"
+        assert fixed["socketio"] > max(fixed["channels"], fixed["python-socketio"])
+        sent_by_redis = runs.groupby("arch")["redis_bytes_out_per_message"].mean()
+        assert sent_by_redis["channels"] > 20 * sent_by_redis.drop("channels").max()
     else:
-        assert cpu[["socketio", "python-socketio"]].between(cpu["plan2"], cpu[["plan1", "kafka-redis"]].min()).all()
-        p50 = figures["latency_p50_ms"]
-        assert p50[["socketio", "python-socketio"]].max() < p50[["plan1", "kafka-redis"]].min()
+        assert lost["channels"] > 0
+        assert max(marginal["socketio"], marginal["python-socketio"]) < marginal["plan1"]
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ by_workload = complete.groupby(["scenario", "gateways", "arch"])
 print(by_workload["cpu_system_us_per_delivery"].agg(["min", "median", "max", "count"]).round(1))
 
 p99 = frames.percentiles[frames.percentiles["metric"] == "latency_p99_ms"]
-print(p99.pivot(index="arch", columns="scenario", values="merged_ms").round(1))
+print(p99.pivot(index="arch", columns=["scenario", "rate_per_s"], values="merged_ms").round(1))
 
 seconds = frames.seconds[frames.seconds["phase"] == "measure"]
 print(seconds.groupby(["scenario", "arch"])["latency_p99_ms"].max().round(1))

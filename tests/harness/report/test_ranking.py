@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from harness.measure.validity import DriverVerdict
-from harness.report.comparison import compare
+from harness.report.comparison import compare, split_by
 from harness.report.ranking import choice_lines, ranking
-from harness.results.frames import frames_of, read_records
+from harness.results.frames import WORKLOAD, frames_of, read_records
 from tests.harness.report.records import write_record
 from tools.docs.quotes import REFERENCE
 
@@ -17,7 +17,8 @@ from tools.docs.quotes import REFERENCE
 def printed(folder: Path, width: int) -> str:
     out = io.StringIO()
     console = Console(file=out, width=width, markup=False, highlight=False)
-    comparison = compare(frames_of(read_records([folder])))
+    *_, one_rate = split_by(frames_of(read_records([folder])), WORKLOAD)
+    comparison = compare(one_rate)
     for each in (*choice_lines(comparison), ranking(comparison)):
         console.print(each)
     return out.getvalue()
@@ -27,7 +28,7 @@ def printed(folder: Path, width: int) -> str:
 @pytest.mark.parametrize("width", [40, 80, 100, 160])
 def test_each_architecture_is_a_row_with_its_whole_name_in_every_window(width: int) -> None:
     text = printed(REFERENCE / "peers_big_room", width)
-    names = ["redis", "socketio", "python-socketio", "plan1", "plan2", "kafka-redis", "channels"]
+    names = ["redis", "socketio", "python-socketio", "plan1", "channels"]
     rows = [line.split()[0] for line in text.splitlines() if line.strip()]
     found = [name for name in rows if name in names][-len(names) :]
     assert sorted(found) == sorted(names)
@@ -45,7 +46,7 @@ def test_the_verdict_comes_before_any_figure() -> None:
 
 def test_the_range_of_the_rounds_is_beside_p99_at_80_columns() -> None:
     (row,) = (line for line in printed(REFERENCE / "big_room", 80).splitlines() if line.startswith("plan1 "))
-    assert row.split() == ["plan1", "0", "4.4", "9.3", "7.0", "to", "11.0", "51.5"]
+    assert row.split() == ["plan1", "0", "3.0", "7.4", "6.5", "to", "14.0", "15.8"]
 
 
 def test_who_was_wrong_comes_last_and_says_how(tmp_path: Path) -> None:

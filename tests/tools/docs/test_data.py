@@ -146,4 +146,4 @@ def test_the_example_reads_the_reference() -> None:
     with contextlib.chdir(ROOT), contextlib.redirect_stdout(printed):
         exec(example, {})
     (plan1,) = (line.split() for line in printed.getvalue().splitlines() if line.startswith("plan1"))
-    assert plan1[-1] == "9.3"
+    assert plan1[-1] == "6.4"

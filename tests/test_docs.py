@@ -142,6 +142,8 @@ def test_what_the_comparison_says_of_the_peers_is_so(part: str) -> None:
     else:
         assert lost["channels"] > 0
         assert max(marginal["socketio"], marginal["python-socketio"]) < marginal["plan1"]
+        p50 = runs.groupby("arch")["latency_p50_ms"].mean()
+        assert p50[["socketio", "python-socketio"]].max() < p50["plan1"]
 
 
 @pytest.mark.slow

@@ -15,12 +15,12 @@ INTERVAL_S = 0.01
 MESSAGES = [{"room": f"room {number}", "id": number, "text": "hello " * 10} for number in range(20)]
 
 
-def slowness_ms(cpu_s: float, duration_s: float) -> float:
+def slowness_ms(cpu_s: float | None, duration_s: float) -> float | None:
     """Return the CPU time of one piece of work, in milliseconds, if this program used `cpu_s` in that time.
 
-    It is only compared with itself on the same machine.
+    It is only compared with itself on the same machine. None: it did not run.
     """
-    return 1_000 * cpu_s * INTERVAL_S / duration_s
+    return None if cpu_s is None else 1_000 * cpu_s * INTERVAL_S / duration_s
 
 
 def main() -> None:

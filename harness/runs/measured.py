@@ -106,7 +106,7 @@ class Measured:
             gateway_counts=None if gateways is None else gateways.counts,
             cpu_us_per_delivery=self._cpu_us_per_delivery(),
             kafka_cpu=self._kafka_cpu(),
-            slowness_ms=self._slowness_ms(),
+            slowness_ms=slowness_ms(self.cpu.speed_probe_s, self.duration_s),
             cpu_resolution_us={name: round(1e6 * step_s) for name, step_s in self.cpu_resolution_s.items()},
             cores_used={
                 name: round(used / self.duration_s, 6)
@@ -210,10 +210,6 @@ class Measured:
             driver=cost(sum(self.driver_cpu_s.values())) if self.driver_cpu_s else None,
             **{component: cost(used_s) for component, used_s in self.cpu.by_component.items()},
         )
-
-    def _slowness_ms(self) -> float | None:
-        probe_s = self.cpu.speed_probe_s
-        return None if probe_s is None else slowness_ms(probe_s, self.duration_s)
 
     def _kafka_cpu(self) -> KafkaCpu | None:
         threads, used_s = self.cpu.jvms.get("kafka"), self.cpu.by_component.get("kafka")

@@ -70,8 +70,7 @@ class Observed:
     @property
     def slowness_ms(self) -> float | None:
         """How slow the machine was, as harness.measure.machine_speed has it. None: not measured."""
-        probe_s = self.cpu.speed_probe_s
-        return None if probe_s is None else slowness_ms(probe_s, self.duration_s)
+        return slowness_ms(self.cpu.speed_probe_s, self.duration_s)
 
 
 class Run:

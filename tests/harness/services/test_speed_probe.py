@@ -19,7 +19,7 @@ def test_it_uses_little_cpu_time_while_it_runs_and_none_is_known_before(tmp_path
     with probe:
         before_s = working_s(probe, more_than_s=0.0)
         after_s = working_s(probe, more_than_s=before_s)
-    assert slowness_ms(after_s - before_s, 1.0) > 0
+    assert (slowness_ms(after_s - before_s, 1.0) or 0) > 0
     assert probe.cpu_s() is None
 
 

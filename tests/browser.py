@@ -56,7 +56,7 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def wait_for(self, script: str, timeout_s: float = 60.0) -> Any:
+    def wait_for(self, script: str, timeout_s: float = 240.0) -> Any:
         """The expression's value as soon as it is true."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:

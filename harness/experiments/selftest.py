@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from harness.core.validation import validate
 from harness.runs.record import Record, new_folder
 from harness.runs.run import run_on
 from harness.runs.summary import Summary
+from harness.runs.turn import Turn, run_turn
 from harness.services.backends import Backends
 
 FOUND = "selftest.json"
@@ -34,6 +36,7 @@ DELAY_ERROR_MAX_MS, DELAY_ERROR_MAX = 1.0, 0.01
 STALL_MS, STALL_AT, STALL_RATE_PER_S, STALL_RUN_S = 500.0, 400, 400.0, 8.0
 STALL_ERROR_MAX_MS = 5.0  # in addition to the random error of the model
 ROUNDS = 10
+SAME_IDLE_S = 1.0  # between the first measurement and the second
 # Higher than the 95 % of reports: each of the two intervals misses the truth once in a hundred times.
 SAME_CONFIDENCE = 0.99
 BURN_MS = 20.0
@@ -133,7 +136,7 @@ def _all(bench: _Bench) -> Iterator[Check]:
 
 
 class _Bench:
-    """Makes the runs, one after the other, each on a gateway of its own."""
+    """Makes the runs, one after the other, each on gateways of its own."""
 
     def __init__(self, folder: Path, progress: Progress) -> None:
         self._folder = folder
@@ -141,6 +144,24 @@ class _Bench:
 
     def run(self, name: str, arch_options: Mapping[str, float], **given: object) -> Summary:
         self._progress.step("selftest", name)
+        settings, architecture = self._settled(arch_options, given)
+        record = self._record(settings, architecture)
+        with _backends(record, architecture) as backends:
+            return run_on(backends, record, architecture, ONE_VOICE, _Silent()).summary
+
+    def repeat(self, name: str, times: int, **given: object) -> list[Summary]:
+        """Measure the same load so many times, with members and gateways that stay."""
+        self._progress.step("selftest", name, total=times)
+        settings, architecture = self._settled({}, given)
+        records = [self._record(settings, architecture) for _ in range(times)]
+        with _backends(records[0], architecture) as backends:
+            turn = Turn(architecture, ONE_VOICE, records, SAME_IDLE_S)
+            outcomes = run_turn(turn, backends, _Counted(self._progress, times))
+        return [outcome.summary for outcome in outcomes]
+
+    def _settled(
+        self, arch_options: Mapping[str, float], given: Mapping[str, object]
+    ) -> tuple[RunSettings, type[Candidate]]:
         (arch,) = named(Role.CALIBRATION)
         architecture = load_architecture(arch)
         settings = msgspec.convert(
@@ -156,16 +177,20 @@ class _Bench:
             RunSettings,
         )
         validate(settings, architecture)
-        return self._run(settings, architecture)
+        return settings, architecture
 
-    def _run(self, settings: RunSettings, architecture: type[Candidate]) -> Summary:
-        record = Record(self._folder, settings, Path(settings.scenario).stem.strip("_"), architecture)
-        backends = Backends(architecture.requires, settings.brokers, record.logs)
-        try:
-            return run_on(backends, record, architecture, Path(settings.scenario), _Silent()).summary
-        finally:
-            with signals_wait():
-                backends.stop()
+    def _record(self, settings: RunSettings, architecture: type[Candidate]) -> Record:
+        return Record(self._folder, settings, ONE_VOICE.stem.strip("_"), architecture)
+
+
+@contextmanager
+def _backends(record: Record, architecture: type[Candidate]) -> Iterator[Backends]:
+    backends = Backends(architecture.requires, record.settings.brokers, record.logs)
+    try:
+        yield backends
+    finally:
+        with signals_wait():
+            backends.stop()
 
 
 class _Silent:
@@ -173,6 +198,23 @@ class _Silent:
 
     def step(self, name: str, detail: str = "", total: float | None = None) -> None:
         pass
+
+    def update(self, completed: float, detail: str) -> None:
+        pass
+
+
+class _Counted:
+    """Shows how many measurements have begun, instead of their steps."""
+
+    def __init__(self, progress: Progress, times: int) -> None:
+        self._progress = progress
+        self._times = times
+        self._begun = 0
+
+    def step(self, name: str, detail: str = "", total: float | None = None) -> None:
+        if name == "measure":
+            self._begun += 1
+            self._progress.update(self._begun, f"{self._begun} of {self._times}")
 
     def update(self, completed: float, detail: str) -> None:
         pass
@@ -254,14 +296,14 @@ def _starved(bench: _Bench) -> Check:
 
 
 def _same(bench: _Bench) -> Iterator[Check]:
-    """Compare `faulty` without faults with itself, under the names A and B, in interleaved rounds."""
+    """Compare `faulty` without faults with itself, under the names A and B, which take turns."""
+    title = f"the same under two names, {ROUNDS} times each"
+    summaries = bench.repeat(title, 2 * ROUNDS, rate_per_s=200.0, duration_s=1.0, warmup_s=1.0)
     figures: dict[str, list[dict[str, float]]] = {"A": [], "B": []}
-    for number in range(ROUNDS):
-        for name in ("AB", "BA")[number % 2]:
-            title = f"the same under two names, round {number + 1} of {ROUNDS}"
-            summary = bench.run(title, {}, rate_per_s=200.0, duration_s=1.0, seed=number + 1)
-            latency_ms, cpu_us = summary.latency_ms.p50, summary.cpu_us_per_delivery.gateway
-            figures[name].append({"delivery latency p50": latency_ms or 0.0, "gateway CPU per delivery": cpu_us or 0.0})
+    for place, summary in enumerate(summaries):
+        name = "ABBA"[place % 4]
+        latency_ms, cpu_us = summary.latency_ms.p50, summary.cpu_us_per_delivery.gateway
+        figures[name].append({"delivery latency p50": latency_ms or 0.0, "gateway CPU per delivery": cpu_us or 0.0})
     for figure in figures["A"][0]:
         a, b = ([each[figure] for each in figures[name]] for name in "AB")
         ratio = ratio_of(a, b, SAME_CONFIDENCE)

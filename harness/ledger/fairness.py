@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from harness.ledger.judge import Integers, RoomFates
+from harness.ledger.judge import RoomFates
+from harness.ledger.trail import Integers
 
 
 class HeardShare(msgspec.Struct, frozen=True):

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.ledger.reports import SEQUENCE_BITS, UNDER_WAY_NS, RoomReport, StayReport
+from harness.ledger.trail import Integers, Trail
 
 NEVER_NS = np.iinfo(np.int64).max
 # A room is silent at a gateway if, given the share of messages missing there before, so many missing in a row would
 # have at most this probability. Messages of the last ten seconds may still be waiting there; older ones are lost.
 CHANCE_MAX = 1e-9
 MAY_WAIT_NS = 10_000_000_000
-Integers = npt.NDArray[np.int64]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,58 +146,65 @@ class _Room:
                     self._over_ns[index] = over_ns
 
     def judge(self) -> tuple[Verdict, RoomFates]:
-        verdict = Verdict(sent=len(self._index), acked=int((self._acked_ns != NEVER_NS).sum()))
-        owed, got, lost, heard_by = np.zeros((4, len(self._index)), dtype=np.int64)
-        shares: Counter[float] = Counter()
+        sums = _Sums(len(self._index))
+        sums.verdict = Verdict(sent=len(self._index), acked=int((self._acked_ns != NEVER_NS).sum()))
         for part in self._parts:
-            continued = {stay.before for stay in part.stays if stay.resumed}
-            indices = np.array([self._index.get(identity, -1) for identity in part.identities], dtype=np.int64)
-            identities = np.array(part.identities, dtype=np.int64)
-            trails = [np.array(trail, dtype=np.int64) for trail in part.trails]
-            self._is_waiting[indices[part.waiting]] = True
-            silent_from = self._silent_from(part, [indices[trail] for trail in trails])
-            heard_again = self._heard_before(part.stays, trails, indices)
-            np.subtract.at(heard_by, heard_again[heard_again >= 0], 1)  # below, the member counts in each of its stays
-            came_again = sum(stay.before is not None for stay in part.stays)
-            # These were sent before the stay in which they came again, so _judge_window counts them as `neither`.
-            again = len(heard_again)
-            verdict += Verdict(came_again=came_again, duplicated_on_return=again, neither=-again)
-            trails_heard: dict[tuple[tuple[int, ...], tuple[int, ...], int], _Trail] = {}
-            # Most stays equal others with the same trail, so each distinct one is judged once.
-            windows = (
-                self._window(stay, part.stays, silent_from)
-                for number, stay in enumerate(part.stays)
-                if number not in continued
-            )
-            for window, count in Counter(windows).items():
-                key = (window.trails, window.replayed, window.first if len(window.trails) > 1 else 0)
-                if key not in trails_heard:
-                    stay_trails = [trails[number] for number in window.trails]
-                    trails_heard[key] = _Trail(stay_trails, window.replayed, indices, identities, window.first)
-                stay_verdict, outcome = self._judge_window(trails_heard[key], window)
-                heard_by[trails_heard[key].indices] += count
-                verdict += stay_verdict * count
-                for total, of_stay in ((owed, outcome.owed), (got, outcome.got), (lost, outcome.lost)):
-                    total[window.first : window.end] += of_stay * count
-                if stay_verdict.expected:
-                    shares[round(stay_verdict.delivered / stay_verdict.expected, 4)] += count
-        fates = RoomFates(
-            *(self._sent_ns, self._first_ns, self._last_ns, owed, verdict.delivered, tuple(sorted(shares.items()))),
+            self._judge_part(part, sums)
+        return sums.verdict, self._fates(sums)
+
+    def _judge_part(self, part: RoomReport, sums: _Sums) -> None:
+        """Add what the members of one audience heard."""
+        indices = np.array([self._index.get(identity, -1) for identity in part.identities], dtype=np.int64)
+        identities = np.array(part.identities, dtype=np.int64)
+        trails = [np.array(trail, dtype=np.int64) for trail in part.trails]
+        self._is_waiting[indices[part.waiting]] = True
+        heard_again = self._heard_before(part.stays, trails, indices)
+        np.subtract.at(sums.heard_by, heard_again[heard_again >= 0], 1)  # below, the member counts in each of its stays
+        came_again = sum(stay.before is not None for stay in part.stays)
+        # These were sent before the stay in which they came again, so _judge_window counts them as `neither`.
+        again = len(heard_again)
+        sums.verdict += Verdict(came_again=came_again, duplicated_on_return=again, neither=-again)
+        trails_heard: dict[tuple[tuple[int, ...], tuple[int, ...], int], Trail] = {}
+        for window, count in self._windows(part, [indices[trail] for trail in trails]).items():
+            key = (window.trails, window.replayed, window.first if len(window.trails) > 1 else 0)
+            if key not in trails_heard:
+                stay_trails = [trails[number] for number in window.trails]
+                trails_heard[key] = Trail(stay_trails, window.replayed, indices, identities, window.first)
+            sums.heard_by[trails_heard[key].indices] += count
+            sums.add(*self._judge_window(trails_heard[key], window), window, count)
+
+    def _windows(self, part: RoomReport, trails: Sequence[Integers]) -> Counter[_Window]:
+        """Count the stays with each window: most equal others with the same trail, so each is judged once."""
+        silent_from = self._silent_from(part, trails)
+        continued = {stay.before for stay in part.stays if stay.resumed}
+        return Counter(
+            self._window(stay, part.stays, silent_from)
+            for number, stay in enumerate(part.stays)
+            if number not in continued
+        )
+
+    def _fates(self, sums: _Sums) -> RoomFates:
+        return RoomFates(
+            sent_ns=self._sent_ns,
+            first_ns=self._first_ns,
+            last_ns=self._last_ns,
+            lost=sums.owed,
+            delivered=sums.verdict.delivered,
+            heard_shares=tuple(sorted(sums.shares.items())),
             identities=self._identities,
             acked=(self._acked_ns != NEVER_NS).astype(np.int64),
-            got=got,
-            surely_lost=lost,
+            got=sums.got,
+            surely_lost=sums.lost,
             room=self._name,
             intended_ns=self._intended_ns,
             acked_ns=self._acked_ns,
-            heard_by=heard_by,
+            heard_by=sums.heard_by,
         )
-        return verdict, fates
 
     def _heard_before(self, stays: Sequence[StayReport], trails: Sequence[Integers], indices: Integers) -> Integers:
         """Return the message of each delivery that the member had heard in an earlier stay, by index; -1 for a stray.
 
-        _Trail counts those of resumed stays.
+        Trail counts those of resumed stays.
         """
         found = [_no_messages()]
         for stay in stays:
@@ -266,7 +273,7 @@ class _Room:
         assert moment_ns is not None
         return int(np.searchsorted(self._sent_ns, moment_ns, side=side))
 
-    def _judge_window(self, trail: _Trail, window: _Window) -> tuple[Verdict, _Outcome]:
+    def _judge_window(self, trail: Trail, window: _Window) -> tuple[Verdict, _Outcome]:
         """Return the verdict on a stay, and the outcome for each message sent during it."""
         seen = np.zeros(len(self._sent_ns), dtype=bool)
         seen[trail.indices] = True
@@ -353,6 +360,23 @@ class _Window(NamedTuple):
     may_wait_from: int  # index of the first message that may still come
 
 
+class _Sums:
+    """What has been counted in a room so far: over all stays, and for each message."""
+
+    def __init__(self, messages: int) -> None:
+        self.verdict = Verdict()
+        self.owed, self.got, self.lost, self.heard_by = np.zeros((4, messages), dtype=np.int64)
+        self.shares: Counter[float] = Counter()
+
+    def add(self, verdict: Verdict, outcome: _Outcome, window: _Window, count: int) -> None:
+        """Add `count` stays with this window, each with this verdict."""
+        self.verdict += verdict * count
+        for total, of_stay in ((self.owed, outcome.owed), (self.got, outcome.got), (self.lost, outcome.lost)):
+            total[window.first : window.end] += of_stay * count
+        if verdict.expected:
+            self.shares[round(verdict.delivered / verdict.expected, 4)] += count
+
+
 def _unread_since(stay: StayReport) -> int | None:
     """Since when the member may not have read its messages until the stay ended; None if it had time to catch up."""
     if stay.cut_off:
@@ -366,33 +390,3 @@ def _after_last(got: npt.NDArray[np.bool_]) -> int:
     """Return the index after the last message that was delivered; 0 if there is none."""
     (places,) = got.nonzero()
     return int(places[-1]) + 1 if len(places) else 0
-
-
-class _Trail:
-    """The messages that some members heard, in order, stay by stay.
-
-    `first` is the index of the first message sent during the first stay. Each later stay begins with as many messages
-    of history as `replayed` says, because the member asked for them.
-    """
-
-    def __init__(
-        self, stays: Sequence[Integers], replayed: Sequence[int], indices: Integers, identities: Integers, first: int
-    ) -> None:
-        heard, self.repeated, self.on_return = stays[0], 0, 0
-        for stay, replayed_count in zip(stays[1:], replayed[1:], strict=True):
-            is_past, is_known = np.arange(len(stay)) < replayed_count, np.isin(stay, heard)
-            sent_before_joining = is_past & (indices[stay] >= 0) & (indices[stay] < first)
-            self.repeated += int((is_past & is_known | sent_before_joining).sum())
-            self.on_return += int((~is_past & is_known).sum())
-            heard = np.concatenate((heard, stay[~is_known & ~sent_before_joining]))
-        known = heard[indices[heard] >= 0]
-        self.strays = len(heard) - len(known)
-        _, at = np.unique(known, return_index=True)
-        firsts = known[np.sort(at)]  # first deliveries, in order
-        self.duplicated = len(known) - len(firsts)
-        self.indices = indices[firsts]
-        # Sorted by sender, and for each sender in the order heard. The sender's number is the highest part of an id, so
-        # the largest id so far belongs to the latest message of the same sender.
-        identities_heard = identities[firsts]
-        by_sender = identities_heard[np.argsort(identities_heard >> SEQUENCE_BITS, kind="stable")]
-        self.reordered = int((by_sender < np.maximum.accumulate(by_sender)).sum()) if len(by_sender) else 0

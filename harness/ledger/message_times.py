@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from harness.ledger.judge import NEVER_NS, Integers, RoomFates
+from harness.ledger.judge import NEVER_NS, RoomFates
+from harness.ledger.trail import Integers
 
 MESSAGES_MAX = 200_000  # more than so many are thinned out, so that a long run's record stays below a few megabytes
 NEVER = -(2**63)  # in the place of a moment that never came

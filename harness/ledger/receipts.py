@@ -8,7 +8,8 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from harness.ledger.judge import Integers, RoomFates
+from harness.ledger.judge import RoomFates
+from harness.ledger.trail import Integers
 
 MOMENTS_MAX = 8  # that are kept of the deliveries of one message at a time
 # Where these are many, each moment stands for one of these parts of them. Middles are at 50 %, 90 % and 99 %.

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.ledger.judge import NEVER_NS, Integers, RoomFates
+from harness.ledger.judge import NEVER_NS, RoomFates
+from harness.ledger.trail import Integers
 
 # The load is normal again when nothing is lost any more, and when in every window of this length nearly all messages
 # reach their last recipient within twice the 99th percentile from before the fault (or within 50 ms more than it), and

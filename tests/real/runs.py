@@ -15,11 +15,12 @@ import msgspec
 
 CHATBENCH = [sys.executable, "-m", "harness.cli"]
 SHORT = ["--duration", "3s", "--warmup", "1s"]
-RUN_TIMEOUT_S = 150
+# For what must come, however busy the machine is: not a measurement. pytest itself ends what takes longer.
+PATIENCE_S = 240
 
 
 def chatbench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*CHATBENCH, *arguments], capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False)
+    return subprocess.run([*CHATBENCH, *arguments], capture_output=True, text=True, check=False)
 
 
 def run(out: Path, *arguments: str) -> dict[str, Any]:

@@ -54,7 +54,6 @@ def wait_for_line(page: Page, pane: str, pattern: str) -> None:
     page.wait_for(
         f"[...document.querySelector('[name=say-{pane}]').closest('.pane').querySelectorAll('li')]"
         f".some(line => new RegExp({json.dumps(pattern)}).test(line.textContent))",
-        timeout_s=15,
     )
 
 
@@ -94,8 +93,8 @@ def test_with_naive_one_sees_the_fragments(tmp_path: Path) -> None:
                 f"[...document.querySelectorAll('li.missed')].some(l => l.textContent.includes('e {number}'))"
             )
         # Each is heard by one of two; where that one heard it late, it says for a moment that nobody did.
-        page.wait_for("document.querySelectorAll('li.missed').length === 4", timeout_s=15)
-        page.wait_for("document.querySelector('#path').textContent.includes('heard by 1 of 2')", timeout_s=15)
+        page.wait_for("document.querySelectorAll('li.missed').length === 4")
+        page.wait_for("document.querySelector('#path').textContent.includes('heard by 1 of 2')")
         assert page.run("document.querySelectorAll('#way .missed').length") == 1
 
 
@@ -127,7 +126,7 @@ def test_who_was_away_is_told_what_was_said_where_it_is_kept(arch: str, is_told:
             ["before", "meanwhile", "after"] if is_told else ["before", "after"]
         )
         # Late is not lost: what was told in the end is no longer said to be missed.
-        page.wait_for(f"document.querySelectorAll('li.missed').length === {0 if is_told else 1}", timeout_s=15)
+        page.wait_for(f"document.querySelectorAll('li.missed').length === {0 if is_told else 1}")
 
 
 @needs_chromium

@@ -13,9 +13,7 @@ import msgspec
 import psutil
 import pytest
 
-from tests.real.runs import CHATBENCH, SHORT, chatbench
-
-PATIENCE_S = 60.0
+from tests.real.runs import CHATBENCH, PATIENCE_S, SHORT, chatbench
 
 
 def start(out: Path, arch: str) -> subprocess.Popen[str]:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from harness.core.faults import parse_fault
-from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, chatbench, run, run_with_page
+from tests.real.runs import CHATBENCH, PATIENCE_S, chatbench, run, run_with_page
 
 # 100 messages a second in ten rooms: enough to say what was normal before, and whether it is so again.
 LOAD = ["--scenario", "many_rooms", "--rooms", "10", "--members", "50", "--rate", "100", "--warmup", "1s"]
@@ -101,14 +101,14 @@ def test_what_waits_in_a_gateway_that_stands_still_across_the_end_is_waited_for(
         gateway.suspend()
         time.sleep(4.5)
         gateway.resume()
-        summary = msgspec.json.decode(running.communicate(timeout=RUN_TIMEOUT_S)[0])
+        summary = msgspec.json.decode(running.communicate(timeout=PATIENCE_S)[0])
     assert summary["latency_ms"]["max"] > 4000
     assert (summary["lost"], summary["not_drained"]) == (0, 0)
     assert summary["delivered"] == summary["expected"]
 
 
 def until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + RUN_TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.02)

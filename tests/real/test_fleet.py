@@ -17,7 +17,7 @@ from harness.services.backends import Backends
 from harness.services.nats.server import find_nats_server, has_nats_server
 from harness.services.ports import free_ports
 from harness.services.processes import Child, spawn, wait_until_listening
-from tests.real.runs import CHATBENCH, chatbench, run
+from tests.real.runs import CHATBENCH, PATIENCE_S, chatbench, run
 
 AHEAD_MS = 250
 # A host with another clock: what chatbench's processes there ask for the time, and for the clock's identity.
@@ -40,7 +40,7 @@ def standing(folder: Path, *commands: tuple[str, ...]) -> Iterator[list[Child]]:
             children.append(
                 spawn(" ".join(command[:1]), [*CHATBENCH, *command], log, secrets=[NATS_PASSWORD, NATS_TOKEN])
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         for child in children:
             while not any(word in child.log.read_text() for word in ('"gateway":', "waiting for a run")):
                 child.check()

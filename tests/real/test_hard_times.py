@@ -16,7 +16,7 @@ from harness.core.errors import ServiceFailed
 from harness.services.kafka import cluster as kafka
 from harness.services.kafka.install import ensure_installation
 from harness.services.ports import free_ports
-from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S
+from tests.real.runs import CHATBENCH, PATIENCE_S
 
 SMALL_LOAD = ["--members", "10", "--warmup", "1s"]
 
@@ -41,7 +41,6 @@ def test_a_full_disk_ends_the_run_in_one_sentence_with_a_readable_record(tiny_di
         [*CHATBENCH, "run", "--arch", "direct", *SMALL_LOAD, "--duration", "5s", "--out", str(tiny_disk)],
         capture_output=True,
         text=True,
-        timeout=RUN_TIMEOUT_S,
         check=False,
     )
     assert answer.returncode == 3
@@ -82,7 +81,7 @@ def test_two_runs_side_by_side_do_not_disturb_each_other(tmp_path: Path) -> None
         str(tmp_path),
     ]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    answers = [run.communicate(timeout=RUN_TIMEOUT_S) for run in runs]
+    answers = [run.communicate(timeout=PATIENCE_S) for run in runs]
     for run, (stdout, stderr) in zip(runs, answers, strict=True):
         assert run.returncode in (0, 4), stderr
         summary = msgspec.json.decode(stdout)
@@ -108,13 +107,13 @@ def test_ports_that_one_run_has_chosen_no_other_chooses() -> None:
 def test_killed_while_a_part_stands_still_it_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     asked = ["--arch", "redis", *SMALL_LOAD, "--duration", "60s", "--fault", "pause:gateway:30s@1s"]
     with subprocess.Popen([*CHATBENCH, "run", *asked, "--out", str(tmp_path)], stderr=subprocess.PIPE) as run:
-        deadline = time.monotonic() + RUN_TIMEOUT_S
+        deadline = time.monotonic() + PATIENCE_S
         while not any(_stands_still(child) for child in psutil.Process(run.pid).children(recursive=True)):
             assert time.monotonic() < deadline, "nothing was paused"
             time.sleep(0.02)
         children = psutil.Process(run.pid).children(recursive=True)
         run.send_signal(number)
-        run.wait(RUN_TIMEOUT_S)
+        run.wait(PATIENCE_S)
     _gone, alive = psutil.wait_procs(children, timeout=20)
     assert not alive
     (folder,) = tmp_path.iterdir()

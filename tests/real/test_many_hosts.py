@@ -18,7 +18,7 @@ from harness.services.kafka.install import ensure_installation
 from harness.services.processes import Child, spawn, wait_until_listening
 from harness.services.redis.server import find_server
 from tests.network import Network, made_network
-from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, chatbench, run, wait_until_measured
+from tests.real.runs import CHATBENCH, PATIENCE_S, chatbench, run, wait_until_measured
 
 TOKEN = "a-token-of-this-test-alone"
 KAFKA_PORT, REDIS_PORT, GATEWAY_PORT, MASTER_PORT = 9092, 6379, 9001, 5557
@@ -94,7 +94,7 @@ def hosts(network: Network, kafka: Kafka, folder: Path) -> Iterator[dict[str, Ch
 
 
 def wait_until_serving(gateway: Child) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while '"gateway":' not in gateway.log.read_text():
         gateway.check()
         assert time.monotonic() < deadline, gateway.log.read_text()
@@ -123,7 +123,7 @@ def distant_run(network: Network, out: Path, *arguments: str) -> subprocess.Pope
 
 
 def summary_of(running: subprocess.Popen[str]) -> dict[str, Any]:
-    out, err = running.communicate(timeout=RUN_TIMEOUT_S)
+    out, err = running.communicate(timeout=PATIENCE_S)
     assert running.returncode in (0, 4), err
     summary: dict[str, Any] = msgspec.json.decode(out)
     return summary

@@ -9,11 +9,11 @@ from architectures.interface import Rejected
 from architectures.plan2 import Plan2
 from chatbench.testing.gateways import Gateways, Member, opened
 from harness.services.backends import Backends
+from tests.real.runs import PATIENCE_S
 
 ROOMS = [f"room-{number}" for number in range(12)]
 CLIENTS_PER_ROOM = 2
 ACKS_BETWEEN = 400  # messages between two moves
-GO_ON_TIMEOUT_S = 60.0
 
 
 class Stay:
@@ -59,7 +59,7 @@ class Chat:
     async def go_on(self) -> None:
         """Return when every client is in its room, and many more messages have been acked."""
         enough = len(self.acked) + ACKS_BETWEEN
-        async with asyncio.timeout(GO_ON_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.acked) < enough or self.present() < CLIENTS_PER_ROOM * len(ROOMS):  # noqa: ASYNC110 - seen only by looking
                 await asyncio.sleep(0.01)
 

@@ -17,7 +17,7 @@ BIG_ROOM = str(scenario_files()["big_room"])
 
 def started(*arguments: str, scenario: str = BIG_ROOM) -> subprocess.CompletedProcess[str]:
     argv = [*LOCUST, "-f", scenario, *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 def locust(*arguments: str) -> str:

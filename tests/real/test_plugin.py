@@ -23,7 +23,7 @@ GUIDE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 def installed(package: Path, target: Path) -> Mapping[str, str]:
     """An environment in which the package is installed."""
     install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(target)]
-    subprocess.run([sys.executable, *install, str(package)], check=True, timeout=120)
+    subprocess.run([sys.executable, *install, str(package)], check=True)
     return {**os.environ, "PYTHONPATH": str(target)}
 
 
@@ -34,7 +34,7 @@ def with_plugin(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 
 def python(environment: Mapping[str, str], *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *arguments]
-    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def test_it_is_listed(with_plugin: Mapping[str, str]) -> None:

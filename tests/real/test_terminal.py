@@ -13,7 +13,7 @@ import pytest
 
 from harness.services.kafka.jars import cache_dir, missing_jars
 from harness.services.nats.server import has_nats_server
-from tests.real.runs import CHATBENCH, RUN_TIMEOUT_S, SHORT
+from tests.real.runs import CHATBENCH, SHORT
 
 # start: driver and services · once: rehearsal of Kafka's start: 0 of 1 · run 1 of 4: plan2, round 1
 OURS = re.compile(r"  \S.*|[a-z][a-z -]+[a-z]( \d+ of \d+)?(: .*)?")
@@ -32,7 +32,6 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=RUN_TIMEOUT_S,
         check=False,
     )
 

@@ -19,7 +19,7 @@ import pytest
 
 from harness.services.ports import free_ports
 from tests.browser import Page, chromium, needs_chromium
-from tests.real.runs import CHATBENCH
+from tests.real.runs import CHATBENCH, PATIENCE_S
 
 # The form's fields as they stand on the page, without those that are not shown.
 NAMES_FROM_TOP = (
@@ -27,7 +27,6 @@ NAMES_FROM_TOP = (
     ".sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top).map(each => each.name)"
 )
 NAMED = ("--origin", "http://bench.example:8089")
-REACHED_TIMEOUT_S = 90
 ROWS = ("connect", "join", "say->ack", "deliver")
 
 
@@ -54,7 +53,7 @@ def counts(path: Path) -> dict[str, int]:
 
 
 def until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + REACHED_TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.1)

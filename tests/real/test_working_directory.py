@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.real.runs import RUN_TIMEOUT_S, SHORT
+from tests.real.runs import SHORT
 
 DECOYS = ("redis", "queue", "http", "json", "locust", "msgspec", "uvloop", "sitecustomize", "usercustomize")
 OURS = ("harness", "architectures", "peers", "scenarios", "harness/load", "harness/gateway")
@@ -54,7 +54,6 @@ def run_there(folder: Path, command: list[str], *arguments: str) -> None:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=RUN_TIMEOUT_S,
         check=False,
     )
     imported = folder / "imported.txt"

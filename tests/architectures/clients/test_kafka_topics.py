@@ -26,7 +26,7 @@ from harness.services.kafka.cluster import Kafka
 from harness.services.ports import free_ports
 from tests.backends import kafka_client_threads, running_backends
 
-GONE_TIMEOUT_S = 60.0
+GONE_TIMEOUT_S = 240.0
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ SLOW = pytest.mark.slow
 
 
 def chatbench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*CHATBENCH, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([*CHATBENCH, *arguments], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["compare"], ["report"], ["up"], ["completion"]])
@@ -67,7 +67,7 @@ def test_no_table_is_wider_than_the_window_and_no_name_in_it_is_cut(
     where = [str(tmp_path / "out")] if arguments[-1] == "--out" else []
     environment = os.environ | {"COLUMNS": str(columns)}
     answer = subprocess.run(
-        [*CHATBENCH, *arguments, *where], env=environment, capture_output=True, text=True, timeout=120, check=True
+        [*CHATBENCH, *arguments, *where], env=environment, capture_output=True, text=True, check=True
     ).stdout
     assert "\N{HORIZONTAL ELLIPSIS}" not in answer
     paths = ("report: ", "frames: ", "records: ", "page: ", "unit costs: ")  # in one line each, for people to copy

@@ -30,7 +30,7 @@ logging.getLogger("chatty").info("nothing")
 
 def speak(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", SPEAK, str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return subprocess.run(command, capture_output=True, text=True, check=True)
 
 
 def test_what_libraries_say_is_in_the_logs_and_not_on_the_terminal(tmp_path: Path) -> None:

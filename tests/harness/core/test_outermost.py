@@ -30,7 +30,7 @@ CHILD = "from harness.core.outermost import run_child\ndef main():\n    {}\nrun_
 def doctor(*options: str, tmpdir: Path) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-c", FAULTY_DOCTOR, *options, "doctor"]
     environment = {"TMPDIR": str(tmpdir)}
-    return subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_what_nobody_expected_is_one_sentence_with_a_log_to_report(tmp_path: Path) -> None:
@@ -58,9 +58,7 @@ def test_without_a_place_for_a_log_it_is_said_how_to_see_the_traceback() -> None
         "import tempfile\nfrom harness.core.outermost import unexpected\n"
         "tempfile.tempdir = '/proc/nowhere'\nprint(unexpected(KeyError('x')))"
     )
-    told = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    ).stdout
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "--debug shows the traceback" in told
 
 
@@ -92,7 +90,7 @@ SPEAKERS = (*CHILDREN, "harness.services.proxy", "harness.experiments.claims.dur
 def test_every_child_ends_so(module: str) -> None:
     """With settings that no parent would give it."""
     argv = [sys.executable, "-m", module, "x"]
-    answer = subprocess.run(argv, input=b"{}", capture_output=True, timeout=60, check=False)
+    answer = subprocess.run(argv, input=b"{}", capture_output=True, check=False)
     # msgspec has a class of its own for settings that cannot be; what is no number is Python's.
     assert answer.returncode in {1, ExitCode.UNEXPECTED}
     lines = answer.stderr.decode().splitlines()

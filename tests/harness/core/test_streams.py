@@ -18,7 +18,6 @@ def shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
 
@@ -54,7 +53,6 @@ def test_a_character_that_is_lacking_is_like_it_or_its_code() -> None:
         env=os.environ | {"PYTHONIOENCODING": "ascii"},
         capture_output=True,
         text=True,
-        timeout=60,
         check=True,
     ).stdout
     assert told == "plan1 - \\xfc \\udcff\n"

@@ -61,7 +61,7 @@ hear(msg.ORDER, {name: order[name] for name in order if name != "kinds"})
 
 
 def printed(code: str) -> list[str]:
-    found = subprocess.run([sys.executable, "-c", START + code], capture_output=True, text=True, check=True, timeout=25)
+    found = subprocess.run([sys.executable, "-c", START + code], capture_output=True, text=True, check=True)
     return found.stdout.splitlines()
 
 

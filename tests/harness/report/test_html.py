@@ -157,7 +157,7 @@ def test_the_values_of_a_chart_can_be_pointed_at_and_reached_by_keys(decided: Pa
 def chromium(profile: Path, *arguments: str) -> str:
     assert CHROMIUM is not None
     command = [CHROMIUM, *FLAGS, *OFFLINE, f"--user-data-dir={profile}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 @needs_chromium

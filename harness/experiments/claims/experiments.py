@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.core.faults import Fault
 from harness.core.registry import candidates
 from harness.core.settings import ROUNDS_MAX, RunSettings, in_range
 from harness.experiments.series import PlannedRun, in_turn, validated
@@ -18,7 +19,7 @@ CLUSTER_BROKERS = 3
 CLUSTER_PARTITIONS = 6
 CLUSTER_REPLICAS = (1, 3)
 CLUSTER_RATES_PER_S = (20.0, 1000.0)
-FAULT_TAKES_S = 8.0  # recovery from the fault must fit into the measurement
+RESTART_AT_S, RESTART_LASTS_S = 3.0, 1.0
 
 
 class ClaimsPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,12 +141,13 @@ def _small_rooms(effort: ClaimsPlan) -> Iterator[RunSettings]:
 
 
 def _restarts(effort: ClaimsPlan) -> Iterator[RunSettings]:
-    """The architecture's backend is killed and restarted."""
-    longer_s = max(effort.duration_s, 2 * FAULT_TAKES_S)
+    """The architecture's backend is killed and restarted, and the measurement lasts until it has recovered."""
     for name, backend in (
         ("redis", "redis"),
         ("kafka-redis", "redis"),
         ("plan2", "broker"),
         ("kafka-broadcast", "broker"),
     ):
-        yield _run(effort, name, rate_per_s=50.0, duration_s=longer_s, faults=(f"restart:{backend}:1s",))
+        fault = Fault("restart", backend, RESTART_LASTS_S, RESTART_AT_S)
+        longer_s = max(effort.duration_s, fault.over_s + fault.follows_s)
+        yield _run(effort, name, rate_per_s=50.0, duration_s=longer_s, faults=(str(fault),))

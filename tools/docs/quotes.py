@@ -40,7 +40,7 @@ from harness.report.decisions import decisions_of
 from harness.report.fitting import Fitted
 from harness.report.run import summary_table
 from harness.report.section import beside_a_decision, figure_of, section_of
-from harness.report.verdict import CPU, Recommendation
+from harness.report.verdict import CPU
 from harness.results.frames import METRICS, WORKLOAD, Frames, RunRecord, frames_of, read_records
 from harness.runs.manifest import read_manifest
 from harness.runs.record import read_summary, record_folders
@@ -135,7 +135,9 @@ def _comparison(part: str, rate: str | None = None) -> Iterator[str]:
 def _decision(part: str) -> Iterator[str]:
     """Yield the verdict, the table of all figures, and a sentence about each of them."""
     (decision,) = _decisions(part)
-    yield from _recommended(decision.verdict)
+    verdict = decision.verdict
+    yield f"**For this load: {verdict.choice}**, because {verdict.because[0]} {' '.join(verdict.because[1:])}"
+    yield from verdict.out
     yield ""
     head, *body = decision_rows(decision)
     yield from _markdown(head, body)
@@ -143,15 +145,6 @@ def _decision(part: str) -> Iterator[str]:
     yield f"{MARKS_NOTE} {load_text(decision)}."
     yield ""
     yield from (f"- {line}" for line in decision_lines(decision))
-
-
-def _verdict(part: str) -> Iterator[str]:
-    return _recommended(_compared(part).verdict)
-
-
-def _recommended(verdict: Recommendation) -> Iterator[str]:
-    yield f"**For this load: {verdict.choice}**, because {verdict.because[0]} {' '.join(verdict.because[1:])}"
-    yield from verdict.out
 
 
 def _replay(storms: str, calm: str) -> Iterator[str]:
@@ -304,7 +297,6 @@ KINDS: dict[str, Callable[..., Iterator[str]]] = {
     "run": _run,
     "comparison": _comparison,
     "decision": _decision,
-    "verdict": _verdict,
     "replay": _replay,
     "disk": _disk,
     "capacity": _capacity,

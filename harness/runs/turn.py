@@ -81,6 +81,7 @@ def _measure(turn: Turn, runs: Sequence[Run], driver: DriverProcess) -> Observed
         runs[0].measure(driver)
         return idle
     runs[0].measure(driver)
+    _check_that_members_are_left(runs)
     idle = runs[0].observe_idle(driver, turn.idle_s)
     for run, rate_scale in zip(runs[1:], times[1:], strict=True):
         _check_that_members_are_left(runs)

@@ -160,6 +160,7 @@ class KafkaRedis(Architecture):
         commands: list[Command] = []
         for record in records:
             room, payload = delivery_of(record)
+            self.mark(payload, "relayed")
             partition, offset = place_of(record)
             commands.append(("PUBLISH", self._prefix + room, OFFSET.pack(offset) + payload))
             self._published_up_to[partition] = offset + 1

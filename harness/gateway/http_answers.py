@@ -18,6 +18,7 @@ from harness.gateway.membership import Membership
 from harness.gateway.metrics import CONTENT_TYPE_LATEST, OpenMetrics
 from harness.gateway.session import Hub
 from harness.gateway.settings import About, GatewaySettings, GatewayStats
+from harness.ledger.passages import Passages
 
 JSON = "application/json"
 
@@ -31,6 +32,7 @@ def http_answers(
     return {
         "/stats": (JSON, lambda _query: msgspec.json.encode(stats.now()).decode()),
         "/about": (JSON, lambda _query: msgspec.json.encode(_about(settings, architecture, membership)).decode()),
+        "/trace": (JSON, lambda _query: msgspec.json.encode(_passages(hub)).decode()),
         "/metrics": (CONTENT_TYPE_LATEST, lambda _query: metrics.text()),
         "/chat": ("text/html; charset=utf-8", lambda _query: chat_page()),
         "/route": (JSON, lambda query: route(type(architecture), settings.topology, query)),
@@ -48,6 +50,10 @@ def _about(settings: GatewaySettings, architecture: Architecture, membership: Me
         urls=dict(enumerate(settings.peers)) if membership is None else membership.serving(),
         frames_per_s=settings.limits.frames_per_s,
     )
+
+
+def _passages(hub: Hub) -> Passages:
+    return Passages([], 0) if hub.trace is None else hub.trace.take()
 
 
 class Statistics:

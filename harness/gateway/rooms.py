@@ -12,6 +12,7 @@ from websockets.protocol import State
 
 from architectures.interface import Delivery
 from harness.gateway.frames import CLOSING, HeldBytes, HeldFrames, Writable, framed, write_to
+from harness.gateway.trace import Trace
 
 WAITING_MAX_BYTES = 64 * 1024  # of one room; when this is reached, all of it is written at once
 HELD_MAX_BYTES = 256 * 1024 * 1024
@@ -21,7 +22,7 @@ CHECK_EVERY_BYTES = 16 * 1024 * 1024
 class Room:
     """The local members of one room, and the frames that wait to be written to all of them."""
 
-    __slots__ = ("members", "waiting", "waiting_bytes", "written_s")
+    __slots__ = ("members", "traced", "waiting", "waiting_bytes", "written_s")
 
     def __init__(self) -> None:
         # The dict keeps members in the order they joined, so they are served in the same order by every architecture.
@@ -31,6 +32,7 @@ class Room:
         self.waiting: list[bytes] = []
         self.waiting_bytes = 0
         self.written_s = -math.inf
+        self.traced: list[int] = []  # ids of those that wait and are traced
 
 
 class Rooms:
@@ -41,10 +43,15 @@ class Rooms:
     """
 
     def __init__(
-        self, tick_s: float, held_max_bytes: int = HELD_MAX_BYTES, check_every_bytes: int = CHECK_EVERY_BYTES
+        self,
+        tick_s: float,
+        held_max_bytes: int = HELD_MAX_BYTES,
+        check_every_bytes: int = CHECK_EVERY_BYTES,
+        trace: Trace | None = None,
     ) -> None:
         """`held_max_bytes` limits what is held for all members together; see `much_written` for `check_every_bytes`."""
         self.tick_s = tick_s
+        self._trace = trace
         self.held = HeldBytes(held_max_bytes)
         self._check_every_bytes = check_every_bytes
         self._rooms: dict[str, Room] = {}
@@ -141,6 +148,8 @@ class Rooms:
             room.waiting.append(frame)
             room.waiting_bytes += len(frame)
             updated[room] = None
+            if self._trace is not None and (identity := self._trace.read(payload)) is not None:
+                room.traced.append(identity)
         now_s = time.monotonic()
         for room in updated:
             was_quiet = room not in self._waiting_rooms and now_s - room.written_s >= self.tick_s
@@ -171,7 +180,11 @@ class Rooms:
         frames, room.waiting, room.waiting_bytes = room.waiting, [], 0
         room.written_s = time.monotonic()
         together = frames[0] if len(frames) == 1 else b"".join(frames)
+        began_ns = time.time_ns()
         written = write_to(room.members.values(), together)
+        if self._trace is not None and room.traced:
+            self._trace.written(room.traced, began_ns, time.time_ns())
+            room.traced = []
         self.frames_out += len(frames) * written
         self.writes += written
         self.bytes_out += len(together) * written

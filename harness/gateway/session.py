@@ -23,6 +23,7 @@ from harness.gateway.member_connection import FLOOD, REASON_MAX_BYTES, MemberCon
 from harness.gateway.rooms import CHECK_EVERY_BYTES, Rooms
 from harness.gateway.settings import GatewaySettings, Limits
 from harness.gateway.token_bucket import TokenBucket
+from harness.gateway.trace import Trace
 
 # The causes for which the WebSocket library closes a connection before a frame gets here.
 CLOSED_BY_PROTOCOL: dict[int, str] = {
@@ -48,7 +49,9 @@ class Hub:
         self.architecture = architecture
         self.limits = settings.limits
         all_members_bytes = self.limits.send_buffers_max_bytes
-        self.rooms = Rooms(settings.tick_s or 0.0, all_members_bytes, min(CHECK_EVERY_BYTES, all_members_bytes // 4))
+        self.trace = Trace(settings.trace_one_in) if settings.trace_one_in else None
+        check_every_bytes = min(CHECK_EVERY_BYTES, all_members_bytes // 4)
+        self.rooms = Rooms(settings.tick_s or 0.0, all_members_bytes, check_every_bytes, self.trace)
         self.sessions: dict[ServerConnection, Session] = {}
         self.counts: Counter[str] = Counter()  # events, with every drop by its cause
         self.publishing_bytes = 0  # of messages that the backend has not answered yet
@@ -265,6 +268,8 @@ class Session:
             self._hub.counts["refused_not_joined"] += 1
             self._send(wire.Error("not_joined", f"join {request.room!r} before sending a message to it", request.id))
             return True
+        if self._hub.trace is not None:
+            self._hub.trace.received(request.id)
         chat = wire.encode(wire.Chat(request.room, self._name, request.id, request.sent, request.text))
         # Backpressure: stop reading from this member while too many of its messages wait for the backend.
         while not self._may_publish(len(chat)):
@@ -307,6 +312,8 @@ class Session:
             self._send(wire.Error("not_accepted", str(refused), message_id))
         else:
             counts["acked"] += 1
+            if self._hub.trace is not None:
+                self._hub.trace.accepted(message_id)
             self._send(wire.Ack(message_id))
 
     def _send(self, frame: wire.GatewayFrame) -> None:

@@ -90,6 +90,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     exposure: Exposure = Exposure()
     tick_s: float | None = None  # how long a busy room's messages wait for each other; None: adapts to the load
+    trace_one_in: int = 0  # note when one in so many messages passes here; 0: none
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):

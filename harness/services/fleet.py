@@ -11,7 +11,8 @@ import msgspec
 from architectures.interface import Services, Topology
 from harness.core.errors import ServiceFailed
 from harness.gateway.settings import Exposure, GatewaySettings, GatewayStats, Limits, gateway_url
-from harness.services.gateway_client import ask
+from harness.ledger.passages import Passages
+from harness.services.gateway_client import Answer, ask
 from harness.services.gateway_program import OWN, Program
 from harness.services.ports import free_ports
 from harness.services.processes import Child, Reasons, spawn
@@ -36,6 +37,7 @@ class FleetOptions:
     exposure: Exposure = field(default_factory=Exposure)
     limits: Limits = field(default_factory=Limits)
     tick_s: float | None = None  # as in GatewaySettings
+    trace_one_in: int = 0  # as in GatewaySettings
     port: int | None = None  # the first gateway's; None: any that is free
 
 
@@ -92,6 +94,7 @@ class Fleet:
             exposure=self._options.exposure,
             limits=self._options.limits,
             tick_s=self._options.tick_s,
+            trace_one_in=self._options.trace_one_in,
         )
         return spawn(
             f"gateway {index}",
@@ -143,9 +146,20 @@ class Fleet:
             answers[str(child.pid)] = stats
         return answers
 
+    def passages(self) -> list[Passages]:
+        """What each gateway that runs has noted of traced messages since the last time, by place.
+
+        One that does not answer has noted nothing that could be told.
+        """
+        answers = (self._ask(port, "/trace", Passages, ANSWER_TIMEOUT_S) for port in self._ports)
+        return [Passages([], 0) if answer is None else answer for answer in answers]
+
     def _stats_of(self, port: int, timeout_s: float) -> GatewayStats | None:
+        return self._ask(port, "/stats", GatewayStats, timeout_s)
+
+    def _ask(self, port: int, path: str, kind: type[Answer], timeout_s: float) -> Answer | None:
         url = gateway_url(port, self._options.exposure.bind)
-        return ask(url, "/stats", GatewayStats, self._options.exposure.token, timeout_s)
+        return ask(url, path, kind, self._options.exposure.token, timeout_s)
 
     def stop(self) -> None:
         for child in self.children:  # ask all before waiting for one

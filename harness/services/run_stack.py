@@ -7,6 +7,7 @@ from typing import Protocol
 
 from architectures.interface import Requirements, Services, Topology
 from harness.gateway.settings import GatewayStats
+from harness.ledger.passages import Passages
 from harness.measure.resources import CpuUsed
 from harness.services.backend import Backend, Breakable, Counters
 from harness.services.proxy import Proxy
@@ -72,6 +73,10 @@ class RunGateways(Protocol):
 
     def stats(self) -> dict[str, GatewayStats]:
         """The counters of every gateway that runs, by its process; raises ServiceFailed if one does not answer."""
+        ...
+
+    def passages(self) -> list[Passages]:
+        """What each gateway has noted of traced messages since the last time, by place."""
         ...
 
     def endings(self) -> list[str]:

@@ -1,0 +1,116 @@
+"""Where the time of a message went, from the moment it was due until its last recipient had heard it.
+
+    due -> sent -> received by a gateway -> read from the backend -> written to the first member -> to the last -> heard
+     sending  to_gateway            backend                   waiting                     fan_out        to_member
+
+Several gateways may write a message. The way is that of the gateway that wrote it last, because the last recipient is
+most likely there; so the stages of a message add up to its time exactly. What an architecture marks on the way splits
+`backend`: a mark names the stage that follows it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from harness.ledger.message_times import NEVER, MessageTimes
+from harness.ledger.passages import Passage
+
+SENDING, TO_GATEWAY, BACKEND = "sending", "to_gateway", "backend"
+WAITING, FAN_OUT, TO_MEMBER = "waiting", "fan_out", "to_member"
+
+
+class Way(msgspec.Struct, frozen=True):
+    """One traced message. Times are in ns."""
+
+    identity: int
+    gateway: int  # the place of the gateway that wrote it last
+    total_ns: int
+    stages_ns: dict[str, int]  # in their order; they add up to total_ns
+    accepting_ns: int | None  # from the gateway until the backend had accepted it, which is beside the way
+
+
+def ways(messages: MessageTimes, start_ns: int, passages: Sequence[Sequence[Passage]]) -> list[Way]:
+    """Return the way of every traced message that was heard; `passages` are those of each gateway, by place.
+
+    `start_ns` is the beginning of the phase, from which `messages` count.
+    """
+    columns = [messages.column(name) for name in ("identity", "intended_ns", "sent_ns", "last_heard_ns")]
+    of_message = _by_message(passages)
+    found = []
+    for identity, intended_ns, sent_ns, heard_ns in np.stack(columns, axis=1).tolist():
+        if heard_ns == NEVER or identity not in of_message:
+            continue
+        moments = (start_ns + intended_ns, start_ns + sent_ns, start_ns + heard_ns)
+        if (way := _way(identity, *moments, of_message[identity])) is not None:
+            found.append(way)
+    return found
+
+
+def _by_message(passages: Sequence[Sequence[Passage]]) -> dict[int, dict[int, Passage]]:
+    """The passages of each message, by the place of the gateway."""
+    found: defaultdict[int, dict[int, Passage]] = defaultdict(dict)
+    for place, of_gateway in enumerate(passages):
+        for passage in of_gateway:
+            found[passage.identity][place] = passage
+    return found
+
+
+def _way(identity: int, due_ns: int, sent_ns: int, heard_ns: int, at: dict[int, Passage]) -> Way | None:
+    """None if some moment of its way is not known."""
+    sender = next((passage for passage in at.values() if passage.received_ns is not None), None)
+    written = {place: passage.written_ns for place, passage in at.items() if passage.written_ns is not None}
+    if sender is None or not written:
+        return None
+    last = max(written, key=lambda place: written[place])
+    moments = [
+        due_ns,
+        sent_ns,
+        sender.received_ns,
+        at[last].read_ns,
+        at[last].writing_ns,
+        at[last].written_ns,
+        heard_ns,
+    ]
+    known = [moment for moment in moments if moment is not None]
+    if len(known) < len(moments):
+        return None
+    names = (SENDING, TO_GATEWAY, BACKEND, WAITING, FAN_OUT, TO_MEMBER)
+    stages = dict(zip(names, np.diff(known).tolist(), strict=True))
+    received_ns, read_ns = known[2], known[3]
+    split = dict(_split(received_ns, read_ns, _marks(at.values(), received_ns, read_ns)))
+    accepted_ns = sender.accepted_ns
+    return Way(
+        identity=identity,
+        gateway=last,
+        total_ns=heard_ns - due_ns,
+        stages_ns={name: each for stage in stages for name, each in _parts(stage, stages, split)},
+        accepting_ns=None if accepted_ns is None else accepted_ns - received_ns,
+    )
+
+
+def _marks(passages: Iterable[Passage], received_ns: int, read_ns: int) -> dict[str, int]:
+    """What was marked between these moments, each the first time it was, in the order of time."""
+    first: dict[str, int] = {}
+    for passage in passages:
+        for name, moment_ns in passage.marks.items():
+            first[name] = min(moment_ns, first.get(name, moment_ns))
+    between = {name: moment_ns for name, moment_ns in first.items() if received_ns <= moment_ns <= read_ns}
+    return dict(sorted(between.items(), key=lambda item: item[1]))
+
+
+def _split(received_ns: int, read_ns: int, marks: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """The stage `backend` until the first mark, and then a stage after each mark until the next."""
+    names, moments = [BACKEND, *marks], [received_ns, *marks.values(), read_ns]
+    for name, begin_ns, end_ns in zip(names, moments, moments[1:], strict=True):
+        yield name, end_ns - begin_ns
+
+
+def _parts(stage: str, stages: dict[str, int], split: dict[str, int]) -> Iterator[tuple[str, int]]:
+    if stage == BACKEND:
+        yield from split.items()
+    else:
+        yield stage, stages[stage]

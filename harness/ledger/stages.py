@@ -23,6 +23,23 @@ SENDING, TO_GATEWAY, BACKEND = "sending", "to_gateway", "backend"
 WAITING, FAN_OUT, TO_MEMBER = "waiting", "fan_out", "to_member"
 
 
+# The messages that stand for all: the middle fifth by their time, and the slowest hundredth. The stages of each add up.
+TYPICAL = (0.4, 0.6)
+SLOW = 0.99
+SLOW_MIN = 10  # messages: fewer of the slowest hundredth say nothing
+
+
+class Stages(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the time of the traced messages went, by stage and in ms, until the last recipient had heard them."""
+
+    messages: int  # that were traced
+    typical_ms: dict[str, float]  # the mean of each stage over the middle fifth of the messages, by their time
+    slow_ms: dict[str, float] | None  # over the slowest hundredth; None: that are fewer than ten messages
+    p50_ms: dict[str, float]  # of each stage by itself; these do not add up
+    p99_ms: dict[str, float] | None  # None: as for slow_ms
+    accepting_p50_ms: float | None  # from a gateway until the backend had accepted the message, beside the way
+
+
 class Way(msgspec.Struct, frozen=True):
     """One traced message. Times are in ns."""
 
@@ -33,7 +50,7 @@ class Way(msgspec.Struct, frozen=True):
     accepting_ns: int | None  # from the gateway until the backend had accepted it, which is beside the way
 
 
-def ways(messages: MessageTimes, start_ns: int, passages: Sequence[Sequence[Passage]]) -> list[Way]:
+def ways_of(messages: MessageTimes, start_ns: int, passages: Sequence[Sequence[Passage]]) -> list[Way]:
     """Return the way of every traced message that was heard; `passages` are those of each gateway, by place.
 
     `start_ns` is the beginning of the phase, from which `messages` count.
@@ -48,6 +65,43 @@ def ways(messages: MessageTimes, start_ns: int, passages: Sequence[Sequence[Pass
         if (way := _way(identity, *moments, of_message[identity])) is not None:
             found.append(way)
     return found
+
+
+def stages_of(found: Sequence[Way]) -> Stages | None:
+    """Sum up the ways of at least one message."""
+    if not found:
+        return None
+    by_time = sorted(found, key=lambda way: way.total_ns)
+    begin, end = (round(share * len(by_time)) for share in TYPICAL)
+    slow = by_time[round(SLOW * len(by_time)) :]
+    has_tail = len(slow) >= SLOW_MIN
+    accepting_ns = [way.accepting_ns for way in found if way.accepting_ns is not None]
+    return Stages(
+        messages=len(found),
+        typical_ms=_means_ms(by_time[begin:end] or by_time),
+        slow_ms=_means_ms(slow) if has_tail else None,
+        p50_ms=_percentiles_ms(found, 50),
+        p99_ms=_percentiles_ms(found, 99) if has_tail else None,
+        accepting_p50_ms=round(float(np.median(accepting_ns)) / 1e6, 4) if accepting_ns else None,
+    )
+
+
+def names_of(found: Sequence[Way]) -> list[str]:
+    """The stages of these messages in their order; some messages may lack one that an architecture marks."""
+    longest = max(found, key=lambda way: len(way.stages_ns))
+    return list(dict.fromkeys([*longest.stages_ns, *(name for way in found for name in way.stages_ns)]))
+
+
+def _means_ms(found: Sequence[Way]) -> dict[str, float]:
+    return {name: round(float(np.mean(_stage_ns(found, name))) / 1e6, 4) for name in names_of(found)}
+
+
+def _percentiles_ms(found: Sequence[Way], percentile: float) -> dict[str, float]:
+    return {name: round(float(np.percentile(_stage_ns(found, name), percentile)) / 1e6, 4) for name in names_of(found)}
+
+
+def _stage_ns(found: Sequence[Way], name: str) -> list[int]:
+    return [way.stages_ns.get(name, 0) for way in found]
 
 
 def _by_message(passages: Sequence[Sequence[Passage]]) -> dict[int, dict[int, Passage]]:
@@ -66,15 +120,8 @@ def _way(identity: int, due_ns: int, sent_ns: int, heard_ns: int, at: dict[int, 
     if sender is None or not written:
         return None
     last = max(written, key=lambda place: written[place])
-    moments = [
-        due_ns,
-        sent_ns,
-        sender.received_ns,
-        at[last].read_ns,
-        at[last].writing_ns,
-        at[last].written_ns,
-        heard_ns,
-    ]
+    there = at[last]
+    moments = (due_ns, sent_ns, sender.received_ns, there.read_ns, there.writing_ns, there.written_ns, heard_ns)
     known = [moment for moment in moments if moment is not None]
     if len(known) < len(moments):
         return None

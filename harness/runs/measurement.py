@@ -12,6 +12,7 @@ from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.progress import Progress
 from harness.core.signals import signals_wait
 from harness.ipc import messages as msg
+from harness.ledger.stages import Way, ways_of
 from harness.load.driver_client import DriverProcess
 from harness.measure.cpu_series import CpuSeries
 from harness.measure.histogram import Latencies
@@ -22,6 +23,7 @@ from harness.runs.live_metrics import LiveMetrics
 from harness.runs.measured import Measured
 from harness.runs.messages_file import MESSAGES_FILE, messages_parquet
 from harness.runs.record import HISTOGRAMS, Record
+from harness.runs.stages_file import STAGES_FILE, stages_parquet
 from harness.runs.summary import SCHEMA, Summary
 from harness.services.backend import Counters
 from harness.services.run_stack import RunStack, UsageMeter
@@ -98,6 +100,7 @@ class Run:
         self._rooms: int | None = None
         self._measured: Measured | None = None
         self._injector: Injector | None = None
+        self._start_ns = 0  # of the phase
         self.load_began = False
         self.load_ended = False  # by the scenario
         self.left_behind: str | None = None
@@ -186,10 +189,12 @@ class Run:
     def _measure(self, rate_scale: float) -> None:
         meter = self._stack.meter()
         counters_before, gateways_before = self._read_counters(), self._stack.gateways.stats()
+        self._stack.gateways.passages()  # those of the warm-up
         cpu = self._cpu_series(meter)
         phase = self._run_phase("measure", self._settings.duration_s, rate_scale, cpu)
         rss_bytes = meter.rss_bytes() | (phase.used.rss_bytes or {})
         counters_after, gateways_after = self._read_counters(), self._stack.gateways.stats()
+        ways = self._ways(phase)
         self._measured = Measured(
             result=phase,
             duration_s=cpu.duration_s,
@@ -203,11 +208,21 @@ class Run:
                 for process, stats in gateways_after.items()
             },
             gateways_gone=not gateways_before.keys() <= gateways_after.keys(),
+            ways=ways,
             happened=[] if self._injector is None else self._injector.happened(),
             ended=self._stack.gateways.endings(),
         )
         self._watch.verdict(phase.verdict)
         self._write_details(phase)
+
+    def _ways(self, phase: msg.PhaseResult) -> list[Way]:
+        """The ways of the messages that the gateways have traced."""
+        passages = [each.passages for each in self._stack.gateways.passages()]
+        if phase.messages is None or not any(passages):
+            return []
+        found = ways_of(phase.messages, self._start_ns, passages)
+        self._record.write_bytes(STAGES_FILE, stages_parquet(found))
+        return found
 
     def _write_details(self, phase: msg.PhaseResult) -> None:
         self._record.write_text("locust_stats.csv", phase.locust_stats_csv)
@@ -222,6 +237,7 @@ class Run:
         """Let the members send for that long, wait for messages in flight, and return what was counted."""
         start_ns = time.time_ns() + LEAD_NS + self._settings.members * LEAD_OF_MEMBER_NS
         end_ns = start_ns + round(duration_s * 1e9)
+        self._start_ns = start_ns
         until = f"{duration_s:g} s" if duration_s < config.DURATION_MAX_S else "until it is stopped"
         self._progress.step(name, until, total=duration_s)
         injector = self._arm_faults(start_ns) if name == "measure" else None

@@ -25,7 +25,7 @@ from harness.ipc.driver_settings import DriverSettings
 from harness.runs.live_metrics import LiveMetrics, watched
 from harness.runs.measurement import Run
 from harness.runs.record import Record
-from harness.runs.setup import backends_of, driver_on, stack_of
+from harness.runs.setup import backends_of, driver_on, stack_of, traced_one_in
 from harness.runs.summary import Summary
 from harness.services.external import resolve_brokers
 from harness.services.remote import resolve_fleet
@@ -76,7 +76,8 @@ def run_on(
     """
     settings = record.settings
     limits = limits_for(settings.rate_per_s, settings.payload_bytes)
-    stack = stack_of(settings, architecture, backends, record.logs, limits)
+    trace_one_in = traced_one_in(settings.rate_per_s)
+    stack = stack_of(settings, architecture, backends, record.logs, limits, trace_one_in=trace_one_in)
     if cluster := stack.external_settings():
         record.note_cluster(cluster)
     run = Run(stack, record, architecture, progress, watch or LiveMetrics())

@@ -27,6 +27,7 @@ from harness.services.run_stack import RunBackends, RunStack
 from harness.services.stack import Stack
 
 READY_TIMEOUT_S = 60.0
+TRACED_PER_S = 100.0
 WORKERS_TIMEOUT_S = 320.0  # more than the driver itself waits for them
 
 
@@ -47,14 +48,26 @@ def backends_of(settings: RunSettings, architecture: type[Candidate], logs: Path
     return Backends(requires, settings.brokers, logs, proxied=proxied, external=external)
 
 
+def traced_one_in(rate_per_s: float) -> int:
+    """Which share of messages gateways trace at that rate: a hundred a second tell where the time goes."""
+    return max(1, round(rate_per_s / TRACED_PER_S))
+
+
 def stack_of(
-    settings: RunSettings, architecture: type[Candidate], backends: RunBackends, logs: Path, limits: Limits
+    settings: RunSettings,
+    architecture: type[Candidate],
+    backends: RunBackends,
+    logs: Path,
+    limits: Limits,
+    *,
+    trace_one_in: int = 0,
 ) -> RunStack:
     """What the load will run against: gateways that are running already, or new ones with these limits."""
     topology = config.topology(settings, architecture, config.new_run_id())
     if settings.gateways_at:
         return RemoteStack(settings.gateways_at, topology)
-    return Stack(architecture, topology, backends, logs, FleetOptions(tick_s=settings.tick_s, limits=limits))
+    options = FleetOptions(tick_s=settings.tick_s, limits=limits, trace_one_in=trace_one_in)
+    return Stack(architecture, topology, backends, logs, options)
 
 
 def await_driver(driver: DriverProcess, settings: RunSettings, progress: Progress) -> msg.Ready:

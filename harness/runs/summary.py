@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.ledger.fairness import HeardShare, HotRoom
+from harness.ledger.stages import Stages
 from harness.measure.clock_offset import HostClock
 from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
@@ -175,6 +176,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     kafka: KafkaPerMessage | None = None  # None: the architecture uses none
     redis: RedisPerMessage | None = None
     nats: NatsPerMessage | None = None
+    stages: Stages | None = None  # where the time of messages went; None: nothing was traced
     promises: list[PromiseCheck] = []
     driver: DriverVerdict = DriverVerdict(valid=None, why=None)
     classes: list[ClassFigures] = []  # of members; the classes' figures add up to those above

@@ -24,7 +24,7 @@ from harness.runs.live_metrics import LiveMetrics
 from harness.runs.measurement import Conditions, Observed, Run
 from harness.runs.record import Record
 from harness.runs.run import Outcome, recorded
-from harness.runs.setup import driver_on, stack_of
+from harness.runs.setup import driver_on, stack_of, traced_one_in
 from harness.services.run_stack import RunBackends
 from harness.services.speed_probe import SpeedProbe
 
@@ -51,7 +51,8 @@ def run_turn(turn: Turn, backends: RunBackends, progress: Progress) -> list[Outc
     first = turn.records[0]
     settings = first.settings
     limits = limits_for(max(turn.rates_per_s), settings.payload_bytes)
-    stack = stack_of(settings, turn.architecture, backends, first.logs, limits)
+    trace_one_in = traced_one_in(max(turn.rates_per_s))
+    stack = stack_of(settings, turn.architecture, backends, first.logs, limits, trace_one_in=trace_one_in)
     if cluster := stack.external_settings():
         for record in turn.records:
             record.note_cluster(cluster)

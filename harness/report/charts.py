@@ -14,12 +14,14 @@ from harness.report.latency_charts import (
     latency_spectrum,
     percentile_of_seconds,
 )
+from harness.report.stage_chart import stages
 from harness.results.frames import Frames
 
 # The charts by file name, each with its drawing function. Each says itself what one sees.
 CHARTS: dict[str, Callable[[Frames], Figure]] = {
     "latency_spectrum": latency_spectrum,
     "latency_cdf": latency_cdf,
+    "stages": stages,
     "cpu_per_delivery": cpu_per_delivery,
     "kafka_cost": kafka_cost,
     "correctness": correctness,
@@ -32,6 +34,8 @@ def has_data(name: str, frames: Frames) -> bool:
     match name:
         case "latency_spectrum" | "latency_cdf":
             return has_distribution(frames)
+        case "stages":
+            return bool(len(frames.stages))
         case "kafka_cost":
             return bool(frames.runs["kafka_records_per_message"].notna().any())
         case "correctness":

@@ -95,6 +95,7 @@ class Frames:
     runs: one run. seconds: one second of a run. latency: one step of a latency distribution, all rounds merged.
     percentiles: one percentile of an architecture, all rounds merged, with the lowest and the highest of the rounds.
     promises: one promise in a run. faults: one fault that was injected into a run.
+    stages: one stage of the way of the messages that a run has traced.
     ratios: one architecture relative to another by one metric, with its interval.
     """
 
@@ -104,6 +105,7 @@ class Frames:
     percentiles: pd.DataFrame
     promises: pd.DataFrame
     faults: pd.DataFrame
+    stages: pd.DataFrame
     ratios: pd.DataFrame
 
     def write(self, folder: Path) -> None:
@@ -194,6 +196,10 @@ def frames_of(records: Sequence[RunRecord], on_unreadable: OnUnreadable = refuse
                 for seen in record.summary.faults
             ],
             columns=[*WORKLOAD, "arch", "round", *FaultSeen.__struct_fields__],
+        ),
+        stages=pd.DataFrame(
+            [row for record in records for row in _stage_rows(record)],
+            columns=[*WORKLOAD, "arch", "round", "stage", "typical_ms", "slow_ms", "p50_ms", "p99_ms", "messages"],
         ),
         ratios=pd.DataFrame(
             _ratio_rows(runs), columns=[*WORKLOAD, "metric", "arch", "over", "ratio", "low", "high", "rounds"]
@@ -344,6 +350,24 @@ def _merged(records: Sequence[RunRecord], name: str, on_unreadable: OnUnreadable
             else:
                 incomplete.add(key)
     return {key: latencies for key, latencies in merged.items() if key not in incomplete}
+
+
+def _stage_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
+    """The stages in their order; none where the driver was not valid, because it is the first and the last of them."""
+    seen = record.summary.stages
+    if seen is None or record.summary.driver.valid is not True:
+        return
+    for stage, typical_ms in seen.typical_ms.items():
+        yield {
+            **record.key,
+            "round": record.round,
+            "stage": stage,
+            "typical_ms": typical_ms,
+            "slow_ms": (seen.slow_ms or {}).get(stage),
+            "p50_ms": seen.p50_ms[stage],
+            "p99_ms": (seen.p99_ms or {}).get(stage),
+            "messages": seen.messages,
+        }
 
 
 def _latency_rows(merged: Merged) -> Iterator[dict[str, Any]]:

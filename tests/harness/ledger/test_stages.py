@@ -1,0 +1,98 @@
+"""Where the time of a message went, from what the driver and the gateways noted."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.ledger.message_times import COLUMNS, NEVER, MessageTimes
+from harness.ledger.passages import Passage
+from harness.ledger.stages import Way, stages_of, ways_of
+
+START_NS = 1_000
+
+
+def messages(*rows: tuple[int, int, int, int]) -> MessageTimes:
+    """The identity, and when each was due, sent and last heard, since the beginning of the phase."""
+    table = np.zeros((len(COLUMNS), len(rows)), dtype=np.int64)
+    for column, values in zip(
+        ("identity", "intended_ns", "sent_ns", "last_heard_ns"), zip(*rows, strict=True), strict=True
+    ):
+        table[COLUMNS.index(column)] = values
+    return MessageTimes(["r"], table.tobytes())
+
+
+def at_sender(received_ns: int, accepted_ns: int | None = None) -> Passage:
+    return Passage(1, received_ns=START_NS + received_ns, accepted_ns=accepted_ns and START_NS + accepted_ns)
+
+
+def written(read_ns: int, writing_ns: int, written_ns: int) -> Passage:
+    moments = (read_ns, writing_ns, written_ns)
+    return Passage(1, None, None, *(START_NS + moment for moment in moments))
+
+
+def test_the_stages_are_those_of_the_gateway_that_wrote_last_and_add_up() -> None:
+    early, late = written(30, 31, 35), written(40, 45, 60)
+    early.received_ns, early.accepted_ns = START_NS + 15, START_NS + 25
+    (way,) = ways_of(messages((1, 0, 5, 70)), START_NS, [[early], [late]])
+    assert way.gateway == 1
+    assert way.stages_ns == {
+        "sending": 5,
+        "to_gateway": 10,
+        "backend": 25,
+        "waiting": 5,
+        "fan_out": 15,
+        "to_member": 10,
+    }
+    assert sum(way.stages_ns.values()) == way.total_ns == 70
+    assert way.accepting_ns == 10
+
+
+def test_what_an_architecture_marks_splits_the_backend() -> None:
+    first, last = at_sender(10), written(40, 41, 42)
+    first.marks = {"relayed": START_NS + 30, "too late": START_NS + 50}
+    last.marks = {"relayed": START_NS + 25, "stored": START_NS + 20}
+    (way,) = ways_of(messages((1, 0, 5, 50)), START_NS, [[first], [last]])
+    assert list(way.stages_ns.items())[2:5] == [("backend", 10), ("stored", 5), ("relayed", 15)]
+    assert sum(way.stages_ns.values()) == way.total_ns
+
+
+@pytest.mark.parametrize(
+    "passages",
+    [[], [[at_sender(10)]], [[written(20, 21, 22)]], [[at_sender(10)], [Passage(1, read_ns=START_NS + 20)]]],
+)
+def test_a_message_whose_way_is_not_known_is_left_out(passages: list[list[Passage]]) -> None:
+    assert ways_of(messages((1, 0, 5, 50)), START_NS, passages) == []
+
+
+def test_a_message_that_nobody_heard_is_left_out() -> None:
+    assert ways_of(messages((1, 0, 5, NEVER)), START_NS, [[at_sender(10)], [written(20, 21, 22)]]) == []
+
+
+def way(total_ns: int, stages_ns: dict[str, int]) -> Way:
+    return Way(1, 0, total_ns, stages_ns, None)
+
+
+@given(st.lists(st.lists(st.integers(0, 10**9), min_size=3, max_size=3), min_size=1, max_size=50))
+def test_the_typical_stages_add_up_to_a_time_between_the_least_and_the_most(parts: list[list[int]]) -> None:
+    found = [way(sum(each), dict(zip("abc", each, strict=True))) for each in parts]
+    stages = stages_of(found)
+    assert stages is not None
+    totals_ms = [each.total_ns / 1e6 for each in found]
+    assert min(totals_ms) - 0.001 <= sum(stages.typical_ms.values()) <= max(totals_ms) + 0.001
+    assert list(stages.typical_ms) == ["a", "b", "c"]
+
+
+def test_the_slowest_hundredth_is_told_from_a_thousand_messages_on() -> None:
+    found = [way(n * 1_000_000, {"a": n * 1_000_000}) for n in range(1000)]
+    few, enough = stages_of(found[:999]), stages_of(found)
+    assert few is not None
+    assert enough is not None
+    assert (few.slow_ms is None) == (few.p99_ms is None)
+    assert enough.slow_ms == {"a": pytest.approx(994.5)}
+    assert enough.typical_ms == {"a": pytest.approx(499.5)}
+    assert stages_of([]) is None
+    assert msgspec.json.decode(msgspec.json.encode(enough), type=type(enough)) == enough

@@ -59,6 +59,7 @@ def summary_table(summary: Summary) -> Table:
     _add_shares(table, summary)
     table.add_section()
     _add_latencies(table, summary)
+    _add_stages(table, summary)
     cpu = summary.cpu_us_per_delivery
     parts = (
         ("gateway", True, cpu.gateway),
@@ -115,6 +116,15 @@ def _add_returns(table: Table, summary: Summary) -> None:
         table.add_row(
             "  time until caught up p50 / p99", f"{figures} ms" if summary.driver.valid is not False else "not valid"
         )
+
+
+def _add_stages(table: Table, summary: Summary) -> None:
+    if summary.stages is None or summary.driver.valid is not True:
+        return
+    typical_ms = summary.stages.typical_ms
+    table.add_row("a typical message, until the last had it", f"{sum(typical_ms.values()):,.1f} ms")
+    for name, stage_ms in typical_ms.items():
+        table.add_row(f"  {name.replace('_', ' ')}", f"{stage_ms:,.2f} ms")
 
 
 def _add_latencies(table: Table, summary: Summary) -> None:

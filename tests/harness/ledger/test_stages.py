@@ -18,10 +18,9 @@ START_NS = 1_000
 def messages(*rows: tuple[int, int, int, int]) -> MessageTimes:
     """The identity, and when each was due, sent and last heard, since the beginning of the phase."""
     table = np.zeros((len(COLUMNS), len(rows)), dtype=np.int64)
-    for column, values in zip(
-        ("identity", "intended_ns", "sent_ns", "last_heard_ns"), zip(*rows, strict=True), strict=True
-    ):
-        table[COLUMNS.index(column)] = values
+    table[[COLUMNS.index(name) for name in ("identity", "intended_ns", "sent_ns", "last_heard_ns")]] = np.transpose(
+        rows
+    )
     return MessageTimes(["r"], table.tobytes())
 
 
@@ -88,10 +87,10 @@ def test_the_typical_stages_add_up_to_a_time_between_the_least_and_the_most(part
 
 def test_the_slowest_hundredth_is_told_from_a_thousand_messages_on() -> None:
     found = [way(n * 1_000_000, {"a": n * 1_000_000}) for n in range(1000)]
-    few, enough = stages_of(found[:999]), stages_of(found)
+    few, enough = stages_of(found[:900]), stages_of(found)
     assert few is not None
     assert enough is not None
-    assert (few.slow_ms is None) == (few.p99_ms is None)
+    assert few.slow_ms is few.p99_ms is None
     assert enough.slow_ms == {"a": pytest.approx(994.5)}
     assert enough.typical_ms == {"a": pytest.approx(499.5)}
     assert stages_of([]) is None

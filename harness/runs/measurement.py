@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from architectures.interface import Candidate
@@ -12,6 +12,7 @@ from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.progress import Progress
 from harness.core.signals import signals_wait
 from harness.ipc import messages as msg
+from harness.ledger.passages import Passage
 from harness.ledger.stages import Way, ways_of
 from harness.load.driver_client import DriverProcess
 from harness.measure.cpu_series import CpuSeries
@@ -194,7 +195,8 @@ class Run:
         phase = self._run_phase("measure", self._settings.duration_s, rate_scale, cpu)
         rss_bytes = meter.rss_bytes() | (phase.used.rss_bytes or {})
         counters_after, gateways_after = self._read_counters(), self._stack.gateways.stats()
-        ways = self._ways(phase)
+        passages = self._stack.gateways.passages() or []
+        ways = self._ways(phase, [each.passages for each in passages])
         self._measured = Measured(
             result=phase,
             duration_s=cpu.duration_s,
@@ -209,15 +211,15 @@ class Run:
             },
             gateways_gone=not gateways_before.keys() <= gateways_after.keys(),
             ways=ways,
+            passages_forgotten=sum(each.forgotten for each in passages),
             happened=[] if self._injector is None else self._injector.happened(),
             ended=self._stack.gateways.endings(),
         )
         self._watch.verdict(phase.verdict)
         self._write_details(phase)
 
-    def _ways(self, phase: msg.PhaseResult) -> list[Way]:
+    def _ways(self, phase: msg.PhaseResult, passages: Sequence[Sequence[Passage]]) -> list[Way]:
         """The ways of the messages that the gateways have traced."""
-        passages = [each.passages for each in self._stack.gateways.passages()]
         if phase.messages is None or not any(passages):
             return []
         found = ways_of(phase.messages, self._start_ns, passages)

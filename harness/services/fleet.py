@@ -146,13 +146,20 @@ class Fleet:
             answers[str(child.pid)] = stats
         return answers
 
-    def passages(self) -> list[Passages]:
-        """What each gateway that runs has noted of traced messages since the last time, by place.
+    def passages(self) -> list[Passages] | None:
+        """What each gateway has noted of traced messages since the last time, by place; nothing if it has ended.
 
-        One that does not answer has noted nothing that could be told.
+        None: they trace nothing, or one that runs does not tell.
         """
-        answers = (self._ask(port, "/trace", Passages, ANSWER_TIMEOUT_S) for port in self._ports)
-        return [Passages([], 0) if answer is None else answer for answer in answers]
+        if not self._options.trace_one_in or self._program is not OWN:
+            return None
+        found = []
+        for port, child in zip(self._ports, self.children, strict=True):
+            answer = self._ask(port, "/trace", Passages, ANSWER_TIMEOUT_S) if child.is_running else Passages([], 0)
+            if answer is None:
+                return None
+            found.append(answer)
+        return found
 
     def _stats_of(self, port: int, timeout_s: float) -> GatewayStats | None:
         return self._ask(port, "/stats", GatewayStats, timeout_s)

@@ -14,7 +14,6 @@ from harness.core.errors import ServiceFailed, UsageError
 from harness.core.settings import RunSettings, own_token
 from harness.core.token import TOKEN_VARIABLE
 from harness.gateway.settings import About, GatewayStats
-from harness.ledger.passages import Passages
 from harness.measure.resources import CpuUsed
 from harness.services.backend import Breakable, Counters
 from harness.services.gateway_client import Answer, ask
@@ -116,9 +115,8 @@ class RemoteFleet:
             answers[stats.process] = stats
         return answers
 
-    def passages(self) -> list[Passages]:
-        """Nothing: gateways that others have started trace no messages."""
-        return [Passages([], 0) for _ in self.urls]
+    def passages(self) -> None:
+        """Gateways that others have started trace no messages."""
 
     def frames_per_s(self) -> float:
         """How many frames one member may send, whichever gateway it is at; raises ServiceFailed as `stats`."""

@@ -75,8 +75,8 @@ class RunGateways(Protocol):
         """The counters of every gateway that runs, by its process; raises ServiceFailed if one does not answer."""
         ...
 
-    def passages(self) -> list[Passages]:
-        """What each gateway has noted of traced messages since the last time, by place."""
+    def passages(self) -> list[Passages] | None:
+        """What each gateway has noted of traced messages since the last time, by place; None: that is not known."""
         ...
 
     def endings(self) -> list[str]:

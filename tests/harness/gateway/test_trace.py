@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from harness.core import protocol as wire
 from harness.gateway import trace as tracing
 from harness.gateway.trace import Trace, identity_of
-from harness.ledger.reports import message_id
+from harness.ledger.reports import kind_of, message_id, sender_of
 
 
 def payload(identity: int, *, text: str = "hello", room: str = "r", sent: int | None = 7) -> bytes:
@@ -23,7 +24,9 @@ def test_the_id_is_found_whatever_stands_around_it(identity: int, text: str, roo
     assert identity_of(payload(identity, text=text + '"id":5,', room='"id":6,' + room, sent=sent)) == identity
 
 
-@pytest.mark.parametrize("other", [b"", b"hello", b'{"id":', b'{"id":x,}', b'{"id":-1,}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "other", [b"", b"hello", b'{"id":', b'{"id":x,}', b'{"id":-1,}', b'{"id":12345678901234567890,}', b"\xff\xfe"]
+)
 def test_what_is_no_chat_frame_is_not_traced(other: bytes) -> None:
     trace = Trace(1)
     assert trace.read(other) is None
@@ -63,7 +66,42 @@ def test_every_gateway_takes_the_same_messages(note: Callable[[Trace, int], None
         other.read(payload(message_id(5, sequence)))
     taken = [{each.identity for each in trace.take().passages} for trace in (one, other)]
     assert taken[0] == taken[1]
-    assert len(taken[0]) == 100
+    assert 70 < len(taken[0]) < 130
+
+
+@pytest.mark.parametrize("one_in", [2, 16, 100])
+def test_every_sender_has_its_share_however_few_messages_it_sends(one_in: int) -> None:
+    trace = Trace(one_in)
+    for sender in range(1000):
+        for sequence in range(3, 13):
+            for kind in (0, 1):
+                trace.received(message_id(sender, sequence, kind))
+    taken = [each.identity for each in trace.take().passages]
+    assert len(taken) == pytest.approx(20_000 / one_in, rel=0.25)
+    assert sum(kind_of(identity) for identity in taken) == pytest.approx(len(taken) / 2, rel=0.25)
+    by_chance = 1000 * (1 - math.exp(-len(taken) / 1000))  # senders, if each message were taken or not by a coin
+    assert len({sender_of(identity) for identity in taken}) > 0.8 * by_chance
+
+
+def test_what_is_sent_again_was_received_the_first_time() -> None:
+    trace = Trace(1)
+    trace.received(1)
+    (first,) = trace.take().passages
+    trace.received(1)
+    (again,) = trace.take().passages
+    trace.received(2)
+    trace.received(2)
+    (twice,) = trace.take().passages
+    assert first.received_ns is not None
+    assert again.received_ns is not None
+    assert first.received_ns <= again.received_ns
+    assert twice.received_ns is not None
+
+
+@pytest.mark.parametrize("name", ["backend", "waiting", "total"])
+def test_a_mark_that_has_the_name_of_a_stage_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="which is the name of a stage; choose another one"):
+        Trace(1).mark(payload(1), name)
 
 
 def test_what_nobody_asks_for_is_forgotten_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,20 @@ def test_a_message_whose_way_is_not_known_is_left_out(passages: list[list[Passag
     assert ways_of(messages((1, 0, 5, 50)), START_NS, passages) == []
 
 
+def test_the_gateway_that_received_it_first_is_its_senders() -> None:
+    again, first = at_sender(30), written(20, 21, 22)
+    first.received_ns = START_NS + 10
+    (way,) = ways_of(messages((1, 0, 5, 50)), START_NS, [[again], [first]])
+    assert way.stages_ns["backend"] == 10
+
+
+def test_a_way_that_goes_back_in_time_is_no_way() -> None:
+    heard_early = written(20, 21, 5_000_000)
+    heard_early.received_ns = START_NS + 10
+    assert ways_of(messages((1, 0, 5, 4_999_000)), START_NS, [[heard_early]]) != []
+    assert ways_of(messages((1, 0, 5, 3_000_000)), START_NS, [[heard_early]]) == []
+
+
 def test_a_message_that_nobody_heard_is_left_out() -> None:
     assert ways_of(messages((1, 0, 5, NEVER)), START_NS, [[at_sender(10)], [written(20, 21, 22)]]) == []
 

@@ -17,7 +17,7 @@ from harness.report.comparison import Report
 from tests.real.runs import CHATBENCH, chatbench
 
 FOUR = ("plan1", "plan2", "redis", "kafka-redis")
-QUICK = ["--duration", "1s", "--warmup", "1s", "--members", "20", "--jvm-warmup", "1s"]
+QUICK = ["--duration", "1s", "--warmup", "1s", "--members", "20", "--jvm-warmup", "5s"]
 
 
 def compare(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -104,6 +104,7 @@ def test_no_cell_of_locusts_tables_is_a_formula() -> None:
     assert not [cell for cell in cells if cell.startswith(FORMULA)]
 
 
+@pytest.mark.slow
 def test_every_csv_of_a_report_is_free_of_formulas_whatever_a_scenario_is_called(tmp_path: Path) -> None:
     folder = write_record(tmp_path / "records", settings={"scenario": "=1+1"}, scenario="=1+1")
     write_report([folder], tmp_path / "report")

@@ -46,6 +46,7 @@ def checks_of(
     return list(aa_test.checks_of(read_records([folder])))
 
 
+@pytest.mark.slow
 def test_equals_are_never_better_and_only_pairs_of_equals_are_judged(tmp_path: Path) -> None:
     checks = checks_of(tmp_path)
     assert {check.held for check in checks} == {True}
@@ -58,6 +59,7 @@ def test_equals_are_never_better_and_only_pairs_of_equals_are_judged(tmp_path: P
     assert aa_test.summed_up(checks).startswith(said)
 
 
+@pytest.mark.slow
 def test_a_difference_between_equals_is_named_with_its_pair_and_its_figure(tmp_path: Path) -> None:
     checks = checks_of(tmp_path, dearer=1.5)
     assert sum(check.held is False for check in checks) == 2
@@ -75,6 +77,7 @@ def test_what_could_not_be_measured_is_neither_held_nor_wrong(tmp_path: Path) ->
     assert "; 8 figures of pairs were not judged (p50 delivery latency at 20 msg/s: " in aa_test.summed_up(checks)
 
 
+@pytest.mark.slow
 def test_a_percentile_that_too_few_messages_support_is_said_not_to_be_judged(tmp_path: Path) -> None:
     missing = [check for check in checks_of(tmp_path, sent=100) if check.held is None]
     pairs = ("plan1 (A) over plan1 (B)", "redis (A) over redis (B)")
@@ -85,6 +88,7 @@ def test_a_percentile_that_too_few_messages_support_is_said_not_to_be_judged(tmp
     assert {(check.reported, check.too_short) for check in missing} == {("n/a: 400 messages, 1,000 needed", True)}
 
 
+@pytest.mark.slow
 def test_a_pair_of_which_one_lost_messages_is_said_not_to_be_judged(tmp_path: Path) -> None:
     (missing,) = [check for check in checks_of(tmp_path, lost="A") if check.held is None]
     assert missing.what == "every figure: plan1 (A) over plan1 (B)"

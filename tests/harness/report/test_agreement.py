@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from harness.measure.validity import DriverVerdict
 from harness.report.agreement import Agreement, agreement_lines, agreements_of
 from tests.harness.report.records import write_record
@@ -38,6 +40,7 @@ def both(tmp_path: Path, one: tuple[float, ...], other: tuple[float, ...]) -> Ag
     return found
 
 
+@pytest.mark.slow
 def test_two_comparisons_that_say_the_same_agree_about_every_pair(tmp_path: Path) -> None:
     found = both(tmp_path, (20, 10, 10), (21, 10.2, 10))
     assert {(pair.first, pair.second): pair.match for pair in found.pairs} == {
@@ -50,6 +53,7 @@ def test_two_comparisons_that_say_the_same_agree_about_every_pair(tmp_path: Path
     ]
 
 
+@pytest.mark.slow
 def test_a_contradiction_is_named_with_its_pair_its_figure_and_both_ratios(tmp_path: Path) -> None:
     found = both(tmp_path, (20, 10, 10), (10, 20, 10))
     first, *rest = agreement_lines(found)
@@ -63,6 +67,7 @@ def test_a_contradiction_is_named_with_its_pair_its_figure_and_both_ratios(tmp_p
     assert fixed.endswith(f"plan1 is better in {tmp_path}/B.")
 
 
+@pytest.mark.slow
 def test_only_comparisons_of_the_same_load_are_set_side_by_side(tmp_path: Path) -> None:
     one = write_comparison(tmp_path / "A", 20, 10)
     run = one / "round-1"

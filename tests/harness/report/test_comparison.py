@@ -28,6 +28,7 @@ def promised(comparison: Comparison) -> dict[str, dict[str, str]]:
     }
 
 
+@pytest.mark.slow
 def test_there_is_one_p99_of_an_architecture_in_table_json_verdict_and_charts() -> None:
     *_, frames = split_by(frames_of(read_records([REFERENCE / "big_room"])), WORKLOAD)
     comparison = compare(frames)
@@ -66,6 +67,7 @@ def test_where_no_histogram_was_kept_the_range_of_the_rounds_stands_alone(tmp_pa
     assert dict(zip(comparison.names, (cell.value for cell in row.cells), strict=True))["plan1"] == "7.5 to 9.0"
 
 
+@pytest.mark.slow
 def test_the_table_of_promises_has_a_row_for_each_fault_and_plan1_has_promised_what_it_survives() -> None:
     table = promised(compared(REFERENCE / "big_room"))
     survived = [promise for promise in table if promise.startswith("survives")]

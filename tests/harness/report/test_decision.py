@@ -55,6 +55,7 @@ def test_a_sentence_tells_who_is_better_and_how_sure_that_is(decision: Decision)
     assert "better than: plan1 2.00 times (" in first
 
 
+@pytest.mark.slow
 def test_the_ratio_of_a_pair_is_that_of_the_values(decision: Decision) -> None:
     values = {figure.name: figure.values for figure in decision.figures}
     for pair in decision.pairs:
@@ -63,6 +64,7 @@ def test_the_ratio_of_a_pair_is_that_of_the_values(decision: Decision) -> None:
         assert pair.low <= pair.ratio <= pair.high
 
 
+@pytest.mark.slow
 def test_who_was_left_out_of_every_figure_is_not_called_unbeaten(tmp_path: Path) -> None:
     for number in range(1, 6):
         write_block(tmp_path, number)
@@ -114,6 +116,7 @@ def test_where_too_few_messages_support_a_percentile_the_page_says_so_in_the_cha
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.slow
 def test_a_comparison_of_five_fits_on_a_screen(of_five: Decision, width: int) -> None:
     out = io.StringIO()
     console = Console(file=out, width=width)

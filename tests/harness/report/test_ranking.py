@@ -38,12 +38,14 @@ def test_each_architecture_is_a_row_with_its_whole_name_in_every_window(width: i
     assert all(len(line) <= width for line in text.splitlines())
 
 
+@pytest.mark.slow
 def test_the_verdict_comes_before_any_figure() -> None:
     lines = printed(REFERENCE / "big_room", 80).splitlines()
     assert lines[0].startswith("big_room · 100 members")
     assert lines[1].startswith("For this workload: redis, because")
 
 
+@pytest.mark.slow
 def test_the_range_of_the_rounds_is_beside_p99_at_80_columns() -> None:
     (row,) = (line for line in printed(REFERENCE / "big_room", 80).splitlines() if line.startswith("plan1 "))
     assert row.split() == ["plan1", "0", "3.0", "7.4", "6.5", "to", "14.0", "15.8"]

@@ -91,6 +91,7 @@ def test_latencies_of_a_block_with_a_late_driver_do_not_count(tmp_path: Path) ->
     assert {each.blocks for each in found.latencies} == {3}
 
 
+@pytest.mark.slow
 def test_what_the_compiler_of_a_cold_broker_used_is_no_cost_of_the_architecture(tmp_path: Path) -> None:
     for number in range(1, 6):
         write_block(tmp_path, number)
@@ -179,6 +180,7 @@ def test_runs_without_an_idle_cost_decide_nothing(tmp_path: Path) -> None:
     assert not found.decides
 
 
+@pytest.mark.slow
 def test_who_lost_a_message_is_compared_with_none_under_that_load_and_with_all_under_others(tmp_path: Path) -> None:
     for number in range(1, 5):
         for members in (10, 20):
@@ -357,6 +359,7 @@ def test_a_cost_that_was_not_above_zero_in_a_block_is_not_told_by_the_others(tmp
     assert marginal.why_not == "n/a: plan1: not measured; redis: too small to measure in 4 of 4 blocks"
 
 
+@pytest.mark.slow
 def test_of_two_runs_at_the_same_place_of_a_block_the_last_counts_in_every_figure(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         write_block(tmp_path / "once", number)
@@ -378,6 +381,7 @@ def test_of_two_runs_at_the_same_place_of_a_block_the_last_counts_in_every_figur
     assert [figure.messages for figure in again.latencies] == [figure.messages for figure in once.latencies]
 
 
+@pytest.mark.slow
 def test_a_block_without_the_speed_of_the_machine_does_not_count_and_a_figure_without_any_block_says_so(
     tmp_path: Path,
 ) -> None:

@@ -148,6 +148,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_reported(tmp_path: Path, br
     assert str(second) not in " ".join(made.left_out)
 
 
+@pytest.mark.slow
 def test_the_command_tells_it_in_a_sentence_each(tmp_path: Path) -> None:
     folder = write_record(tmp_path)
     (folder / "timeseries.csv").write_bytes(b"")

@@ -162,6 +162,7 @@ def test_sizes_that_cannot_be_are_refused(given: dict[str, float], message: str)
         checked(msgspec.structs.replace(GROUPS, **given))
 
 
+@pytest.mark.slow
 def test_the_charts_have_a_line_for_each_and_a_point_for_each_run() -> None:
     for drawn in (cost_over_members(MODEL, 5, 0.02), predicted_and_measured(CHECKED)):
         assert_says_what_one_sees(drawn, "costs")

@@ -18,6 +18,7 @@ from chatbench import read_messages
 from harness.core.registry import scenario_files
 from harness.measure.histogram import Latencies
 from harness.runs.record import HISTOGRAMS
+from harness.services.ports import free_ports
 from tests.real.runs import CHATBENCH, PATIENCE_S, run, wait_until_measured
 
 LOAD = ["--arch", "redis", "--members", "31", "--rate", "60", "--duration", "4s", "--warmup", "1s"]
@@ -102,8 +103,10 @@ def test_a_worker_that_dies_is_reported_and_its_members_count_for_nothing(tmp_pa
 def test_locusts_own_processes_each_have_an_audience(tmp_path: Path) -> None:
     scenario = str(scenario_files()["big_room"])
     argv = [sys.executable, "-m", "locust", "-f", scenario, "--headless", "-u", "20", "-r", "20", "-t", "4s"]
+    (port,) = map(str, free_ports(1))  # not Locust's usual one, which another test may have
+    at = ["--master-bind-port", port, "--master-port", port]
     answer = subprocess.run(
-        [*argv, "--processes", "2", "--arch", "direct"], capture_output=True, text=True, check=False
+        [*argv, "--processes", "2", "--arch", "direct", *at], capture_output=True, text=True, check=False
     )
     assert answer.returncode == 0, answer.stderr
     verdict = re.search(r"deliveries: (\d+) of (\d+) expected; lost (\d+)", answer.stderr)

@@ -344,7 +344,7 @@ def test_a_returning_member_asks_for_nothing_from_before_the_phase() -> None:
     room.close()
     room.begin(start_ns)
     room.come_back(0, missed=0)
-    assert room.made[-1].sent[0] == {"t": "join", "room": "r", "after": start_ns}
+    assert room.made[-1].sent[0]["after"] >= start_ns  # later, if this process was stopped for longer than the overlap
 
 
 def test_a_missed_message_is_delivered_without_a_latency() -> None:

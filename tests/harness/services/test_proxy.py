@@ -114,7 +114,7 @@ def test_the_connections_of_one_client_are_closed_with_a_reset_and_no_others(
 
 def test_who_has_no_connection_has_none_closed(way: tuple[Proxy, int], tmp_path: Path) -> None:
     proxy, _port = way
-    client = spawn("a client", [sys.executable, "-c", "input()"], tmp_path / "client.log")
+    client = spawn("a client", [sys.executable, "-c", "import time; time.sleep(600)"], tmp_path / "client.log")
     client.pause()
     assert proxy.reset(client.pid) == 0
     client.kill()

@@ -180,7 +180,7 @@ class Rooms:
         frames, room.waiting, room.waiting_bytes = room.waiting, [], 0
         room.written_s = time.monotonic()
         together = frames[0] if len(frames) == 1 else b"".join(frames)
-        began_ns = time.time_ns()
+        began_ns = time.time_ns() if room.traced else 0
         written = write_to(room.members.values(), together)
         if self._trace is not None and room.traced:
             self._trace.written(room.traced, began_ns, time.time_ns())

@@ -11,7 +11,7 @@ most likely there; so the stages of a message add up to its time exactly. What a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -128,16 +128,16 @@ def _way(identity: int, due_ns: int, sent_ns: int, heard_ns: int, at: dict[int, 
     known = [moment for moment in moments if moment is not None]
     if len(known) < len(moments) or min(np.diff(known)) < -BACK_MAX_NS:
         return None
-    names = (SENDING, TO_GATEWAY, BACKEND, WAITING, FAN_OUT, TO_MEMBER)
-    stages = dict(zip(names, np.diff(known).tolist(), strict=True))
     received_ns, read_ns = known[2], known[3]
-    split = dict(_split(received_ns, read_ns, _marks(at.values(), received_ns, read_ns)))
+    marks = _marks(at.values(), received_ns, read_ns)
+    names = (SENDING, TO_GATEWAY, BACKEND, *marks, WAITING, FAN_OUT, TO_MEMBER)
+    lengths_ns = np.diff([*known[:3], *marks.values(), *known[3:]]).tolist()
     accepted_ns = sender.accepted_ns
     return Way(
         identity=identity,
         gateway=last,
         total_ns=heard_ns - due_ns,
-        stages_ns={name: each for stage in stages for name, each in _parts(stage, stages, split)},
+        stages_ns=dict(zip(names, lengths_ns, strict=True)),
         accepting_ns=None if accepted_ns is None else accepted_ns - received_ns,
     )
 
@@ -150,16 +150,3 @@ def _marks(passages: Iterable[Passage], received_ns: int, read_ns: int) -> dict[
             first[name] = min(moment_ns, first.get(name, moment_ns))
     between = {name: moment_ns for name, moment_ns in first.items() if received_ns <= moment_ns <= read_ns}
     return dict(sorted(between.items(), key=lambda item: item[1]))
-
-
-def _split(received_ns: int, read_ns: int, marks: dict[str, int]) -> Iterator[tuple[str, int]]:
-    """The stage `backend` until the first mark, and then a stage after each mark until the next."""
-    moments = [received_ns, *marks.values(), read_ns]
-    yield from zip((BACKEND, *marks), np.diff(moments).tolist(), strict=True)
-
-
-def _parts(stage: str, stages: dict[str, int], split: dict[str, int]) -> Iterator[tuple[str, int]]:
-    if stage == BACKEND:
-        yield from split.items()
-    else:
-        yield stage, stages[stage]

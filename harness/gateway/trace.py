@@ -66,7 +66,7 @@ class Trace:
         """Return what was noted since the last time."""
         passages, self._passages = self._passages, {}
         forgotten, self._forgotten = self._forgotten, 0
-        return Passages(list(passages.values()), forgotten)
+        return Passages(list(passages.values()), forgotten, self._one_in)
 
     def _takes(self, identity: int) -> bool:
         # By a checksum, so that every sender has its share, however few messages it sends, and every kind of message.

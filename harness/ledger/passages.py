@@ -7,7 +7,7 @@ import msgspec
 SENDING, TO_GATEWAY, BACKEND = "sending", "to_gateway", "backend"
 WAITING, FAN_OUT, TO_MEMBER = "waiting", "fan_out", "to_member"
 # Names that a mark of an architecture must not have: those of the stages, and of other columns beside them.
-RESERVED = frozenset({SENDING, TO_GATEWAY, BACKEND, WAITING, FAN_OUT, TO_MEMBER, "accepting", "total"})
+RESERVED = frozenset({SENDING, TO_GATEWAY, BACKEND, WAITING, FAN_OUT, TO_MEMBER, "accepting", "total", "intended"})
 
 
 class Passage(msgspec.Struct):
@@ -27,3 +27,4 @@ class Passages(msgspec.Struct, frozen=True):
 
     passages: list[Passage]
     forgotten: int  # passages that were dropped since the last time
+    one_in: int = 0  # one message in so many is traced; 0: none

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -33,6 +34,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     """Where the time of the traced messages went, by stage and in ms, until the last recipient had heard them."""
 
     messages: int  # that were traced
+    one_in: int | None = None  # one message in so many was traced; None: an older version did not note it
     forgotten: int = 0  # more would have been, but a gateway keeps no more than its last hundred thousand
     typical_ms: dict[str, float]  # the mean of each stage over the middle fifth of the messages, by their time
     slow_ms: dict[str, float] | None  # over the slowest hundredth; None: that are fewer than ten messages
@@ -45,10 +47,22 @@ class Way(msgspec.Struct, frozen=True):
     """One traced message. Times are in ns."""
 
     identity: int
+    room: str
+    intended_ns: int  # since the phase began
     gateway: int  # the place of the gateway that wrote it last
     total_ns: int
     stages_ns: dict[str, int]  # in their order; they add up to total_ns
     accepting_ns: int | None  # from the gateway until the backend had accepted it, which is beside the way
+
+
+class _Message(NamedTuple):
+    """What the driver noted of one message. Times are in ns since the phase began."""
+
+    identity: int
+    room: str
+    intended_ns: int
+    sent_ns: int
+    heard_ns: int  # by the last recipient
 
 
 def ways_of(messages: MessageTimes, start_ns: int, passages: Sequence[Sequence[Passage]]) -> list[Way]:
@@ -56,20 +70,21 @@ def ways_of(messages: MessageTimes, start_ns: int, passages: Sequence[Sequence[P
 
     `start_ns` is the beginning of the phase, from which `messages` count.
     """
-    columns = [messages.column(name) for name in ("identity", "intended_ns", "sent_ns", "last_heard_ns")]
+    columns = [messages.column(name) for name in ("identity", "room", "intended_ns", "sent_ns", "last_heard_ns")]
     of_message = _by_message(passages)
     found = []
-    for identity, intended_ns, sent_ns, heard_ns in np.stack(columns, axis=1).tolist():
+    for identity, room, *since_start_ns in np.stack(columns, axis=1).tolist():
+        *_, heard_ns = since_start_ns
         if heard_ns == NEVER or identity not in of_message:
             continue
-        moments = (start_ns + intended_ns, start_ns + sent_ns, start_ns + heard_ns)
-        if (way := _way(identity, *moments, of_message[identity])) is not None:
+        message = _Message(identity, messages.rooms[room], *since_start_ns)
+        if (way := _way(message, start_ns, of_message[identity])) is not None:
             found.append(way)
     return found
 
 
-def stages_of(found: Sequence[Way], forgotten: int = 0) -> Stages | None:
-    """Sum up the ways of at least one message; gateways have `forgotten` some of others."""
+def stages_of(found: Sequence[Way], forgotten: int = 0, one_in: int | None = None) -> Stages | None:
+    """Sum up the ways of at least one message of `one_in`; gateways have `forgotten` some of others."""
     if not found:
         return None
     by_time = sorted(found, key=lambda way: way.total_ns)
@@ -79,6 +94,7 @@ def stages_of(found: Sequence[Way], forgotten: int = 0) -> Stages | None:
     accepting_ns = [way.accepting_ns for way in found if way.accepting_ns is not None]
     return Stages(
         messages=len(found),
+        one_in=one_in,
         forgotten=forgotten,
         typical_ms=_means_ms(by_time[begin:end] or by_time),
         slow_ms=_means_ms(slow) if has_tail else None,
@@ -115,7 +131,7 @@ def _by_message(passages: Sequence[Sequence[Passage]]) -> dict[int, dict[int, Pa
     return found
 
 
-def _way(identity: int, due_ns: int, sent_ns: int, heard_ns: int, at: dict[int, Passage]) -> Way | None:
+def _way(message: _Message, start_ns: int, at: dict[int, Passage]) -> Way | None:
     """None if some moment of its way is not known."""
     received = {passage.received_ns: passage for passage in at.values() if passage.received_ns is not None}
     written = {place: passage.written_ns for place, passage in at.items() if passage.written_ns is not None}
@@ -124,6 +140,7 @@ def _way(identity: int, due_ns: int, sent_ns: int, heard_ns: int, at: dict[int, 
     sender = received[min(received)]
     last = max(written, key=lambda place: written[place])
     there = at[last]
+    due_ns, sent_ns, heard_ns = (start_ns + each for each in (message.intended_ns, message.sent_ns, message.heard_ns))
     moments = (due_ns, sent_ns, sender.received_ns, there.read_ns, there.writing_ns, there.written_ns, heard_ns)
     known = [moment for moment in moments if moment is not None]
     if len(known) < len(moments) or min(np.diff(known)) < -BACK_MAX_NS:
@@ -134,7 +151,9 @@ def _way(identity: int, due_ns: int, sent_ns: int, heard_ns: int, at: dict[int, 
     lengths_ns = np.diff([*known[:3], *marks.values(), *known[3:]]).tolist()
     accepted_ns = sender.accepted_ns
     return Way(
-        identity=identity,
+        identity=message.identity,
+        room=message.room,
+        intended_ns=message.intended_ns,
         gateway=last,
         total_ns=heard_ns - due_ns,
         stages_ns=dict(zip(names, lengths_ns, strict=True)),

@@ -15,6 +15,7 @@ from harness.report.decision import Decision
 from harness.report.verdict import Recommendation, judge
 from harness.results.blocks import SHAPE
 from harness.results.frames import METRICS, WORKLOAD, Frames
+from harness.results.slowest import Slowest
 from harness.runs.promises import PromiseCheck
 
 MISTAKES = {"lost": "lost", "duplicated": "duplicated", "reordered": "out of order"}
@@ -104,6 +105,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: list[Comparison]
     decisions: list[Decision] = []  # of comparisons in blocks; with one block, nothing can be decided
     agreements: list[Agreement] = []  # of each two comparisons of the same load
+    slowest: list[Slowest] = []  # the slowest traced messages of each architecture under each workload
 
 
 def decision_on(workload: Workload, decisions: Sequence[Decision]) -> Decision | None:
@@ -112,6 +114,11 @@ def decision_on(workload: Workload, decisions: Sequence[Decision]) -> Decision |
         if all(getattr(each, column) == getattr(workload, column) for column in SHAPE):
             return each
     return None
+
+
+def slowest_under(workload: Workload, slowest: Sequence[Slowest]) -> list[Slowest]:
+    """The slowest messages of each architecture under this workload."""
+    return [each for each in slowest if all(getattr(each, name) == getattr(workload, name) for name in WORKLOAD)]
 
 
 def undecided(report: Report) -> list[Comparison]:

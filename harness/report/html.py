@@ -19,7 +19,15 @@ from markupsafe import Markup
 
 from harness.core.hosts import how_far_it_goes, started_by_others
 from harness.report.charts import CHARTS, has_data
-from harness.report.comparison import Comparison, Report, compare, decision_on, split_by, workload_of
+from harness.report.comparison import (
+    Comparison,
+    Report,
+    compare,
+    decision_on,
+    slowest_under,
+    split_by,
+    workload_of,
+)
 from harness.report.decision import Decision, with_latencies, without_tails
 from harness.report.decision_charts import charts_of
 from harness.report.decision_text import MARKS_NOTE, decision_lines, decision_rows, load_text
@@ -27,10 +35,12 @@ from harness.report.decisions import decisions_of
 from harness.report.inline import Chart, on_page
 from harness.report.rate_charts import has_rates, throughput_and_latency
 from harness.report.section import NOTHING, beside_a_decision, section_of, shape_name
+from harness.report.slowest_messages import head_of, rows_of, title_of
 from harness.report.style import IN_THE_DARK, colours_of
 from harness.results import blocks
 from harness.results.frames import WORKLOAD, Frames, RunRecord, frames_of, read_records
 from harness.results.reading import leaving_out
+from harness.results.slowest import Slowest, slowest_of
 from harness.runs.manifest import Manifest
 
 RUN_COLUMNS = (
@@ -59,6 +69,7 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
     records = read_records(folders, leaving_out(left_out))
     frames = frames_of(records, leaving_out(left_out))
     frames.write(out / "frames")
+    slowest = slowest_of(records, leaving_out(left_out))
     workloads = list(split_by(frames, WORKLOAD))
     decisions = list(decisions_of(frames, records))
     comparisons = [_decided(compare(part), decisions) for part in workloads]
@@ -77,7 +88,7 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
         script=Markup(script),  # noqa: S704 - a file of this package
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sections=[
-            _section(compared, decisions, part, drawn, _how_far(part, records))
+            _section(compared, decisions, drawn, _how_far(part, records), slowest)
             for compared, part, drawn in zip(comparisons, workloads, charts, strict=True)
         ],
         decisions=[
@@ -102,6 +113,7 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
         left_out=left_out,
         comparisons=comparisons,
         decisions=decisions,
+        slowest=slowest,
     )
 
 
@@ -137,7 +149,11 @@ def _decision_section(decision: Decision, charts: list[Chart]) -> dict[str, Any]
 
 
 def _section(
-    comparison: Comparison, decisions: Sequence[Decision], frames: Frames, charts: list[Chart], how_far: str
+    comparison: Comparison,
+    decisions: Sequence[Decision],
+    charts: list[Chart],
+    how_far: str,
+    slowest: Sequence[Slowest],
 ) -> dict[str, Any]:
     section, is_decided = section_of(comparison), decision_on(comparison.workload, decisions) is not None
     return {
@@ -145,6 +161,10 @@ def _section(
         "is_decided": is_decided,
         "charts": charts,
         "how_far": how_far,
+        "slowest": [
+            {"title": title_of(each), "head": head_of(each), "rows": rows_of(each)}
+            for each in slowest_under(comparison.workload, slowest)
+        ],
     }
 
 

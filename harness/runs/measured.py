@@ -49,6 +49,7 @@ class Measured:
     gateways_gone: bool = False  # some have ended, and their counters with them
     ways: Sequence[Way] = ()  # of the messages that were traced
     passages_forgotten: int = 0
+    traced_one_in: int | None = None
     happened: Sequence[Happened] = ()
     ended: Sequence[str] = ()
 
@@ -117,7 +118,7 @@ class Measured:
             },
             rss_bytes=self.rss_bytes,
             **self._per_message(architecture.requires),
-            stages=stages_of(self.ways, self.passages_forgotten),
+            stages=stages_of(self.ways, self.passages_forgotten, self.traced_one_in),
             promises=check_promises(architecture.promises, verdict, [each.fault.kind for each in self.happened]),
             driver=judge_driver(
                 send_lateness=send_lateness,

@@ -12,7 +12,7 @@ from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.progress import Progress
 from harness.core.signals import signals_wait
 from harness.ipc import messages as msg
-from harness.ledger.passages import Passage
+from harness.ledger.passages import Passage, Passages
 from harness.ledger.stages import Way, ways_of
 from harness.load.driver_client import DriverProcess
 from harness.measure.cpu_series import CpuSeries
@@ -212,6 +212,7 @@ class Run:
             gateways_gone=not gateways_before.keys() <= gateways_after.keys(),
             ways=ways,
             passages_forgotten=sum(each.forgotten for each in passages),
+            traced_one_in=_traced_one_in(phase, passages),
             happened=[] if self._injector is None else self._injector.happened(),
             ended=self._stack.gateways.endings(),
         )
@@ -352,6 +353,12 @@ class Run:
             idle_slowness_ms=self.conditions.idle_slowness_ms,
         )
         return summary if self._measured is None else self._measured.add_to(summary, self._architecture)
+
+
+def _traced_one_in(phase: msg.PhaseResult, passages: Sequence[Passages]) -> int | None:
+    """One message in so many has stages: the gateways trace a share, and a long run keeps a share of its messages."""
+    one_in = max((each.one_in for each in passages), default=0)
+    return None if phase.messages is None or not one_in else one_in * phase.messages.one_in
 
 
 def _nothing() -> CpuUsed:

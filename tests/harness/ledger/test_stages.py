@@ -36,7 +36,7 @@ def test_the_stages_are_those_of_the_gateway_that_wrote_last_and_add_up() -> Non
     early, late = written(30, 31, 35), written(40, 45, 60)
     early.received_ns, early.accepted_ns = START_NS + 15, START_NS + 25
     (way,) = ways_of(messages((1, 0, 5, 70)), START_NS, [[early], [late]])
-    assert way.gateway == 1
+    assert (way.gateway, way.room, way.intended_ns) == (1, "r", 0)
     assert way.stages_ns == {
         "sending": 5,
         "to_gateway": 10,
@@ -85,7 +85,7 @@ def test_a_message_that_nobody_heard_is_left_out() -> None:
 
 
 def way(total_ns: int, stages_ns: dict[str, int]) -> Way:
-    return Way(1, 0, total_ns, stages_ns, None)
+    return Way(1, "r", 0, 0, total_ns, stages_ns, None)
 
 
 @given(st.lists(st.lists(st.integers(0, 10**9), min_size=3, max_size=3), min_size=1, max_size=50))

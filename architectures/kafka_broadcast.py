@@ -95,6 +95,7 @@ class KafkaBroadcast(Architecture):
         # All messages of a room are in one partition, which keeps their order.
         partition = partition_of(room, self._partitions)
         await self._producer.send(self._topic, (partition,), room.encode(), payload, None)
+        self.mark(payload, "acked")
 
     def _on_records(self, records: Sequence[Message]) -> None:
         self._deliver([delivery_of(record) for record in unread(self._read_up_to, records)])

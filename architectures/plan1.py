@@ -126,6 +126,7 @@ class Plan1(Architecture):
     async def publish(self, room: str, payload: bytes) -> None:
         message_id = MESSAGE_ID.pack(self._source, next(self._numbers)) if self._dedup else None
         await self._producer.send(self._topic, self._every_partition, room.encode(), payload, message_id)
+        self.mark(payload, "all_partitions_acked")
 
     def _on_records(self, records: Sequence[Message]) -> None:
         records = unread(self._read_up_to, records)

@@ -6,7 +6,8 @@
 A room's messages are all in one partition, and one gateway owns that partition, so each message is written once and
 read once. The cost is that all members of a room must be on that gateway. The design note does not say how they find
 it. Here, any gateway answers a join for a foreign room with a redirect, from a table that follows the consumer group
-(see clients/kafka_ownership.py). One huge room is one partition on one gateway, so more gateways do not help it.
+(see clients/kafka_ownership.py). Only members are redirected, never a message: who writes to a room is already on its
+gateway. One huge room is one partition on one gateway, so more gateways do not help it.
 
 While partitions move, a room is never split. The old owner refuses new messages, delivers everything that was acked,
 redirects the room's members, and only then gives the partition to the new owner, which reads on from there.
@@ -140,6 +141,7 @@ class Plan2(Architecture):
         self._publishing[partition] += 1
         try:
             await self._producer.send(self._topic, (partition,), room.encode(), payload, None)
+            self.mark(payload, "acked")
         finally:
             self._publishing[partition] -= 1
             self._progress.set()

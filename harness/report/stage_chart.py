@@ -74,7 +74,7 @@ def _colours(present: list[str]) -> dict[str, str]:
 
 
 def _what(stage: str) -> str:
-    return STAGES.get(stage, stage)
+    return STAGES.get(stage, stage.replace("_", " "))
 
 
 def _finding(means: pd.Series[float], total: pd.Series[float]) -> str:

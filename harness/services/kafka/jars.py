@@ -93,7 +93,9 @@ def ensure_jars(on_progress: Callable[[int, int], None]) -> Jars:
     _verify()
     jars = locked_jars()
     return Jars(
-        class_path=os.pathsep.join(str(jar.path) for jar in jars if jar.artifact != AGENT),
+        class_path=os.pathsep.join(
+            str(jar.path) for jar in jars
+        ),  # with the agent: a JVM keeps classes of no other jar
         agent=next(jar.path for jar in jars if jar.artifact == AGENT),
     )
 

@@ -20,6 +20,7 @@ from harness.cli.options import (
     load_options,
     shape_options,
 )
+from harness.cli.otel import OTEL, refuse_without_opentelemetry, send_to_opentelemetry
 from harness.cli.report import make_report, show_report
 from harness.cli.resume import RESUME, refuse_beside_resume
 from harness.cli.types import COUNT, DURATION, NUMBER
@@ -82,6 +83,7 @@ REPORT_S = 10.0  # about
 @external_options
 @load_options
 @RESUME
+@OTEL
 @json_option("verdicts and figures as JSON")
 def compare(
     *,
@@ -92,6 +94,7 @@ def compare(
     jvm_warmup_s: float,
     rates_per_s: tuple[float, ...],
     resume: Path | None,
+    otel: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -117,6 +120,8 @@ def compare(
     from harness.experiments.campaign import Campaign, least_turns, turn_s, warnings_of
     from harness.services.external import resolve_brokers
 
+    if otel:
+        refuse_without_opentelemetry()
     if resume is not None:
         refuse_beside_resume()
         campaign, folder = comparison.resume(resume), resume
@@ -143,6 +148,8 @@ def compare(
         progress.finish("report", "charts and page", REPORT_S)
         made = make_report([folder], folder)
     show_report(made, as_json=as_json)
+    if otel:
+        send_to_opentelemetry([folder], as_json=as_json)
     if problems := comparison.driver_problems([each.summary for each in outcomes]):
         for problem in problems:
             click.echo(f"chatbench: {problem}", err=True)

@@ -17,7 +17,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     ),
     "External Kafka, Redis and NATS": ("kafka-bootstrap", "kafka-properties", "redis-url", "nats-url"),
     "Parts on other hosts": ("gateways-at", "expect-workers", "master-bind", "metrics", "origin"),
-    "Input and output": ("config", "resume", "out", "json", "open", "help"),
+    "Input and output": ("config", "resume", "out", "otel", "json", "open", "help"),
 }
 UNGROUPED_MAX = 9  # up to so many options are shown without headings
 

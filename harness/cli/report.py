@@ -10,6 +10,7 @@ import click
 
 from harness.cli.console import console, json_option, print_json, say, tell
 from harness.cli.help import command
+from harness.cli.otel import OTEL, refuse_without_opentelemetry, send_to_opentelemetry
 from harness.cli.types import FOLDER
 from harness.core.errors import DISK_ERRORS, UsageError
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Folder that the report is written to.  [default: the first DIR]",
 )
+@OTEL
 @json_option("verdicts and figures as JSON")
-def report(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+def report(folders: tuple[Path, ...], out: Path | None, otel: bool, as_json: bool) -> None:
     """Make the report again from the records: tables, charts, frames and report.html.
 
     \b
@@ -34,13 +36,18 @@ def report(folders: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
       chatbench report results/20261123T150000Z-compare-big_room
       chatbench report results/*-compare-big_room --out results/both
       chatbench report results/*-plan1-big_room results/*-redis-big_room --out results/two_runs
+      chatbench report --otel results/20261123T150000Z-redis-big_room
 
     Several comparisons of the same load are reported as one with the blocks of all. The report also says whether they
     agree with each other: in how many pairs of architectures, and which figures contradict.
     """
     from harness.core.settings import make_out_dir
 
+    if otel:
+        refuse_without_opentelemetry()
     show_report(make_report(folders, make_out_dir(str(folders[0] if out is None else out))), as_json=as_json)
+    if otel:
+        send_to_opentelemetry(folders, as_json=as_json)
 
 
 def make_report(folders: Sequence[Path], folder: Path) -> Report:

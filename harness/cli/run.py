@@ -20,6 +20,7 @@ from harness.cli.options import (
     load_options,
     shape_options,
 )
+from harness.cli.otel import OTEL, refuse_without_opentelemetry, send_to_opentelemetry
 from harness.core.errors import ExitCode
 
 
@@ -37,8 +38,9 @@ from harness.core.errors import ExitCode
     is_flag=True,
     help="Leave out charts and page, which take two or three seconds; `chatbench report RECORD` makes them later.",
 )
+@OTEL
 @json_option("summary.json")
-def run(as_json: bool, no_report: bool, **given: Any) -> None:
+def run(as_json: bool, no_report: bool, otel: bool, **given: Any) -> None:
     """Run one architecture on real backends, check every delivery, and record what it cost.
 
     \b
@@ -58,6 +60,8 @@ def run(as_json: bool, no_report: bool, **given: Any) -> None:
     from harness.core.settings import RunSettings
     from harness.runs.run import run_once
 
+    if otel:
+        refuse_without_opentelemetry()
     settings = RunSettings(**given)
     architecture = load_candidate(settings.arch)
     with run_progress() as progress:
@@ -76,6 +80,8 @@ def run(as_json: bool, no_report: bool, **given: Any) -> None:
         page = _write_report(outcome.folder)
         if not as_json:
             say(out, f"report: {page}")
+    if otel:
+        send_to_opentelemetry([outcome.folder], as_json=as_json)
     if outcome.summary.driver.valid is False:
         if as_json:
             click.echo(f"chatbench: the driver was not valid: {outcome.summary.driver.why}", err=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def per(amount: float | None, of: float | None) -> float | None:
@@ -44,6 +47,19 @@ def size_text(size_bytes: float) -> str:
         if abs(size_bytes) >= in_bytes:
             return f"{number_text(round(size_bytes / in_bytes, 1))}{unit}"
     return "1 byte" if size_bytes == 1 else f"{number_text(size_bytes)} bytes"
+
+
+def utc_text(epoch_ns: int) -> str:
+    """Format a moment since the epoch as ISO 8601 in UTC, to the microsecond; what is below one is cut off."""
+    return (EPOCH + timedelta(microseconds=epoch_ns // 1_000)).isoformat(timespec="microseconds")
+
+
+def parse_utc(text: str) -> int:
+    """Parse what `utc_text` has formatted into ns since the epoch; raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return (moment - EPOCH) // timedelta(microseconds=1) * 1_000
 
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}

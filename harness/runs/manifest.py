@@ -31,6 +31,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     cluster: dict[str, str] = {}  # settings of external brokers
     command: tuple[str, ...] = ()
     host: dict[str, Any] = {}
+    chatbench: str = ""  # its version
     versions: dict[str, str] = {}
     commit: str | None = None
     started_utc: str = ""

@@ -9,7 +9,7 @@ import msgspec
 
 from architectures.interface import Candidate, Requirements
 from harness.core.faults import Happened
-from harness.core.units import per
+from harness.core.units import per, utc_text
 from harness.gateway.settings import GatewayStats, total
 from harness.ipc import messages as msg
 from harness.ledger.stages import Way, stages_of
@@ -39,6 +39,7 @@ class Measured:
     """The measured phase. None: an interruption came first."""
 
     result: msg.PhaseResult
+    start_ns: int  # of the phase, since the epoch
     duration_s: float
     cpu: CpuUsed  # CPU time of gateways and backends
     cpu_resolution_s: Mapping[str, float]  # the least of it that can be told from none
@@ -64,6 +65,7 @@ class Measured:
         gateways = None if self.gateways is None else total(self.gateways.values())
         measured = msgspec.structs.replace(
             summary,
+            measured_from_utc=utc_text(self.start_ns),
             duration_s=round(self.duration_s, 3),
             sent=verdict.sent,
             not_sent=self.result.not_sent,

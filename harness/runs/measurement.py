@@ -199,6 +199,7 @@ class Run:
         ways = self._ways(phase, [each.passages for each in passages])
         self._measured = Measured(
             result=phase,
+            start_ns=self._start_ns,
             duration_s=cpu.duration_s,
             cpu=cpu.used,
             cpu_resolution_s=meter.resolution_s,
@@ -239,6 +240,7 @@ class Run:
     def _run_phase(self, name: str, duration_s: float, rate_scale: float, cpu: CpuSeries) -> msg.PhaseResult:
         """Let the members send for that long, wait for messages in flight, and return what was counted."""
         start_ns = time.time_ns() + LEAD_NS + self._settings.members * LEAD_OF_MEMBER_NS
+        start_ns -= start_ns % 1_000  # the record has whole microseconds
         end_ns = start_ns + round(duration_s * 1e9)
         self._start_ns = start_ns
         until = f"{duration_s:g} s" if duration_s < config.DURATION_MAX_S else "until it is stopped"
@@ -311,6 +313,7 @@ class Run:
             if isinstance(news, msg.PhaseResult):
                 self._measured = Measured(
                     news,
+                    self._start_ns,
                     elapsed_s,
                     cpu=CpuUsed({}, {}, {}),
                     cpu_resolution_s={},

@@ -117,6 +117,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     why: str | None = None  # what ended a run that is not complete
     services: str = "own"  # or whose Kafka and Redis it ran on
     left_behind: str | None = None  # there, if it could not be removed
+    measured_from_utc: str | None = None  # when the measurement began, ISO 8601 to the microsecond
     duration_s: float | None = None
     members: int
     rooms: int | None = None

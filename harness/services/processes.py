@@ -25,7 +25,7 @@ LOG_TAIL_BYTES = 16 * 1024
 # words mean one thing in the log of a JVM, and another in that of a gateway that Redis has refused.
 Reasons = tuple[tuple[str, str], ...]
 # Environment variables that hold secrets: each is meant for one program, and no other may have it.
-SECRET_VARIABLE = re.compile("CHATBENCH_([A-Z]+_)?(PASSWORD|TOKEN)")
+SECRET_VARIABLE = re.compile("CHATBENCH_([A-Z]+_)?(PASSWORD|TOKEN)|OTEL_EXPORTER_OTLP_([A-Z]+_)?HEADERS")
 PORT_TAKEN = "a port is in use; run the command again, it picks other ports"
 
 # Loaded before any fork: between fork and exec nothing may be imported.

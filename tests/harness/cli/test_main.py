@@ -87,7 +87,8 @@ def test_no_table_is_wider_than_the_window_and_no_name_in_it_is_cut(
 def test_doctor_looks_at_everything_a_run_needs() -> None:
     answer = chatbench("doctor")
     assert answer.returncode == 0
-    for what in ("Python", "Java", "Kafka 4.4.0", "Redis", "open files", "free memory", "disk", "CPU cores"):
+    services = ("Java", "Kafka 4.4.0", "Redis", "OpenTelemetry")
+    for what in ("Python", *services, "open files", "free memory", "disk", "CPU cores"):
         assert what in answer.stdout
 
 

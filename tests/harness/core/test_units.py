@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.core.units import cost_text, duration_text, figure_text, number_text, size_text
+from harness.core.units import cost_text, duration_text, figure_text, number_text, parse_utc, size_text, utc_text
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,16 @@ def test_a_small_cost_is_never_told_as_none(value: float, resolution: float, tex
 )
 def test_what_is_refused_is_told_in_peoples_units(text: str, as_people_write_it: str) -> None:
     assert text == as_people_write_it
+
+
+def test_a_moment_as_text_is_exact_to_the_microsecond() -> None:
+    now_ns = 1_795_896_783_491_175_999
+    assert utc_text(now_ns) == "2026-11-28T20:13:03.491175+00:00"
+    assert parse_utc(utc_text(now_ns)) == now_ns - 999
+    assert parse_utc("2026-11-28T16:04:57+00:00") == 1_795_881_897_000_000_000
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-11-28T16:04:57"])
+def test_a_text_that_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"zone|isoformat"):
+        parse_utc(text)

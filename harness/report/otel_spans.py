@@ -89,7 +89,7 @@ def _trace(tracer: Tracer, message: TracedMessage) -> None:
     )
     root.add_event("first heard", timestamp=message.first_heard_ns)
     if message.acked_ns is not None:
-        root.add_event("acked", timestamp=message.acked_ns)
+        root.add_event("ack received", timestamp=message.acked_ns)
     within = set_span_in_context(root, Context())
     moment_ns = message.due_ns
     for stage, length_ns in message.stages_ns.items():

@@ -1,10 +1,10 @@
 """The traced messages of a record: whose each was, and when each stage of its way began and ended.
 
-stages.parquet has how long the stages of a message took, messages.parquet when each message was due, and summary.json
-when the measurement began. All of them are by the wall clock of the coordinator's host (`time.time_ns`), not by a
-monotonic clock, so they are sums of times of day and need no conversion. If Locust workers run on other hosts, their
-moments were converted to that clock during the run, with an error of `latency_error_ms` at most. The driver notices if
-somebody sets the clock meanwhile: the run is then not valid.
+stages.parquet has how long the stages of a message took, messages.parquet who heard it and when, and summary.json when
+the measurement began. All moments are by the wall clock of the coordinator's host (`time.time_ns`), not by a monotonic
+clock, so they need no conversion to a time of day. If Locust workers run on other hosts, their moments were converted
+to that clock during the run, with an error of at most `latency_error_ms`. If the clock was set meanwhile, the run is
+not valid.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from harness.core.units import parse_utc
-from harness.ledger.passages import SENDING
 from harness.results.reading import OnUnreadable, refuse
 from harness.runs.messages_file import MESSAGES_FILE
 from harness.runs.stages_file import STAGES_FILE
@@ -71,14 +70,14 @@ def _rows(file: Path) -> list[dict[str, Any]]:
 def _traced(
     start_ns: int, messages: list[dict[str, Any]], ways: list[dict[str, Any]], names: list[str]
 ) -> Iterator[TracedMessage]:
-    """Both files have their messages in the order in which they were due, so what is alike is found in that order."""
+    """Both files have the messages in the same order; messages that look alike are matched in that order."""
     of_way: defaultdict[tuple[int, int, int], deque[dict[str, Any]]] = defaultdict(deque)
     for message in messages:
         if message["last_heard_ns"] is not None:
             due_ns = message["intended_ns"]
-            of_way[message["sender"], message["last_heard_ns"] - due_ns, message["sent_ns"] - due_ns].append(message)
+            of_way[message["sender"], due_ns, message["last_heard_ns"] - due_ns].append(message)
     for way in ways:
-        alike = of_way[way["sender"], way["total_ns"], way[f"{SENDING}_ns"]]
+        alike = of_way[way["sender"], way["intended_ns"], way["total_ns"]]
         if not alike:
             raise ValueError(f"it has a message that {MESSAGES_FILE} has not")
         message = alike.popleft()

@@ -27,10 +27,18 @@ KINDS = [
 ]
 
 
-def way(sender: int, sequence: int, lengths_ns: dict[str, int], accepting_ns: int | None = 7) -> Way:
+def way(sender: int, sequence: int, due_ns: int, lengths_ns: dict[str, int], accepting_ns: int | None = 7) -> Way:
     usual = {"sending": 5, "to_gateway": 10, "backend": 20, "waiting": 5, "fan_out": 10, "to_member": 20}
     stages_ns = {**usual, **lengths_ns}
-    return Way(message_id(sender, sequence), 1, sum(stages_ns.values()), stages_ns, accepting_ns)
+    return Way(
+        identity=message_id(sender, sequence),
+        room="the lobby",
+        intended_ns=due_ns,
+        gateway=1,
+        total_ns=sum(stages_ns.values()),
+        stages_ns=stages_ns,
+        accepting_ns=accepting_ns,
+    )
 
 
 def write_traced(out: Path, ways: list[Way], *rows: tuple[int, int, int, int, int, int, int, int]) -> Path:
@@ -49,7 +57,7 @@ def write_two(out: Path) -> Path:
     """A record of four messages, of which two of the same sender are traced."""
     return write_traced(
         out,
-        [way(3, 1, {}), way(3, 2, {"fan_out": 20, "to_member": 10}, accepting_ns=None)],
+        [way(3, 1, 110, {}), way(3, 2, 400, {"fan_out": 20, "to_member": 10}, accepting_ns=None)],
         (0, message_id(2, 1), 100, 105, 200, 150, 170, 4),
         (1, message_id(3, 1), 110, 115, 150, 160, 180, 5),
         (0, message_id(3, 2), 400, 405, NEVER, 440, 470, 6),
@@ -95,7 +103,7 @@ def test_a_file_that_is_missing_or_cut_is_an_error_that_names_it(
 
 def test_ways_of_other_messages_are_an_error(tmp_path: Path) -> None:
     record = write_two(tmp_path)
-    (record / STAGES_FILE).write_bytes(stages_parquet([way(9, 1, {})]))
+    (record / STAGES_FILE).write_bytes(stages_parquet([way(9, 1, 110, {})]))
     with pytest.raises(UsageError, match=rf"{STAGES_FILE}.*a message that {MESSAGES_FILE} has not"):
         traced_messages(record, read_summary(record))
 

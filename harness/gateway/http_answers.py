@@ -19,8 +19,10 @@ from harness.gateway.metrics import CONTENT_TYPE_LATEST, OpenMetrics
 from harness.gateway.session import Hub
 from harness.gateway.settings import About, GatewaySettings, GatewayStats
 from harness.ledger.passages import Passages
+from harness.measure import host_clock
 
 JSON = "application/json"
+ONE_IN_DIGITS_MAX = 9
 
 
 def http_answers(
@@ -32,7 +34,8 @@ def http_answers(
     return {
         "/stats": (JSON, lambda _query: msgspec.json.encode(stats.now()).decode()),
         "/about": (JSON, lambda _query: msgspec.json.encode(_about(settings, architecture, membership)).decode()),
-        "/trace": (JSON, lambda _query: msgspec.json.encode(_passages(hub)).decode()),
+        "/trace": (JSON, lambda query: msgspec.json.encode(_passages(hub, query)).decode()),
+        "/clock": (JSON, lambda _query: msgspec.json.encode(host_clock.reading()).decode()),
         "/metrics": (CONTENT_TYPE_LATEST, lambda _query: metrics.text()),
         "/chat": ("text/html; charset=utf-8", lambda _query: chat_page()),
         "/route": (JSON, lambda query: route(type(architecture), settings.topology, query)),
@@ -52,8 +55,13 @@ def _about(settings: GatewaySettings, architecture: Architecture, membership: Me
     )
 
 
-def _passages(hub: Hub) -> Passages:
-    return Passages([], 0) if hub.trace is None else hub.trace.take()
+def _passages(hub: Hub, query: Query) -> Passages:
+    """What was noted since the last time. `one_in` in the query is from now on the share that is traced; 0: none."""
+    passages = Passages([], 0) if hub.trace is None else hub.trace.take()
+    one_in = query.get("one_in", [""])[0]
+    if one_in.isdecimal() and len(one_in) <= ONE_IN_DIGITS_MAX:
+        hub.trace_one_in(int(one_in))
+    return passages
 
 
 class Statistics:

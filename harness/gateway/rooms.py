@@ -47,11 +47,10 @@ class Rooms:
         tick_s: float,
         held_max_bytes: int = HELD_MAX_BYTES,
         check_every_bytes: int = CHECK_EVERY_BYTES,
-        trace: Trace | None = None,
     ) -> None:
         """`held_max_bytes` limits what is held for all members together; see `much_written` for `check_every_bytes`."""
         self.tick_s = tick_s
-        self._trace = trace
+        self.trace: Trace | None = None
         self.held = HeldBytes(held_max_bytes)
         self._check_every_bytes = check_every_bytes
         self._rooms: dict[str, Room] = {}
@@ -148,7 +147,7 @@ class Rooms:
             room.waiting.append(frame)
             room.waiting_bytes += len(frame)
             updated[room] = None
-            if self._trace is not None and (identity := self._trace.read(payload)) is not None:
+            if self.trace is not None and (identity := self.trace.read(payload)) is not None:
                 room.traced.append(identity)
         now_s = time.monotonic()
         for room in updated:
@@ -182,8 +181,9 @@ class Rooms:
         together = frames[0] if len(frames) == 1 else b"".join(frames)
         began_ns = time.time_ns() if room.traced else 0
         written = write_to(room.members.values(), together)
-        if self._trace is not None and room.traced:
-            self._trace.written(room.traced, began_ns, time.time_ns())
+        if room.traced:
+            if self.trace is not None:
+                self.trace.written(room.traced, began_ns, time.time_ns())
             room.traced = []
         self.frames_out += len(frames) * written
         self.writes += written

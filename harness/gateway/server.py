@@ -36,8 +36,6 @@ async def run_gateway(
     """
     architecture = load_architecture(settings.arch)(settings.services, settings.topology, settings.index)
     hub = Hub(settings, architecture)
-    if hub.trace is not None:
-        architecture.mark = hub.trace.mark
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _end, ended, None)

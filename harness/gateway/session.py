@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.protocol import State
 
-from architectures.interface import HISTORY_MAX, Architecture, Moving, Rejected
+from architectures.interface import HISTORY_MAX, Architecture, Moving, Rejected, not_traced
 from harness.core import protocol as wire
 from harness.gateway.frames import framed, write
 from harness.gateway.member_connection import FLOOD, REASON_MAX_BYTES, MemberConnection, cut_to_bytes
@@ -49,14 +49,19 @@ class Hub:
         self.architecture = architecture
         self.limits = settings.limits
         all_members_bytes = self.limits.send_buffers_max_bytes
-        self.trace = Trace(settings.trace_one_in) if settings.trace_one_in else None
         check_every_bytes = min(CHECK_EVERY_BYTES, all_members_bytes // 4)
-        self.rooms = Rooms(settings.tick_s or 0.0, all_members_bytes, check_every_bytes, self.trace)
+        self.rooms = Rooms(settings.tick_s or 0.0, all_members_bytes, check_every_bytes)
+        self.trace_one_in(settings.trace_one_in)
         self.sessions: dict[ServerConnection, Session] = {}
         self.counts: Counter[str] = Counter()  # events, with every drop by its cause
         self.publishing_bytes = 0  # of messages that the backend has not answered yet
         self.history_slots = asyncio.Semaphore(self.limits.history_at_once_max)
         self._changes = [asyncio.Lock() for _ in range(ROOM_LOCKS)]
+
+    def trace_one_in(self, one_in: int) -> None:
+        """Note from now on when one in so many messages passes here; 0: none."""
+        self.trace = self.rooms.trace = Trace(one_in) if one_in else None
+        self.architecture.mark = not_traced if self.trace is None else self.trace.mark
 
     async def enter(self, room: str, member: ServerConnection, *, held: bool) -> int:
         """Add the member if this gateway serves the room, and return the gateway that does. Raises Moving.

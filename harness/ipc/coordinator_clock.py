@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 _host_ns = time.time_ns
 _ahead_ns = 0
@@ -18,8 +17,3 @@ def follow(ahead_ns: int) -> None:
     """Set how many nanoseconds this host's clock is ahead of the coordinator's."""
     global _ahead_ns  # noqa: PLW0603 - a process has one clock
     _ahead_ns = ahead_ns
-
-
-def identity() -> str:
-    """Return an id that is equal for processes that share a clock: those of one host, in containers too, since boot."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

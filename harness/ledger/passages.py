@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.measure.clock_offset import Offset
+
 SENDING, TO_GATEWAY, BACKEND = "sending", "to_gateway", "backend"
 WAITING, FAN_OUT, TO_MEMBER = "waiting", "fan_out", "to_member"
 # Names that a mark of an architecture must not have: those of the stages, and of other columns beside them.
@@ -28,3 +30,25 @@ class Passages(msgspec.Struct, frozen=True):
     passages: list[Passage]
     forgotten: int  # passages that were dropped since the last time
     one_in: int = 0  # one message in so many is traced; 0: none
+    bound_ns: int = 0  # how far off the moments may be by the clock of the host that asks; 0: it is the same clock
+
+
+def by_another_clock(told: Passages, offset: Offset) -> Passages:
+    """What a gateway told by its own clock, by the clock that it is ahead of by `offset`."""
+
+    def moved(moment_ns: int | None) -> int | None:
+        return None if moment_ns is None else moment_ns - offset.ahead_ns
+
+    passages = [
+        Passage(
+            identity=each.identity,
+            received_ns=moved(each.received_ns),
+            accepted_ns=moved(each.accepted_ns),
+            read_ns=moved(each.read_ns),
+            writing_ns=moved(each.writing_ns),
+            written_ns=moved(each.written_ns),
+            marks={name: moment_ns - offset.ahead_ns for name, moment_ns in each.marks.items()},
+        )
+        for each in told.passages
+    ]
+    return msgspec.structs.replace(told, passages=passages, bound_ns=offset.bound_ns)

@@ -41,6 +41,34 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     p50_ms: dict[str, float]  # of each stage by itself; these do not add up
     p99_ms: dict[str, float] | None  # None: as for slow_ms
     accepting_p50_ms: float | None  # from a gateway until the backend had accepted the message, beside the way
+    error_ms: dict[str, float] = {}  # how far off each stage may be, by the hosts' clocks; others are by one clock
+
+
+class ClockErrors(msgspec.Struct, frozen=True):
+    """How far off a stage may be at most, because it begins by one host's clock and ends by another's. In ns."""
+
+    to_or_from_gateway_ns: int = 0  # a Locust worker's clock, and a gateway's
+    between_gateways_ns: int = 0
+
+    @classmethod
+    def of(cls, workers_ns: Sequence[int], gateways_ns: Sequence[int]) -> ClockErrors:
+        """Return the errors, from those of the clocks of workers and gateways by the clock of the run's host."""
+        first, second = sorted([*gateways_ns, 0, 0], reverse=True)[:2]
+        return cls(max(workers_ns, default=0) + first, first + second if len(gateways_ns) > 1 else 0)
+
+    def of_stage_ms(self, stage: str) -> float:
+        """The largest error of this stage, or of what an architecture marks."""
+        if stage in (SENDING, WAITING, FAN_OUT):
+            return 0.0
+        in_ns = self.to_or_from_gateway_ns if stage in (TO_GATEWAY, TO_MEMBER) else self.between_gateways_ns
+        return round(in_ns / 1e6, 4)
+
+    @property
+    def largest_ns(self) -> int:
+        return max(self.to_or_from_gateway_ns, self.between_gateways_ns)
+
+
+ONE_CLOCK = ClockErrors()
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -65,11 +93,15 @@ class _Message(NamedTuple):
     heard_ns: int  # by the last recipient
 
 
-def ways_of(messages: MessageTimes, start_ns: int, passages: Sequence[Sequence[Passage]]) -> list[Way]:
+def ways_of(
+    messages: MessageTimes, start_ns: int, passages: Sequence[Sequence[Passage]], errors: ClockErrors = ONE_CLOCK
+) -> list[Way]:
     """Return the way of every traced message that was heard; `passages` are those of each gateway, by place.
 
-    `start_ns` is the beginning of the phase, from which `messages` count.
+    `start_ns` is the beginning of the phase, from which `messages` count. A stage that seems to end before it begins
+    is believed as far as the `errors` of the clocks explain it.
     """
+    back_max_ns = BACK_MAX_NS + errors.largest_ns
     columns = [messages.column(name) for name in ("identity", "room", "intended_ns", "sent_ns", "last_heard_ns")]
     of_message = _by_message(passages)
     found = []
@@ -78,12 +110,14 @@ def ways_of(messages: MessageTimes, start_ns: int, passages: Sequence[Sequence[P
         if heard_ns == NEVER or identity not in of_message:
             continue
         message = _Message(identity, messages.rooms[room], *since_start_ns)
-        if (way := _way(message, start_ns, of_message[identity])) is not None:
+        if (way := _way(message, start_ns, of_message[identity], back_max_ns)) is not None:
             found.append(way)
     return found
 
 
-def stages_of(found: Sequence[Way], forgotten: int = 0, one_in: int | None = None) -> Stages | None:
+def stages_of(
+    found: Sequence[Way], forgotten: int = 0, one_in: int | None = None, errors: ClockErrors = ONE_CLOCK
+) -> Stages | None:
     """Sum up the ways of at least one message of `one_in`; gateways have `forgotten` some of others."""
     if not found:
         return None
@@ -101,6 +135,7 @@ def stages_of(found: Sequence[Way], forgotten: int = 0, one_in: int | None = Non
         p50_ms=_percentiles_ms(found, 50),
         p99_ms=_percentiles_ms(found, 99) if has_tail else None,
         accepting_p50_ms=round(float(np.median(accepting_ns)) / 1e6, 4) if accepting_ns else None,
+        error_ms={name: error_ms for name in names_of(found) if (error_ms := errors.of_stage_ms(name))},
     )
 
 
@@ -131,7 +166,7 @@ def _by_message(passages: Sequence[Sequence[Passage]]) -> dict[int, dict[int, Pa
     return found
 
 
-def _way(message: _Message, start_ns: int, at: dict[int, Passage]) -> Way | None:
+def _way(message: _Message, start_ns: int, at: dict[int, Passage], back_max_ns: int) -> Way | None:
     """None if some moment of its way is not known."""
     received = {passage.received_ns: passage for passage in at.values() if passage.received_ns is not None}
     written = {place: passage.written_ns for place, passage in at.items() if passage.written_ns is not None}
@@ -143,7 +178,7 @@ def _way(message: _Message, start_ns: int, at: dict[int, Passage]) -> Way | None
     due_ns, sent_ns, heard_ns = (start_ns + each for each in (message.intended_ns, message.sent_ns, message.heard_ns))
     moments = (due_ns, sent_ns, sender.received_ns, there.read_ns, there.writing_ns, there.written_ns, heard_ns)
     known = [moment for moment in moments if moment is not None]
-    if len(known) < len(moments) or min(np.diff(known)) < -BACK_MAX_NS:
+    if len(known) < len(moments) or min(np.diff(known)) < -back_max_ns:
         return None
     received_ns, read_ns = known[2], known[3]
     marks = _marks(at.values(), received_ns, read_ns)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 import gevent
 from gevent.event import AsyncResult
 
-from harness.ipc import coordinator_clock as clock
 from harness.ipc import messages as msg
+from harness.measure import host_clock
 from harness.measure.clock_offset import Exchange, HostClock, Offset, bound_throughout_ns, offset_of
 
 EXCHANGES = 20  # the quickest counts, because one in twenty is likely to meet no queue on its way
@@ -51,7 +51,7 @@ class WorkerClocks:
                 reading, heard_ns = answer.get(timeout=ANSWER_TIMEOUT_S)
             except gevent.Timeout as late:
                 raise TimeoutError(f"a Locust worker did not report its time within {ANSWER_TIMEOUT_S:g} s") from late
-            if reading.clock == clock.identity():
+            if reading.clock == host_clock.identity():
                 return Offset()
             exchanges.append(Exchange(asked_ns, reading.host_ns, heard_ns))
             gevent.sleep(PAUSE_S)

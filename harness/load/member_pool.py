@@ -33,6 +33,7 @@ from harness.load.mistakes import mistake_text, scenario_of
 from harness.load.process_usage import Usage
 from harness.load.scenario_watch import ScenarioWatch, WatchedMember
 from harness.load.schedule import Schedule, Speaker
+from harness.measure import host_clock
 from harness.services.processes import reason_in
 
 JOIN_TIMEOUT_S = 60.0
@@ -304,7 +305,7 @@ def serve_coordinator(environment: Environment, audience_log: Path) -> None:
     def obey(order: msg.ToMemberPool) -> None:
         pool = MEMBER_POOLS.get(environment)
         if isinstance(order, msg.AskTime):
-            tell(msg.Time(host_ns=time.time_ns(), clock=clock.identity()))
+            tell(msg.Time(host_ns=time.time_ns(), clock=host_clock.identity()))
         elif isinstance(order, msg.Assemble):
             if pool is not None:
                 pool.close()

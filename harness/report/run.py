@@ -124,7 +124,9 @@ def _add_stages(table: Table, summary: Summary) -> None:
     typical_ms = summary.stages.typical_ms
     table.add_row("a typical message, until the last had it", f"{sum(typical_ms.values()):,.1f} ms")
     for name, stage_ms in typical_ms.items():
-        table.add_row(f"  {name.replace('_', ' ')}", f"{stage_ms:,.2f} ms")
+        error_ms = summary.stages.error_ms.get(name)
+        error = "" if error_ms is None else f" ± {error_ms:,.2f}"
+        table.add_row(f"  {name.replace('_', ' ')}", f"{stage_ms:,.2f}{error} ms")
 
 
 def _add_latencies(table: Table, summary: Summary) -> None:

@@ -21,7 +21,8 @@ def title_of(slowest: Slowest) -> str:
 def head_of(slowest: Slowest) -> list[str]:
     """The names of the columns."""
     rounds = ["round"] if slowest.rounds > 1 else []
-    return [*rounds, *FIRST, *(name.replace("_", " ") for name in slowest.stages)]
+    errors = {name: f" ± {error_ms:,.2f}" for name, error_ms in slowest.error_ms.items()}
+    return [*rounds, *FIRST, *(name.replace("_", " ") + errors.get(name, "") for name in slowest.stages)]
 
 
 def rows_of(slowest: Slowest) -> list[list[tuple[str, bool]]]:

@@ -62,7 +62,7 @@ def stages(frames: Frames) -> Figure:
         plain_bars(axes, "time of a typical message until its last recipient had heard it, ms")
         colour_names(axes, names, names)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.12), ncols=2, fontsize=9.5)
-        headline(figure, _finding(means, total), n=_support(frames), note="Typical: the middle fifth by this time")
+        headline(figure, _finding(means, total), n=_support(frames), note=_note(frames))
     return figure
 
 
@@ -84,6 +84,13 @@ def _finding(means: pd.Series[float], total: pd.Series[float]) -> str:
     longest = int(means.argmax())
     stage, share = str(means.index[longest][1]), means.iloc[longest] / total.iloc[0]
     return f"A typical message of {name} takes {figure_text(total.iloc[0])} ms, {share:.0%} of it {_what(stage)}"
+
+
+def _note(frames: Frames) -> str:
+    """What typical means, and how far the clocks of several hosts agree."""
+    error_ms = float(frames.stages["error_ms"].max())
+    clocks = f"; from host to host ± {figure_text(error_ms)} ms, by their clocks" if error_ms else ""
+    return f"Typical: the middle fifth by this time{clocks}"
 
 
 def _support(frames: Frames) -> str:

@@ -43,6 +43,7 @@ PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9, "max": 100.0
 # Histograms with one latency or many of each message, and on how many messages a percentile of them rests.
 OF_MESSAGES = ("latency", "latency_from_sending", "ack", "spread")
 SUPPORT = ("messages", "messages_needed")
+STAGE_FIGURES = ("typical_ms", "slow_ms", "p50_ms", "p99_ms", "messages", "error_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ def frames_of(records: Sequence[RunRecord], on_unreadable: OnUnreadable = refuse
         ),
         stages=pd.DataFrame(
             [row for record in records for row in _stage_rows(record)],
-            columns=[*WORKLOAD, "arch", "round", "stage", "typical_ms", "slow_ms", "p50_ms", "p99_ms", "messages"],
+            columns=[*WORKLOAD, "arch", "round", "stage", *STAGE_FIGURES],
         ),
         ratios=pd.DataFrame(
             _ratio_rows(runs), columns=[*WORKLOAD, "metric", "arch", "over", "ratio", "low", "high", "rounds"]
@@ -367,6 +368,7 @@ def _stage_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
             "p50_ms": seen.p50_ms.get(stage),
             "p99_ms": (seen.p99_ms or {}).get(stage),
             "messages": seen.messages,
+            "error_ms": seen.error_ms.get(stage, 0.0),
         }
 
 

@@ -43,6 +43,7 @@ class Slowest(msgspec.Struct, frozen=True, kw_only=True):
     traced: int
     one_in: int | None  # one message in so many was traced; None: not the same in all rounds, or not noted
     messages: list[SlowMessage]  # the slowest first
+    error_ms: dict[str, float] = {}  # how far off each stage may be, by the hosts' clocks; others are by one clock
 
     @property
     def stages(self) -> list[str]:
@@ -59,15 +60,17 @@ def slowest_of(records: Sequence[RunRecord], on_unreadable: OnUnreadable) -> lis
         messages = [each for record in rounds for each in _messages(record, on_unreadable)]
         if not messages:
             continue
-        stages = [record.summary.stages for record in rounds]
-        one_in = {each.one_in for each in stages if each is not None}
+        stages = [record.summary.stages for record in rounds if record.summary.stages is not None]
+        one_in = {each.one_in for each in stages}
+        errors_ms = sorted((error_ms, name) for each in stages for name, error_ms in each.error_ms.items())
         found.append(
             Slowest(
                 **rounds[0].key,
                 rounds=len(rounds),
-                traced=sum(each.messages for each in stages if each is not None),
+                traced=sum(each.messages for each in stages),
                 one_in=one_in.pop() if len(one_in) == 1 else None,
                 messages=sorted(messages, key=attrgetter("total_ms"), reverse=True)[:SHOWN],
+                error_ms={name: error_ms for error_ms, name in errors_ms},  # the largest of all rounds
             )
         )
     return found

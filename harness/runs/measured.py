@@ -12,7 +12,7 @@ from harness.core.faults import Happened
 from harness.core.units import per, utc_text
 from harness.gateway.settings import GatewayStats, total
 from harness.ipc import messages as msg
-from harness.ledger.stages import Way, stages_of
+from harness.ledger.stages import Stages
 from harness.measure.clock_offset import latency_error_ms
 from harness.measure.histogram import Latencies
 from harness.measure.machine_speed import slowness_ms
@@ -48,9 +48,7 @@ class Measured:
     counters: Mapping[str, Counters]  # of backends, by component; one whose counters could not be read is missing
     gateways: Mapping[str, GatewayStats] | None  # by process
     gateways_gone: bool = False  # some have ended, and their counters with them
-    ways: Sequence[Way] = ()  # of the messages that were traced
-    passages_forgotten: int = 0
-    traced_one_in: int | None = None
+    stages: Stages | None = None  # of the messages that were traced
     happened: Sequence[Happened] = ()
     ended: Sequence[str] = ()
 
@@ -120,7 +118,7 @@ class Measured:
             },
             rss_bytes=self.rss_bytes,
             **self._per_message(architecture.requires),
-            stages=stages_of(self.ways, self.passages_forgotten, self.traced_one_in),
+            stages=self.stages,
             promises=check_promises(architecture.promises, verdict, [each.fault.kind for each in self.happened]),
             driver=judge_driver(
                 send_lateness=send_lateness,

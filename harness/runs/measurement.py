@@ -12,8 +12,8 @@ from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.progress import Progress
 from harness.core.signals import signals_wait
 from harness.ipc import messages as msg
-from harness.ledger.passages import Passage, Passages
-from harness.ledger.stages import Way, ways_of
+from harness.ledger.passages import Passages
+from harness.ledger.stages import ClockErrors, Stages, stages_of, ways_of
 from harness.load.driver_client import DriverProcess
 from harness.measure.cpu_series import CpuSeries
 from harness.measure.histogram import Latencies
@@ -196,7 +196,6 @@ class Run:
         rss_bytes = meter.rss_bytes() | (phase.used.rss_bytes or {})
         counters_after, gateways_after = self._read_counters(), self._stack.gateways.stats()
         passages = self._stack.gateways.passages() or []
-        ways = self._ways(phase, [each.passages for each in passages])
         self._measured = Measured(
             result=phase,
             start_ns=self._start_ns,
@@ -211,22 +210,24 @@ class Run:
                 for process, stats in gateways_after.items()
             },
             gateways_gone=not gateways_before.keys() <= gateways_after.keys(),
-            ways=ways,
-            passages_forgotten=sum(each.forgotten for each in passages),
-            traced_one_in=_traced_one_in(phase, passages),
+            stages=self._stages(phase, passages),
             happened=[] if self._injector is None else self._injector.happened(),
             ended=self._stack.gateways.endings(),
         )
         self._watch.verdict(phase.verdict)
         self._write_details(phase)
 
-    def _ways(self, phase: msg.PhaseResult, passages: Sequence[Sequence[Passage]]) -> list[Way]:
-        """The ways of the messages that the gateways have traced."""
-        if phase.messages is None or not any(passages):
-            return []
-        found = ways_of(phase.messages, self._start_ns, passages)
+    def _stages(self, phase: msg.PhaseResult, told: Sequence[Passages]) -> Stages | None:
+        """The stages of the messages that the gateways have traced; each message is written to the record."""
+        if phase.messages is None or not any(each.passages for each in told):
+            return None
+        workers_ns = [round(each.bound_ms * 1e6) for each in phase.clocks]
+        errors = ClockErrors.of(workers_ns, [each.bound_ns for each in told])
+        found = ways_of(phase.messages, self._start_ns, [each.passages for each in told], errors)
         self._record.write_bytes(STAGES_FILE, stages_parquet(found))
-        return found
+        # The gateways trace a share of all messages, and a long run keeps a share of its messages.
+        one_in = max(each.one_in for each in told) * phase.messages.one_in
+        return stages_of(found, sum(each.forgotten for each in told), one_in, errors)
 
     def _write_details(self, phase: msg.PhaseResult) -> None:
         self._record.write_text("locust_stats.csv", phase.locust_stats_csv)
@@ -356,12 +357,6 @@ class Run:
             idle_slowness_ms=self.conditions.idle_slowness_ms,
         )
         return summary if self._measured is None else self._measured.add_to(summary, self._architecture)
-
-
-def _traced_one_in(phase: msg.PhaseResult, passages: Sequence[Passages]) -> int | None:
-    """One message in so many has stages: the gateways trace a share, and a long run keeps a share of its messages."""
-    one_in = max((each.one_in for each in passages), default=0)
-    return None if phase.messages is None or not one_in else one_in * phase.messages.one_in
 
 
 def _nothing() -> CpuUsed:

@@ -14,14 +14,17 @@ from harness.core.errors import ServiceFailed, UsageError
 from harness.core.settings import RunSettings, own_token
 from harness.core.token import TOKEN_VARIABLE
 from harness.gateway.settings import About, GatewayStats
+from harness.ledger.passages import Passages, by_another_clock
 from harness.measure.resources import CpuUsed
 from harness.services.backend import Breakable, Counters
 from harness.services.gateway_client import Answer, ask
+from harness.services.gateway_clocks import GatewayClocks
 from harness.services.proxy import Proxy
 from peers.interface import OnProgress
 
 ANSWER_TIMEOUT_S = 10.0
 LEAVING_MAX_S = 5.0
+LAST_WORD_TIMEOUT_S = 2.0
 WHOLE_TIMEOUT_S = 30.0  # gateways that are just starting take their places one after the other
 NOT_OURS = "the gateways at --gateways-at are not this run's to break; leave --fault out"
 
@@ -102,8 +105,10 @@ def _ask(url: str, path: str, kind: type[Answer]) -> Answer | None:
 class RemoteFleet:
     """The gateways of a fleet that others have started, as far as a run drives them."""
 
-    def __init__(self, urls: tuple[str, ...]) -> None:
+    def __init__(self, urls: tuple[str, ...], trace_one_in: int = 0) -> None:
         self.urls = list(urls)
+        self._trace_one_in = trace_one_in
+        self._clocks = GatewayClocks(own_token())
 
     def stats(self) -> dict[str, GatewayStats]:
         """The counters of every gateway, by its process; raises ServiceFailed if one does not answer."""
@@ -115,8 +120,25 @@ class RemoteFleet:
             answers[stats.process] = stats
         return answers
 
-    def passages(self) -> None:
-        """Gateways that others have started trace no messages."""
+    def passages(self) -> list[Passages] | None:
+        """What each gateway has noted since the last time, by place and by this host's clock; they trace from now on.
+
+        None: they are not to trace, or one of them does not tell what it noted, or its time.
+        """
+        told = [self._passages_of(url) for url in self.urls] if self._trace_one_in else []
+        known = [each for each in told if each is not None]
+        return known if known and len(known) == len(told) else None
+
+    def _passages_of(self, url: str) -> Passages | None:
+        told = _ask(url, f"/trace?one_in={self._trace_one_in}", Passages)
+        offset = self._clocks.compare(url)
+        return None if told is None or offset is None else by_another_clock(told, offset)
+
+    def trace_no_more(self) -> None:
+        """Tell the gateways that nobody will ask for what they note."""
+        if self._trace_one_in:
+            for url in self.urls:
+                ask(url, "/trace?one_in=0", Passages, own_token(), LAST_WORD_TIMEOUT_S)
 
     def frames_per_s(self) -> float:
         """How many frames one member may send, whichever gateway it is at; raises ServiceFailed as `stats`."""
@@ -170,9 +192,9 @@ class RemoteStack:
     starting = "driver and services"
     whose = "of the gateways' fleet"
 
-    def __init__(self, urls: tuple[str, ...], topology: Topology) -> None:
+    def __init__(self, urls: tuple[str, ...], topology: Topology, trace_one_in: int = 0) -> None:
         self.topology = topology
-        self.gateways = RemoteFleet(urls)
+        self.gateways = RemoteFleet(urls, trace_one_in)
 
     def external_settings(self) -> Mapping[str, str]:
         """None: the gateways' backends are not known here."""
@@ -210,7 +232,8 @@ class RemoteStack:
         raise ServiceFailed(NOT_OURS)
 
     def stop(self) -> None:
-        """They go on."""
+        """They go on, and trace nothing any more."""
+        self.gateways.trace_no_more()
 
     def forget(self) -> None:
         """Nothing was made."""

@@ -13,7 +13,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # t
 from architectures.interface import Requirements
 from chatbench import read_messages
 from harness.core.addresses import NATS_PASSWORD, NATS_TOKEN
+from harness.ledger.passages import Passages
 from harness.services.backends import Backends
+from harness.services.gateway_client import ask
 from harness.services.nats.server import find_nats_server, has_nats_server
 from harness.services.ports import free_ports
 from harness.services.processes import Child, spawn, wait_until_listening
@@ -25,8 +27,8 @@ ANOTHER_HOST = f"""
 import time
 here_ns = time.time_ns
 time.time_ns = lambda: here_ns() + {AHEAD_MS * 1_000_000}
-from harness.ipc import coordinator_clock as clock
-clock.identity = lambda: "another"
+from harness.measure import host_clock
+host_clock.identity = lambda: "another"
 """
 
 
@@ -135,6 +137,31 @@ def test_a_worker_on_a_host_whose_clock_is_ahead_measures_the_same_latencies(
     for later in ("sent_ns", "acked_ns", "first_heard_ns", "last_heard_ns"):
         assert 0 <= (messages[later] - messages["intended_ns"]).median() / 1e6 < AHEAD_MS / 2
     assert "before it was sent" not in (summary["driver"]["why"] or "")
+    error_ms = pytest.approx(clock["bound_ms"], abs=1e-4)
+    assert summary["stages"]["error_ms"] == {"to_gateway": error_ms, "to_member": error_ms}
+    assert abs(summary["stages"]["typical_ms"]["to_gateway"]) < AHEAD_MS / 2
+
+
+def test_gateways_on_a_host_whose_clock_is_ahead_tell_the_stages_with_their_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (port,) = free_ports(1)
+    (tmp_path / "sitecustomize.py").write_text(ANOTHER_HOST)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with standing(tmp_path, gateway(port, "--arch", "faulty")):
+        monkeypatch.delenv("PYTHONPATH")
+        here = f"ws://127.0.0.1:{port}"
+        summary = run(tmp_path / "out", "--arch", "faulty", "--gateways-at", here, "--members", "20", "--rate", "200")
+        after = ask(here, "/trace", Passages, None, PATIENCE_S)
+    stages = summary["stages"]
+    assert stages["one_in"] == 2
+    assert stages["messages"] > 0.3 * summary["sent"]
+    error_ms = stages["error_ms"]
+    assert list(error_ms) == ["to_gateway", "to_member"], "one gateway has one clock"
+    assert 0 < error_ms["to_gateway"] == error_ms["to_member"] < 20
+    for stage, typical_ms in stages["typical_ms"].items():
+        assert -error_ms.get(stage, 0.0) - 1 < typical_ms < AHEAD_MS / 2, stage
+    assert after == Passages([], 0), "nobody asks for them any more"
 
 
 @pytest.mark.parametrize(

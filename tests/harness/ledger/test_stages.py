@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from harness.ledger.message_times import COLUMNS, NEVER, MessageTimes
 from harness.ledger.passages import Passage
-from harness.ledger.stages import Way, stages_of, ways_of
+from harness.ledger.stages import ClockErrors, Way, stages_of, ways_of
 
 START_NS = 1_000
+STAGES = ("sending", "to_gateway", "backend", "waiting", "fan_out", "to_member")
 
 
 def messages(*rows: tuple[int, int, int, int]) -> MessageTimes:
@@ -109,3 +110,28 @@ def test_the_slowest_hundredth_is_told_from_a_thousand_messages_on() -> None:
     assert enough.typical_ms["a"] == pytest.approx(499.5)
     assert stages_of([]) is None
     assert msgspec.json.decode(msgspec.json.encode(enough), type=type(enough)) == enough
+
+
+def test_a_stage_from_host_to_host_has_the_bounds_of_both_clocks() -> None:
+    errors = ClockErrors.of(workers_ns=[1_000_000, 2_000_000], gateways_ns=[500_000, 4_000_000, 3_000_000])
+    found = [Way(1, "r", 0, 0, 50, dict.fromkeys((*STAGES, "relayed"), 10), None)]
+    stages = stages_of(found, errors=errors)
+    assert stages is not None
+    assert stages.error_ms == {"to_gateway": 6.0, "backend": 7.0, "to_member": 6.0, "relayed": 7.0}
+    assert ClockErrors.of([2_000_000], [4_000_000]).of_stage_ms("backend") == 0, "a single gateway has one clock"
+
+
+def test_stages_by_one_clock_have_no_error() -> None:
+    stages = stages_of([Way(1, "r", 0, 0, 50, dict.fromkeys(STAGES, 10), None)], errors=ClockErrors.of([], [0, 0]))
+    assert stages is not None
+    assert stages.error_ms == {}
+
+
+def test_a_way_goes_back_as_far_as_the_clocks_may_be_wrong() -> None:
+    early = written(20, 21, 5_000_000)
+    early.received_ns = START_NS + 10
+    rows, errors = messages((1, 0, 5, 3_000_000)), ClockErrors.of([1_500_000], [0])
+    assert ways_of(rows, START_NS, [[early]]) == []
+    (way,) = ways_of(rows, START_NS, [[early]], errors)
+    assert way.stages_ns["to_member"] == -2_000_000
+    assert sum(way.stages_ns.values()) == way.total_ns

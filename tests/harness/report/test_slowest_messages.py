@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -46,6 +47,11 @@ def test_the_largest_stage_of_each_message_is_marked_and_a_stage_that_it_lacks_i
     assert [text for text, _ in first] == ["2.500", "r", "9.00", "1.00", "6.00", "2.00"]
     assert [text for text, is_largest in first if is_largest] == ["6.00"]
     assert second[3:] == [("4.00", True), ("3.00", False), ("-", False)]
+
+
+def test_a_stage_between_two_hosts_has_its_error_in_the_head() -> None:
+    by_two_clocks = msgspec.structs.replace(slowest(1, 8), error_ms={"to_member": 0.5})
+    assert head_of(by_two_clocks)[-2:] == ["backend", "to member ± 0.50"]
 
 
 def test_of_several_rounds_each_message_names_its_own() -> None:

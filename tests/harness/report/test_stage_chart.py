@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from matplotlib.patches import Rectangle
 
@@ -11,6 +12,7 @@ from harness.report.run import summary_table
 from harness.report.stage_chart import stages
 from harness.results.frames import frames_of, read_records
 from harness.runs.record import read_summary
+from tests.harness.report.records import stages as stages_told
 from tests.harness.report.records import write_record
 
 
@@ -51,3 +53,13 @@ def test_the_table_of_a_run_has_each_stage(tmp_path: Path) -> None:
         "  fan out",
         "  to member",
     ]
+
+
+def test_what_is_between_the_clocks_of_two_hosts_is_shown_with_its_error(tmp_path: Path) -> None:
+    told = msgspec.structs.replace(stages_told(6.0, "backend"), error_ms={"to_gateway": 0.75})
+    table = summary_table(read_summary(write_record(tmp_path, "plan1", stages=told)))
+    names, values = (list(column.cells) for column in table.columns)
+    assert values[names.index("  to gateway")] == "1.00 ± 0.75 ms"
+    assert values[names.index("  backend")] == "1.00 ms"
+    drawn = stages(frames_of(read_records([tmp_path])))
+    assert "from host to host ± 0.75 ms" in " ".join(text.get_text().replace("\n", " ") for text in drawn.texts)

@@ -19,7 +19,7 @@ from harness.runs.summary import Summary
 
 MS, DELIVERIES, MESSAGES = "ms", "{delivery}", "{message}"
 NO_START = 0  # a gauge has none
-PERCENTILE, PROCESS, COMPONENT, STAGE = "percentile", "process", "component", "stage"
+PERCENTILE, PROCESS, COMPONENT, STAGE, GATEWAY = "percentile", "process", "component", "stage", "gateway"
 
 
 class Figure(NamedTuple):
@@ -56,6 +56,10 @@ FIGURES = (
     Figure("delivery_rate", "deliveries_per_s", f"{DELIVERIES}/s", "Deliveries per second"),
     Figure("frames_per_write", "frames_per_write", "1", "Messages per write to a member"),
     Figure("cores_used", "cores_used", "{cpu}", "CPU time over wall time", PROCESS),
+    Figure("gateway.cores_used", "each_gateway.cores_used", "{cpu}", "CPU time of a gateway over wall time", GATEWAY),
+    Figure(
+        "gateway.deliveries", "each_gateway.deliveries", DELIVERIES, "Messages written to a gateway's members", GATEWAY
+    ),
     Figure("rss", "rss_bytes", "By", "Resident memory at the end", PROCESS),
     Figure("cpu_per_delivery", "cpu_us_per_delivery", "us", "CPU time per delivery", COMPONENT),
     Figure(
@@ -78,8 +82,10 @@ def metrics_of(summary: Summary, resource: Resource, version: str, end_ns: int) 
 
 
 def _at(told: Mapping[str, Any], key: str) -> Any:
-    """What is at this key; None if that, or what it is in, is null."""
+    """What is at this key; None if that, or what it is in, is null. A list is told by the places in it, from 0."""
     outer, _, inner = key.partition(".")
+    if isinstance(told[outer], list):
+        return {str(place): each[inner] for place, each in enumerate(told[outer])}
     return (told[outer] or {}).get(inner) if inner else told[outer]
 
 

@@ -21,7 +21,7 @@ from harness.report.otel_metrics import FIGURES
 from harness.results.frames import read_records
 from harness.results.traced_messages import traced_messages
 from harness.runs.record import read_summary
-from harness.runs.summary import Summary
+from harness.runs.summary import GatewayFigures, Summary
 from tests.harness.report.records import write_record
 from tests.harness.results.test_traced_messages import BEGAN, way, write_traced, write_two
 from tests.otlp import Collector, attributes, collector
@@ -123,8 +123,19 @@ def test_figures_are_gauges_with_units_and_the_time_of_its_end(tmp_path: Path, e
     assert times == {parse_utc(BEGAN) + 5_000_000_000}
 
 
+def test_gateways_are_told_apart_by_their_places(tmp_path: Path, endpoint: Collector) -> None:
+    first, killed = (
+        GatewayFigures(members=5, deliveries=deliveries, wasted=0, bytes_to_members=0, cores_used=cores_used)
+        for deliveries, cores_used in ((700, 0.25), (300, None))
+    )
+    write_record(tmp_path, "plan1", each_gateway=[first, killed])
+    send_folder(tmp_path)
+    assert endpoint.values("chatbench.gateway.cores_used") == {"0": 0.25}
+    assert endpoint.values("chatbench.gateway.deliveries") == {"0": 700, "1": 300}
+
+
 def test_every_figure_is_a_key_of_the_summary_and_has_a_name_of_its_own() -> None:
-    inner = {"stages": Stages, "driver": DriverVerdict}
+    inner = {"stages": Stages, "driver": DriverVerdict, "each_gateway": GatewayFigures}
     for figure in FIGURES:
         outer, _, key = figure.key.partition(".")
         assert outer in Summary.__struct_fields__

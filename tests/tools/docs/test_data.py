@@ -24,6 +24,8 @@ from harness.measure.histogram import LatencyMs
 from harness.report.claims import Judged
 from harness.report.comparison import Report
 from harness.report.costs import UnitCosts
+from harness.report.otel_metrics import FIGURES
+from harness.report.otel_spans import SCOPE
 from harness.results.frames import KEY, Frames, frames_of, read_records
 from harness.runs.summary import FaultSeen, Resumed, Summary
 from harness.services.nats.metrics import NatsPerMessage
@@ -147,3 +149,10 @@ def test_the_example_reads_the_reference() -> None:
         exec(example, {})
     (plan1,) = (line.split() for line in printed.getvalue().splitlines() if line.startswith("plan1"))
     assert plan1[-1] == "6.4"
+
+
+def test_every_metric_is_there_with_its_unit_its_attribute_and_its_key() -> None:
+    told = [tuple("".join(keys_in(cell)) for cell in row) for row in rows("Metrics")]
+    assert told == [
+        (f"{SCOPE}.{each.name}", each.unit, f"{SCOPE}.{each.by}" if each.by else "", each.key) for each in FIGURES
+    ]

@@ -86,6 +86,7 @@ def resource_of(record: RunRecord) -> Resource:
             "chatbench.members": summary.members,
             "chatbench.gateways": summary.gateways,
             "chatbench.rate": settings.rate_per_s,
+            "chatbench.payload": settings.payload_bytes,  # a record does not have the size of each message
         }
     )
 

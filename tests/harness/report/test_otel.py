@@ -153,6 +153,7 @@ def test_the_resource_names_the_run_and_the_standard_variables_add_to_it(
     assert usual["chatbench.run.id"] == usual["service.instance.id"] == record.name
     assert (usual["chatbench.architecture"], usual["chatbench.scenario"]) == ("redis", "big_room")
     assert usual["service.version"] == "0.1.0"
+    assert (usual["chatbench.rate"], usual["chatbench.payload"]) == (20.0, 100)
     monkeypatch.setenv("OTEL_SERVICE_NAME", "chat")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=lab")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=1234")

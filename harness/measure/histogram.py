@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLengthException
 from hdrh.histogram import HdrHistogram
+
+from harness.measure.hgrm import percentile_distribution
 
 LATENCY_MAX_US = 600_000_000  # ten minutes; longer latencies are recorded as ten minutes
 SIGNIFICANT_DIGITS = 3
@@ -72,9 +72,7 @@ class Latencies:
 
     def _recorded_us(self) -> Iterator[tuple[int, int]]:
         (steps,) = self._counts.nonzero()
-        spare_bits = np.maximum(steps // SUBBUCKETS_HALF - 1, 0)
-        values = (steps - spare_bits * SUBBUCKETS_HALF) << spare_bits
-        return zip(values.tolist(), self._counts[steps].tolist(), strict=True)
+        return zip(_lowest_us(steps).tolist(), self._counts[steps].tolist(), strict=True)
 
     def add(self, other: Latencies) -> None:
         self._counts += other._counts
@@ -109,15 +107,13 @@ class Latencies:
         """
         up_to = self._counts.cumsum()
         targets = [max(1, int(percentile * int(up_to[-1]) / 100 + 0.5)) for percentile in percentiles]
-        return [_highest_us(int(step)) / 1000 for step in up_to.searchsorted(targets)]
+        return [value_us / 1000 for value_us in _highest_us(up_to.searchsorted(targets)).tolist()]
 
     def distribution(self) -> Iterator[tuple[float, float]]:
         """Yield (latency in ms, share of all latencies that are at most that), once for each recorded value."""
-        so_far = 0
-        histogram, count = self._hdr(), self.count
-        for step in histogram.get_recorded_iterator():
-            so_far += step.count_added_in_this_iter_step
-            yield step.value_iterated_to / 1000, so_far / count
+        (steps,) = self._counts.nonzero()
+        up_to = self._counts[steps].cumsum()
+        yield from zip((_highest_us(steps) / 1000).tolist(), (up_to / self.count).tolist(), strict=True)
 
     def pack(self) -> bytes:
         """Serialize the histogram for another process of chatbench; this is cheaper than `encode`."""
@@ -158,16 +154,25 @@ class Latencies:
 
     def write_hgrm(self, path: Path) -> None:
         """Write the percentile distribution in milliseconds, in the text format (.hgrm) that HDR plotters read."""
-        out = io.BytesIO()
-        histogram = self._hdr()
-        histogram.output_percentile_distribution(out, 1000.0)
-        # The library scales every figure to milliseconds except this one.
-        deviation_ms = histogram.get_stddev() / 1000
-        text = re.sub(r"(StdDeviation +=).*]", rf"\1 {deviation_ms:12.3f}]", out.getvalue().decode())
+        (steps,) = self._counts.nonzero()
+        text = percentile_distribution(_highest_us(steps), _middle_us(steps), self._counts[steps])
         path.write_text(text, encoding="utf-8")
 
 
-def _highest_us(step: int) -> int:
-    """Return the highest value that is counted in this bucket, in microseconds."""
-    spare_bits = max(step // SUBBUCKETS_HALF - 1, 0)
-    return ((step - spare_bits * SUBBUCKETS_HALF + 1) << spare_bits) - 1
+def _spare_bits(steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return how many of the lowest bits of a value do not matter in these buckets."""
+    return np.maximum(steps // SUBBUCKETS_HALF - 1, 0)
+
+
+def _lowest_us(steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the lowest value that is counted in each of these buckets, in microseconds."""
+    spare_bits = _spare_bits(steps)
+    return (steps - spare_bits * SUBBUCKETS_HALF) << spare_bits
+
+
+def _middle_us(steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return _lowest_us(steps) + ((1 << _spare_bits(steps)) >> 1)
+
+
+def _highest_us(steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return _lowest_us(steps) + (1 << _spare_bits(steps)) - 1

@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,39 @@ def test_the_hgrm_file_is_in_milliseconds_throughout(tmp_path: Path) -> None:
     assert "StdDeviation   =        9.9" in text
 
 
+def in_library(latencies_ns: list[int]) -> HdrHistogram:
+    library = HdrHistogram(1, LATENCY_MAX_US, SIGNIFICANT_DIGITS)
+    for latency_ns in latencies_ns:
+        library.record_value(min(max(latency_ns // 1000, 1), LATENCY_MAX_US))
+    return library
+
+
+@settings(max_examples=10)
+@given(st.one_of(st.just([]), LATENCIES_NS))
+def test_the_hgrm_file_is_that_of_the_hdr_histogram_library(
+    tmp_path_factory: pytest.TempPathFactory, latencies_ns: list[int]
+) -> None:
+    path = tmp_path_factory.mktemp("hgrm") / "latency.hgrm"
+    of(latencies_ns).write_hgrm(path)
+    library, expected = in_library(latencies_ns), io.BytesIO()
+    library.output_percentile_distribution(expected, 1000.0)
+    deviation = f"{library.get_stddev():12.3f}"  # in microseconds; the library scales all other figures
+    in_ms = f"{library.get_stddev() / 1000:12.3f}"
+    assert path.read_text() == expected.getvalue().decode().replace(
+        f"StdDeviation   = {deviation}", f"StdDeviation   = {in_ms}"
+    )
+
+
+@settings(max_examples=10)
+@given(LATENCIES_NS)
+def test_the_distribution_is_that_of_the_hdr_histogram_library(latencies_ns: list[int]) -> None:
+    steps, so_far = [], 0
+    for step in in_library(latencies_ns).get_recorded_iterator():
+        so_far += step.count_added_in_this_iter_step
+        steps.append((step.value_iterated_to / 1000, so_far / len(latencies_ns)))
+    assert list(of(latencies_ns).distribution()) == steps
+
+
 @settings(max_examples=30)
 @given(LATENCIES_NS)
 def test_nothing_is_lost_on_the_way_to_another_process_or_into_the_record(latencies_ns: list[int]) -> None:
@@ -65,10 +99,6 @@ def test_nothing_is_lost_on_the_way_to_another_process_or_into_the_record(latenc
 
 @given(LATENCIES_NS, st.floats(0.001, 100))
 def test_percentiles_are_those_of_the_hdr_histogram_library(latencies_ns: list[int], percentile: float) -> None:
-    latencies = Latencies()
-    latencies.record_ns(latencies_ns)
-    library = HdrHistogram(1, LATENCY_MAX_US, SIGNIFICANT_DIGITS)
-    for latency_ns in latencies_ns:
-        library.record_value(min(max(latency_ns // 1000, 1), LATENCY_MAX_US))
+    latencies, library = of(latencies_ns), in_library(latencies_ns)
     assert latencies.percentile_ms(percentile) == library.get_value_at_percentile(percentile) / 1000
     assert latencies.summary().max == library.get_max_value() / 1000

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-from jgo.env import LockFile
-from jgo.maven import MavenContext, PythonResolver
 
 from harness.core.errors import FULL_DISK, ServiceFailed, UsageError
 from harness.services.workdir import discard, make_folder, remove_leftovers
@@ -62,8 +61,8 @@ def cache_dir() -> Path:
 
 def locked_jars() -> list[Jar]:
     """All jars of the lock file."""
-    lock = LockFile.load(LOCK)
-    return [Jar(d.groupId, d.artifactId, d.version, d.sha256 or "") for d in lock.dependencies]
+    locked = tomllib.loads(LOCK.read_text(encoding="utf-8"))["dependencies"]
+    return [Jar(each["groupId"], each["artifactId"], each["version"], each["sha256"]) for each in locked]
 
 
 def missing_jars() -> list[Jar]:
@@ -114,6 +113,8 @@ def _check_cache() -> None:
 
 
 def _fetch(jar: Jar) -> None:
+    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - 0.2 s, needed once
+
     # Each download goes to a folder of its own and is then renamed, so that neither a killed download nor a second
     # chatbench beside this one leaves half a jar in the cache.
     cache_dir().mkdir(parents=True, exist_ok=True)
@@ -135,14 +136,14 @@ def _fetch(jar: Jar) -> None:
 
 
 def _verify() -> None:
-    for problem in LockFile.load(LOCK).verify_checksums(cache_dir()):
-        for jar in locked_jars():
-            if f":{jar.artifact}:" in problem and "mismatch" in problem:
-                jar.path.unlink(missing_ok=True)
-        raise ServiceFailed(
-            f"a jar in {cache_dir()} is not the one that was locked ({problem}); "
-            "it was removed, so run the command again to download it anew"
-        )
+    for jar in locked_jars():
+        found = hashlib.sha256(jar.path.read_bytes()).hexdigest()
+        if found != jar.sha256:
+            jar.path.unlink(missing_ok=True)
+            raise ServiceFailed(
+                f"a jar in {cache_dir()} is not the one that was locked ({jar.artifact} {jar.version}: expected "
+                f"{jar.sha256}, got {found}); it was removed, so run the command again to download it anew"
+            )
 
 
 def _short(problem: OSError | RuntimeError) -> str:
@@ -153,6 +154,9 @@ def _short(problem: OSError | RuntimeError) -> str:
 
 def write_lock() -> None:
     """Resolve ROOTS and everything they need, and write the lock (`make lock`)."""
+    from jgo.env import LockFile  # noqa: PLC0415 - as above
+    from jgo.maven import MavenContext  # noqa: PLC0415 - as above
+
     context = MavenContext(repo_cache=cache_dir())
     roots = [context.create_dependency(root) for root in ROOTS]
     inputs, transitive = context.resolver.resolve(roots)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -39,6 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """A temporary folder for each process of tests: no run borrows the services of another process's `chatbench up`."""
     # A broker of a few seconds spends most of its CPU time on compiling; tests do not measure how fast it is.
     os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1"
+    # Containers often set this. Then each of the thousands of processes that tests start would compile all it imports.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     folder = tempfile.mkdtemp(prefix="chatbench-tests-")
     os.environ["TMPDIR"] = tempfile.tempdir = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))

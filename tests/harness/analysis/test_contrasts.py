@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy import stats
-from statsmodels.formula.api import ols
 
 from harness.analysis.contrasts import Figures, Matrix, contrasts, geometric_means
 
@@ -18,6 +16,8 @@ blocks_of_three = st.integers(2, 9).flatmap(lambda blocks: arrays(float, (blocks
 
 
 def test_a_contrast_is_the_paired_t_test_of_the_logarithms() -> None:
+    from scipy import stats  # noqa: PLC0415 - half a second, in each process that collects tests
+
     values = np.array([[2.0, 1.0], [2.4, 1.1], [2.1, 1.2], [3.0, 1.3]])
     (found,) = contrasts(Figures("cpu", ("a", "b"), values))
     logs = np.log(values)
@@ -71,6 +71,8 @@ def test_one_block_tells_no_ratio_and_none_tells_no_mean() -> None:
 
 
 def test_the_variance_of_one_pair_of_three_is_half_its_own_and_half_that_of_the_two_way_analysis_of_variance() -> None:
+    from statsmodels.formula.api import ols  # noqa: PLC0415 - as above
+
     values = np.exp(np.random.default_rng(5).normal(0, 0.1, (6, 3)))
     logs = pd.DataFrame(
         [(block, name, np.log(values[block, place])) for block in range(6) for place, name in enumerate(THREE)],
@@ -95,6 +97,8 @@ def test_a_machine_that_was_twice_as_slow_during_one_run_does_not_make_its_archi
 
 
 def test_with_the_speed_a_contrast_of_two_is_the_regression_of_their_difference_on_that_of_the_speed() -> None:
+    from scipy import stats  # noqa: PLC0415 - as above
+
     random = np.random.default_rng(7)
     slowness = np.exp(random.normal(0, 0.2, (6, 2)))
     values = np.array([1.3, 1.0]) * slowness**0.8 * np.exp(random.normal(0, 0.05, (6, 2)))

@@ -68,10 +68,11 @@ def make_report(folders: Sequence[Path], folder: Path) -> Report:
 def show_report(made: Report, *, as_json: bool) -> None:
     """Print the report's verdicts and tables, or all of it as JSON."""
     from harness.report.agreement import agreement_lines
-    from harness.report.comparison import slowest_under, undecided
+    from harness.report.comparison import undecided, under
     from harness.report.decision_text import MARKS_NOTE, decision_lines, decision_table, verdict_lines
     from harness.report.ranking import choice_lines, ranking
     from harness.report.slowest_messages import slowest_table
+    from harness.report.why_slower import why_slower
 
     for line in made.left_out:
         click.echo(f"chatbench: {line}", err=True)
@@ -94,8 +95,11 @@ def show_report(made: Report, *, as_json: bool) -> None:
         tell(out, *choice_lines(comparison))
         out.print(ranking(comparison))
         out.print()
+        if lines := [why_slower(each) for each in under(comparison.workload, made.stage_differences)]:
+            tell(out, *lines)
+            out.print()
         if len(comparison.architectures) == 1:  # of several, the page has them
-            for slowest in slowest_under(comparison.workload, made.slowest):
+            for slowest in under(comparison.workload, made.slowest):
                 out.print(slowest_table(slowest))
                 out.print()
     say(out, f"report: {made.page}", f"frames: {made.frames}")

@@ -41,6 +41,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     p50_ms: dict[str, float]  # of each stage by itself; these do not add up
     p99_ms: dict[str, float] | None  # None: as for slow_ms
     accepting_p50_ms: float | None  # from a gateway until the backend had accepted the message, beside the way
+    typical_of_all_ms: float | None = None  # the time of the typical one of all messages, traced or not
     error_ms: dict[str, float] = {}  # how far off each stage may be, by the hosts' clocks; others are by one clock
 
 
@@ -137,6 +138,13 @@ def stages_of(
         accepting_p50_ms=round(float(np.median(accepting_ns)) / 1e6, 4) if accepting_ns else None,
         error_ms={name: error_ms for name in names_of(found) if (error_ms := errors.of_stage_ms(name))},
     )
+
+
+def typical_of_all_ms(messages: MessageTimes) -> float | None:
+    """The mean time of the middle fifth of all messages that were heard, as `typical_ms` is of the traced ones."""
+    by_time = np.sort(messages.latencies_ns())
+    begin, end = (round(share * len(by_time)) for share in TYPICAL)
+    return round(float(np.mean(by_time[begin:end])) / 1e6, 4) if end > begin else None
 
 
 def names_of(found: Sequence[Way]) -> list[str]:

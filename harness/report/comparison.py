@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pandas as pd
@@ -16,11 +16,15 @@ from harness.report.verdict import Recommendation, judge
 from harness.results.blocks import SHAPE
 from harness.results.frames import METRICS, WORKLOAD, Frames
 from harness.results.slowest import Slowest
+from harness.results.stage_differences import StageDifference
 from harness.runs.promises import PromiseCheck
 
 MISTAKES = {"lost": "lost", "duplicated": "duplicated", "reordered": "out of order"}
 ENDS = ("first_delivery_ms", "normal_ms")
 SUMMED = ("expected", "delivered", *MISTAKES, "returns", "away", "missed")
+
+
+OfStages = TypeVar("OfStages", Slowest, StageDifference)
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -106,6 +110,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     decisions: list[Decision] = []  # of comparisons in blocks; with one block, nothing can be decided
     agreements: list[Agreement] = []  # of each two comparisons of the same load
     slowest: list[Slowest] = []  # the slowest traced messages of each architecture under each workload
+    stage_differences: list[StageDifference] = []  # why the others are slower than the fastest, under each workload
 
 
 def decision_on(workload: Workload, decisions: Sequence[Decision]) -> Decision | None:
@@ -116,9 +121,9 @@ def decision_on(workload: Workload, decisions: Sequence[Decision]) -> Decision |
     return None
 
 
-def slowest_under(workload: Workload, slowest: Sequence[Slowest]) -> list[Slowest]:
-    """The slowest messages of each architecture under this workload."""
-    return [each for each in slowest if all(getattr(each, name) == getattr(workload, name) for name in WORKLOAD)]
+def under(workload: Workload, found: Sequence[OfStages]) -> list[OfStages]:
+    """What was found under this workload."""
+    return [each for each in found if all(getattr(each, name) == getattr(workload, name) for name in WORKLOAD)]
 
 
 def undecided(report: Report) -> list[Comparison]:

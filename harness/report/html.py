@@ -22,10 +22,11 @@ from harness.report.charts import CHARTS, has_data
 from harness.report.comparison import (
     Comparison,
     Report,
+    Workload,
     compare,
     decision_on,
-    slowest_under,
     split_by,
+    under,
     workload_of,
 )
 from harness.report.decision import Decision, with_latencies, without_tails
@@ -37,10 +38,12 @@ from harness.report.rate_charts import has_rates, throughput_and_latency
 from harness.report.section import NOTHING, beside_a_decision, section_of, shape_name
 from harness.report.slowest_messages import head_of, rows_of, title_of
 from harness.report.style import IN_THE_DARK, colours_of
+from harness.report.why_slower import why_slower
 from harness.results import blocks
 from harness.results.frames import WORKLOAD, Frames, RunRecord, frames_of, read_records
 from harness.results.reading import leaving_out
 from harness.results.slowest import Slowest, slowest_of
+from harness.results.stage_differences import StageDifference, stage_differences
 from harness.runs.manifest import Manifest
 
 RUN_COLUMNS = (
@@ -70,6 +73,7 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
     frames = frames_of(records, leaving_out(left_out))
     frames.write(out / "frames")
     slowest = slowest_of(records, leaving_out(left_out))
+    differences = stage_differences(frames.stages)
     workloads = list(split_by(frames, WORKLOAD))
     decisions = list(decisions_of(frames, records))
     comparisons = [_decided(compare(part), decisions) for part in workloads]
@@ -88,7 +92,8 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
         script=Markup(script),  # noqa: S704 - a file of this package
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sections=[
-            _section(compared, decisions, drawn, _how_far(part, records), slowest)
+            _section(compared, decisions, drawn, _how_far(part, records))
+            | _of_stages(compared.workload, slowest, differences)
             for compared, part, drawn in zip(comparisons, workloads, charts, strict=True)
         ],
         decisions=[
@@ -114,6 +119,7 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
         comparisons=comparisons,
         decisions=decisions,
         slowest=slowest,
+        stage_differences=differences,
     )
 
 
@@ -149,11 +155,7 @@ def _decision_section(decision: Decision, charts: list[Chart]) -> dict[str, Any]
 
 
 def _section(
-    comparison: Comparison,
-    decisions: Sequence[Decision],
-    charts: list[Chart],
-    how_far: str,
-    slowest: Sequence[Slowest],
+    comparison: Comparison, decisions: Sequence[Decision], charts: list[Chart], how_far: str
 ) -> dict[str, Any]:
     section, is_decided = section_of(comparison), decision_on(comparison.workload, decisions) is not None
     return {
@@ -161,9 +163,16 @@ def _section(
         "is_decided": is_decided,
         "charts": charts,
         "how_far": how_far,
+    }
+
+
+def _of_stages(
+    workload: Workload, slowest: Sequence[Slowest], differences: Sequence[StageDifference]
+) -> dict[str, Any]:
+    return {
+        "why_slower": [why_slower(each) for each in under(workload, differences)],
         "slowest": [
-            {"title": title_of(each), "head": head_of(each), "rows": rows_of(each)}
-            for each in slowest_under(comparison.workload, slowest)
+            {"title": title_of(each), "head": head_of(each), "rows": rows_of(each)} for each in under(workload, slowest)
         ],
     }
 

@@ -14,7 +14,7 @@ FIRST = ("sent at, s", "room", "until the last member")
 def title_of(slowest: Slowest) -> str:
     """What the table shows, and what it rests on."""
     share = {None: "", 1: ", which are all"}.get(slowest.one_in, f", one in {slowest.one_in}")
-    rounds = "" if slowest.rounds == 1 else f" in {slowest.rounds} rounds"
+    rounds = "" if slowest.rounds == 1 else f", in {slowest.rounds} rounds"
     return f"{slowest.arch}: the {len(slowest.messages)} slowest of {slowest.traced:,} traced messages{share}{rounds}"
 
 

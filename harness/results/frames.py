@@ -43,7 +43,7 @@ PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9, "max": 100.0
 # Histograms with one latency or many of each message, and on how many messages a percentile of them rests.
 OF_MESSAGES = ("latency", "latency_from_sending", "ack", "spread")
 SUPPORT = ("messages", "messages_needed")
-STAGE_FIGURES = ("typical_ms", "slow_ms", "p50_ms", "p99_ms", "messages", "error_ms")
+STAGE_FIGURES = ("typical_ms", "slow_ms", "p50_ms", "p99_ms", "messages", "typical_of_all_ms", "error_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +368,7 @@ def _stage_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
             "p50_ms": seen.p50_ms.get(stage),
             "p99_ms": (seen.p99_ms or {}).get(stage),
             "messages": seen.messages,
+            "typical_of_all_ms": seen.typical_of_all_ms,
             "error_ms": seen.error_ms.get(stage, 0.0),
         }
 

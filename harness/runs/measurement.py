@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from architectures.interface import Candidate
 from harness.core import settings as config
 from harness.core.errors import Interrupted, ServiceFailed, UsageError
@@ -13,7 +15,7 @@ from harness.core.progress import Progress
 from harness.core.signals import signals_wait
 from harness.ipc import messages as msg
 from harness.ledger.passages import Passages
-from harness.ledger.stages import ClockErrors, Stages, stages_of, ways_of
+from harness.ledger.stages import ClockErrors, Stages, stages_of, typical_of_all_ms, ways_of
 from harness.load.driver_client import DriverProcess
 from harness.measure.cpu_series import CpuSeries
 from harness.measure.histogram import Latencies
@@ -227,7 +229,9 @@ class Run:
         self._record.write_bytes(STAGES_FILE, stages_parquet(found))
         # The gateways trace a share of all messages, and a long run keeps a share of its messages.
         one_in = max(each.one_in for each in told) * phase.messages.one_in
-        return stages_of(found, sum(each.forgotten for each in told), one_in, errors)
+        stages = stages_of(found, sum(each.forgotten for each in told), one_in, errors)
+        all_ms = typical_of_all_ms(phase.messages)
+        return None if stages is None else msgspec.structs.replace(stages, typical_of_all_ms=all_ms)
 
     def _write_details(self, phase: msg.PhaseResult) -> None:
         self._record.write_text("locust_stats.csv", phase.locust_stats_csv)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.ledger.message_times import COLUMNS, NEVER, MessageTimes
 from harness.ledger.passages import Passage
-from harness.ledger.stages import ClockErrors, Way, stages_of, ways_of
+from harness.ledger.stages import ClockErrors, Way, stages_of, typical_of_all_ms, ways_of
 
 START_NS = 1_000
 STAGES = ("sending", "to_gateway", "backend", "waiting", "fan_out", "to_member")
@@ -135,3 +135,9 @@ def test_a_way_goes_back_as_far_as_the_clocks_may_be_wrong() -> None:
     (way,) = ways_of(rows, START_NS, [[early]], errors)
     assert way.stages_ns["to_member"] == -2_000_000
     assert sum(way.stages_ns.values()) == way.total_ns
+
+
+def test_the_typical_time_of_all_messages_is_that_of_their_middle_fifth() -> None:
+    rows = messages(*((number, 0, 0, number * 1_000_000) for number in range(1, 11)), (11, 0, 0, NEVER))
+    assert typical_of_all_ms(rows) == 5.5
+    assert typical_of_all_ms(messages((1, 0, 0, NEVER))) is None

@@ -38,7 +38,7 @@ def slowest(rounds: int, one_in: int | None) -> Slowest:
 def test_the_title_says_what_the_table_rests_on() -> None:
     assert title_of(slowest(1, 8)) == "plan1: the 2 slowest of 2,400 traced messages, one in 8"
     assert title_of(slowest(1, 1)) == "plan1: the 2 slowest of 2,400 traced messages, which are all"
-    assert title_of(slowest(3, None)) == "plan1: the 2 slowest of 2,400 traced messages in 3 rounds"
+    assert title_of(slowest(3, None)) == "plan1: the 2 slowest of 2,400 traced messages, in 3 rounds"
 
 
 def test_the_largest_stage_of_each_message_is_marked_and_a_stage_that_it_lacks_is_no_zero() -> None:

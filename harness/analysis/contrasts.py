@@ -18,7 +18,8 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit  # Student's t; scipy.stats would take half a second to import
+
+from harness.analysis.student import quantiles, share_below
 
 Matrix = NDArray[np.float64]
 
@@ -75,7 +76,7 @@ class Contrast:
         if self.standard_error == 0:
             return 1.0 if self.log_ratio == 0 else 0.0
         distance = abs(self.log_ratio) / self.standard_error
-        return float(2 * stdtr(self.freedom(self.blocks), -distance))
+        return 2 * share_below(-distance, self.freedom(self.blocks))
 
     def freedom(self, blocks: int) -> float:
         """Return the degrees of freedom that it would have with so many blocks."""
@@ -83,7 +84,7 @@ class Contrast:
 
 
 def t_quantile(confidence: float, degrees_of_freedom: float) -> float:
-    return float(stdtrit(degrees_of_freedom, (1 + confidence) / 2))
+    return float(quantiles((1 + confidence) / 2, degrees_of_freedom))
 
 
 def contrasts(figures: Figures) -> list[Contrast]:

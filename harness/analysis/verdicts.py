@@ -9,9 +9,9 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from harness.analysis.contrasts import CONFIDENCE, Contrast
+from harness.analysis.student import quantiles
 
 # A difference too small to choose by: a ratio between these two counts as equal.
 EQUAL_LOW, EQUAL_HIGH = 0.9, 1 / 0.9
@@ -51,8 +51,8 @@ class Verdict:
         error = contrast.standard_error * np.sqrt(contrast.blocks / blocks)
         distance = abs(contrast.log_ratio)
         degrees = np.array([contrast.freedom(int(each)) for each in blocks])
-        equal = distance + stdtrit(degrees, (1 + CONFIDENCE) / 2) * error < math.log(EQUAL_HIGH)
-        better = distance > stdtrit(degrees, 1 - (1 - CONFIDENCE) / self.allowed_for / 2) * error
+        equal = distance + quantiles((1 + CONFIDENCE) / 2, degrees) * error < math.log(EQUAL_HIGH)
+        better = distance > quantiles(1 - (1 - CONFIDENCE) / self.allowed_for / 2, degrees) * error
         decides = np.flatnonzero(equal | better)
         return int(decides[0]) + 1 if len(decides) else None
 

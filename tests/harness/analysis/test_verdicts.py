@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.analysis.contrasts import Contrast
@@ -72,6 +72,16 @@ def test_no_number_of_blocks_is_told_where_a_thousand_would_not_do() -> None:
 
 def test_nothing_is_judged_where_nothing_was_compared() -> None:
     assert judge([]) == []
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.sampled_from([0.5, 1.0, 1.02, 1.2]), st.floats(0, 0.5)), min_size=1, max_size=12))
+def test_p_values_are_adjusted_as_another_implementation_does_it(given: list[tuple[float, float]]) -> None:
+    from statsmodels.stats.multitest import multipletests  # noqa: PLC0415 - takes half a second
+
+    contrasts = [contrast(ratio, error) for ratio, error in given]
+    expected = multipletests([each.p_value for each in contrasts], method="holm")[1]
+    assert [each.holm_p for each in judge(contrasts)] == pytest.approx(expected)
 
 
 @given(st.lists(st.tuples(st.floats(0.3, 3), st.floats(0.001, 0.5)), min_size=1, max_size=12))

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from harness.ipc.messages import KindResult
 from harness.ledger.message_times import NEVER, MessageTimes
 from harness.ledger.reports import KINDS_MAX, SEQUENCE_BITS
+from harness.runs.arrow import chosen, numbers
 
 MESSAGES_FILE = "messages.parquet"
 MOMENTS = ("intended_ns", "sent_ns", "acked_ns", "first_heard_ns", "last_heard_ns")
@@ -22,12 +23,12 @@ def messages_parquet(messages: MessageTimes, kinds: Sequence[KindResult]) -> byt
     identity = messages.column("identity")
     kind = identity & (KINDS_MAX - 1)
     columns = {
-        "room": _names(messages.column("room"), messages.rooms),
-        "member_class": _names(kind, [each.member for each in kinds]),
-        "kind": _names(kind, [each.name for each in kinds]),
-        "sender": pa.array((identity >> SEQUENCE_BITS).astype(np.int32)),
+        "room": chosen(messages.column("room"), messages.rooms),
+        "member_class": chosen(kind, [each.member for each in kinds]),
+        "kind": chosen(kind, [each.name for each in kinds]),
+        "sender": numbers((identity >> SEQUENCE_BITS).astype(np.int32)),
         **{name: _moments(messages, name) for name in MOMENTS},
-        "heard_by": pa.array(messages.column("heard_by").astype(np.int32)),
+        "heard_by": numbers(messages.column("heard_by").astype(np.int32)),
     }
     out = pa.BufferOutputStream()
     # A moment differs little from the one in the row before, so the differences are stored.
@@ -43,11 +44,7 @@ def messages_parquet(messages: MessageTimes, kinds: Sequence[KindResult]) -> byt
     return content
 
 
-def _names(numbers: np.typing.NDArray[np.int64], names: Sequence[str]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int32)), pa.array(names, type=pa.string()))
-
-
 def _moments(messages: MessageTimes, name: str) -> pa.Array:
     """Return the moments, with null in the place of one that never came."""
     moments = messages.column(name)
-    return pa.array(moments, mask=moments == NEVER)
+    return numbers(moments, moments == NEVER)

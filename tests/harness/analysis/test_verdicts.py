@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.analysis.contrasts import Contrast
@@ -74,12 +74,12 @@ def test_nothing_is_judged_where_nothing_was_compared() -> None:
     assert judge([]) == []
 
 
-@settings(max_examples=30)
-@given(st.lists(st.tuples(st.sampled_from([0.5, 1.0, 1.02, 1.2]), st.floats(0, 0.5)), min_size=1, max_size=12))
-def test_p_values_are_adjusted_as_another_implementation_does_it(given: list[tuple[float, float]]) -> None:
+@pytest.mark.slow
+def test_p_values_are_adjusted_as_another_implementation_does_it() -> None:
     from statsmodels.stats.multitest import multipletests  # noqa: PLC0415 - takes half a second
 
-    contrasts = [contrast(ratio, error) for ratio, error in given]
+    ratios_and_errors = [(1.2, 0.05), (1.2, 0.05), (1.02, 0.5), (0.5, 0.0), (0.9, 0.03), (1.0, 0.0), (1.1, 0.04)]
+    contrasts = [contrast(ratio, error) for ratio, error in ratios_and_errors]
     expected = multipletests([each.p_value for each in contrasts], method="holm")[1]
     assert [each.holm_p for each in judge(contrasts)] == pytest.approx(expected)
 

@@ -1,28 +1,33 @@
-"""`chatbench capacity`: the highest rate that meets an objective."""
+"""`chatbench capacity`: up to which rate architectures hold an objective."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli.console import console, json_option, print_json, run_progress, say
+from harness.cli import conflicts
+from harness.cli.console import campaign_progress, console, json_option, print_json, say
 from harness.cli.help import command
 from harness.cli.options import (
-    ARCH,
+    ARCHITECTURES,
     arch_options,
     external_options,
     host_options,
     load_options,
     shape_options,
 )
-from harness.cli.types import COUNT, DURATION, NUMBER
+from harness.cli.resume import RESUME, refuse_beside_resume
+from harness.cli.types import DURATION, NUMBER
 from harness.core.errors import ExitCode
 
+REPORT_S = 5.0  # about
 
-@command(context_settings={"default_map": {"duration_s": "10s", "warmup_s": "3s"}})
-@ARCH
+
+@command(context_settings={"default_map": {"duration_s": "6s", "warmup_s": "2s"}})
+@ARCHITECTURES
 @shape_options
 @arch_options
 @click.option(
@@ -37,7 +42,7 @@ from harness.core.errors import ExitCode
     "--from",
     "start_per_s",
     type=NUMBER,
-    default=50,
+    default=200,
     show_default=True,
     metavar="N",
     help="Rate to start at, in messages per second.",
@@ -48,51 +53,88 @@ from harness.core.errors import ExitCode
     metavar="SHARE",
     default=0.1,
     show_default=True,
-    help="Stop when the highest rate that held and the lowest that broke are this close, as a share.",
+    help="Stop when the limit of each architecture is known this closely, as a share.",
 )
 @click.option(
-    "--repeats",
-    type=COUNT,
-    default=3,
+    "--budget",
+    "budget_s",
+    type=DURATION,
+    default="15m",
     show_default=True,
-    metavar="N",
-    help="Runs at the final rate that must all meet the objective.",
+    help="Time to measure; what is not known then is shown with a wider interval.",
 )
 @external_options
 @host_options
 @load_options
+@RESUME
 @json_option("capacity.json")
-def capacity(p99_s: float, start_per_s: float, precision: float, repeats: int, as_json: bool, **given: Any) -> None:
-    """Find the highest rate at which p99 of delivery stays below --slo, nothing is lost and the driver keeps up.
+def capacity(
+    *,
+    architectures: tuple[str, ...],
+    p99_s: float,
+    start_per_s: float,
+    precision: float,
+    budget_s: float,
+    resume: Path | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Find up to which rate p99 of delivery stays below --slo, nothing is lost and the driver keeps up.
 
     \b
     Examples:
+      chatbench capacity
       chatbench capacity --arch redis
-      chatbench capacity --arch plan2 --scenario many_rooms --gateways 4 --slo 100ms
+      chatbench capacity --arch plan1 --arch plan2 --scenario many_rooms --gateways 4 --slo 100ms
+      chatbench capacity --resume results/20261128T150000Z-capacity-big_room
 
-    The rate is doubled until the objective breaks, then narrowed down, and the result is confirmed by repeated runs.
-    If the driver and not the system was the limit, the result is reported as "at least" that rate. Exit codes are
-    those of `chatbench run`; 4 means that the driver was not valid at any rate.
+    The architectures take turns. Each is tried at the rate that says most about its limit, until the rate at which one
+    run in two holds is known to 10 %, with its 95 % interval. Where the driver or the machine and not the architecture
+    was the limit, the result is shown as "more than" that rate, with what was full.
+
+    Exit codes are those of `chatbench run`; 4 means that the driver was not valid at any rate.
     """
-    from harness.core.registry import load_candidate
+    from harness.core.registry import find_scenario
     from harness.core.settings import RunSettings
-    from harness.experiments.capacity import Objective, Plan, find_capacity
+    from harness.experiments import capacity as searching
+    from harness.experiments.attempt import Objective
+    from harness.services.external import resolve_brokers
+    from harness.services.remote import resolve_fleet
 
-    settings = RunSettings(**given)
-    plan = Plan(objective=Objective(p99_ms=p99_s * 1000), start_per_s=start_per_s, precision=precision, repeats=repeats)
-    with run_progress() as progress:
-        found, folder = find_capacity(settings, load_candidate(settings.arch), plan, progress)
-        progress.step("report", "chart")
-        from harness.report.capacity import capacity_lines, capacity_table
-        from harness.report.rate_charts import hockey_stick
+    if resume is not None:
+        refuse_beside_resume()
+        search, folder = searching.resume(resume), resume
+    else:
+        conflicts.refuse_unused_backends(architectures)
+        if len(architectures) > 1:
+            conflicts.refuse(["gateways_at"], "running gateways have one architecture; name it with a single --arch")
+        common = resolve_fleet(resolve_brokers(RunSettings(arch=architectures[0], **given)))
+        search = searching.Search(
+            architectures=architectures,
+            scenario=find_scenario(common.scenario).stem,
+            objective=Objective(p99_ms=1000 * p99_s),
+            start_per_s=start_per_s,
+            precision=precision,
+            budget_s=budget_s,
+            settings=common,
+        )
+        folder = searching.begin(search)
+    with campaign_progress(search.least_runs, run_s=search.run_s, or_more=True) as progress:
+        found = searching.find_capacities(search, folder, progress)
+        progress.finish("report", "chart", REPORT_S)
+        from harness.report.capacity import attempts_table, capacity_table
+        from harness.report.capacity_chart import knees
         from harness.report.style import save
 
-        chart = save(hockey_stick(found), folder / "charts", "capacity")
+        chart = save(knees(found), folder / "charts", "capacity")
     if as_json:
-        print_json(found.answer())
+        print_json(found)
     else:
         out = console()
+        if len(found.capacities) == 1:
+            out.print(attempts_table(found.capacities[0]))
         out.print(capacity_table(found))
-        say(out, *capacity_lines(found), f"record: {folder}", f"chart: {chart.with_suffix('.png')}")
-    if found.rate_per_s is None and found.limited_by_driver:
+        say(out, f"record: {folder}", f"chart: {chart.with_suffix('.png')}")
+    attempts = [attempt for each in found.capacities for attempt in each.attempts]
+    if attempts and not any(attempt.driver_valid for attempt in attempts):
         sys.exit(ExitCode.DRIVER_NOT_VALID)

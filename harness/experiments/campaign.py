@@ -24,7 +24,7 @@ from harness.core.registry import find_scenario, load_candidate, scenario_cycle_
 from harness.core.settings import RunSettings
 from harness.core.time_left import about_text
 from harness.core.units import duration_text
-from harness.experiments.series import PlannedRun, validated
+from harness.experiments.series import PlannedRun, check_arch_options, settings_for, validated
 from harness.runs.warming import WARMING_MAX_S
 
 BUDGET_S, BUDGET_MAX_S = 600.0, 86_400.0
@@ -82,10 +82,7 @@ def check(campaign: Campaign) -> None:
     config.in_range("--precision", campaign.precision, 0.01, 1)
     if len(campaign.variants) < 2:
         raise UsageError("compare needs at least two different architectures; give --arch twice or more")
-    known = {option for name in campaign.architectures for option in load_candidate(name).options}
-    for given in parse_options("--arch-set", campaign.common.arch_options):
-        if given not in known:
-            raise UsageError(f"--arch-set: none of these architectures has an option {given!r}; leave it out")
+    check_arch_options(campaign.common, campaign.architectures)
     validated([run for turn in plan_block(campaign, Path(), 1) for run in turn])
 
 
@@ -169,22 +166,10 @@ def _warming_s(campaign: Campaign) -> float:
 
 
 def _settings(campaign: Campaign, folder: Path, number: int, rate_per_s: float, variant: Variant) -> RunSettings:
-    common = campaign.common
-    architecture = load_candidate(variant.architecture)
-    uses_kafka = architecture.requires.kafka
     return msgspec.structs.replace(
-        common,
-        arch=variant.architecture,
+        settings_for(campaign.common, variant.architecture),
         label=variant.label,
         rate_per_s=rate_per_s,
-        seed=common.seed + number - 1,
+        seed=campaign.common.seed + number - 1,
         out=str(folder / f"round-{number}"),
-        # Settings of Kafka are left out for architectures without it.
-        brokers=common.brokers if uses_kafka else 1,
-        partitions=common.partitions if uses_kafka else None,
-        kafka_bootstrap=common.kafka_bootstrap if uses_kafka else None,
-        kafka_properties=common.kafka_properties if uses_kafka else None,
-        nats_url=common.nats_url if architecture.requires.nats else None,
-        redis_url=common.redis_url if architecture.requires.any_redis else None,
-        arch_options=tuple(given for given in common.arch_options if given.partition("=")[0] in architecture.options),
     )

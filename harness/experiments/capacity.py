@@ -1,278 +1,305 @@
-"""`chatbench capacity`: find the highest rate at which the objective holds, with one run for each rate tried.
+"""`chatbench capacity`: up to which rate architectures hold an objective, from many short runs.
 
-A coarse ramp doubles the rate until the objective breaks, and bisection narrows the limit down. Then the rate is run
-again, because one run that held may have been luck. Every run is kept and shown, including those that broke.
+The architectures take turns, so that a slow minute of the machine meets all of them. Each has a rate of its own in its
+turn, the one that says most about its limit (harness/analysis/holding.py). Every run is kept and shown, including those
+that broke. An architecture is done when its limit is known as precisely as was asked, and the search when all are.
 """
 
 from __future__ import annotations
 
-import math
-import os
+import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from architectures.interface import Candidate
+from harness.analysis.holding import RUNS_MIN, Estimate, Trial, holding, is_known, most_informative
+from harness.analysis.order import order_of_block
 from harness.core import settings as config
-from harness.core.errors import Interrupted, LoadTooFast
-from harness.core.hosts import started_by_others
+from harness.core.errors import Interrupted, LoadTooFast, ServiceFailed, UsageError
 from harness.core.open_files import raise_open_file_limit
-from harness.core.progress import Progress
-from harness.core.registry import find_scenario
+from harness.core.progress import CampaignProgress
+from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
-from harness.core.signals import signals_interrupt, signals_wait
+from harness.core.signals import signals_interrupt
 from harness.core.units import duration_text
 from harness.core.validation import validate
-from harness.runs.live_metrics import watched
+from harness.experiments.attempt import Attempt, Objective, failed_attempt, judge_attempt
+from harness.experiments.plan_file import note, read_again
+from harness.experiments.series import WarmBackends, check_arch_options, settings_for
+from harness.runs.live_metrics import LiveMetrics, watched
 from harness.runs.record import Record, new_folder
 from harness.runs.run import run_on
 from harness.runs.setup import required
-from harness.runs.summary import Summary
-from harness.services.backends import Backends
-from harness.services.external import external_services, resolve_brokers
-from harness.services.remote import resolve_fleet
+from harness.runs.warming import WARMING_MAX_S, warm
 
 FOUND = "capacity.json"
-RUNS_MAX = 60
 RATE_LEAST_PER_S = 1.0
-CONFIDENCE = 0.95
-SATURATED = 0.85  # of a core for a process with one busy thread, or of all cores for everything together
+RUNS_MAX = 40  # of one architecture
+HOLDS_MIN = 3  # runs at the highest possible rate, if no run ever broke
+RUN_OVERHEAD_S = 6.0  # about: the start and the end of a run, beside its phases
+BUDGET_MAX_S = 86_400.0
 
 
-class Objective(msgspec.Struct, frozen=True, kw_only=True):
-    """What must hold in every run: the p99 of latency, no message lost, all messages sent, and a valid driver."""
+class Capacity(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found about one architecture."""
 
-    p99_ms: float = 200.0
+    arch: str
+    half: Estimate | None = None  # the rate at which one run in two holds; None: none held, or none broke
+    sure: Estimate | None = None  # the rate at which 95 runs in a hundred hold
+    highest_held_per_s: float | None = None  # None: no run held
+    lowest_broken_per_s: float | None = None  # None: no run broke
+    limited_by: str | None = None  # what broke first in most runs, so that the architecture may take more
+    broke: dict[str, int] = {}  # what broke in the runs that broke, and in how many
+    saturated: dict[str, int] = {}  # what was full in them, and in how many
+    attempts: list[Attempt] = []
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the architecture may take more: nothing broke, or the driver or the machine did first."""
+        return self.lowest_broken_per_s is None or self.limited_by is not None
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of the search."""
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of capacity.json: the plan, and what has been found so far."""
 
+    architectures: tuple[str, ...]
+    scenario: str  # its name
     objective: Objective
-    start_per_s: float = 50.0
-    precision: float = 0.1
-    repeats: int = 3
+    start_per_s: float
+    precision: float  # the half-width of the interval of `half` to stop at, as a share
+    budget_s: float  # of measuring; a run that would not end in it is not begun
+    settings: RunSettings  # of every run, except arch, rate_per_s, seed and out
+    capacities: list[Capacity] = []
+    command: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises UsageError."""
         config.in_range("--slo", self.objective.p99_ms / 1000, 0.001, 60, duration_text)
         config.in_range("--from", self.start_per_s, RATE_LEAST_PER_S, config.RATE_MAX_PER_S)
         config.in_range("--precision", self.precision, 0.01, 1)
-        config.in_range("--repeats", self.repeats, 1, 20)
-
-
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One run at one rate."""
-
-    rate_per_s: float
-    held: bool
-    why: str | None  # what broke, if it did not hold
-    p50_ms: float | None
-    p99_ms: float | None
-    deliveries_per_s: float | None
-    driver_valid: bool | None
-    saturated: list[str]
-    record: str
-
-
-class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of capacity.json, which also has `at_least`."""
-
-    arch: str
-    scenario: str
-    objective: Objective
-    precision: float  # the rates that held and broke lie this close together, as a share
-    rate_per_s: float | None  # None: not even RATE_LEAST_PER_S held
-    held_runs: int  # the number of runs at that rate
-    broke_at_per_s: float | None  # the lowest rate that broke; None: no rate did
-    broke_why: str | None
-    saturated: list[str]  # at the rate that broke
-    limited_by_driver: bool  # the driver broke first, so the architecture's capacity may be higher
-    settings: RunSettings
-    attempts: list[Attempt]
+        config.in_range("--budget", self.budget_s, 1, BUDGET_MAX_S)
+        if len(set(self.architectures)) < len(self.architectures):
+            raise UsageError("--arch names an architecture twice; name each once")
+        check_arch_options(self.settings, self.architectures)
+        for name in self.architectures:
+            validate(settings_for(self.settings, name), load_candidate(name))
 
     @property
-    def at_least(self) -> bool:
-        """Whether the architecture's capacity may be higher: no rate broke, or only the driver was too slow."""
-        return self.broke_at_per_s is None or self.limited_by_driver
+    def fixed(self) -> str:
+        """What all runs have in common."""
+        return f"{self.scenario}, {self.settings.members:,} members"
 
     @property
-    def rate_text(self) -> str:
-        """The capacity as text."""
-        if self.rate_per_s is None:
-            return "unknown" if self.limited_by_driver else "none"
-        return f"{'at least ' if self.at_least else ''}{self.rate_per_s:,g} messages/s"
-
-    def answer(self) -> dict[str, Any]:
-        """The keys and values of capacity.json."""
-        return {**msgspec.structs.asdict(self), "at_least": self.at_least}
+    def least_runs(self) -> int:
+        return RUNS_MIN * len(self.architectures)
 
     @property
-    def held_at_least(self) -> float:
-        """A lower bound, with 95 % confidence, for the share of runs at rate_per_s that hold, given that all runs held.
+    def run_s(self) -> float:
+        """About how long a run takes."""
+        return self.settings.warmup_s + self.settings.duration_s + RUN_OVERHEAD_S
 
-        Source: Clopper and Pearson, The use of confidence or fiducial limits, 1934, for n successes of n.
-        """
-        return float((1 - CONFIDENCE) ** (1 / self.held_runs)) if self.held_runs else 0.0
+    def attempts_of(self, arch: str) -> list[Attempt]:
+        return next((found.attempts for found in self.capacities if found.arch == arch), [])
+
+
+def begin(search: Search) -> Path:
+    """Make the folder of a new search; raises UsageError if it is not valid."""
+    search.check()
+    out = config.make_out_dir(search.settings.out)
+    one = f"{search.architectures[0]}-" if len(search.architectures) == 1 else ""
+    folder = new_folder(out, f"capacity-{one}{search.scenario}")
+    note(folder, FOUND, search)
+    return folder
+
+
+def resume(folder: Path) -> Search:
+    """The search in that folder, with what it has found; raises UsageError if there is none."""
+    search = read_again(folder, FOUND, Search, "capacity")
+    search.check()
+    return search
+
+
+def find_capacities(search: Search, folder: Path, progress: CampaignProgress) -> Search:
+    """Measure until every capacity is known or the budget is used. Raises ServiceFailed, UsageError or Interrupted."""
+    raise_open_file_limit()
+    logs = folder / "logs"
+    logs.mkdir(exist_ok=True)
+    go_on_with = f"chatbench capacity --resume {folder}"
+    every = [settings_for(search.settings, name) for name in search.architectures]
+    with signals_interrupt(), watched(search.settings.metrics) as watch, WarmBackends(every, logs) as backends:
+        try:
+            return _Searching(search, folder, progress, backends, watch).go()
+        except ServiceFailed as problem:
+            raise ServiceFailed(f"{problem}; resume with: {go_on_with}") from problem
+        except Interrupted:
+            raise Interrupted(f"{folder}; resume with: {go_on_with}") from None
+
+
+def capacity_of(arch: str, attempts: Sequence[Attempt]) -> Capacity:
+    """The capacity that these attempts show."""
+    held = [attempt.rate_per_s for attempt in attempts if attempt.held]
+    broken = [attempt for attempt in attempts if not attempt.held]
+    found = Capacity(
+        arch=arch,
+        highest_held_per_s=max(held, default=None),
+        lowest_broken_per_s=min((attempt.rate_per_s for attempt in broken), default=None),
+        limited_by=_limited_by(broken),
+        broke=dict(Counter(each for attempt in broken for each in attempt.broke).most_common()),
+        saturated=dict(Counter(_component(each) for attempt in broken for each in attempt.saturated).most_common()),
+        attempts=list(attempts),
+    )
+    if not held or not broken:
+        return found
+    where = holding(trials_of(attempts))
+    return msgspec.structs.replace(found, half=where.half, sure=where.sure)
+
+
+def trials_of(attempts: Sequence[Attempt]) -> list[Trial]:
+    return [Trial(attempt.rate_per_s, attempt.held) for attempt in attempts]
 
 
 def next_rate(
-    attempts: Sequence[Attempt],
-    start_per_s: float,
-    precision: float,
-    repeats: int,
-    most_per_s: float = config.RATE_MAX_PER_S,
+    attempts: Sequence[Attempt], start_per_s: float, precision: float, most_per_s: float = config.RATE_MAX_PER_S
 ) -> float | None:
-    """The rate to try next, or None when the highest rate that holds is known and has held `repeats` times.
+    """The rate to try next, or None when enough is known.
 
     No rate above `most_per_s` is tried: existing gateways may limit what these members may send.
     """
-    if not attempts:
-        return _rounded(start_per_s)
-    good, bad = bracket(attempts)
-    if good is None:
-        assert bad is not None
-        return bad / 2 if bad / 2 >= RATE_LEAST_PER_S else None
-    if bad is None and good * 2 <= most_per_s:
-        return good * 2
-    if bad is not None and bad > good * (1 + precision):
-        middle = _rounded(math.sqrt(good * bad))
-        if good < middle < bad:
-            return middle
-    times = sum(attempt.rate_per_s == good for attempt in attempts)
-    return good if times < repeats else None
-
-
-def bracket(attempts: Sequence[Attempt]) -> tuple[float | None, float | None]:
-    """The highest rate that held below the lowest rate that broke, and the latter. Each is None if there is none."""
-    broken = {attempt.rate_per_s for attempt in attempts if not attempt.held}
-    bad = min(broken, default=None)
-    good = max((each.rate_per_s for each in attempts if bad is None or each.rate_per_s < bad), default=None)
-    return good, bad
+    trials = trials_of(attempts)
+    if len(trials) >= RUNS_MAX or is_known(trials, precision):
+        return None
+    rate = _rounded(most_informative(trials, min(start_per_s, most_per_s), RATE_LEAST_PER_S, most_per_s))
+    again = [trial.held for trial in trials if trial.rate_per_s == rate]
+    if len(again) >= HOLDS_MIN and len({trial.held for trial in trials}) == 1:
+        return None  # there is no higher rate that may be tried, or no lower one
+    return rate
 
 
 def _rounded(rate_per_s: float) -> float:
-    """The rate with three significant digits."""
-    return float(f"{rate_per_s:.3g}")
+    """The rate with four significant digits: rungs of the ladder stay apart, and one reads them easily."""
+    return float(f"{rate_per_s:.4g}")
 
 
-def find_capacity(
-    settings: RunSettings,
-    architecture: type[Candidate],
-    plan: Plan,
-    progress: Progress,
-) -> tuple[Capacity, Path]:
-    """Search for the capacity; returns it and its folder. Raises UsageError or ServiceFailed."""
-    validate(settings, architecture)
-    plan.check()
-    settings = resolve_fleet(resolve_brokers(settings))
-    scenario = find_scenario(settings.scenario)
-    folder = new_folder(config.make_out_dir(settings.out), f"capacity-{settings.arch}-{scenario.stem}")
-    logs = folder / "logs"
-    logs.mkdir()
-    raise_open_file_limit()
-    backends = Backends(required(settings, architecture), settings.brokers, logs, external=external_services(settings))
-    attempts: list[Attempt] = []
-    most_per_s = config.RATE_MAX_PER_S
-    with signals_interrupt(), watched(settings.metrics) as watch:
-        try:
-            while len(attempts) < RUNS_MAX:
-                rate_per_s = next_rate(attempts, plan.start_per_s, plan.precision, plan.repeats, most_per_s)
-                if rate_per_s is None:
-                    break
-                progress.step("run", f"{len(attempts) + 1}: {rate_per_s:g} messages/s")
-                here = msgspec.structs.replace(
-                    settings, rate_per_s=rate_per_s, seed=settings.seed + len(attempts), out=str(folder)
-                )
-                record = Record(folder, here, scenario.stem, architecture)
-                try:
-                    outcome = run_on(backends, record, architecture, scenario, progress, watch=watch)
-                except LoadTooFast as problem:
-                    if not attempts or most_per_s < rate_per_s:
-                        raise
-                    progress.step("run", f"not tried: {problem}")
-                    most_per_s = (
-                        rate_per_s / 2
-                    )  # the rate that held; if the ramp ends there, the capacity is `at least` this
+def _limited_by(broken: Sequence[Attempt]) -> str | None:
+    """What limited most of the runs that broke, if it was not the architecture."""
+    limits = Counter(attempt.limited_by for attempt in broken)
+    ours = limits.pop(None, 0)
+    if not limits or ours >= limits.total():
+        return None
+    return limits.most_common(1)[0][0]
+
+
+def _component(saturated: str) -> str:
+    """What was full, without how full."""
+    return saturated.partition(" (")[0]
+
+
+class _Searching:
+    """The turns of one search."""
+
+    def __init__(
+        self,
+        search: Search,
+        folder: Path,
+        progress: CampaignProgress,
+        backends: WarmBackends,
+        watch: LiveMetrics,
+    ) -> None:
+        self._search = search
+        self._folder = folder
+        self._progress = progress
+        self._backends = backends
+        self._watch = watch
+        self._attempts = {name: list(search.attempts_of(name)) for name in search.architectures}
+        self._most_per_s = dict.fromkeys(search.architectures, float(config.RATE_MAX_PER_S))
+        self._is_warm = False
+
+    def go(self) -> Search:
+        deadline_s = time.monotonic() + self._search.budget_s
+        block = max(len(attempts) for attempts in self._attempts.values())
+        while self._unknown():
+            for name in order_of_block(self._search.architectures, block):
+                if (rate_per_s := self._next_rate(name)) is None:
                     continue
-                attempts.append(judge_attempt(outcome.summary, here, plan.objective, record.folder.name))
-                found = capacity_of(settings, plan, attempts, scenario.stem)
-                (folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(found.answer())))
-        except Interrupted:
-            raise Interrupted(str(folder)) from None
-        finally:
-            with signals_wait():
-                backends.stop()
-    return found, folder
+                if time.monotonic() + self._search.run_s > deadline_s:
+                    return self._noted()
+                self._warm(name)
+                self._try(name, rate_per_s, block)
+            block += 1
+        return self._noted()
+
+    def _next_rate(self, name: str) -> float | None:
+        search = self._search
+        return next_rate(self._attempts[name], search.start_per_s, search.precision, self._most_per_s[name])
+
+    def _unknown(self) -> list[str]:
+        return [name for name in self._search.architectures if self._next_rate(name) is not None]
+
+    def _try(self, name: str, rate_per_s: float, block: int) -> None:
+        done = sum(len(attempts) for attempts in self._attempts.values())
+        self._progress.run(done, f"{name} at {rate_per_s:,g} messages/s")
+        given = settings_for(self._search.settings, name)
+        settings = msgspec.structs.replace(
+            given, rate_per_s=rate_per_s, seed=given.seed + block, out=str(self._folder / name)
+        )
+        architecture, scenario = load_candidate(name), find_scenario(settings.scenario)
+        record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
+        backends = self._backends.backends_for(settings)
+        place = f"{name}/{record.folder.name}"
+        try:
+            outcome = run_on(backends, record, architecture, scenario, self._progress, watch=self._watch)
+            attempt = judge_attempt(outcome.summary, settings, self._search.objective, place)
+        except LoadTooFast as problem:
+            self._lower_limit(name, rate_per_s, problem)
+            return
+        except ServiceFailed as problem:
+            if not any(each.held for each in self._attempts[name]):
+                raise
+            self._backends.stop()  # whatever is left of them
+            attempt = failed_attempt(rate_per_s, f"the run failed: {problem}", place)
+        self._attempts[name].append(attempt)
+        self._tell()
+
+    def _lower_limit(self, name: str, rate_per_s: float, problem: LoadTooFast) -> None:
+        """Existing gateways take only so much of these members; the capacity is `at least` what held below that."""
+        if not self._attempts[name]:
+            raise problem
+        self._progress.step("run", f"not tried: {problem}")
+        self._most_per_s[name] = max(rate_per_s / 2, *(each.rate_per_s for each in self._attempts[name]))
+
+    def _warm(self, name: str) -> None:
+        """Warm the brokers before the first run that uses them: a cold JVM would break at a lower rate."""
+        settings, architecture = settings_for(self._search.settings, name), load_candidate(name)
+        starts_brokers = required(settings, architecture).kafka and settings.kafka_bootstrap is None
+        if self._is_warm or not starts_brokers:
+            return
+        self._is_warm = True
+        what = "the brokers, until their compiler has little left to do"
+        self._progress.aside("warming", what, at_most_s=WARMING_MAX_S)
+        backends = self._backends.backends_for(settings)
+        warm(backends, architecture, settings, self._folder / "logs", self._progress, max_s=WARMING_MAX_S)
+
+    def _tell(self) -> None:
+        """Note what has been found so far, and say how many runs there will be at least."""
+        found = self._noted()
+        done = sum(len(each.attempts) for each in found.capacities)
+        self._progress.expect(done + len(self._unknown()), "; ".join(map(_known, found.capacities)), or_more=True)
+
+    def _noted(self) -> Search:
+        capacities = [capacity_of(name, attempts) for name, attempts in self._attempts.items()]
+        found = msgspec.structs.replace(self._search, capacities=capacities)
+        (self._folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+        return found
 
 
-def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective, record: str) -> Attempt:
-    """Whether the objective held in that run, and what was saturated."""
-    p99_ms, lost = summary.latency_ms.p99, summary.lost or 0
-    valid = summary.driver.valid
-    broken = [
-        *([] if p99_ms is None or p99_ms <= objective.p99_ms else [f"p99 was {p99_ms:,.0f} ms"]),
-        *([] if lost == 0 else [f"{lost:,} deliveries were lost"]),
-        *_lost_connections(summary),
-        *([] if summary.use.is_most else [str(summary.use)]),
-        *([] if valid else ["the driver was not valid"]),
-        *([] if summary.delivered else ["no message was delivered"]),
-    ]
-    return Attempt(
-        rate_per_s=settings.rate_per_s,
-        held=not broken,
-        why="; ".join(broken) or None,
-        p50_ms=summary.latency_ms.p50,
-        p99_ms=p99_ms,
-        deliveries_per_s=summary.deliveries_per_s,
-        driver_valid=valid,
-        saturated=saturated(summary, settings),
-        record=record,
-    )
-
-
-def _lost_connections(summary: Summary) -> list[str]:
-    """Connections that broke: without faults, the cause is the load. Unread messages of such members are not lost."""
-    cut_off = (summary.gateway_counts or {}).get("cut_off_slow", 0)  # a slow member may not have noticed yet
-    others = (summary.disconnects or 0) - cut_off
-    return [
-        *([f"{cut_off:,} members were disconnected because they read too slowly"] if cut_off else []),
-        *([f"{others:,} connections broke"] if others > 0 else []),
-    ]
-
-
-def saturated(summary: Summary, settings: RunSettings) -> list[str]:
-    """The processes without CPU time to spare, the busiest first."""
-    used = summary.cores_used or {}
-    cores = os.cpu_count() or 1
-    # A gateway, a Locust process, an audience and Redis have one busy thread each. A JVM has many.
-    each = {name: cores_used / (summary.gateways if name == "gateway" else 1) for name, cores_used in used.items()}
-    busy = {name: share for name, share in each.items() if name != "kafka" and share >= SATURATED}
-    names = [f"{name} ({share:.0%} of a core)" for name, share in sorted(busy.items(), key=lambda item: -item[1])]
-    total = sum(used.values())
-    if total >= SATURATED * cores and not started_by_others(settings):  # otherwise some may run on another host
-        most = max(used, key=lambda name: used[name])
-        names.append(f"the machine ({total:.1f} of {cores} cores, most by {most})")
-    return names
-
-
-def capacity_of(settings: RunSettings, plan: Plan, attempts: list[Attempt], scenario: str) -> Capacity:
-    """The capacity that these attempts show."""
-    good, bad = bracket(attempts)
-    broke = [attempt for attempt in attempts if attempt.rate_per_s == bad and not attempt.held]
-    return Capacity(
-        arch=settings.arch,
-        scenario=scenario,
-        objective=plan.objective,
-        precision=plan.precision,
-        rate_per_s=good,
-        held_runs=sum(attempt.rate_per_s == good for attempt in attempts),
-        broke_at_per_s=bad,
-        broke_why=broke[0].why if broke else None,
-        saturated=broke[0].saturated if broke else [],
-        limited_by_driver=bool(broke) and all(not attempt.driver_valid for attempt in broke),
-        settings=settings,
-        attempts=attempts,
-    )
+def _known(capacity: Capacity) -> str:
+    half = capacity.half
+    if half is not None:
+        return f"{capacity.arch} {half.low:,.0f} to {half.high:,.0f}"
+    if capacity.highest_held_per_s is not None:
+        return f"{capacity.arch} more than {capacity.highest_held_per_s:,g}"
+    if capacity.lowest_broken_per_s is not None:
+        return f"{capacity.arch} less than {capacity.lowest_broken_per_s:,g}"
+    return f"{capacity.arch} not tried yet"

@@ -11,8 +11,9 @@ from typing import Self
 import msgspec
 
 from harness.core import settings as config
-from harness.core.errors import Interrupted, ServiceFailed
+from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.open_files import raise_open_file_limit
+from harness.core.options import parse_options
 from harness.core.progress import CampaignProgress
 from harness.core.registry import find_scenario, load_candidate
 from harness.core.settings import RunSettings
@@ -21,6 +22,7 @@ from harness.core.validation import validate
 from harness.results.reading import read_run
 from harness.runs.record import Record, record_folders
 from harness.runs.run import Outcome, run_on
+from harness.runs.setup import required
 from harness.services.backends import Backends, all_requirements
 from harness.services.external import all_external
 
@@ -36,6 +38,31 @@ def validated(planned: Sequence[PlannedRun]) -> list[PlannedRun]:
     for each in planned:
         validate(each.settings, load_candidate(each.settings.arch))
     return list(planned)
+
+
+def settings_for(common: RunSettings, arch: str) -> RunSettings:
+    """The settings of a run of that architecture, without what only others use, such as brokers."""
+    architecture = load_candidate(arch)
+    uses_kafka = architecture.requires.kafka
+    return msgspec.structs.replace(
+        common,
+        arch=arch,
+        brokers=common.brokers if uses_kafka else 1,
+        partitions=common.partitions if uses_kafka else None,
+        kafka_bootstrap=common.kafka_bootstrap if uses_kafka else None,
+        kafka_properties=common.kafka_properties if uses_kafka else None,
+        nats_url=common.nats_url if architecture.requires.nats else None,
+        redis_url=common.redis_url if architecture.requires.any_redis else None,
+        arch_options=tuple(given for given in common.arch_options if given.partition("=")[0] in architecture.options),
+    )
+
+
+def check_arch_options(common: RunSettings, architectures: Sequence[str]) -> None:
+    """Raise UsageError for an option that none of these architectures has."""
+    known = {option for name in architectures for option in load_candidate(name).options}
+    for given in parse_options("--arch-set", common.arch_options):
+        if given not in known:
+            raise UsageError(f"--arch-set: none of these architectures has an option {given!r}; leave it out")
 
 
 def in_turn(names: Sequence[str], turn: int) -> list[str]:
@@ -73,7 +100,7 @@ class WarmBackends:
         alike = [each for each in self._runs if config.needs_proxies(each) == proxied]
         if brokers is None:  # this run needs no brokers, so take the number of a later one
             brokers = next((number for each in alike if (number := _brokers(each)) is not None), 1)
-        every = [load_candidate(each.arch).requires for each in alike if _brokers(each) in {None, brokers}]
+        every = [required(each, load_candidate(each.arch)) for each in alike if _brokers(each) in {None, brokers}]
         requires = all_requirements(every)
         self._brokers, self._proxied = brokers, proxied
         self._backends = Backends(requires, brokers, self._logs, proxied=proxied, external=self._external)
@@ -89,7 +116,7 @@ class WarmBackends:
 
 def _brokers(settings: RunSettings) -> int | None:
     """The number of brokers that a run needs, or None if it does not use Kafka."""
-    return settings.brokers if load_candidate(settings.arch).requires.kafka else None
+    return settings.brokers if required(settings, load_candidate(settings.arch)).kafka else None
 
 
 def run_series(

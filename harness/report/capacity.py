@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.text import Text
 
-from harness.experiments.capacity import Attempt, Capacity
+from harness.analysis.holding import Estimate
+from harness.experiments.attempt import Attempt
+from harness.experiments.capacity import Capacity, Search
 from harness.report.cells import number_cell
 from harness.report.fitting import Column, Fitted
 
 
-def capacity_table(capacity: Capacity) -> Fitted:
-    """Every run of the search, by rate."""
+def capacity_table(search: Search) -> Fitted:
+    """A row for each architecture: up to which rate it holds the objective, and what is in the way above it."""
+    found = search.capacities
+    return Fitted(
+        [
+            Column("architecture", [each.arch for each in found]),
+            Column("1 run in 2 holds at, messages/s", map(half_text, found), right=True),
+            Column("95 in 100 at", [_estimate_text(each.sure) for each in found], right=True, spare=1),
+            Column("most deliveries/s", [number_cell(_deliveries_per_s(each), ",.0f") for each in found], right=True),
+            Column("runs", [str(len(each.attempts)) for each in found], right=True),
+            Column("above that", map(limit_text, found), folds=True),
+        ],
+        title=f"capacity · {search.fixed} · {search.objective}",
+    )
+
+
+def attempts_table(capacity: Capacity) -> Fitted:
+    """Every run of one architecture, by rate."""
     attempts = sorted(capacity.attempts, key=lambda each: (each.rate_per_s, each.record))
 
     def latencies(column: str) -> list[str]:
@@ -26,41 +46,51 @@ def capacity_table(capacity: Capacity) -> Fitted:
             Column("p99 ms", latencies("p99_ms"), right=True),
             Column("objective", map(_objective, attempts), folds=True),
         ],
-        title=f"{capacity.arch} · {capacity.scenario} · {capacity.settings.members:,} members · "
-        f"capacity: {capacity.rate_text}",
+        title=f"every run of {capacity.arch}",
     )
 
 
 def _objective(attempt: Attempt) -> Text:
     if attempt.held:
         return Text("held")
-    what = ("broke:", "red") if attempt.driver_valid else ("unknown:", "yellow")
-    return Text.assemble(what, f" {attempt.why}")
+    return Text.assemble(("broke:", "red") if attempt.driver_valid else ("unknown:", "yellow"), f" {attempt.why}")
 
 
-def capacity_lines(capacity: Capacity) -> list[Text]:
-    """The capacity, the confidence in it, and what limited it."""
-    objective = f"p99 <= {capacity.objective.p99_ms:g} ms, nothing lost, all sent"
-    if capacity.rate_per_s is None and capacity.limited_by_driver:
-        where = f"even at {capacity.broke_at_per_s:,g} messages/s the driver was the bottleneck ({capacity.broke_why})"
-        return [Text(f"unknown: {where}; try fewer --members, or {_more_driver(capacity)}")]
-    if capacity.rate_per_s is None:
-        return [Text(f"the objective ({objective}) did not hold at any rate tried: {capacity.broke_why}")]
-    sure = f"held in {capacity.held_runs} of {capacity.held_runs} runs"
-    share = f"95 % sure that at least {capacity.held_at_least:.0%} of runs hold"
-    found = Text.assemble("capacity: ", (capacity.rate_text, "bold"), f" ({objective}; {sure}: {share})")
-    if capacity.broke_at_per_s is None:
-        return [found, Text("no rate broke; higher rates were not tried")]
-    lines = [
-        f"at {capacity.broke_at_per_s:,g} messages/s it broke: {capacity.broke_why}",
-        f"saturated at that rate: {', '.join(capacity.saturated) or 'no process, by its CPU time'}",
-    ]
-    if capacity.limited_by_driver:
-        more = _more_driver(capacity)
-        lines.append(f"the driver was the bottleneck, so the architecture itself may take more; try {more}")
-    return [found, *map(Text, lines)]
+def half_text(capacity: Capacity) -> str:
+    """The rate at which one run in two holds, with its 95 % interval; > if the architecture may take more."""
+    if capacity.half is not None:
+        return f"{'> ' if capacity.at_least else ''}{_estimate_text(capacity.half)}"
+    if capacity.highest_held_per_s is not None:
+        return f"> {capacity.highest_held_per_s:,g}"
+    if capacity.lowest_broken_per_s is not None and not capacity.at_least:
+        return f"< {capacity.lowest_broken_per_s:,g}"
+    return "not known"
 
 
-def _more_driver(capacity: Capacity) -> str:
-    workers, processes = capacity.settings.expect_workers, capacity.settings.processes
-    return f"--expect-workers {2 * workers}" if workers else f"--processes {2 * processes}"
+def _estimate_text(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "not known"
+    value, low, high = (f"{float(f'{each:.3g}'):,.10g}" for each in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low} to {high})"
+
+
+def limit_text(capacity: Capacity) -> str:
+    """What is in the way above that rate."""
+    if not capacity.attempts:
+        return "nothing was tried within the budget"
+    broken = sum(not attempt.held for attempt in capacity.attempts)
+    if not broken:
+        return "no rate broke; higher ones were not tried"
+    first = "" if capacity.limited_by is None else f"{capacity.limited_by} was the limit, not the architecture: "
+    full = _counted(capacity.saturated, broken) or "no process, by its CPU time"
+    return f"{first}{_counted(capacity.broke, broken)}; full was {full}"
+
+
+def _counted(counts: Mapping[str, int], of: int) -> str:
+    return ", ".join(f"{what} in {count} of {of}" for what, count in counts.items())
+
+
+def _deliveries_per_s(capacity: Capacity) -> float | None:
+    """The most of a run that held."""
+    held = [each.deliveries_per_s for each in capacity.attempts if each.held and each.deliveries_per_s is not None]
+    return max(held, default=None)

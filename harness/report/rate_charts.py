@@ -1,17 +1,15 @@
-"""The charts over the rate: latency against throughput, and where an architecture no longer holds its objective."""
+"""The chart of a comparison at several rates: latency against throughput."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
-import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.analysis.percentiles import messages_needed
-from harness.core.units import duration_text, figure_text
-from harness.experiments.capacity import Attempt, Capacity
-from harness.report.style import DASHES, INK, chart, colours_of, headline, label_lines, log_ms, tip
+from harness.core.units import figure_text
+from harness.report.style import chart, colours_of, headline, label_lines, log_ms, tip
 from harness.report.support import architectures, messages_of, supported
 from harness.results.frames import Frames, messages_behind
 
@@ -86,76 +84,3 @@ def _rates_finding(values: Mapping[str, tuple[float, float]], percentile: float,
     said = [f"{name} from {figure_text(values[name][0])} to {figure_text(values[name][1])} ms" for name in named]
     between = f"from {rates_per_s[0]:g} to {rates_per_s[-1]:g} messages/s"
     return f"p{percentile:g} {between}: {'; '.join(said)}"
-
-
-def hockey_stick(capacity: Capacity) -> Figure:
-    """Latency over the requested rate: flat up to the capacity, then rising steeply."""
-    colour = colours_of([capacity.arch])[capacity.arch]
-    timed = sorted(
-        (each for each in capacity.attempts if each.p99_ms is not None and each.driver_valid),
-        key=lambda each: each.rate_per_s,
-    )
-    with chart() as (figure, axes):
-        for column, dash in (("p99_ms", "-"), ("p50_ms", DASHES[1])):
-            points = pd.DataFrame([(each.rate_per_s, getattr(each, column)) for each in timed], columns=["rate", "ms"])
-            middle = points.groupby("rate")["ms"].median()
-            axes.plot(middle.index, middle, color=colour, linestyle=dash, linewidth=2, label=column.removesuffix("_ms"))
-        for held, face in ((True, colour), (False, "none")):
-            some = [each for each in timed if each.held is held]
-            if not some:
-                continue
-            for number, each in enumerate(some):
-                (mark,) = axes.plot(
-                    each.rate_per_s,
-                    each.p99_ms or 0,
-                    "o",
-                    color=colour,
-                    markerfacecolor=face,
-                    markersize=7,
-                    label=("held" if held else "broke") if number == 0 else None,
-                )
-                ending = "held" if held else f"broke: {each.why}"
-                tip(mark, f"{each.rate_per_s:,g} messages/s: p99 {figure_text(each.p99_ms or 0)} ms, {ending}")
-        axes.axhline(capacity.objective.p99_ms, color=INK, linewidth=1, linestyle=DASHES[2])
-        late = [each for each in capacity.attempts if not each.driver_valid and each.p99_ms is not None]
-        if late:
-            places = [each.rate_per_s for each in late], [each.p99_ms or 0 for each in late]
-            axes.plot(*places, "x", color=INK, label="driver not valid")
-        if capacity.rate_per_s is not None:
-            axes.axvline(capacity.rate_per_s, color=INK, linewidth=1)
-            # Put the label on the side with more room.
-            tried = [each.rate_per_s for each in capacity.attempts]
-            side = "right" if capacity.rate_per_s**2 > min(tried) * max(tried) else "left"
-            place = (capacity.rate_per_s, 0.02)
-            text = f" {capacity.rate_text} "
-            axes.annotate(text, place, xycoords=("data", "axes fraction"), ha=side, fontweight="bold")
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
-        axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-        log_ms(axes, "y")
-        axes.set_xlabel("requested rate, messages/s")
-        axes.set_ylabel("delivery latency, ms")
-        axes.legend(frameon=False, loc="best")
-        headline(figure, _capacity_finding(capacity), n=_runs_text(capacity.attempts, capacity.settings.duration_s))
-    return figure
-
-
-def _capacity_finding(capacity: Capacity) -> str:
-    objective = f"p99 <= {capacity.objective.p99_ms:g} ms"
-    where = f"{capacity.scenario}, {capacity.settings.members:,} members"
-    if capacity.rate_per_s is None:
-        return f"{capacity.arch} holds {objective} at no rate that was tried ({where})"
-    if capacity.broke_at_per_s is None:
-        broke = ""
-    elif capacity.limited_by_driver:
-        broke = f"; at {capacity.broke_at_per_s:,g} the driver was too slow"
-    else:
-        broke = f", and not at {capacity.broke_at_per_s:,g}"
-    return f"{capacity.arch} holds {objective} up to {capacity.rate_text}{broke} ({where})"
-
-
-def _runs_text(attempts: Sequence[Attempt], duration_s: float) -> str:
-    held = sum(each.held for each in attempts)
-    runs = f"{len(attempts)} run{'' if len(attempts) == 1 else 's'} of {duration_text(duration_s)}"
-    return f"{runs}, of which {held} held the objective"

@@ -23,11 +23,12 @@ from harness.core.options import parse_options
 from harness.core.progress import RunProgress
 from harness.core.registry import find_scenario
 from harness.core.settings import RunSettings
-from harness.experiments.capacity import Attempt, Capacity, Objective
-from harness.report.capacity import capacity_lines, capacity_table
+from harness.experiments.attempt import Attempt, Objective
+from harness.experiments.capacity import Search, capacity_of
+from harness.report.capacity import attempts_table, capacity_table
+from harness.report.capacity_chart import knees
 from harness.report.charts import CHARTS
 from harness.report.html import write_report
-from harness.report.rate_charts import hockey_stick
 from harness.report.run import summary_table
 from harness.report.style import save
 from harness.results.frames import frames_of, read_records
@@ -145,19 +146,20 @@ def test_every_output_shows_a_name_as_it_is(name: str, tmp_path: Path) -> None:
 def test_the_result_of_a_capacity_shows_a_name_as_it_is(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    capacity = capacity_of(name)
-    svg = save(hockey_stick(capacity), tmp_path, "capacity").read_text(encoding="utf-8")
+    search = search_of(name)
+    svg = save(knees(search), tmp_path, "capacity").read_text(encoding="utf-8")
     assert name in svg or "&" in svg
     monkeypatch.setenv("COLUMNS", "200")
     out = output.console()
-    out.print(capacity_table(capacity))
-    output.say(out, *capacity_lines(capacity), f"record: {tmp_path / name}")
+    out.print(attempts_table(search.capacities[0]))
+    out.print(capacity_table(search))
+    output.say(out, f"record: {tmp_path / name}")
     printed = capsys.readouterr().out
     assert f"record: {tmp_path / name}\n" in printed
     assert name in printed.partition("record:")[0]
 
 
-def capacity_of(scenario: str) -> Capacity:
+def search_of(scenario: str) -> Search:
     attempts = [
         Attempt(
             rate_per_s=rate_per_s,
@@ -172,19 +174,15 @@ def capacity_of(scenario: str) -> Capacity:
         )
         for rate_per_s in (100.0, 200.0)
     ]
-    return Capacity(
-        arch="plan1",
+    return Search(
+        architectures=("plan1",),
         scenario=scenario,
         objective=Objective(),
+        start_per_s=100.0,
         precision=0.1,
-        rate_per_s=100.0,
-        held_runs=1,
-        broke_at_per_s=200.0,
-        broke_why=attempts[1].why,
-        saturated=[],
-        limited_by_driver=False,
+        budget_s=60.0,
         settings=RunSettings(arch="plan1", scenario=scenario),
-        attempts=attempts,
+        capacities=[capacity_of("plan1", attempts)],
     )
 
 

@@ -16,7 +16,7 @@ import pytest
 from harness.cli.listing import Listing
 from harness.cli.machine_check import MachineCheck
 from harness.core.settings import RunSettings
-from harness.experiments.capacity import Capacity
+from harness.experiments.capacity import Search
 from harness.experiments.costs.advice import Advice
 from harness.experiments.fault_matrix import Matrix
 from harness.experiments.selftest import Check
@@ -34,8 +34,7 @@ from tests.harness.report.records import write_record
 
 ROOT = Path(__file__).parents[3]
 DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
-ANSWERS = (Summary, Report, Matrix, Judged, Listing, MachineCheck, Capacity, Advice, UnitCosts, Check)
-BESIDE = {"Capacity": {"at_least": "boolean"}}  # keys that are not fields
+ANSWERS = (Summary, Report, Matrix, Judged, Listing, MachineCheck, Search, Advice, UnitCosts, Check)
 UNITS = {
     "_us_per_delivery": "us",
     "_bytes_per_s": "B/s",
@@ -64,7 +63,7 @@ def structs() -> dict[str, Keys]:
     found: dict[str, Keys] = {}
     for answer in ANSWERS:
         _add(msgspec.inspect.type_info(answer), found)
-    return {name: keys | BESIDE.get(name, {}) for name, keys in found.items()}
+    return found
 
 
 def _add(info: msgspec.inspect.Type, found: dict[str, Keys]) -> str:

@@ -70,7 +70,7 @@ PARTS: dict[str, Part] = {
     "reconnect_storm": Part(("compare", *KEEPERS, *_archs("redis"), *STORM), 6.5),
     # The first storm would come long after the end.
     "no_storm": Part(("compare", *KEEPERS, *STORM, "--set", "storm_s=600"), 5.5),
-    "capacity": Part(("capacity", *_archs("redis")), 4),
+    "capacity": Part(("capacity",), 16),
     # Three rounds are the fewest that give an interval that says anything. Seven seconds of 50 messages are
     # enough for a p99 of three rounds.
     "claims": Part(("claims", "--rounds", "3", "--duration", "7s", "--warmup", "2s"), 19.5),
@@ -95,7 +95,7 @@ def measure(name: str, folder: Path, commit: str) -> Path:
     if done.exists():
         return begun[-1]
     command, *arguments = PARTS[name].command
-    resumable = begun and command in {"compare", "claims", "costs"}
+    resumable = begun and command in {"capacity", "compare", "claims", "costs"}
     # The paths are relative, so that no record contains a folder of this machine.
     rest = ["--resume", _in_the_checkout(begun[-1])] if resumable else [*arguments, "--out", _in_the_checkout(folder)]
     answer = subprocess.run([sys.executable, "-m", "harness.cli", command, *rest], cwd=ROOT, check=False)

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core.units import figure_text
-from harness.experiments.capacity import FOUND, Capacity
+from harness.experiments.capacity import FOUND, Search
 from harness.experiments.claims.claim import Claim, Finding
 from harness.experiments.claims.study import judge
 from harness.experiments.costs import advice
@@ -30,7 +30,7 @@ from harness.experiments.costs.study import read_knowledge
 from harness.experiments.fault_matrix import Matrix
 from harness.experiments.fault_matrix import markdown as matrix_markdown
 from harness.report.advice import LATENCY_NOTE, advice_lines, advice_table
-from harness.report.capacity import capacity_lines
+from harness.report.capacity import half_text, limit_text
 from harness.report.claims import sections, verdicts
 from harness.report.comparison import Comparison, compare, split_by
 from harness.report.costs import unit_cost_rows
@@ -196,10 +196,10 @@ def _disk(part: str) -> Iterator[str]:
 
 
 def _capacity(part: str) -> Iterator[str]:
-    found = msgspec.json.decode((REFERENCE / part / FOUND).read_bytes(), type=Capacity)
-    yield f"`{found.arch}`, {found.settings.members:,} members in one room:\n"
-    for line in capacity_lines(found):
-        yield f"- {line}"
+    found = msgspec.json.decode((REFERENCE / part / FOUND).read_bytes(), type=Search)
+    body = [[each.arch, half_text(each), str(len(each.attempts)), limit_text(each)] for each in found.capacities]
+    yield from _markdown(["", "one run in two holds at, messages/s", "runs", "above that"], body)
+    yield f"\n{found.fixed}, {found.objective}."
 
 
 @cache

@@ -1,15 +1,16 @@
-"""Up to which rate an objective holds, from runs that held it and runs that broke it.
+"""Up to which load an objective holds, from runs that held it and runs that broke it.
 
-The chance that a run holds falls with the rate, as a logistic curve over the rate's logarithm:
+A load is a rate of messages, or a number of members. The chance that a run holds falls with it, as a logistic curve
+over its logarithm:
 
-    P(holds | rate) = (1 - BAD_LUCK) / (1 + (rate / half) ^ (ln 19 / width))
+    P(holds | load) = (1 - BAD_LUCK) / (1 + (load / half) ^ (ln 19 / width))
 
-At the rate `half` one run in two holds, and at half x exp(-width), the rate `sure`, 95 in a hundred do. BAD_LUCK is the
-share of runs that break however low the rate is, because something else happened on the machine. Both parameters are
+At the load `half` one run in two holds, and at half x exp(-width), the load `sure`, 95 in a hundred do. BAD_LUCK is the
+share of runs that break however low the load is, because something else happened on the machine. Both parameters are
 given by their posterior on a grid, from a flat prior over the logarithm of each. Unlike the maximum of the likelihood,
-it is there after two runs, and where every run below some rate held and every one above it broke.
+it is there after two runs, and where every run below some load held and every one above it broke.
 
-The next rate is the one whose outcome is expected to say most about the two parameters.
+The next load is the one whose outcome is expected to say most about the two parameters.
 Sources: F. Wichmann and N. Hill, The psychometric function, Perception & Psychophysics 63 (2001), for the curve;
 N. Houlsby et al., Bayesian active learning for classification and preference learning (2011), for the choice.
 """
@@ -29,22 +30,22 @@ SURE = 0.95  # the share of runs that hold at the rate `sure`
 BAD_LUCK = 0.02
 # The search ends at the earliest after so many runs: fewer may all have been lucky.
 RUNS_MIN = 6
-RUNG = 2**0.25  # the rates that are tried are start x RUNG^n, for whole numbers n
-CLIMB_MAX = 4.0  # how many times the highest rate that held may be tried next
-RATE_MIN_PER_S, RATE_MAX_PER_S = 0.5, 2e6  # beyond what is ever tried
+RUNG = 2**0.25  # the loads that are tried are start x RUNG^n, for whole numbers n
+CLIMB_MAX = 4.0  # how many times the highest load that held may be tried next
+LOAD_MIN, LOAD_MAX = 0.5, 2e6  # beyond what is ever tried
 WIDTH_MIN, WIDTH_MAX = 0.02, 1.0
-HALVES, WIDTHS = 760, 12  # points of the grid: one in 2 % of the rate
+HALVES, WIDTHS = 760, 12  # points of the grid: one in 2 % of the load
 
 Grid = NDArray[np.float64]
 
 
 class Trial(NamedTuple):
-    rate_per_s: float
+    load: float
     held: bool
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """The median of the posterior and its 95 % interval, in messages per second."""
+    """The median of the posterior and its 95 % interval."""
 
     value: float
     low: float
@@ -52,7 +53,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
     @property
     def half_width(self) -> float:
-        """Half the width of the interval, as a share of the rate: 0.1 means that it reaches 10 % up."""
+        """Half the width of the interval, as a share of the load: 0.1 means that it reaches 10 % up."""
         return math.sqrt(self.high / self.low) - 1
 
 
@@ -70,19 +71,19 @@ def holding(trials: Sequence[Trial]) -> Holding:
     return Holding(_estimate(half, weights), _estimate(sure, weights))
 
 
-def most_informative(trials: Sequence[Trial], start_per_s: float, least_per_s: float, most_per_s: float) -> float:
-    """Return the rate to try next, which is `start_per_s` first, and then a rung of the ladder through it.
+def most_informative(trials: Sequence[Trial], start: float, least: float, most: float) -> float:
+    """Return the load to try next, which is `start` first, and then a rung of the ladder through it.
 
-    It lies between the two limits, and is at most CLIMB_MAX times the highest rate that held.
+    It lies between the two limits, and is at most CLIMB_MAX times the highest load that held.
     """
     if not trials:
-        return start_per_s
-    highest = max((trial.rate_per_s for trial in trials if trial.held), default=start_per_s / CLIMB_MAX)
-    ceiling = min(most_per_s, highest * CLIMB_MAX)
-    first, last = (math.log(limit / start_per_s) / math.log(RUNG) for limit in (least_per_s, ceiling))
-    rungs = start_per_s * RUNG ** np.arange(math.ceil(first - 1e-9), math.floor(last + 1e-9) + 1)
+        return start
+    highest = max((trial.load for trial in trials if trial.held), default=start / CLIMB_MAX)
+    ceiling = min(most, highest * CLIMB_MAX)
+    first, last = (math.log(limit / start) / math.log(RUNG) for limit in (least, ceiling))
+    rungs = start * RUNG ** np.arange(math.ceil(first - 1e-9), math.floor(last + 1e-9) + 1)
     weights = _posterior(trials)
-    gains = [_information(_chance(math.log(rate)), weights) for rate in rungs]
+    gains = [_information(_chance(math.log(load)), weights) for load in rungs]
     return float(rungs[int(np.argmax(gains))])
 
 
@@ -92,14 +93,14 @@ def is_known(trials: Sequence[Trial], precision: float) -> bool:
     return both and len(trials) >= RUNS_MIN and holding(trials).half.half_width <= precision
 
 
-_LOG_HALF = np.linspace(math.log(RATE_MIN_PER_S), math.log(RATE_MAX_PER_S), HALVES)[:, np.newaxis]
+_LOG_HALF = np.linspace(math.log(LOAD_MIN), math.log(LOAD_MAX), HALVES)[:, np.newaxis]
 _WIDTH = np.geomspace(WIDTH_MIN, WIDTH_MAX, WIDTHS)[np.newaxis, :]
 
 
-def _chance(log_rate: float) -> Grid:
-    """P(holds) at that rate for each point of the grid; never 0 or 1, so that no run is impossible."""
+def _chance(log_load: float) -> Grid:
+    """P(holds) at that load for each point of the grid; never 0 or 1, so that no run is impossible."""
     steepness = math.log(SURE / (1 - SURE)) / _WIDTH
-    falls = np.clip((log_rate - _LOG_HALF) * steepness, -500, 500)
+    falls = np.clip((log_load - _LOG_HALF) * steepness, -500, 500)
     chance: Grid = np.clip((1 - BAD_LUCK) / (1 + np.exp(falls)), 1e-6, 1 - BAD_LUCK)
     return chance
 
@@ -108,19 +109,19 @@ def _posterior(trials: Sequence[Trial]) -> Grid:
     """The probability of each point of the grid."""
     logs = np.zeros((HALVES, WIDTHS))
     for trial in trials:
-        chance = _chance(math.log(trial.rate_per_s))
+        chance = _chance(math.log(trial.load))
         logs += np.log(chance if trial.held else 1 - chance)
     weights = np.exp(logs - logs.max())
     found: Grid = weights / weights.sum()
     return found
 
 
-def _estimate(log_rates: Grid, weights: Grid) -> Estimate:
-    order = np.argsort(log_rates, axis=None)
+def _estimate(log_loads: Grid, weights: Grid) -> Estimate:
+    order = np.argsort(log_loads, axis=None)
     below = np.cumsum(weights.ravel()[order])
     tail = (1 - CONFIDENCE) / 2
     low, value, high = (
-        math.exp(log_rates.ravel()[order[min(int(np.searchsorted(below, share)), len(order) - 1)]])
+        math.exp(log_loads.ravel()[order[min(int(np.searchsorted(below, share)), len(order) - 1)]])
         for share in (tail, 0.5, 1 - tail)
     )
     return Estimate(value=value, low=low, high=high)

@@ -13,6 +13,7 @@ from harness.cli.console import campaign_progress, console, json_option, print_j
 from harness.cli.help import command
 from harness.cli.options import (
     ARCHITECTURES,
+    RATE,
     arch_options,
     external_options,
     host_options,
@@ -24,12 +25,24 @@ from harness.cli.types import DURATION, NUMBER
 from harness.core.errors import ExitCode
 
 REPORT_S = 5.0  # about
+START = {"rate": 200.0, "members": 100.0}
+FIXED_OVER = {
+    "rate": ("rate_per_s", "--over rate raises the rate itself, beginning with --from"),
+    "members": ("members", "--over members raises their number itself, beginning with --from"),
+}
 
 
 @command(context_settings={"default_map": {"duration_s": "6s", "warmup_s": "2s"}})
 @ARCHITECTURES
 @shape_options
 @arch_options
+@click.option(
+    "--over",
+    type=click.Choice(["rate", "members"]),
+    default="rate",
+    show_default=True,
+    help="What to raise: --rate, or --members under the same --rate.",
+)
 @click.option(
     "--slo",
     "p99_s",
@@ -40,12 +53,10 @@ REPORT_S = 5.0  # about
 )
 @click.option(
     "--from",
-    "start_per_s",
+    "start",
     type=NUMBER,
-    default=200,
-    show_default=True,
     metavar="N",
-    help="Rate to start at, in messages per second.",
+    help="Load to start at.  [default: 200 messages per second, or 100 members]",
 )
 @click.option(
     "--precision",
@@ -63,6 +74,7 @@ REPORT_S = 5.0  # about
     show_default=True,
     help="Time to measure; what is not known then is shown with a wider interval.",
 )
+@RATE
 @external_options
 @host_options
 @load_options
@@ -72,25 +84,26 @@ def capacity(
     *,
     architectures: tuple[str, ...],
     p99_s: float,
-    start_per_s: float,
+    over: str,
+    start: float | None,
     precision: float,
     budget_s: float,
     resume: Path | None,
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Find up to which rate p99 of delivery stays below --slo, nothing is lost and the driver keeps up.
+    """Find up to which load p99 of delivery stays below --slo, nothing is lost and the driver keeps up.
 
     \b
     Examples:
       chatbench capacity
-      chatbench capacity --arch redis
+      chatbench capacity --arch redis --over members --rate 10
       chatbench capacity --arch plan1 --arch plan2 --scenario many_rooms --gateways 4 --slo 100ms
       chatbench capacity --resume results/20261128T150000Z-capacity-big_room
 
     The architectures take turns. Each is tried at the rate that says most about its limit, until the rate at which one
     run in two holds is known to 10 %, with its 95 % interval. Where the driver or the machine and not the architecture
-    was the limit, the result is shown as "more than" that rate, with what was full.
+    was the limit, the result is shown as "more than" (>) that rate, with what was full.
 
     Exit codes are those of `chatbench run`; 4 means that the driver was not valid at any rate.
     """
@@ -98,6 +111,7 @@ def capacity(
     from harness.core.settings import RunSettings
     from harness.experiments import capacity as searching
     from harness.experiments.attempt import Objective
+    from harness.experiments.capacity import Over
     from harness.services.external import resolve_brokers
     from harness.services.remote import resolve_fleet
 
@@ -106,6 +120,8 @@ def capacity(
         search, folder = searching.resume(resume), resume
     else:
         conflicts.refuse_unused_backends(architectures)
+        fixed, why = FIXED_OVER[over]
+        conflicts.refuse([fixed], why)
         if len(architectures) > 1:
             conflicts.refuse(["gateways_at"], "running gateways have one architecture; name it with a single --arch")
         common = resolve_fleet(resolve_brokers(RunSettings(arch=architectures[0], **given)))
@@ -113,7 +129,8 @@ def capacity(
             architectures=architectures,
             scenario=find_scenario(common.scenario).stem,
             objective=Objective(p99_ms=1000 * p99_s),
-            start_per_s=start_per_s,
+            over=Over(over),
+            start=START[over] if start is None else start,
             precision=precision,
             budget_s=budget_s,
             settings=common,
@@ -132,7 +149,7 @@ def capacity(
     else:
         out = console()
         if len(found.capacities) == 1:
-            out.print(attempts_table(found.capacities[0]))
+            out.print(attempts_table(found.capacities[0], found.over))
         out.print(capacity_table(found))
         say(out, f"record: {folder}", f"chart: {chart.with_suffix('.png')}")
     attempts = [attempt for each in found.capacities for attempt in each.attempts]

@@ -17,7 +17,7 @@ from harness.core.options import BadOption, choose_options, parse_options
 from harness.core.token import BadToken, token_of_environment
 from harness.core.units import number_text
 
-MEMBERS_MAX = 100_000
+MEMBERS_MIN, MEMBERS_MAX = 2, 100_000
 GATEWAYS_MAX = 64
 PROCESSES_MAX = 64
 PARTITIONS_MAX = 1_000

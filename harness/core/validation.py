@@ -19,6 +19,7 @@ from harness.core.settings import (
     GATEWAYS_MAX,
     MASTER_BIND,
     MEMBERS_MAX,
+    MEMBERS_MIN,
     PARTITIONS_MAX,
     PROCESSES_MAX,
     RATE_MAX_PER_S,
@@ -67,7 +68,7 @@ def validate(settings: RunSettings, architecture: type[Candidate]) -> None:
 
 def validate_load(settings: RunSettings) -> None:
     """Raise UsageError for the first setting of the load that is not possible."""
-    in_range("--members", settings.members, 2, MEMBERS_MAX)
+    in_range("--members", settings.members, MEMBERS_MIN, MEMBERS_MAX)
     if settings.rooms is not None:
         in_range("--rooms", settings.rooms, 1, settings.members)
     in_range("--rate", settings.rate_per_s, 0.1, RATE_MAX_PER_S)

@@ -25,16 +25,17 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One run at one rate."""
+    """One run under one load."""
 
     rate_per_s: float
+    members: int
     held: bool
     why: str | None  # what broke, if it did not hold
     broke: list[str] = []  # the same without figures, so that runs can be counted by it
     p50_ms: float | None
     p99_ms: float | None
     deliveries_per_s: float | None
-    achieved: float | None = None  # of the deliveries that were offered at that rate, the share that was made
+    achieved: float | None = None  # of the deliveries that were offered, the share that was made
     driver_valid: bool | None
     saturated: list[str]
     record: str
@@ -54,6 +55,7 @@ def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective,
     broken = dict(_broken(summary, objective))
     return Attempt(
         rate_per_s=settings.rate_per_s,
+        members=settings.members,
         held=not broken,
         why="; ".join(broken.values()) or None,
         broke=list(broken),
@@ -67,10 +69,11 @@ def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective,
     )
 
 
-def failed_attempt(rate_per_s: float, why: str, record: str) -> Attempt:
+def failed_attempt(settings: RunSettings, why: str, record: str) -> Attempt:
     """A run that failed under its load, which is one way to break."""
     return Attempt(
-        rate_per_s=rate_per_s,
+        rate_per_s=settings.rate_per_s,
+        members=settings.members,
         held=False,
         why=why,
         broke=["the run failed"],

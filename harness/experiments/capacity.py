@@ -1,6 +1,6 @@
-"""`chatbench capacity`: up to which rate architectures hold an objective, from many short runs.
+"""`chatbench capacity`: up to which load architectures hold an objective, from many short runs.
 
-The architectures take turns, so that a slow minute of the machine meets all of them. Each has a rate of its own in its
+The architectures take turns, so that a slow minute of the machine meets all of them. Each has a load of its own in its
 turn, the one that says most about its limit (harness/analysis/holding.py). Every run is kept and shown, including those
 that broke. An architecture is done when its limit is known as precisely as was asked, and the search when all are.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -35,21 +36,52 @@ from harness.runs.setup import required
 from harness.runs.warming import WARMING_MAX_S, warm
 
 FOUND = "capacity.json"
-RATE_LEAST_PER_S = 1.0
 RUNS_MAX = 40  # of one architecture
-HOLDS_MIN = 3  # runs at the highest possible rate, if no run ever broke
+HOLDS_MIN = 3  # runs at the highest possible load, if no run ever broke
 RUN_OVERHEAD_S = 6.0  # about: the start and the end of a run, beside its phases
 BUDGET_MAX_S = 86_400.0
+
+
+class Over(StrEnum):
+    """What is raised until the objective breaks. The other one stays as it is in the settings."""
+
+    RATE = "rate"  # messages per second of all members together
+    MEMBERS = "members"
+
+    @property
+    def unit(self) -> str:
+        return "messages/s" if self is Over.RATE else "members"
+
+    @property
+    def least(self) -> float:
+        return 1.0 if self is Over.RATE else float(config.MEMBERS_MIN)
+
+    @property
+    def most(self) -> float:
+        return config.RATE_MAX_PER_S if self is Over.RATE else float(config.MEMBERS_MAX)
+
+    def of(self, run: RunSettings | Attempt) -> float:
+        """The load of that run."""
+        return run.rate_per_s if self is Over.RATE else float(run.members)
+
+    def applied(self, settings: RunSettings, load: float) -> RunSettings:
+        if self is Over.RATE:
+            return msgspec.structs.replace(settings, rate_per_s=load)
+        return msgspec.structs.replace(settings, members=round(load))
+
+    def rounded(self, load: float) -> float:
+        """The load with four significant digits: rungs of the ladder stay apart, and one reads them easily."""
+        return float(f"{load:.4g}") if self is Over.RATE else float(round(load))
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     """What was found about one architecture."""
 
     arch: str
-    half: Estimate | None = None  # the rate at which one run in two holds; None: none held, or none broke
-    sure: Estimate | None = None  # the rate at which 95 runs in a hundred hold
-    highest_held_per_s: float | None = None  # None: no run held
-    lowest_broken_per_s: float | None = None  # None: no run broke
+    half: Estimate | None = None  # the load at which one run in two holds; None: none held, or none broke
+    sure: Estimate | None = None  # the load at which 95 runs in a hundred hold
+    highest_held: float | None = None  # None: no run held
+    lowest_broken: float | None = None  # None: no run broke
     limited_by: str | None = None  # what broke first in most runs, so that the architecture may take more
     broke: dict[str, int] = {}  # what broke in the runs that broke, and in how many
     saturated: dict[str, int] = {}  # what was full in them, and in how many
@@ -58,7 +90,7 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def at_least(self) -> bool:
         """Whether the architecture may take more: nothing broke, or the driver or the machine did first."""
-        return self.lowest_broken_per_s is None or self.limited_by is not None
+        return self.lowest_broken is None or self.limited_by is not None
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,29 +99,31 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     architectures: tuple[str, ...]
     scenario: str  # its name
     objective: Objective
-    start_per_s: float
+    over: Over = Over.RATE
+    start: float  # the load of each architecture's first run
     precision: float  # the half-width of the interval of `half` to stop at, as a share
     budget_s: float  # of measuring; a run that would not end in it is not begun
-    settings: RunSettings  # of every run, except arch, rate_per_s, seed and out
+    settings: RunSettings  # of every run, except arch, its load, seed and out
     capacities: list[Capacity] = []
     command: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises UsageError."""
         config.in_range("--slo", self.objective.p99_ms / 1000, 0.001, 60, duration_text)
-        config.in_range("--from", self.start_per_s, RATE_LEAST_PER_S, config.RATE_MAX_PER_S)
+        config.in_range("--from", self.start, self.over.least, self.over.most)
         config.in_range("--precision", self.precision, 0.01, 1)
         config.in_range("--budget", self.budget_s, 1, BUDGET_MAX_S)
         if len(set(self.architectures)) < len(self.architectures):
             raise UsageError("--arch names an architecture twice; name each once")
         check_arch_options(self.settings, self.architectures)
         for name in self.architectures:
-            validate(settings_for(self.settings, name), load_candidate(name))
+            validate(self.settings_of(name, self.start), load_candidate(name))
 
     @property
     def fixed(self) -> str:
         """What all runs have in common."""
-        return f"{self.scenario}, {self.settings.members:,} members"
+        rate, members = f"{self.settings.rate_per_s:,g} messages/s", f"{self.settings.members:,} members"
+        return f"{self.scenario}, {members if self.over is Over.RATE else rate}"
 
     @property
     def least_runs(self) -> int:
@@ -99,6 +133,9 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     def run_s(self) -> float:
         """About how long a run takes."""
         return self.settings.warmup_s + self.settings.duration_s + RUN_OVERHEAD_S
+
+    def settings_of(self, arch: str, load: float) -> RunSettings:
+        return self.over.applied(settings_for(self.settings, arch), load)
 
     def attempts_of(self, arch: str) -> list[Attempt]:
         return next((found.attempts for found in self.capacities if found.arch == arch), [])
@@ -127,7 +164,7 @@ def find_capacities(search: Search, folder: Path, progress: CampaignProgress) ->
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     go_on_with = f"chatbench capacity --resume {folder}"
-    every = [settings_for(search.settings, name) for name in search.architectures]
+    every = [search.settings_of(name, search.start) for name in search.architectures]
     with signals_interrupt(), watched(search.settings.metrics) as watch, WarmBackends(every, logs) as backends:
         try:
             return _Searching(search, folder, progress, backends, watch).go()
@@ -137,14 +174,14 @@ def find_capacities(search: Search, folder: Path, progress: CampaignProgress) ->
             raise Interrupted(f"{folder}; resume with: {go_on_with}") from None
 
 
-def capacity_of(arch: str, attempts: Sequence[Attempt]) -> Capacity:
+def capacity_of(arch: str, attempts: Sequence[Attempt], over: Over = Over.RATE) -> Capacity:
     """The capacity that these attempts show."""
-    held = [attempt.rate_per_s for attempt in attempts if attempt.held]
+    held = [over.of(attempt) for attempt in attempts if attempt.held]
     broken = [attempt for attempt in attempts if not attempt.held]
     found = Capacity(
         arch=arch,
-        highest_held_per_s=max(held, default=None),
-        lowest_broken_per_s=min((attempt.rate_per_s for attempt in broken), default=None),
+        highest_held=max(held, default=None),
+        lowest_broken=min((over.of(attempt) for attempt in broken), default=None),
         limited_by=_limited_by(broken),
         broke=dict(Counter(each for attempt in broken for each in attempt.broke).most_common()),
         saturated=dict(Counter(_component(each) for attempt in broken for each in attempt.saturated).most_common()),
@@ -152,34 +189,29 @@ def capacity_of(arch: str, attempts: Sequence[Attempt]) -> Capacity:
     )
     if not held or not broken:
         return found
-    where = holding(trials_of(attempts))
+    where = holding(_trials(attempts, over))
     return msgspec.structs.replace(found, half=where.half, sure=where.sure)
 
 
-def trials_of(attempts: Sequence[Attempt]) -> list[Trial]:
-    return [Trial(attempt.rate_per_s, attempt.held) for attempt in attempts]
+def next_load(search: Search, attempts: Sequence[Attempt], most: float | None = None) -> float | None:
+    """The load to try next, or None when enough is known.
 
-
-def next_rate(
-    attempts: Sequence[Attempt], start_per_s: float, precision: float, most_per_s: float = config.RATE_MAX_PER_S
-) -> float | None:
-    """The rate to try next, or None when enough is known.
-
-    No rate above `most_per_s` is tried: existing gateways may limit what these members may send.
+    None above `most` is tried: existing gateways may limit what these members may send.
     """
-    trials = trials_of(attempts)
-    if len(trials) >= RUNS_MAX or is_known(trials, precision):
+    over = search.over
+    most = over.most if most is None else most
+    trials = _trials(attempts, over)
+    if len(trials) >= RUNS_MAX or is_known(trials, search.precision):
         return None
-    rate = _rounded(most_informative(trials, min(start_per_s, most_per_s), RATE_LEAST_PER_S, most_per_s))
-    again = [trial.held for trial in trials if trial.rate_per_s == rate]
+    load = over.rounded(most_informative(trials, min(search.start, most), over.least, most))
+    again = [trial for trial in trials if trial.load == load]
     if len(again) >= HOLDS_MIN and len({trial.held for trial in trials}) == 1:
-        return None  # there is no higher rate that may be tried, or no lower one
-    return rate
+        return None  # there is no higher load that may be tried, or no lower one
+    return load
 
 
-def _rounded(rate_per_s: float) -> float:
-    """The rate with four significant digits: rungs of the ladder stay apart, and one reads them easily."""
-    return float(f"{rate_per_s:.4g}")
+def _trials(attempts: Sequence[Attempt], over: Over) -> list[Trial]:
+    return [Trial(over.of(attempt), attempt.held) for attempt in attempts]
 
 
 def _limited_by(broken: Sequence[Attempt]) -> str | None:
@@ -213,7 +245,7 @@ class _Searching:
         self._backends = backends
         self._watch = watch
         self._attempts = {name: list(search.attempts_of(name)) for name in search.architectures}
-        self._most_per_s = dict.fromkeys(search.architectures, float(config.RATE_MAX_PER_S))
+        self._most = dict.fromkeys(search.architectures, search.over.most)
         self._is_warm = False
 
     def go(self) -> Search:
@@ -221,29 +253,26 @@ class _Searching:
         block = max(len(attempts) for attempts in self._attempts.values())
         while self._unknown():
             for name in order_of_block(self._search.architectures, block):
-                if (rate_per_s := self._next_rate(name)) is None:
+                if (load := self._next_load(name)) is None:
                     continue
                 if time.monotonic() + self._search.run_s > deadline_s:
                     return self._noted()
                 self._warm(name)
-                self._try(name, rate_per_s, block)
+                self._try(name, load, block)
             block += 1
         return self._noted()
 
-    def _next_rate(self, name: str) -> float | None:
-        search = self._search
-        return next_rate(self._attempts[name], search.start_per_s, search.precision, self._most_per_s[name])
+    def _next_load(self, name: str) -> float | None:
+        return next_load(self._search, self._attempts[name], self._most[name])
 
     def _unknown(self) -> list[str]:
-        return [name for name in self._search.architectures if self._next_rate(name) is not None]
+        return [name for name in self._search.architectures if self._next_load(name) is not None]
 
-    def _try(self, name: str, rate_per_s: float, block: int) -> None:
+    def _try(self, name: str, load: float, block: int) -> None:
         done = sum(len(attempts) for attempts in self._attempts.values())
-        self._progress.run(done, f"{name} at {rate_per_s:,g} messages/s")
-        given = settings_for(self._search.settings, name)
-        settings = msgspec.structs.replace(
-            given, rate_per_s=rate_per_s, seed=given.seed + block, out=str(self._folder / name)
-        )
+        self._progress.run(done, f"{name} at {load:,.10g} {self._search.over.unit}")
+        given = self._search.settings_of(name, load)
+        settings = msgspec.structs.replace(given, seed=given.seed + block, out=str(self._folder / name))
         architecture, scenario = load_candidate(name), find_scenario(settings.scenario)
         record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
         backends = self._backends.backends_for(settings)
@@ -252,26 +281,27 @@ class _Searching:
             outcome = run_on(backends, record, architecture, scenario, self._progress, watch=self._watch)
             attempt = judge_attempt(outcome.summary, settings, self._search.objective, place)
         except LoadTooFast as problem:
-            self._lower_limit(name, rate_per_s, problem)
+            self._lower_limit(name, load, problem)
             return
         except ServiceFailed as problem:
             if not any(each.held for each in self._attempts[name]):
                 raise
             self._backends.stop()  # whatever is left of them
-            attempt = failed_attempt(rate_per_s, f"the run failed: {problem}", place)
+            attempt = failed_attempt(settings, f"the run failed: {problem}", place)
         self._attempts[name].append(attempt)
         self._tell()
 
-    def _lower_limit(self, name: str, rate_per_s: float, problem: LoadTooFast) -> None:
+    def _lower_limit(self, name: str, load: float, problem: LoadTooFast) -> None:
         """Existing gateways take only so much of these members; the capacity is `at least` what held below that."""
         if not self._attempts[name]:
             raise problem
         self._progress.step("run", f"not tried: {problem}")
-        self._most_per_s[name] = max(rate_per_s / 2, *(each.rate_per_s for each in self._attempts[name]))
+        tried = [self._search.over.of(each) for each in self._attempts[name]]
+        self._most[name] = max(load / 2, *tried)
 
     def _warm(self, name: str) -> None:
         """Warm the brokers before the first run that uses them: a cold JVM would break at a lower rate."""
-        settings, architecture = settings_for(self._search.settings, name), load_candidate(name)
+        settings, architecture = self._search.settings_of(name, self._search.start), load_candidate(name)
         starts_brokers = required(settings, architecture).kafka and settings.kafka_bootstrap is None
         if self._is_warm or not starts_brokers:
             return
@@ -288,7 +318,8 @@ class _Searching:
         self._progress.expect(done + len(self._unknown()), "; ".join(map(_known, found.capacities)), or_more=True)
 
     def _noted(self) -> Search:
-        capacities = [capacity_of(name, attempts) for name, attempts in self._attempts.items()]
+        over = self._search.over
+        capacities = [capacity_of(name, attempts, over) for name, attempts in self._attempts.items()]
         found = msgspec.structs.replace(self._search, capacities=capacities)
         (self._folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(found)))
         return found
@@ -298,8 +329,8 @@ def _known(capacity: Capacity) -> str:
     half = capacity.half
     if half is not None:
         return f"{capacity.arch} {half.low:,.0f} to {half.high:,.0f}"
-    if capacity.highest_held_per_s is not None:
-        return f"{capacity.arch} more than {capacity.highest_held_per_s:,g}"
-    if capacity.lowest_broken_per_s is not None:
-        return f"{capacity.arch} less than {capacity.lowest_broken_per_s:,g}"
+    if capacity.highest_held is not None:
+        return f"{capacity.arch} more than {capacity.highest_held:,.10g}"
+    if capacity.lowest_broken is not None:
+        return f"{capacity.arch} less than {capacity.lowest_broken:,.10g}"
     return f"{capacity.arch} not tried yet"

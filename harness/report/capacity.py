@@ -8,18 +8,18 @@ from rich.text import Text
 
 from harness.analysis.holding import Estimate
 from harness.experiments.attempt import Attempt
-from harness.experiments.capacity import Capacity, Search
+from harness.experiments.capacity import Capacity, Over, Search
 from harness.report.cells import number_cell
 from harness.report.fitting import Column, Fitted
 
 
 def capacity_table(search: Search) -> Fitted:
-    """A row for each architecture: up to which rate it holds the objective, and what is in the way above it."""
+    """A row for each architecture: up to which load it holds the objective, and what is in the way above it."""
     found = search.capacities
     return Fitted(
         [
             Column("architecture", [each.arch for each in found]),
-            Column("1 run in 2 holds at, messages/s", map(half_text, found), right=True),
+            Column(f"1 run in 2 holds at, {search.over.unit}", map(half_text, found), right=True),
             Column("95 in 100 at", [_estimate_text(each.sure) for each in found], right=True, spare=1),
             Column("most deliveries/s", [number_cell(_deliveries_per_s(each), ",.0f") for each in found], right=True),
             Column("runs", [str(len(each.attempts)) for each in found], right=True),
@@ -29,16 +29,16 @@ def capacity_table(search: Search) -> Fitted:
     )
 
 
-def attempts_table(capacity: Capacity) -> Fitted:
-    """Every run of one architecture, by rate."""
-    attempts = sorted(capacity.attempts, key=lambda each: (each.rate_per_s, each.record))
+def attempts_table(capacity: Capacity, over: Over) -> Fitted:
+    """Every run of one architecture, by its load."""
+    attempts = sorted(capacity.attempts, key=lambda each: (over.of(each), each.record))
 
     def latencies(column: str) -> list[str]:
         return [number_cell(getattr(each, column), ",.1f") if each.driver_valid else "not valid" for each in attempts]
 
     return Fitted(
         [
-            Column("messages/s", [f"{each.rate_per_s:,g}" for each in attempts], right=True),
+            Column(over.unit, [f"{over.of(each):,.10g}" for each in attempts], right=True),
             Column(
                 "deliveries/s", [number_cell(each.deliveries_per_s, ",.0f") for each in attempts], right=True, spare=2
             ),
@@ -57,13 +57,13 @@ def _objective(attempt: Attempt) -> Text:
 
 
 def half_text(capacity: Capacity) -> str:
-    """The rate at which one run in two holds, with its 95 % interval; > if the architecture may take more."""
+    """The load at which one run in two holds, with its 95 % interval; > if the architecture may take more."""
     if capacity.half is not None:
         return f"{'> ' if capacity.at_least else ''}{_estimate_text(capacity.half)}"
-    if capacity.highest_held_per_s is not None:
-        return f"> {capacity.highest_held_per_s:,g}"
-    if capacity.lowest_broken_per_s is not None and not capacity.at_least:
-        return f"< {capacity.lowest_broken_per_s:,g}"
+    if capacity.highest_held is not None:
+        return f"> {capacity.highest_held:,.10g}"
+    if capacity.lowest_broken is not None and not capacity.at_least:
+        return f"< {capacity.lowest_broken:,.10g}"
     return "not known"
 
 
@@ -75,12 +75,12 @@ def _estimate_text(estimate: Estimate | None) -> str:
 
 
 def limit_text(capacity: Capacity) -> str:
-    """What is in the way above that rate."""
+    """What is in the way above that load."""
     if not capacity.attempts:
         return "nothing was tried within the budget"
     broken = sum(not attempt.held for attempt in capacity.attempts)
     if not broken:
-        return "no rate broke; higher ones were not tried"
+        return "no run broke; higher loads were not tried"
     first = "" if capacity.limited_by is None else f"{capacity.limited_by} was the limit, not the architecture: "
     full = _counted(capacity.saturated, broken) or "no process, by its CPU time"
     return f"{first}{_counted(capacity.broke, broken)}; full was {full}"

@@ -1,4 +1,4 @@
-"""The chart of `chatbench capacity`: what was delivered of what was offered, and p99, over the rate."""
+"""The chart of `chatbench capacity`: what was delivered of what was offered, and p99, over the load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from harness.core.units import duration_text, figure_text
 from harness.experiments.attempt import Attempt
-from harness.experiments.capacity import Capacity, Search
+from harness.experiments.capacity import Capacity, Over, Search
 from harness.report.capacity import half_text
 from harness.report.style import (
     DASHES,
@@ -32,21 +32,22 @@ TALLER = 1.5  # than other charts, for it has two parts
 def knees(search: Search) -> Figure:
     """p99 is flat up to the limit of an architecture and then rises steeply; a band shows where its limit lies."""
     colours = colours_of(search.architectures)
-    tried = [attempt.rate_per_s for found in search.capacities for attempt in found.attempts]
+    over = search.over
+    tried = [over.of(attempt) for found in search.capacities for attempt in found.attempts]
     with this_style():
         figure = Figure(figsize=(SIZE_INCHES[0], TALLER * SIZE_INCHES[1]), layout="constrained")
         share, latency = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2.5))
         ends = {}
         for found in search.capacities:
             colour = colours[found.arch]
-            _draw_share(share, found, colour)
-            if end := _draw_p99(latency, found, colour):
+            _draw_share(share, found, over, colour)
+            if end := _draw_p99(latency, found, over, colour):
                 ends[found.arch] = end
             if found.half is not None:
                 for axes in (share, latency):
                     axes.axvspan(found.half.low, found.half.high, color=colour, alpha=0.15, linewidth=0)
         latency.axhline(search.objective.p99_ms, color=INK, linewidth=1, linestyle=DASHES[2])
-        _label(share, latency)
+        _label(share, latency, over)
         if tried:
             latency.set_xlim(min(tried) / 1.3, max(tried) * 2.2)  # with room for the names
         label_lines(latency, ends, colours)
@@ -54,31 +55,31 @@ def knees(search: Search) -> Figure:
     return figure
 
 
-def _draw_share(axes: Axes, found: Capacity, colour: str) -> None:
+def _draw_share(axes: Axes, found: Capacity, over: Over, colour: str) -> None:
     known = [each for each in found.attempts if each.achieved is not None]
-    rates = sorted({each.rate_per_s for each in known})
-    shares = [np.median([each.achieved or 0.0 for each in known if each.rate_per_s == rate]) for rate in rates]
-    axes.plot(rates, [100 * share for share in shares], color=colour, linewidth=2, marker="o", markersize=4)
+    loads = sorted({over.of(each) for each in known})
+    shares = [np.median([each.achieved or 0.0 for each in known if over.of(each) == load]) for load in loads]
+    axes.plot(loads, [100 * share for share in shares], color=colour, linewidth=2, marker="o", markersize=4)
 
 
-def _draw_p99(axes: Axes, found: Capacity, colour: str) -> tuple[float, float] | None:
-    """Draw the median p99 of each rate as a line and each run as a mark; returns the end of the line."""
+def _draw_p99(axes: Axes, found: Capacity, over: Over, colour: str) -> tuple[float, float] | None:
+    """Draw the median p99 of each load as a line and each run as a mark; returns the end of the line."""
     timed = [each for each in found.attempts if each.p99_ms is not None and each.driver_valid]
-    rates = sorted({each.rate_per_s for each in timed})
-    middle = [float(np.median([each.p99_ms or 0.0 for each in timed if each.rate_per_s == rate])) for rate in rates]
-    axes.plot(rates, middle, color=colour, linewidth=2)
+    loads = sorted({over.of(each) for each in timed})
+    middle = [float(np.median([each.p99_ms or 0.0 for each in timed if over.of(each) == load])) for load in loads]
+    axes.plot(loads, middle, color=colour, linewidth=2)
     for each in found.attempts:
         if each.p99_ms is None:
             continue
         face = colour if each.held else "none"
         marker = "o" if each.driver_valid else "x"
-        (mark,) = axes.plot(each.rate_per_s, each.p99_ms, marker, color=colour, markerfacecolor=face, markersize=6)
+        (mark,) = axes.plot(over.of(each), each.p99_ms, marker, color=colour, markerfacecolor=face, markersize=6)
         ending = "held" if each.held else f"broke: {each.why}"
-        tip(mark, f"{found.arch} at {each.rate_per_s:,g} messages/s: p99 {figure_text(each.p99_ms)} ms, {ending}")
-    return (rates[-1], middle[-1]) if rates else None
+        tip(mark, f"{found.arch} at {over.of(each):,.10g} {over.unit}: p99 {figure_text(each.p99_ms)} ms, {ending}")
+    return (loads[-1], middle[-1]) if loads else None
 
 
-def _label(share: Axes, latency: Axes) -> None:
+def _label(share: Axes, latency: Axes, over: Over) -> None:
     share.set_ylabel("delivered of\nwhat was offered, %")
     share.set_ylim(0, 109)
     share.grid(axis="both", color=GRID, linewidth=0.6)
@@ -87,7 +88,7 @@ def _label(share: Axes, latency: Axes) -> None:
     latency.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
     latency.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     log_ms(latency, "y")
-    latency.set_xlabel("offered rate, messages/s")
+    latency.set_xlabel("offered rate, messages/s" if over is Over.RATE else "members (members)")
     latency.set_ylabel("p99 of delivery latency, ms")
 
 
@@ -98,7 +99,7 @@ def _finding(search: Search) -> str:
         return f"No run was made within the budget {where}"
     limits = "; ".join(f"{found.arch} {half_text(found)}" for found in known)
     objective = f"p99 <= {search.objective.p99_ms:g} ms"
-    return f"One run in two holds {objective} at this many messages/s: {limits} {where}"
+    return f"One run in two holds {objective} at this many {search.over.unit}: {limits} {where}"
 
 
 def _runs_text(search: Search) -> str:

@@ -101,7 +101,11 @@ def test_what_broke_by_itself_has_that_capacity() -> None:
     ("change", "limit", "says"),
     [
         ({"driver_valid": False, "broke": ["the driver was not valid"]}, "the driver", "the driver was not valid in 3"),
-        ({"saturated": [FULL, "gateway 1 (97% of a core)"]}, "the machine", "full was the machine in 3 of 3, gateway 1"),
+        (
+            {"saturated": [FULL, "gateway 1 (97% of a core)"]},
+            "the machine",
+            "full was the machine in 3 of 3, gateway 1",
+        ),
     ],
 )
 def test_what_the_driver_or_the_machine_broke_may_take_more(change: dict[str, object], limit: str, says: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
 
 from harness.core.registry import scenario_files
+from harness.experiments.capacity import Search
 from tests.real.runs import chatbench, run
 
 BASE = ["--arch", "direct", "--members", "40", "--rate", "100", "--warmup", "0s"]

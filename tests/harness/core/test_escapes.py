@@ -151,7 +151,7 @@ def test_the_result_of_a_capacity_shows_a_name_as_it_is(
     assert name in svg or "&" in svg
     monkeypatch.setenv("COLUMNS", "200")
     out = output.console()
-    out.print(attempts_table(search.capacities[0]))
+    out.print(attempts_table(search.capacities[0], search.over))
     out.print(capacity_table(search))
     output.say(out, f"record: {tmp_path / name}")
     printed = capsys.readouterr().out
@@ -163,6 +163,7 @@ def search_of(scenario: str) -> Search:
     attempts = [
         Attempt(
             rate_per_s=rate_per_s,
+            members=100,
             held=rate_per_s < 200,
             why=None if rate_per_s < 200 else f"{scenario} was lost",
             p50_ms=5.0,
@@ -178,7 +179,7 @@ def search_of(scenario: str) -> Search:
         architectures=("plan1",),
         scenario=scenario,
         objective=Objective(),
-        start_per_s=100.0,
+        start=100.0,
         precision=0.1,
         budget_s=60.0,
         settings=RunSettings(arch="plan1", scenario=scenario),

@@ -14,7 +14,7 @@ from rich.console import Console
 from harness.core.errors import UsageError
 from harness.core.settings import RunSettings
 from harness.experiments.attempt import Attempt, Objective, failed_attempt
-from harness.experiments.capacity import RUNS_MAX, Capacity, Search, capacity_of, next_rate
+from harness.experiments.capacity import RUNS_MAX, Capacity, Over, Search, capacity_of, next_load
 from harness.report.capacity import attempts_table, capacity_table, half_text, limit_text
 from harness.report.capacity_chart import knees
 from tests.harness.report.chart_rules import assert_says_what_one_sees
@@ -25,6 +25,7 @@ FULL = "the machine (1.9 of 2 cores, most by gateway)"
 def attempt(rate_per_s: float, *, held: bool) -> Attempt:
     return Attempt(
         rate_per_s=rate_per_s,
+        members=100,
         held=held,
         why=None if held else "p99 was 900 ms",
         broke=[] if held else ["p99 was too high"],
@@ -38,10 +39,23 @@ def attempt(rate_per_s: float, *, held: bool) -> Attempt:
     )
 
 
-def found(holds: Callable[[float, int], bool], start_per_s: float, precision: float = 0.1) -> list[Attempt]:
+def search(*capacities: Capacity, start: float = 200.0) -> Search:
+    return Search(
+        architectures=tuple(each.arch for each in capacities),
+        scenario="big_room",
+        objective=Objective(p99_ms=200),
+        start=start,
+        precision=0.1,
+        budget_s=600,
+        settings=RunSettings(arch="redis", duration_s=6),
+        capacities=list(capacities),
+    )
+
+
+def found(holds: Callable[[float, int], bool], start: float) -> list[Attempt]:
     """Every attempt of a search, where `holds` says what happens at a rate the n-th time it is tried."""
     attempts: list[Attempt] = []
-    while (rate := next_rate(attempts, start_per_s, precision)) is not None:
+    while (rate := next_load(search(start=start), attempts)) is not None:
         tried = sum(each.rate_per_s == rate for each in attempts)
         attempts.append(attempt(rate, held=holds(rate, tried)))
     return attempts
@@ -65,23 +79,38 @@ def test_a_rate_that_held_by_luck_is_not_the_capacity() -> None:
     assert capacity.sure.value < 115
 
 
+def test_a_search_over_members_leaves_the_rate_as_it_is() -> None:
+    over = replace(search(), over=Over.MEMBERS, settings=RunSettings(arch="redis", rate_per_s=10.0))
+    tried: list[Attempt] = []
+    while (members := next_load(over, tried)) is not None:
+        settings = over.settings_of("redis", members)
+        assert settings.rate_per_s == 10
+        assert settings.members == members
+        tried.append(replace(attempt(10.0, held=members <= 3000), members=settings.members))
+    capacity = capacity_of("redis", tried, over.over)
+    assert capacity.half is not None
+    assert capacity.half.low <= 3000 <= capacity.half.high
+    assert over.fixed == "big_room, 10 messages/s"
+    assert_says_what_one_sees(knees(replace(over, architectures=("redis",), capacities=[capacity])), "capacity")
+
+
 def test_what_holds_at_no_rate_ends_at_the_least_one() -> None:
     attempts = found(lambda _rate, _tried: False, 50)
     assert len(attempts) < RUNS_MAX
     capacity = capacity_of("plan1", attempts)
-    assert (capacity.half, capacity.highest_held_per_s) == (None, None)
-    assert half_text(capacity) == f"< {capacity.lowest_broken_per_s:,g}"
+    assert (capacity.half, capacity.highest_held) == (None, None)
+    assert half_text(capacity) == f"< {capacity.lowest_broken:,g}"
 
 
 def test_a_search_ends_where_the_gateways_take_no_more() -> None:
     held: list[Attempt] = []
-    while (rate := next_rate(held, 100, 0.1, most_per_s=200)) is not None:
+    while (rate := next_load(search(start=100), held, most=200)) is not None:
         held.append(attempt(rate, held=True))
     assert max(each.rate_per_s for each in held) == 200
     capacity = capacity_of("plan1", held)
     assert capacity.at_least
     assert half_text(capacity) == "> 200"
-    assert limit_text(capacity) == "no rate broke; higher ones were not tried"
+    assert limit_text(capacity) == "no run broke; higher loads were not tried"
 
 
 HELD = [attempt(rate, held=True) for rate in (200, 800, 1000, 1100)]
@@ -117,23 +146,10 @@ def test_what_the_driver_or_the_machine_broke_may_take_more(change: dict[str, ob
 
 
 def test_a_run_that_failed_under_load_is_one_that_broke() -> None:
-    failed = failed_attempt(1600, "the run failed: gateway 1 was killed", "r")
+    failed = failed_attempt(RunSettings(arch="redis", rate_per_s=1600), "the run failed: gateway 1 was killed", "r")
     capacity = capacity_of("redis", [*HELD, failed])
     assert capacity.broke == {"the run failed": 1}
     assert capacity.half is not None
-
-
-def search(*capacities: Capacity) -> Search:
-    return Search(
-        architectures=tuple(each.arch for each in capacities),
-        scenario="big_room",
-        objective=Objective(p99_ms=200),
-        start_per_s=200,
-        precision=0.1,
-        budget_s=600,
-        settings=RunSettings(arch="redis", duration_s=6),
-        capacities=list(capacities),
-    )
 
 
 LATE = [replace(each, driver_valid=False, broke=["the driver was not valid"]) for each in BROKE]
@@ -144,7 +160,7 @@ def test_the_table_has_a_row_for_each_architecture() -> None:
     console = Console(width=200, record=True, file=None)
     with console.capture() as captured:
         console.print(capacity_table(TWO))
-        console.print(attempts_table(TWO.capacities[0]))
+        console.print(attempts_table(TWO.capacities[0], TWO.over))
     printed = captured.get()
     assert "capacity · big_room, 100 members · p99 <= 200 ms, nothing lost, all sent" in printed
     assert printed.count("redis  ") == 1
@@ -166,7 +182,7 @@ def test_the_chart_has_a_line_and_a_band_for_each() -> None:
     ("change", "says"),
     [
         ({"precision": 2.0}, "--precision"),
-        ({"start_per_s": 0.1}, "--from"),
+        ({"start": 0.1}, "--from"),
         ({"budget_s": 0.0}, "--budget"),
         ({"objective": Objective(p99_ms=0.1)}, "--slo"),
         ({"architectures": ("redis", "redis")}, "--arch names an architecture twice"),

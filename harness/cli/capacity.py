@@ -135,7 +135,7 @@ def capacity(
             budget_s=budget_s,
             settings=common,
         )
-        folder = searching.begin(search)
+        search, folder = searching.begin(search)
     with campaign_progress(search.least_runs, run_s=search.run_s, or_more=True) as progress:
         found = searching.find_capacities(search, folder, progress)
         progress.finish("report", "chart", REPORT_S)

@@ -141,14 +141,13 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
         return next((found.attempts for found in self.capacities if found.arch == arch), [])
 
 
-def begin(search: Search) -> Path:
-    """Make the folder of a new search; raises UsageError if it is not valid."""
+def begin(search: Search) -> tuple[Search, Path]:
+    """Make the folder of a new search, and note the search there; raises UsageError if it is not valid."""
     search.check()
     out = config.make_out_dir(search.settings.out)
     one = f"{search.architectures[0]}-" if len(search.architectures) == 1 else ""
     folder = new_folder(out, f"capacity-{one}{search.scenario}")
-    note(folder, FOUND, search)
-    return folder
+    return note(folder, FOUND, search), folder
 
 
 def resume(folder: Path) -> Search:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -13,10 +13,11 @@ from harness.core.errors import UsageError
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
-def note(folder: Path, file: str, plan: Any) -> None:
-    """Write the plan as JSON. Its field `command` is set to the command line of this process."""
+def note(folder: Path, file: str, plan: Kind) -> Kind:
+    """Write the plan as JSON, with its field `command` set to the command line of this process; returns it with that."""
     complete = msgspec.structs.replace(plan, command=("chatbench", *sys.argv[1:]))
     (folder / file).write_bytes(msgspec.json.format(msgspec.json.encode(complete)))
+    return complete
 
 
 def read_again(folder: Path, file: str, kind: type[Kind], command: str) -> Kind:

@@ -14,7 +14,7 @@ Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
 def note(folder: Path, file: str, plan: Kind) -> Kind:
-    """Write the plan as JSON, with its field `command` set to the command line of this process; returns it with that."""
+    """Write the plan as JSON and return it, with its field `command` set to the command line of this process."""
     complete = msgspec.structs.replace(plan, command=("chatbench", *sys.argv[1:]))
     (folder / file).write_bytes(msgspec.json.format(msgspec.json.encode(complete)))
     return complete

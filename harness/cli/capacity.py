@@ -41,7 +41,8 @@ FIXED_OVER = {
     type=click.Choice(["rate", "members"]),
     default="rate",
     show_default=True,
-    help="What to raise: --rate, or --members under the same --rate.",
+    metavar="WHAT",
+    help="What to raise: rate, or members under the same --rate.",
 )
 @click.option(
     "--slo",
@@ -113,7 +114,6 @@ def capacity(
     from harness.experiments.attempt import Objective
     from harness.experiments.capacity import Over
     from harness.services.external import resolve_brokers
-    from harness.services.remote import resolve_fleet
 
     if resume is not None:
         refuse_beside_resume()
@@ -124,7 +124,7 @@ def capacity(
         conflicts.refuse([fixed], why)
         if len(architectures) > 1:
             conflicts.refuse(["gateways_at"], "running gateways have one architecture; name it with a single --arch")
-        common = resolve_fleet(resolve_brokers(RunSettings(arch=architectures[0], **given)))
+        common = resolve_brokers(RunSettings(arch=architectures[0], **given))
         search = searching.Search(
             architectures=architectures,
             scenario=find_scenario(common.scenario).stem,

@@ -34,6 +34,7 @@ from harness.runs.record import Record, new_folder
 from harness.runs.run import run_on
 from harness.runs.setup import required
 from harness.runs.warming import WARMING_MAX_S, warm
+from harness.services.remote import resolve_fleet
 
 FOUND = "capacity.json"
 RUNS_MAX = 40  # of one architecture
@@ -239,6 +240,8 @@ class _Searching:
         watch: LiveMetrics,
     ) -> None:
         self._search = search
+        # With the shape of gateways that are running already, which the user did not give.
+        self._here = msgspec.structs.replace(search, settings=resolve_fleet(search.settings))
         self._folder = folder
         self._progress = progress
         self._backends = backends
@@ -270,7 +273,7 @@ class _Searching:
     def _try(self, name: str, load: float, block: int) -> None:
         done = sum(len(attempts) for attempts in self._attempts.values())
         self._progress.run(done, f"{name} at {load:,.10g} {self._search.over.unit}")
-        given = self._search.settings_of(name, load)
+        given = self._here.settings_of(name, load)
         settings = msgspec.structs.replace(given, seed=given.seed + block, out=str(self._folder / name))
         architecture, scenario = load_candidate(name), find_scenario(settings.scenario)
         record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
@@ -300,7 +303,7 @@ class _Searching:
 
     def _warm(self, name: str) -> None:
         """Warm the brokers before the first run that uses them: a cold JVM would break at a lower rate."""
-        settings, architecture = self._search.settings_of(name, self._search.start), load_candidate(name)
+        settings, architecture = self._here.settings_of(name, self._here.start), load_candidate(name)
         starts_brokers = required(settings, architecture).kafka and settings.kafka_bootstrap is None
         if self._is_warm or not starts_brokers:
             return

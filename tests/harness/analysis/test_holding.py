@@ -93,6 +93,6 @@ def test_it_tries_no_load_beyond_the_limits() -> None:
 
 def test_a_few_runs_that_were_alike_do_not_end_a_search() -> None:
     assert not is_known([Trial(100, True)] * 20, 0.5)
-    near = [Trial(load, load < 105) for load in (100, 100, 100, 110, 110, 110)]
+    near = [Trial(load, load < 105) for load in 6 * (100, 110)]
     assert is_known(near, 0.2)
     assert not is_known(near[1 : RUNS_MIN - 1], 0.2)

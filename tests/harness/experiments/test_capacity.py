@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.console import Console
 
+from harness.analysis.holding import RUNG
 from harness.core.errors import UsageError
 from harness.core.settings import RunSettings
 from harness.experiments.attempt import Attempt, Objective, failed_attempt
@@ -68,7 +69,10 @@ def test_it_finds_the_limit_as_closely_as_asked(limit: float, start: float) -> N
     capacity = capacity_of("plan1", found(lambda rate, _tried: rate <= limit, start))
     assert len(capacity.attempts) <= RUNS_MAX
     assert capacity.half is not None
-    assert capacity.half.low <= limit <= capacity.half.high
+    # It holds at every rung of the ladder up to the limit, so that it may break anywhere from there to the next rung;
+    # and one time in twenty the limit may lie a little outside the interval.
+    assert capacity.half.low <= RUNG * limit
+    assert limit <= 1.05 * capacity.half.high
     assert capacity.half.half_width <= 0.1
 
 
@@ -89,7 +93,8 @@ def test_a_search_over_members_leaves_the_rate_as_it_is() -> None:
         tried.append(replace(attempt(10.0, held=members <= 3000), members=settings.members))
     capacity = capacity_of("redis", tried, over.over)
     assert capacity.half is not None
-    assert capacity.half.low <= 3000 <= capacity.half.high
+    assert capacity.half.low <= RUNG * 3000
+    assert capacity.half.high >= 3000
     assert over.fixed == "big_room, 10 messages/s"
     assert_says_what_one_sees(knees(replace(over, architectures=("redis",), capacities=[capacity])), "capacity")
 

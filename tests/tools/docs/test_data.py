@@ -54,6 +54,7 @@ PLAIN = {
     msgspec.inspect.BoolType: "boolean",
     msgspec.inspect.NoneType: "null",
     msgspec.inspect.AnyType: "anything",
+    msgspec.inspect.EnumType: "text",
 }
 Keys = dict[str, str]  # key or column -> type
 
@@ -72,7 +73,7 @@ def _add(info: msgspec.inspect.Type, found: dict[str, Keys]) -> str:
         case msgspec.inspect.UnionType():
             parts = sorted(info.types, key=lambda each: isinstance(each, msgspec.inspect.NoneType))
             return " or ".join(_add(each, found) for each in parts)
-        case msgspec.inspect.ListType():
+        case msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
             return f"list of {_add(info.item_type, found)}"
         case msgspec.inspect.DictType():
             return f"object of {_add(info.value_type, found)}"

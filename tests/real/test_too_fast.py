@@ -77,7 +77,7 @@ def test_a_run_that_is_too_fast_for_gateways_that_stand_is_refused(
 
 
 def test_a_capacity_ends_where_the_gateways_take_no_more(usual: str, tmp_path: Path) -> None:
-    plan = ("--from", "1500", "--slo", "60s", "--duration", "2s", "--warmup", "0s", "--json")
+    plan = ("--from", "1500", "--slo", "60s", "--duration", "2s", "--warmup", "0s", "--budget", "40s", "--json")
     at = ("--arch", "direct", "--gateways-at", usual, "--members", "2")
     answer = chatbench("capacity", *at, "--out", str(tmp_path), *plan)
     assert answer.returncode in (0, 4), answer.stderr

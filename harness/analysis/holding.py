@@ -3,11 +3,10 @@
 A load is a rate of messages, or a number of members. The chance that a run holds falls with it, as a logistic curve
 over its logarithm:
 
-    P(holds | load) = (1 - BAD_LUCK) / (1 + (load / half) ^ (ln 19 / width))
+    P(holds | load) = (1 - BAD_LUCK) / (1 + (load / middle) ^ (ln 19 / width))
 
-At the load `half` one run in two holds, and at half x exp(-width), the load `sure`, 95 in a hundred do. BAD_LUCK is the
-share of runs that break however low the load is, because something else happened on the machine. Both parameters are
-given by their posterior on a grid, from a flat prior over the logarithm of each. Unlike the maximum of the likelihood,
+BAD_LUCK is the share of runs that break however low the load is, because something else happened on the machine. At the
+load `half` one run in two holds, and at `sure` 95 in a hundred do. The two parameters are given by their posterior on a grid, from a flat prior over the logarithm of each. Unlike the maximum of the likelihood,
 it is there after two runs, and where every run below some load held and every one above it broke.
 
 The next load is the one whose outcome is expected to say most about the two parameters.
@@ -26,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-SURE = 0.95  # the share of runs that hold at the rate `sure`
+HALF, SURE = 0.5, 0.95  # the shares of runs that hold at these loads
 BAD_LUCK = 0.02
 # The search ends at the earliest after so many runs: fewer may all have been lucky.
 RUNS_MIN = 6
@@ -67,8 +66,7 @@ class Holding(msgspec.Struct, frozen=True):
 def holding(trials: Sequence[Trial]) -> Holding:
     """Return where the curve lies after these trials."""
     weights = _posterior(trials)
-    half, sure = np.broadcast_to(_LOG_HALF, weights.shape), _LOG_HALF - _WIDTH
-    return Holding(_estimate(half, weights), _estimate(sure, weights))
+    return Holding(_estimate(_log_load_at(HALF), weights), _estimate(_log_load_at(SURE), weights))
 
 
 def most_informative(trials: Sequence[Trial], start: float, least: float, most: float) -> float:
@@ -95,6 +93,13 @@ def is_known(trials: Sequence[Trial], precision: float) -> bool:
 
 _LOG_HALF = np.linspace(math.log(LOAD_MIN), math.log(LOAD_MAX), HALVES)[:, np.newaxis]
 _WIDTH = np.geomspace(WIDTH_MIN, WIDTH_MAX, WIDTHS)[np.newaxis, :]
+
+
+def _log_load_at(share: float) -> Grid:
+    """The logarithm of the load at which that share of the runs holds, for each point of the grid."""
+    steepness = math.log(SURE / (1 - SURE)) / _WIDTH
+    found: Grid = _LOG_HALF + math.log((1 - BAD_LUCK) / share - 1) / steepness
+    return found
 
 
 def _chance(log_load: float) -> Grid:

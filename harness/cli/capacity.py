@@ -1,4 +1,4 @@
-"""`chatbench capacity`: up to which rate architectures hold an objective."""
+"""`chatbench capacity`: up to which load architectures hold an objective."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ def capacity(
       chatbench capacity --arch plan1 --arch plan2 --scenario many_rooms --gateways 4 --slo 100ms
       chatbench capacity --resume results/20261128T150000Z-capacity-big_room
 
-    The architectures take turns. Each is tried at the rate that says most about its limit, until the rate at which one
+    The architectures take turns. Each is tried at the load that says most about its limit, until the load at which one
     run in two holds is known to 10 %, with its 95 % interval. Where the driver or the machine and not the architecture
-    was the limit, the result is shown as "more than" (>) that rate, with what was full.
+    was the limit, the result is shown as "more than" (>) that load, with what was full.
 
     Exit codes are those of `chatbench run`; 4 means that the driver was not valid at any rate.
     """

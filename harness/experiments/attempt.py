@@ -12,7 +12,7 @@ from harness.core.settings import RunSettings
 from harness.runs.summary import Summary
 
 SATURATED = 0.85  # of a core for a process with one busy thread, or of all cores for everything together
-MACHINE = "the machine"
+MACHINE, FAILURE = "the machine", "a failure of the run"
 
 
 class Objective(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,9 +42,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def limited_by(self) -> str | None:
-        """What broke before the architecture did, which may take more: the driver or the machine. None: neither."""
+        """What broke before the architecture did, which may take more. None: nothing did."""
         if self.held:
             return None
+        if self.driver_valid is None:
+            return FAILURE
         if not self.driver_valid:
             return "the driver"
         return MACHINE if any(each.startswith(MACHINE) for each in self.saturated) else None
@@ -70,7 +72,7 @@ def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective,
 
 
 def failed_attempt(settings: RunSettings, why: str, record: str) -> Attempt:
-    """A run that failed under its load, which is one way to break."""
+    """A run that failed under its load, for whatever reason: nothing is known of the architecture."""
     return Attempt(
         rate_per_s=settings.rate_per_s,
         members=settings.members,
@@ -80,7 +82,7 @@ def failed_attempt(settings: RunSettings, why: str, record: str) -> Attempt:
         p50_ms=None,
         p99_ms=None,
         deliveries_per_s=None,
-        driver_valid=True,
+        driver_valid=None,
         saturated=[],
         record=record,
     )

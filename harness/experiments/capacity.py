@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import msgspec
 from harness.analysis.holding import RUNS_MIN, Estimate, Trial, holding, is_known, most_informative
 from harness.analysis.order import order_of_block
 from harness.core import settings as config
-from harness.core.errors import Interrupted, LoadTooFast, ServiceFailed, UsageError
+from harness.core.errors import Interrupted, ServiceFailed, UsageError
 from harness.core.open_files import raise_open_file_limit
 from harness.core.progress import CampaignProgress
 from harness.core.registry import find_scenario, load_candidate
@@ -38,6 +39,8 @@ from harness.services.remote import resolve_fleet
 
 FOUND = "capacity.json"
 RUNS_MAX = 40  # of one architecture
+NEAR = 2.0  # times the lowest load that broke
+CLIMB_BACK = 2.0  # from a load that cannot be tried
 HOLDS_MIN = 3  # runs at the highest possible load, if no run ever broke
 RUN_OVERHEAD_S = 6.0  # about: the start and the end of a run, beside its phases
 BUDGET_MAX_S = 86_400.0
@@ -103,7 +106,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     over: Over = Over.RATE
     start: float  # the load of each architecture's first run
     precision: float  # the half-width of the interval of `half` to stop at, as a share
-    budget_s: float  # of measuring; a run that would not end in it is not begun
+    budget_s: float  # of measuring, without the warming of brokers; a run that would not end in it is not begun
     settings: RunSettings  # of every run, except arch, its load, seed and out
     capacities: list[Capacity] = []
     command: tuple[str, ...] = ()
@@ -174,6 +177,14 @@ def find_capacities(search: Search, folder: Path, progress: CampaignProgress) ->
             raise Interrupted(f"{folder}; resume with: {go_on_with}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The least and the most that can be tried."""
+
+    least: float
+    most: float
+
+
 def capacity_of(arch: str, attempts: Sequence[Attempt], over: Over = Over.RATE) -> Capacity:
     """The capacity that these attempts show."""
     held = [over.of(attempt) for attempt in attempts if attempt.held]
@@ -182,7 +193,7 @@ def capacity_of(arch: str, attempts: Sequence[Attempt], over: Over = Over.RATE) 
         arch=arch,
         highest_held=max(held, default=None),
         lowest_broken=min((over.of(attempt) for attempt in broken), default=None),
-        limited_by=_limited_by(broken),
+        limited_by=_limited_by(broken, over),
         broke=dict(Counter(each for attempt in broken for each in attempt.broke).most_common()),
         saturated=dict(Counter(_component(each) for attempt in broken for each in attempt.saturated).most_common()),
         attempts=list(attempts),
@@ -193,17 +204,14 @@ def capacity_of(arch: str, attempts: Sequence[Attempt], over: Over = Over.RATE) 
     return msgspec.structs.replace(found, half=where.half, sure=where.sure)
 
 
-def next_load(search: Search, attempts: Sequence[Attempt], most: float | None = None) -> float | None:
-    """The load to try next, or None when enough is known.
-
-    None above `most` is tried: existing gateways may limit what these members may send.
-    """
+def next_load(search: Search, attempts: Sequence[Attempt], bounds: Bounds | None = None) -> float | None:
+    """The load to try next, which lies between the bounds, or None when enough is known."""
     over = search.over
-    most = over.most if most is None else most
+    least, most = (over.least, over.most) if bounds is None else (bounds.least, bounds.most)
     trials = _trials(attempts, over)
     if len(trials) >= RUNS_MAX or is_known(trials, search.precision):
         return None
-    load = over.rounded(most_informative(trials, min(search.start, most), over.least, most))
+    load = over.rounded(most_informative(trials, max(least, min(search.start, most)), least, most))
     again = [trial for trial in trials if trial.load == load]
     if len(again) >= HOLDS_MIN and len({trial.held for trial in trials}) == 1:
         return None  # there is no higher load that may be tried, or no lower one
@@ -214,9 +222,13 @@ def _trials(attempts: Sequence[Attempt], over: Over) -> list[Trial]:
     return [Trial(over.of(attempt), attempt.held) for attempt in attempts]
 
 
-def _limited_by(broken: Sequence[Attempt]) -> str | None:
-    """What limited most of the runs that broke, if it was not the architecture."""
-    limits = Counter(attempt.limited_by for attempt in broken)
+def _limited_by(broken: Sequence[Attempt], over: Over) -> str | None:
+    """What limited most of the runs that broke near the limit, if it was not the architecture.
+
+    Far above it everything is full at once, which says nothing about what was full first.
+    """
+    lowest = min((over.of(attempt) for attempt in broken), default=0.0)
+    limits = Counter(attempt.limited_by for attempt in broken if over.of(attempt) <= NEAR * lowest)
     ours = limits.pop(None, 0)
     if not limits or ours >= limits.total():
         return None
@@ -247,25 +259,30 @@ class _Searching:
         self._backends = backends
         self._watch = watch
         self._attempts = {name: list(search.attempts_of(name)) for name in search.architectures}
-        self._most = dict.fromkeys(search.architectures, search.over.most)
+        self._bounds = dict.fromkeys(search.architectures, Bounds(search.over.least, search.over.most))
+        self._longest_s = search.run_s
         self._is_warm = False
 
     def go(self) -> Search:
+        for name in self._unknown():
+            self._warm(name)
         deadline_s = time.monotonic() + self._search.budget_s
         block = max(len(attempts) for attempts in self._attempts.values())
         while self._unknown():
             for name in order_of_block(self._search.architectures, block):
                 if (load := self._next_load(name)) is None:
                     continue
-                if time.monotonic() + self._search.run_s > deadline_s:
+                began_s = time.monotonic()
+                if began_s + self._longest_s > deadline_s:
                     return self._noted()
                 self._warm(name)
                 self._try(name, load, block)
+                self._longest_s = max(self._longest_s, time.monotonic() - began_s)
             block += 1
         return self._noted()
 
     def _next_load(self, name: str) -> float | None:
-        return next_load(self._search, self._attempts[name], self._most[name])
+        return next_load(self._search, self._attempts[name], self._bounds[name])
 
     def _unknown(self) -> list[str]:
         return [name for name in self._search.architectures if self._next_load(name) is not None]
@@ -276,30 +293,39 @@ class _Searching:
         given = self._here.settings_of(name, load)
         settings = msgspec.structs.replace(given, seed=given.seed + block, out=str(self._folder / name))
         architecture, scenario = load_candidate(name), find_scenario(settings.scenario)
-        record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
-        backends = self._backends.backends_for(settings)
-        place = f"{name}/{record.folder.name}"
         try:
+            validate(settings, architecture)
+            record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
+            place = f"{name}/{record.folder.name}"
+            backends = self._backends.backends_for(settings)
             outcome = run_on(backends, record, architecture, scenario, self._progress, watch=self._watch)
             attempt = judge_attempt(outcome.summary, settings, self._search.objective, place)
-        except LoadTooFast as problem:
-            self._lower_limit(name, load, problem)
+        except UsageError as problem:
+            self._leave_out(name, load, problem)
             return
         except ServiceFailed as problem:
             if not any(each.held for each in self._attempts[name]):
                 raise
             self._backends.stop()  # whatever is left of them
+            self._is_warm = False
             attempt = failed_attempt(settings, f"the run failed: {problem}", place)
         self._attempts[name].append(attempt)
         self._tell()
 
-    def _lower_limit(self, name: str, load: float, problem: LoadTooFast) -> None:
-        """Existing gateways take only so much of these members; the capacity is `at least` what held below that."""
-        if not self._attempts[name]:
+    def _leave_out(self, name: str, load: float, problem: UsageError) -> None:
+        """Try no such load again: there are not files enough for the members, or existing gateways take less of each.
+
+        Raises the problem if there is no other load to try.
+        """
+        tried = [self._search.over.of(each) for each in self._attempts[name]]
+        bounds = self._bounds[name]
+        if tried and load > max(tried):
+            self._bounds[name] = replace(bounds, most=max(load / CLIMB_BACK, *tried))
+        elif tried and load < min(tried):
+            self._bounds[name] = replace(bounds, least=min(load * CLIMB_BACK, *tried))
+        else:
             raise problem
         self._progress.step("run", f"not tried: {problem}")
-        tried = [self._search.over.of(each) for each in self._attempts[name]]
-        self._most[name] = max(load / 2, *tried)
 
     def _warm(self, name: str) -> None:
         """Warm the brokers before the first run that uses them: a cold JVM would break at a lower rate."""

@@ -88,7 +88,7 @@ def _label(share: Axes, latency: Axes, over: Over) -> None:
     latency.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
     latency.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     log_ms(latency, "y")
-    latency.set_xlabel("offered rate, messages/s" if over is Over.RATE else "members (members)")
+    latency.set_xlabel("offered rate, messages/s" if over is Over.RATE else "number of members (members)")
     latency.set_ylabel("p99 of delivery latency, ms")
 
 

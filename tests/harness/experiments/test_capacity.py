@@ -15,7 +15,7 @@ from harness.analysis.holding import RUNG
 from harness.core.errors import UsageError
 from harness.core.settings import RunSettings
 from harness.experiments.attempt import Attempt, Objective, failed_attempt
-from harness.experiments.capacity import RUNS_MAX, Capacity, Over, Search, capacity_of, next_load
+from harness.experiments.capacity import RUNS_MAX, Bounds, Capacity, Over, Search, capacity_of, next_load
 from harness.report.capacity import attempts_table, capacity_table, half_text, limit_text
 from harness.report.capacity_chart import knees
 from tests.harness.report.chart_rules import assert_says_what_one_sees
@@ -109,7 +109,7 @@ def test_what_holds_at_no_rate_ends_at_the_least_one() -> None:
 
 def test_a_search_ends_where_the_gateways_take_no_more() -> None:
     held: list[Attempt] = []
-    while (rate := next_load(search(start=100), held, most=200)) is not None:
+    while (rate := next_load(search(start=100), held, Bounds(1, 200))) is not None:
         held.append(attempt(rate, held=True))
     assert max(each.rate_per_s for each in held) == 200
     capacity = capacity_of("plan1", held)
@@ -154,7 +154,14 @@ def test_a_run_that_failed_under_load_is_one_that_broke() -> None:
     failed = failed_attempt(RunSettings(arch="redis", rate_per_s=1600), "the run failed: gateway 1 was killed", "r")
     capacity = capacity_of("redis", [*HELD, failed])
     assert capacity.broke == {"the run failed": 1}
-    assert capacity.half is not None
+    assert capacity.limited_by == "a failure of the run"
+    assert half_text(capacity).startswith("> ")
+
+
+def test_what_is_full_far_above_the_limit_says_nothing_about_it() -> None:
+    far = [replace(attempt(rate, held=False), saturated=[FULL]) for rate in (3200, 6400, 12_800)]
+    capacity = capacity_of("redis", [*HELD, attempt(1300, held=False), *far])
+    assert capacity.limited_by is None
 
 
 LATE = [replace(each, driver_valid=False, broke=["the driver was not valid"]) for each in BROKE]

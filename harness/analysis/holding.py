@@ -7,8 +7,8 @@ over its logarithm:
 
 BAD_LUCK is the share of runs that break however low the load is, because something else happened on the machine. At the
 load `half` one run in two holds, and at `sure` 95 in a hundred do. The two parameters are given by their posterior on a
-grid, from a flat prior over the logarithm of each. Unlike the maximum of the likelihood, it is there after two runs, and
-where every run below some load held and every one above it broke.
+grid, from a flat prior over the logarithm of each. Unlike the maximum of the likelihood, it is there after two runs,
+and where every run below some load held and every one above it broke.
 
 The next load is the one whose outcome is expected to say most about the two parameters.
 Sources: F. Wichmann and N. Hill, The psychometric function, Perception & Psychophysics 63 (2001), for the curve;

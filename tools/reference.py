@@ -1,4 +1,4 @@
-"""`make reference`: measures everything in results/reference/ again, in less than two hours on two cores.
+"""`make reference`: measures everything in results/reference/ again, in less than three hours on two cores.
 
 Each part is one chatbench command. After an interruption, a second start continues with the parts that are missing. The
 new parts replace the old ones only when all are complete. `python -m tools.reference NAME ...` does the same for some
@@ -44,6 +44,7 @@ def _archs(*names: str) -> tuple[str, ...]:
 
 # The peers that people use today, beside the architecture that copies to each gateway and the cheapest one.
 PEERS = _archs("plan1", "redis", "socketio", "python-socketio", "channels")
+ROOMS_OF_FIVE = ("--scenario", "many_rooms", "--members", "200")
 PEERS_RATES = ("--rate", "20", "--rate", "100")  # two cores are too few for 250 messages/s by way of channels
 KEEPERS = _archs("plan1", "plan2", "kafka-broadcast", "redis-streams")  # these keep the history of rooms
 # A storm comes after five seconds, and everybody is back before eight.
@@ -70,7 +71,10 @@ PARTS: dict[str, Part] = {
     "reconnect_storm": Part(("compare", *KEEPERS, *_archs("redis"), *STORM), 6.5),
     # The first storm would come long after the end.
     "no_storm": Part(("compare", *KEEPERS, *STORM, "--set", "storm_s=600"), 5.5),
-    "capacity": Part(("capacity",), 16),
+    "capacity": Part(("capacity",), 17),
+    "capacity_4_gateways": Part(("capacity", "--gateways", "4", "--budget", "12m"), 14),
+    "capacity_many_rooms": Part(("capacity", *ROOMS_OF_FIVE, "--budget", "12m"), 14),
+    "capacity_many_rooms_4_gateways": Part(("capacity", *ROOMS_OF_FIVE, "--gateways", "4", "--budget", "12m"), 14),
     # Three rounds are the fewest that give an interval that says anything. Seven seconds of 50 messages are
     # enough for a p99 of three rounds.
     "claims": Part(("claims", "--rounds", "3", "--duration", "7s", "--warmup", "2s"), 19.5),
@@ -81,10 +85,11 @@ PARTS: dict[str, Part] = {
 }
 # The reference includes runs whose driver was not valid; their records say so.
 MEASURED = (ExitCode.OK, ExitCode.DRIVER_NOT_VALID)
-# Files left out of the many runs of claims and costs, whose figures do not need them.
+# Files left out of the many runs of claims, costs and capacities, whose figures do not need them.
 DETAILS = ("charts", "latency.hgrm", *(f"{name}.hdr" for name in HISTOGRAMS), "locust_stats.csv", MESSAGES_FILE)
-# The searches of a capacity send a hundred thousand messages each.
-LEFT_OUT = {"claims": DETAILS, "costs": DETAILS, "capacity": (MESSAGES_FILE,)}
+LEFT_OUT = {"claims": DETAILS, "costs": DETAILS} | {
+    name: DETAILS for name, part in PARTS.items() if part.command[0] == "capacity"
+}
 
 
 def measure(name: str, folder: Path, commit: str) -> Path:

@@ -294,7 +294,7 @@ class _Searching:
         settings = msgspec.structs.replace(given, seed=given.seed + block, out=str(self._folder / name))
         architecture, scenario = load_candidate(name), find_scenario(settings.scenario)
         try:
-            validate(settings, architecture)
+            validate(self._search.settings_of(name, load), architecture)  # as given: the shape of a fleet is not
             record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
             place = f"{name}/{record.folder.name}"
             backends = self._backends.backends_for(settings)

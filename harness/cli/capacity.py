@@ -110,14 +110,15 @@ def capacity(
     """
     from harness.core.registry import find_scenario
     from harness.core.settings import RunSettings
-    from harness.experiments import capacity as searching
+    from harness.experiments import capacity as searches
     from harness.experiments.attempt import Objective
-    from harness.experiments.capacity import Over
+    from harness.experiments.axis import Over
+    from harness.experiments.searching import find_capacities
     from harness.services.external import resolve_brokers
 
     if resume is not None:
         refuse_beside_resume()
-        search, folder = searching.resume(resume), resume
+        search, folder = searches.resume(resume), resume
     else:
         conflicts.refuse_unused_backends(architectures)
         fixed, why = FIXED_OVER[over]
@@ -125,7 +126,7 @@ def capacity(
         if len(architectures) > 1:
             conflicts.refuse(["gateways_at"], "running gateways have one architecture; name it with a single --arch")
         common = resolve_brokers(RunSettings(arch=architectures[0], **given))
-        search = searching.Search(
+        search = searches.Search(
             architectures=architectures,
             scenario=find_scenario(common.scenario).stem,
             objective=Objective(p99_ms=1000 * p99_s),
@@ -135,9 +136,9 @@ def capacity(
             budget_s=budget_s,
             settings=common,
         )
-        search, folder = searching.begin(search)
+        search, folder = searches.begin(search)
     with campaign_progress(search.least_runs, run_s=search.run_s, or_more=True) as progress:
-        found = searching.find_capacities(search, folder, progress)
+        found = find_capacities(search, folder, progress)
         progress.finish("report", "chart", REPORT_S)
         from harness.report.capacity import attempts_table, capacity_table
         from harness.report.capacity_chart import knees

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from harness.analysis.holding import Estimate
 from harness.experiments.attempt import Attempt
-from harness.experiments.capacity import Capacity, Over, Search
+from harness.experiments.axis import Over
+from harness.experiments.capacity import Capacity, Search
 from harness.report.cells import number_cell
 from harness.report.fitting import Column, Fitted
 

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from harness.core.units import duration_text, figure_text
 from harness.experiments.attempt import Attempt
-from harness.experiments.capacity import Capacity, Over, Search
+from harness.experiments.axis import Over
+from harness.experiments.capacity import Capacity, Search
 from harness.report.capacity import half_text
 from harness.report.style import (
     DASHES,

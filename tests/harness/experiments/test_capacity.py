@@ -15,7 +15,8 @@ from harness.analysis.holding import RUNG
 from harness.core.errors import UsageError
 from harness.core.settings import RunSettings
 from harness.experiments.attempt import Attempt, Objective, failed_attempt
-from harness.experiments.capacity import RUNS_MAX, Bounds, Capacity, Over, Search, capacity_of, next_load
+from harness.experiments.axis import Over
+from harness.experiments.capacity import RUNS_MAX, Bounds, Capacity, Search, capacity_of, next_load
 from harness.report.capacity import attempts_table, capacity_table, half_text, limit_text
 from harness.report.capacity_chart import knees
 from tests.harness.report.chart_rules import assert_says_what_one_sees

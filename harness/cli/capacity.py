@@ -108,7 +108,8 @@ def capacity(
 
     Exit codes are those of `chatbench run`; 4 means that the driver was not valid at any rate.
     """
-    from harness.core.registry import find_scenario
+    from architectures.interface import Role
+    from harness.core.registry import find_scenario, named
     from harness.core.settings import RunSettings
     from harness.experiments import capacity as searches
     from harness.experiments.attempt import Objective
@@ -121,6 +122,8 @@ def capacity(
         search, folder = searches.resume(resume), resume
     else:
         conflicts.refuse_unused_backends(architectures)
+        if not conflicts.given(["architectures"]):
+            architectures = (*named(Role.FLOOR), *architectures)
         fixed, why = FIXED_OVER[over]
         conflicts.refuse([fixed], why)
         if len(architectures) > 1:
@@ -135,6 +138,7 @@ def capacity(
             precision=precision,
             budget_s=budget_s,
             settings=common,
+            more_processes=not conflicts.given(["processes"]) and not common.expect_workers,
         )
         search, folder = searches.begin(search)
     with campaign_progress(search.least_runs, run_s=search.run_s, or_more=True) as progress:

@@ -9,8 +9,10 @@ import msgspec
 
 from harness.core.hosts import started_by_others
 from harness.core.settings import RunSettings
+from harness.measure.threads import MAIN
 from harness.runs.summary import Summary
 
+DRIVER = ("locust", "audience")  # the names of its processes begin so
 SATURATED = 0.85  # of a core for a process with one busy thread, or of all cores for everything together
 MACHINE, FAILURE = "the machine", "a failure of the run"
 
@@ -29,6 +31,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     rate_per_s: float
     members: int
+    processes: int = 1  # of the driver
     held: bool
     why: str | None  # what broke, if it did not hold
     broke: list[str] = []  # the same without figures, so that runs can be counted by it
@@ -37,7 +40,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     deliveries_per_s: float | None
     achieved: float | None = None  # of the deliveries that were offered, the share that was made
     driver_valid: bool | None
-    saturated: list[str]
+    saturated: list[str]  # the processes and threads without CPU time to spare
+    cores_used: dict[str, float] = {}  # by component and by process of the driver
     record: str
 
     @property
@@ -49,7 +53,21 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
             return FAILURE
         if not self.driver_valid:
             return "the driver"
-        return MACHINE if any(each.startswith(MACHINE) for each in self.saturated) else None
+        return MACHINE if self.machine_was_full else None
+
+    @property
+    def machine_was_full(self) -> bool:
+        return any(each.startswith(MACHINE) for each in self.saturated)
+
+    @property
+    def needs_processes(self) -> bool:
+        """Whether one more process of the driver would help: one was full, and the machine has cores left."""
+        return self.limited_by == "the driver" and not self.machine_was_full and self.full_process is not None
+
+    @property
+    def full_process(self) -> str | None:
+        """The driver's busiest process without CPU time to spare, and how busy it was."""
+        return next((each for each in self.saturated if each.startswith(DRIVER)), None)
 
 
 def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective, record: str) -> Attempt:
@@ -58,6 +76,7 @@ def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective,
     return Attempt(
         rate_per_s=settings.rate_per_s,
         members=settings.members,
+        processes=settings.processes,
         held=not broken,
         why="; ".join(broken.values()) or None,
         broke=list(broken),
@@ -67,6 +86,7 @@ def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective,
         achieved=_achieved(summary, settings.rate_per_s),
         driver_valid=summary.driver.valid,
         saturated=saturated(summary, settings),
+        cores_used=summary.cores_used or {},
         record=record,
     )
 
@@ -76,6 +96,7 @@ def failed_attempt(settings: RunSettings, why: str, record: str) -> Attempt:
     return Attempt(
         rate_per_s=settings.rate_per_s,
         members=settings.members,
+        processes=settings.processes,
         held=False,
         why=why,
         broke=["the run failed"],
@@ -116,12 +137,15 @@ def _achieved(summary: Summary, rate_per_s: float) -> float | None:
 
 
 def saturated(summary: Summary, settings: RunSettings) -> list[str]:
-    """The processes without CPU time to spare, the busiest first."""
+    """The processes and threads without CPU time to spare, the busiest first."""
     used = summary.cores_used or {}
     cores = os.cpu_count() or 1
     # A gateway, a Locust process, an audience and Redis have one busy thread each. A JVM has many.
     each = {name: share for name, share in used.items() if name not in {"kafka", "gateway"}} | _gateways(summary)
-    busy = {name: share for name, share in each.items() if share >= SATURATED}
+    threads = {
+        f"{group.component}'s {group.group}": group.busiest_cores for group in summary.threads if group.group != MAIN
+    }
+    busy = {name: share for name, share in (each | threads).items() if share >= SATURATED}
     names = [f"{name} ({share:.0%} of a core)" for name, share in sorted(busy.items(), key=lambda item: -item[1])]
     total = sum(used.values())
     if total >= SATURATED * cores and not started_by_others(settings):  # otherwise some may run on another host

@@ -5,6 +5,7 @@ This is the plan of a search, what it finds, and the load that is to be tried ne
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from architectures.interface import Role
 from harness.analysis.holding import RUNS_MIN, Estimate, Trial, holding, is_known, most_informative
 from harness.core import settings as config
 from harness.core.errors import UsageError
@@ -63,6 +65,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     precision: float  # the half-width of the interval of `half` to stop at, as a share
     budget_s: float  # of measuring, without the warming of brokers; a run that would not end in it is not begun
     settings: RunSettings  # of every run, except arch, its load, seed and out
+    more_processes: bool = False  # of the driver, beyond those of the settings, where it is full
     capacities: list[Capacity] = []
     command: tuple[str, ...] = ()
 
@@ -94,7 +97,10 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
         return self.settings.warmup_s + self.settings.duration_s + RUN_OVERHEAD_S
 
     def settings_of(self, arch: str, load: float) -> RunSettings:
-        return self.over.applied(settings_for(self.settings, arch), load)
+        settings = self.over.applied(settings_for(self.settings, arch), load)
+        if len(self.architectures) > 1 and load_candidate(arch).role is Role.FLOOR:
+            settings = msgspec.structs.replace(settings, gateways=None)  # it has one, however many the others have
+        return settings
 
     def attempts_of(self, arch: str) -> list[Attempt]:
         return next((found.attempts for found in self.capacities if found.arch == arch), [])
@@ -127,7 +133,7 @@ class Bounds:
 def capacity_of(arch: str, attempts: Sequence[Attempt], over: Over = Over.RATE) -> Capacity:
     """The capacity that these attempts show."""
     held = [over.of(attempt) for attempt in attempts if attempt.held]
-    broken = [attempt for attempt in attempts if not attempt.held]
+    broken = [attempt for attempt in _counted(attempts) if not attempt.held]
     found = Capacity(
         arch=arch,
         highest_held=max(held, default=None),
@@ -157,8 +163,21 @@ def next_load(search: Search, attempts: Sequence[Attempt], bounds: Bounds | None
     return load
 
 
+def next_processes(search: Search, attempts: Sequence[Attempt]) -> int:
+    """How many processes of the driver the next run has: one more after a run in which one was full."""
+    most = max([search.settings.processes, *(attempt.processes for attempt in attempts)])
+    full = any(attempt.processes == most and attempt.needs_processes for attempt in attempts)
+    return min(most + 1, os.cpu_count() or 1) if full and search.more_processes else most
+
+
+def _counted(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """The runs that count: not those in which the driver was full, once it has more processes."""
+    most = max((attempt.processes for attempt in attempts), default=1)
+    return [attempt for attempt in attempts if attempt.processes == most or not attempt.needs_processes]
+
+
 def _trials(attempts: Sequence[Attempt], over: Over) -> list[Trial]:
-    return [Trial(over.of(attempt), attempt.held) for attempt in attempts]
+    return [Trial(over.of(attempt), attempt.held) for attempt in _counted(attempts)]
 
 
 def _limited_by(broken: Sequence[Attempt], over: Over) -> str | None:

@@ -22,7 +22,7 @@ from harness.core.registry import find_scenario, load_candidate
 from harness.core.signals import signals_interrupt
 from harness.core.validation import validate
 from harness.experiments.attempt import failed_attempt, judge_attempt
-from harness.experiments.capacity import FOUND, Bounds, Capacity, Search, capacity_of, next_load
+from harness.experiments.capacity import FOUND, Bounds, Capacity, Search, capacity_of, next_load, next_processes
 from harness.experiments.series import WarmBackends
 from harness.runs.live_metrics import LiveMetrics, watched
 from harness.runs.record import Record
@@ -101,7 +101,10 @@ class _Searching:
         done = sum(len(attempts) for attempts in self._attempts.values())
         self._progress.run(done, f"{name} at {load:,.10g} {self._search.over.unit}")
         given = self._here.settings_of(name, load)
-        settings = msgspec.structs.replace(given, seed=given.seed + block, out=str(self._folder / name))
+        processes = next_processes(self._search, self._attempts[name])
+        settings = msgspec.structs.replace(
+            given, processes=processes, seed=given.seed + block, out=str(self._folder / name)
+        )
         architecture, scenario = load_candidate(name), find_scenario(settings.scenario)
         try:
             validate(self._search.settings_of(name, load), architecture)  # as given: the shape of a fleet is not
@@ -120,6 +123,9 @@ class _Searching:
             self._is_warm = False
             attempt = failed_attempt(settings, f"the run failed: {problem}", place)
         self._attempts[name].append(attempt)
+        if (more := next_processes(self._search, self._attempts[name])) > processes:
+            full = f"the driver was full ({attempt.full_process})"
+            self._progress.step("run", f"{full}; for {name} it has {more} processes from now on")
         self._tell()
 
     def _leave_out(self, name: str, load: float, problem: UsageError) -> None:

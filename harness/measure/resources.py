@@ -12,6 +12,7 @@ from typing import NamedTuple
 import psutil
 
 from harness.measure.jvm import JvmCpu, JvmThreads, is_jvm
+from harness.measure.threads import Thread, thread_times
 
 NANOSECOND_S = 1e-9
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")  # the unit of psutil's CPU times, usually 10 ms
@@ -109,6 +110,7 @@ class Meter:
     is_local = True  # a reading takes a few milliseconds and disturbs nobody
 
     def __init__(self, services: Mapping[str, Sequence[int]]) -> None:
+        self._pids = services
         self._services = Processes(services)
         self._gateways = Processes({str(pid): [pid] for pid in services.get("gateway", ())})
         self._jvms = {name: JvmThreads(pids) for name, pids in services.items() if pids and all(map(is_jvm, pids))}
@@ -122,6 +124,10 @@ class Meter:
         """Return the CPU time used so far, in seconds."""
         jvms = {name: used for name, threads in self._jvms.items() if (used := threads.read()) is not None}
         return CpuUsed(self._services.cpu_s(), self._gateways.cpu_s(), jvms)
+
+    def threads(self) -> dict[Thread, int]:
+        """Return the CPU time of each thread so far, in ns."""
+        return thread_times(self._pids)
 
     def rss_bytes(self) -> dict[str, int]:
         """Return the resident memory now, in bytes, by component."""

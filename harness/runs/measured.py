@@ -17,6 +17,7 @@ from harness.measure.clock_offset import latency_error_ms
 from harness.measure.histogram import Latencies
 from harness.measure.machine_speed import slowness_ms
 from harness.measure.resources import CpuUsed
+from harness.measure.threads import GroupUse
 from harness.measure.validity import judge_driver
 from harness.runs.promises import PromiseCheck, check_expectations, check_promises
 from harness.runs.summary import (
@@ -29,9 +30,12 @@ from harness.runs.summary import (
     Resumed,
     SpreadMs,
     Summary,
+    ThreadGroup,
 )
 from harness.services.backend import Counters
 from harness.services.backends import required_types
+
+THREAD_CORES_MIN = 0.01  # the record has no threads that used less of a core
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Measured:
     rss_bytes: dict[str, int] | None
     counters: Mapping[str, Counters]  # of backends, by component; one whose counters could not be read is missing
     gateways: Mapping[str, GatewayStats] | None  # by process
+    threads: Sequence[GroupUse] = ()  # of gateways and backends
     gateways_gone: bool = False  # some have ended, and their counters with them
     stages: Stages | None = None  # of the messages that were traced
     happened: Sequence[Happened] = ()
@@ -110,6 +115,7 @@ class Measured:
             gateway_counts=None if gateways is None else gateways.counts,
             cpu_us_per_delivery=self._cpu_us_per_delivery(),
             kafka_cpu=self._kafka_cpu(),
+            threads=self._threads(),
             slowness_ms=slowness_ms(self.cpu.speed_probe_s, self.duration_s),
             cpu_resolution_us={name: round(1e6 * step_s) for name, step_s in self.cpu_resolution_s.items()},
             cores_used={
@@ -225,6 +231,19 @@ class Measured:
             collector_ms=round(1_000 * threads.collector_s, 3),
             rest_ms=round(1_000 * max(0.0, used_s - threads.compiler_s - threads.collector_s), 3),
         )
+
+    def _threads(self) -> list[ThreadGroup]:
+        groups = [
+            ThreadGroup(
+                component=each.component,
+                group=each.group,
+                threads=each.threads,
+                cores_used=round(each.used_s / self.duration_s, 4),
+                busiest_cores=round(each.busiest_s / self.duration_s, 4),
+            )
+            for each in self.threads
+        ]
+        return [each for each in groups if each.busiest_cores >= THREAD_CORES_MIN]
 
     def _per_message(self, requires: Requirements) -> dict[str, msgspec.Struct]:
         """The figures of every backend that the architecture requires, by their keys in the summary."""

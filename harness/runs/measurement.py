@@ -21,6 +21,7 @@ from harness.measure.cpu_series import CpuSeries
 from harness.measure.histogram import Latencies
 from harness.measure.machine_speed import slowness_ms
 from harness.measure.resources import CpuUsed
+from harness.measure.threads import busiest_groups
 from harness.runs.fault_injector import Injector
 from harness.runs.live_metrics import LiveMetrics
 from harness.runs.measured import Measured
@@ -193,8 +194,9 @@ class Run:
         meter = self._stack.meter()
         counters_before, gateways_before = self._read_counters(), self._stack.gateways.stats()
         self._stack.gateways.passages()  # those of the warm-up
-        cpu = self._cpu_series(meter)
+        cpu, threads_before = self._cpu_series(meter), meter.threads()
         phase = self._run_phase("measure", self._settings.duration_s, rate_scale, cpu)
+        threads = busiest_groups(threads_before, meter.threads())
         rss_bytes = meter.rss_bytes() | (phase.used.rss_bytes or {})
         counters_after, gateways_after = self._read_counters(), self._stack.gateways.stats()
         passages = self._stack.gateways.passages() or []
@@ -206,6 +208,7 @@ class Run:
             cpu_resolution_s=meter.resolution_s,
             driver_cpu_s=phase.used.cpu_s,
             rss_bytes=rss_bytes,
+            threads=threads,
             counters={name: after.since(counters_before[name]) for name, after in counters_after.items()},
             gateways={
                 process: stats.since(gateways_before[process]) if process in gateways_before else stats

@@ -47,6 +47,16 @@ class KafkaCpu(msgspec.Struct, frozen=True):
         return part_ms / ((self.compiler_ms + self.collector_ms + self.rest_ms) or 1.0)
 
 
+class ThreadGroup(msgspec.Struct, frozen=True):
+    """Threads of the same name in the processes of a component, of which one used a hundredth of a core at least."""
+
+    component: str
+    group: str  # the first 15 characters of their names, without numbers; "main thread" is a gateway's event loop
+    threads: int
+    cores_used: float  # by all of them
+    busiest_cores: float  # by the one that used most; at 1 it has no time to spare
+
+
 class GatewayFigures(msgspec.Struct, frozen=True):
     """What one gateway did in the measurement. None: a peer's gateway does not count it."""
 
@@ -167,6 +177,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     gateway_counts: dict[str, int] | None = None  # what happened at the gateways, and every drop by its cause
     cpu_us_per_delivery: CpuUsPerDelivery = CpuUsPerDelivery()
     kafka_cpu: KafkaCpu | None = None  # None: no Kafka, not started by the run, or /proc does not tell threads apart
+    threads: list[ThreadGroup] = []  # of gateways and backends of this host, the one with the busiest thread first
     cpu_resolution_us: dict[str, int] = {}  # of its CPU time in the measurement; 0: nanoseconds
     idle_cpu_ms_per_s: dict[str, float] | None = None  # by component, before anybody sent; of a comparison's runs
     idle_compiler_ms_per_s: float | None = None  # of it, what the compiler of Kafka's JVMs used

@@ -16,6 +16,7 @@ from harness.core.token import TOKEN_VARIABLE
 from harness.gateway.settings import About, GatewayStats
 from harness.ledger.passages import Passages, by_another_clock
 from harness.measure.resources import CpuUsed
+from harness.measure.threads import Thread
 from harness.services.backend import Breakable, Counters
 from harness.services.gateway_client import Answer, ask
 from harness.services.gateway_clocks import GatewayClocks
@@ -180,6 +181,10 @@ class RemoteMeter:
         """CPU time used so far."""
         by_gateway = {process: stats.cpu_s for process, stats in self._fleet.stats().items()}
         return CpuUsed({"gateway": sum(by_gateway.values())}, by_gateway, jvms={})
+
+    def threads(self) -> dict[Thread, int]:
+        """Empty: gateways report their CPU time as a whole."""
+        return {}
 
     def rss_bytes(self) -> dict[str, int]:
         """Resident memory now."""

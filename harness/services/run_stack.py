@@ -9,6 +9,7 @@ from architectures.interface import Requirements, Services, Topology
 from harness.gateway.settings import GatewayStats
 from harness.ledger.passages import Passages
 from harness.measure.resources import CpuUsed
+from harness.measure.threads import Thread
 from harness.services.backend import Backend, Breakable, Counters
 from harness.services.proxy import Proxy
 from peers.interface import OnProgress
@@ -99,6 +100,10 @@ class UsageMeter(Protocol):
 
     def cpu(self) -> CpuUsed:
         """CPU time used so far."""
+        ...
+
+    def threads(self) -> dict[Thread, int]:
+        """CPU time of each thread so far, in ns."""
         ...
 
     def rss_bytes(self) -> dict[str, int]:

@@ -62,6 +62,12 @@ def baseline_of(names: Iterable[str]) -> str:
     return next((name for name in given if (kind := _known(name)) is not None and kind.baseline), given[0])
 
 
+def is_floor(name: str) -> bool:
+    """Return whether it is one gateway without a backend; False if it is not installed where its record is read."""
+    kind = _known(name)
+    return kind is not None and kind.role is Role.FLOOR
+
+
 def colour_of(name: str) -> str | None:
     """Return its colour in charts; None if it has none, or is not installed where its record is read."""
     kind = _known(name)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from rich.text import Text
 
 from harness.analysis.holding import Estimate
-from harness.experiments.attempt import Attempt
+from harness.experiments.attempt import DRIVER, Attempt
 from harness.experiments.axis import Over
 from harness.experiments.capacity import Capacity, Search
 from harness.report.cells import number_cell
@@ -84,7 +85,19 @@ def limit_text(capacity: Capacity) -> str:
         return "no run broke; higher loads were not tried"
     first = "" if capacity.limited_by is None else f"{capacity.limited_by} was the limit, not the architecture: "
     full = _counted(capacity.saturated, broken) or "no process, by its CPU time"
-    return f"{first}{_counted(capacity.broke, broken)}; full was {full}"
+    return f"{first}{_counted(capacity.broke, broken)}; full was {full}{_cores_text(capacity)}"
+
+
+def _cores_text(capacity: Capacity) -> str:
+    """The cores that each component used in the run that delivered most and held."""
+    held = [each for each in capacity.attempts if each.held and each.cores_used]
+    if not held:
+        return ""
+    used: dict[str, float] = defaultdict(float)
+    for name, cores in max(held, key=lambda each: each.deliveries_per_s or 0.0).cores_used.items():
+        used["driver" if name.startswith(DRIVER) else name] += cores
+    each = ", ".join(f"{name} {cores:.2f}" for name, cores in sorted(used.items(), key=lambda item: -item[1]))
+    return f"; cores used where most was delivered: {each}"
 
 
 def _counted(counts: Mapping[str, int], of: int) -> str:

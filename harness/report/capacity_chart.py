@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.core.registry import is_floor
 from harness.core.units import duration_text, figure_text
-from harness.experiments.attempt import Attempt
+from harness.experiments.attempt import MACHINE, Attempt
 from harness.experiments.axis import Over
 from harness.experiments.capacity import Capacity, Search
 from harness.report.capacity import half_text
@@ -27,6 +28,7 @@ from harness.report.style import (
     tip,
 )
 
+NAMED_MAX = 2  # the title gives the limits of so many, or else the highest and the lowest
 TALLER = 1.5  # than other charts, for it has two parts
 
 
@@ -38,20 +40,23 @@ def knees(search: Search) -> Figure:
     with this_style():
         figure = Figure(figsize=(SIZE_INCHES[0], TALLER * SIZE_INCHES[1]), layout="constrained")
         share, latency = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2.5))
-        ends = {}
+        ends, named = {}, {}
         for found in search.capacities:
-            colour = colours[found.arch]
+            name, colour = _line_name(found), colours[found.arch]
+            named[name] = colour
             _draw_share(share, found, over, colour)
             if end := _draw_p99(latency, found, over, colour):
-                ends[found.arch] = end
+                ends[name] = end
             if found.half is not None:
                 for axes in (share, latency):
                     axes.axvspan(found.half.low, found.half.high, color=colour, alpha=0.15, linewidth=0)
+                    if is_floor(found.arch):
+                        axes.axvline(found.half.value, color=colour, linewidth=1.5, linestyle=DASHES[1])
         latency.axhline(search.objective.p99_ms, color=INK, linewidth=1, linestyle=DASHES[2])
         _label(share, latency, over)
         if tried:
-            latency.set_xlim(min(tried) / 1.3, max(tried) * 2.2)  # with room for the names
-        label_lines(latency, ends, colours)
+            latency.set_xlim(min(tried) / 1.3, max(tried) * 4)  # with room for the names
+        label_lines(latency, ends, named)
         headline(figure, _finding(search), n=_runs_text(search), note=_note(search))
     return figure
 
@@ -98,9 +103,24 @@ def _finding(search: Search) -> str:
     known = [found for found in search.capacities if found.attempts]
     if not known:
         return f"No run was made within the budget {where}"
-    limits = "; ".join(f"{found.arch} {half_text(found)}" for found in known)
     objective = f"p99 <= {search.objective.p99_ms:g} ms"
+    if len(known) <= NAMED_MAX:
+        limits = "; ".join(f"{found.arch} {half_text(found)}" for found in known)
+    else:
+        last, *_, first = sorted((found for found in known if not is_floor(found.arch)), key=_limit)
+        limits = f"most with {first.arch}, {half_text(first)}; fewest with {last.arch}, {half_text(last)}"
     return f"One run in two holds {objective} at this many {search.over.unit}: {limits} {where}"
+
+
+def _limit(found: Capacity) -> float:
+    """The load by which architectures are put in order."""
+    known = (each for each in (found.lowest_broken, found.highest_held) if each is not None)
+    return next(known, 0.0) if found.half is None else found.half.value
+
+
+def _line_name(found: Capacity) -> str:
+    """The architecture with its limit, without the interval, which its band shows."""
+    return f"{found.arch} {half_text(found).partition(' (')[0]}"
 
 
 def _runs_text(search: Search) -> str:
@@ -112,5 +132,12 @@ def _runs_text(search: Search) -> str:
 
 def _note(search: Search) -> str:
     note = "A full dot is a run that held, a circle one that broke, a band the 95 % interval of the limit"
-    late = any(not attempt.driver_valid for found in search.capacities for attempt in found.attempts)
-    return f"{note}; at a cross the driver was not valid" if late else note
+    if any(not attempt.driver_valid for found in search.capacities for attempt in found.attempts):
+        note += "; at a cross the driver was not valid"
+    floors = [found.arch for found in search.capacities if found.half is not None and is_floor(found.arch)]
+    if floors:
+        note += f". The dashed line is where {floors[0]} breaks: the driver and one gateway, without a backend"
+    full = [found.arch for found in search.capacities if found.limited_by == MACHINE]
+    if full:
+        note += f". > : this machine was full first, which the driver shares with {', '.join(full)}"
+    return note

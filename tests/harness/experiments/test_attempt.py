@@ -9,7 +9,7 @@ from harness.core.settings import RunSettings
 from harness.experiments.attempt import Objective, judge_attempt, saturated
 from harness.measure.histogram import LatencyMs
 from harness.measure.validity import DriverVerdict
-from harness.runs.summary import GatewayFigures, Summary
+from harness.runs.summary import GatewayFigures, Summary, ThreadGroup
 
 SETTINGS = RunSettings(arch="plan1", rate_per_s=10)
 SUMMARY = Summary(
@@ -101,3 +101,21 @@ def test_the_driver_or_the_machine_may_break_before_the_architecture() -> None:
     assert replace(broken, saturated=["the machine (1.9 of 2 cores, most by gateway)"]).limited_by == "the machine"
     assert replace(broken, driver_valid=False).limited_by == "the driver"
     assert replace(broken, held=True, driver_valid=False).limited_by is None
+
+
+def test_a_thread_that_is_full_is_named_though_its_process_is_not() -> None:
+    threads = [
+        ThreadGroup("kafka", "data-plane-kafk", threads=3, cores_used=1.1, busiest_cores=0.93),
+        ThreadGroup("gateway", "main thread", threads=2, cores_used=1.7, busiest_cores=0.9),  # told per gateway already
+        ThreadGroup("gateway", "rdk:broker", threads=4, cores_used=0.3, busiest_cores=0.2),
+    ]
+    assert saturated(replace(SUMMARY, threads=threads), SETTINGS) == ["kafka's data-plane-kafk (93% of a core)"]
+
+
+def test_only_a_driver_that_was_full_on_a_machine_with_cores_left_needs_processes() -> None:
+    late = replace(SUMMARY, driver=DriverVerdict(valid=False, why="it was late"))
+    full = replace(late, cores_used={"gateway": 0.1, "audience": 0.95})
+    everything = replace(late, cores_used={"gateway": 1000.0, "audience": 0.95})
+    needs = [judge_attempt(each, SETTINGS, Objective(), "r").needs_processes for each in (late, full, everything)]
+    assert needs == [False, True, False]
+    assert judge_attempt(full, SETTINGS, Objective(), "r").full_process == "audience (95% of a core)"

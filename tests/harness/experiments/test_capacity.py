@@ -16,7 +16,15 @@ from harness.core.errors import UsageError
 from harness.core.settings import RunSettings
 from harness.experiments.attempt import Attempt, Objective, failed_attempt
 from harness.experiments.axis import Over
-from harness.experiments.capacity import RUNS_MAX, Bounds, Capacity, Search, capacity_of, next_load
+from harness.experiments.capacity import (
+    RUNS_MAX,
+    Bounds,
+    Capacity,
+    Search,
+    capacity_of,
+    next_load,
+    next_processes,
+)
 from harness.report.capacity import attempts_table, capacity_table, half_text, limit_text
 from harness.report.capacity_chart import knees
 from tests.harness.report.chart_rules import assert_says_what_one_sees
@@ -184,7 +192,8 @@ def test_the_chart_has_a_line_and_a_band_for_each() -> None:
     drawn = knees(TWO)
     assert_says_what_one_sees(drawn, "capacity")
     share, latency = drawn.axes
-    assert [each.get_text() for each in latency.texts] == ["redis", "plan1"]
+    named = [f"{each.arch} {half_text(each).partition(' (')[0]}" for each in TWO.capacities]
+    assert sorted(each.get_text() for each in latency.texts) == sorted(named)
     assert len(share.patches) == len(latency.patches) == 2
     crosses = [np.asarray(line.get_xydata()).tolist() for line in latency.lines if line.get_marker() == "x"]
     assert sorted(crosses) == [[[rate, 900]] for rate in (1300, 1600, 3200)]
@@ -205,3 +214,47 @@ def test_the_chart_has_a_line_and_a_band_for_each() -> None:
 def test_a_search_that_cannot_be_is_refused(change: dict[str, object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         replace(search(capacity_of("redis", [])), **change).check()
+
+
+def driver_full(rate_per_s: float, processes: int) -> Attempt:
+    full = ["audience (95% of a core)"]
+    return replace(attempt(rate_per_s, held=False), driver_valid=False, saturated=full, processes=processes)
+
+
+def test_the_driver_gets_a_process_more_where_it_was_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    attempts = [attempt(400, held=True), driver_full(800, processes=1)]
+    plan = replace(search(), more_processes=True)
+    assert next_processes(plan, []) == 1
+    assert next_processes(plan, attempts) == 2
+    assert next_processes(search(), attempts) == 1  # the user said how many
+    attempts += [replace(attempt(800, held=True), processes=2)]
+    assert next_processes(plan, attempts) == 2
+    attempts += [driver_full(1600, processes=2)]
+    assert next_processes(plan, attempts) == 2  # no more than cores
+
+
+def test_a_run_with_too_few_processes_says_nothing_about_the_architecture() -> None:
+    attempts = [attempt(400, held=True), driver_full(800, processes=1)]
+    assert capacity_of("redis", attempts).lowest_broken == 800
+    with_more = [*attempts, replace(attempt(800, held=True), processes=2)]
+    known = capacity_of("redis", with_more)
+    assert (known.lowest_broken, known.highest_held, known.half) == (None, 800, None)
+    assert known.attempts == with_more
+
+
+def test_the_floor_has_one_gateway_beside_others_that_have_four() -> None:
+    plan = replace(search(), architectures=("direct", "redis"), settings=RunSettings(arch="redis", gateways=4))
+    plan.check()
+    assert plan.settings_of("direct", 100).gateways is None
+    assert plan.settings_of("redis", 100).gateways == 4
+
+
+def test_the_chart_shows_where_the_driver_alone_breaks() -> None:
+    floor = capacity_of("direct", [*(attempt(400, held=True),) * 4, *(attempt(800, held=False),) * 4])
+    cut = [replace(attempt(400, held=False), saturated=[FULL]), *(attempt(200, held=True),) * 4]
+    figure = knees(search(floor, capacity_of("redis", cut)))
+    assert_says_what_one_sees(figure, "knees")
+    note = " ".join(figure.get_supxlabel().split())
+    assert "The dashed line is where direct breaks: the driver and one gateway, without a backend" in note
+    assert "> : this machine was full first, which the driver shares with redis" in note

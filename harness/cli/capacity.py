@@ -143,12 +143,11 @@ def capacity(
         search, folder = searches.begin(search)
     with campaign_progress(search.least_runs, run_s=search.run_s, or_more=True) as progress:
         found = find_capacities(search, folder, progress)
-        progress.finish("report", "chart", REPORT_S)
+        progress.finish("report", "chart and page", REPORT_S)
         from harness.report.capacity import attempts_table, capacity_table
-        from harness.report.capacity_chart import knees
-        from harness.report.style import save
+        from harness.report.capacity_page import write_capacity
 
-        chart = save(knees(found), folder / "charts", "capacity")
+        page = write_capacity(found, folder)
     if as_json:
         print_json(found)
     else:
@@ -156,7 +155,7 @@ def capacity(
         if len(found.capacities) == 1:
             out.print(attempts_table(found.capacities[0], found.over))
         out.print(capacity_table(found))
-        say(out, f"record: {folder}", f"chart: {chart.with_suffix('.png')}")
+        say(out, f"record: {folder}", f"report: {page}")
     attempts = [attempt for each in found.capacities for attempt in each.attempts]
     if attempts and not any(attempt.driver_valid for attempt in attempts):
         sys.exit(ExitCode.DRIVER_NOT_VALID)

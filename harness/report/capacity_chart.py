@@ -57,7 +57,7 @@ def knees(search: Search) -> Figure:
         if tried:
             latency.set_xlim(min(tried) / 1.3, max(tried) * 4)  # with room for the names
         label_lines(latency, ends, named)
-        headline(figure, _finding(search), n=_runs_text(search), note=_note(search))
+        headline(figure, finding(search), n=_runs_text(search), note=_note(search))
     return figure
 
 
@@ -98,7 +98,8 @@ def _label(share: Axes, latency: Axes, over: Over) -> None:
     latency.set_ylabel("p99 of delivery latency, ms")
 
 
-def _finding(search: Search) -> str:
+def finding(search: Search) -> str:
+    """A sentence with the limits, or of many architectures with the highest and the lowest."""
     where = f"({search.fixed})"
     known = [found for found in search.capacities if found.attempts]
     if not known:

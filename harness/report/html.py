@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from harness.core.hosts import how_far_it_goes, started_by_others
 from harness.report.charts import CHARTS, has_data
@@ -34,10 +29,11 @@ from harness.report.decision_charts import charts_of
 from harness.report.decision_text import MARKS_NOTE, decision_lines, decision_rows, load_text
 from harness.report.decisions import decisions_of
 from harness.report.inline import Chart, on_page
+from harness.report.page import write_page
 from harness.report.rate_charts import has_rates, throughput_and_latency
 from harness.report.section import NOTHING, beside_a_decision, section_of, shape_name
 from harness.report.slowest_messages import head_of, rows_of, title_of
-from harness.report.style import IN_THE_DARK, colours_of
+from harness.report.style import colours_of
 from harness.report.why_slower import why_slower
 from harness.results import blocks
 from harness.results.frames import WORKLOAD, Frames, RunRecord, frames_of, read_records
@@ -81,16 +77,13 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
         _charts(part, out / "charts", prefix, decision_on(compared.workload, decisions))
         for part, prefix, compared in zip(workloads, _numbered(len(workloads), "w"), comparisons, strict=True)
     ]
-    script = (resources.files("harness.report") / "templates" / "tips.js").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=PackageLoader("harness.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("report.html.j2").render(
+    path = out / "report.html"
+    write_page(
+        path,
+        "report.html.j2",
         title=_title(frames),
         made=_made(records),
         left_out=left_out,
-        script=Markup(script),  # noqa: S704 - a file of this package
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sections=[
             _section(compared, decisions, drawn, _how_far(part, records))
             | _of_stages(compared.workload, slowest, differences)
@@ -102,7 +95,6 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
         ],
         rate_charts=_rate_charts(frames, out / "charts", decisions),
         colours=colours_of(frames.runs["arch"].unique()),
-        in_the_dark=IN_THE_DARK,
         run_columns=[name.replace("_", " ") for name in RUN_COLUMNS],
         run_rows=[[_plain(row[name]) for name in RUN_COLUMNS] for row in frames.runs.to_dict("records")],
         compared=_compared(records),
@@ -110,8 +102,6 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
         commands="\n".join(_commands(records)),
         folder=shlex.join(str(folder) for folder in folders),
     )
-    path = out / "report.html"
-    path.write_text(page, encoding="utf-8")
     return Report(
         page=str(path),
         frames=str(out / "frames"),

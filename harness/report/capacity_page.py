@@ -1,0 +1,66 @@
+"""The page of `chatbench capacity`: the limits, the chart, and every run with what was full in it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.core.units import duration_text
+from harness.experiments.capacity import Search
+from harness.report.capacity import attempts_table, capacity_table
+from harness.report.capacity_chart import finding, knees
+from harness.report.fitting import Fitted
+from harness.report.inline import on_page
+from harness.report.page import write_page
+from harness.report.style import colours_of
+
+PAGE = "report.html"
+NOTE = (
+    "The 95 % interval of each limit follows in brackets. > : the driver or the machine was the limit in most of the "
+    "runs that broke, so that the architecture may take more. A process or thread counts as full from 85 % of a core."
+)
+
+
+def write_capacity(search: Search, folder: Path) -> Path:
+    """Write the chart and report.html into the folder of the search, and return the path of the page."""
+    chart = on_page(knees(search), folder / "charts", "capacity")
+    head, body = _rows(capacity_table(search))
+    write_page(
+        folder / PAGE,
+        "capacity.html.j2",
+        title=f"capacity of {', '.join(search.architectures)}",
+        made=f"{sum(len(each.attempts) for each in search.capacities)} runs of {duration_text(search.run_s)} or more",
+        load=f"{search.fixed} · {search.objective}",
+        finding=finding(search),
+        head=head,
+        body=body,
+        note=NOTE,
+        charts=[chart],
+        attempts=[_runs(attempts_table(each, search.over), each.arch) for each in search.capacities if each.attempts],
+        colours=colours_of(search.architectures),
+        settings=list(_settings(search)),
+        command=shlex.join(search.command),
+    )
+    return folder / PAGE
+
+
+def _runs(table: Fitted, arch: str) -> dict[str, Any]:
+    head, body = _rows(table)
+    return {"arch": arch, "head": head, "body": body}
+
+
+def _rows(table: Fitted) -> tuple[list[str], list[list[str]]]:
+    """The heads of the columns, and the rows."""
+    cells = [[cell.plain for cell in column.cells] for column in table.columns]
+    return [column.head for column in table.columns], [list(row) for row in zip(*cells, strict=True)]
+
+
+def _settings(search: Search) -> Iterator[tuple[str, str]]:
+    settings = search.settings
+    for name in settings.__struct_fields__:
+        if name not in ("arch", "out", *(("rate_per_s",) if search.over == "rate" else ())):
+            yield name.replace("_", " "), str(getattr(settings, name))
+    yield "precision", f"{search.precision:.0%}"
+    yield "time to measure", duration_text(search.budget_s)

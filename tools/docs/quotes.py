@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core.units import figure_text
-from harness.experiments.capacity import FOUND, Search
+from harness.experiments.capacity import FOUND, Capacity, Search
 from harness.experiments.claims.claim import Claim, Finding
 from harness.experiments.claims.study import judge
 from harness.experiments.costs import advice
@@ -196,10 +196,31 @@ def _disk(part: str) -> Iterator[str]:
 
 
 def _capacity(part: str) -> Iterator[str]:
-    found = msgspec.json.decode((REFERENCE / part / FOUND).read_bytes(), type=Search)
+    found = _search(part)
     body = [[each.arch, half_text(each), str(len(each.attempts)), limit_text(each)] for each in found.capacities]
     yield from _markdown(["", "one run in two holds at, messages/s", "runs", "above that"], body)
     yield f"\n{found.fixed}, {found.objective}."
+
+
+def _searched_twice(part: str, again: str) -> Iterator[str]:
+    """The limits that two searches found for the same architectures, and whether their intervals overlap."""
+    one, other = ({each.arch: each for each in _search(name).capacities} for name in (part, again))
+    body = [
+        [arch, half_text(one[arch]), half_text(other[arch]), "yes" if _overlap(one[arch], other[arch]) else "no"]
+        for arch in one
+        if arch in other
+    ]
+    yield from _markdown(["", "one search, messages/s", "another one", "the intervals overlap"], body)
+
+
+def _overlap(one: Capacity, other: Capacity) -> bool:
+    if one.half is None or other.half is None:
+        return False
+    return one.half.low <= other.half.high and other.half.low <= one.half.high
+
+
+def _search(part: str) -> Search:
+    return msgspec.json.decode((REFERENCE / part / FOUND).read_bytes(), type=Search)
 
 
 @cache
@@ -300,6 +321,7 @@ KINDS: dict[str, Callable[..., Iterator[str]]] = {
     "replay": _replay,
     "disk": _disk,
     "capacity": _capacity,
+    "searched-twice": _searched_twice,
     "verdicts": _verdicts,
     "verdicts-in-korean": _verdicts_in_korean,
     "claims": _claims,

@@ -51,16 +51,16 @@ class Usl(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def most_at(self) -> float | None:
-        """The number with the highest throughput; None: it grows for ever."""
+        """The number with the highest throughput; None: no number takes less than a smaller one."""
         if self.kappa.value == 0:
-            return None if self.sigma.value < 1 else 1.0
+            return None if self.sigma.value <= 1 else 1.0
         return max(1.0, math.sqrt(max(0.0, 1 - self.sigma.value) / self.kappa.value))
 
 
 def fit_usl(limits: Mapping[int, Estimate]) -> Usl:
     """Fit the law to the throughput of each number. Raises NotFitted."""
     if len(limits) < LIMITS_MIN:
-        raise NotFitted(f"it takes {LIMITS_MIN} limits, and {len(limits)} are known")
+        raise NotFitted(f"a fit takes {LIMITS_MIN} limits, not {len(limits)}")
     numbers = np.array(sorted(limits), dtype=np.float64)
     found = [limits[number] for number in sorted(limits)]
     values = np.array([each.value for each in found])
@@ -71,9 +71,7 @@ def fit_usl(limits: Mapping[int, Estimate]) -> Usl:
     noise = np.random.default_rng(DRAWS).standard_normal((DRAWS, len(found)))
     draws = np.array([_fit(numbers, values * np.exp(errors * each), errors) for each in noise])
     draws = draws[np.isfinite(draws[:, 0])]
-    usl = Usl(
-        throughput_of_one=one, sigma=_estimate(sigma, draws[:, 1]), kappa=_estimate(kappa, draws[:, 2]), r2=None
-    )
+    usl = Usl(throughput_of_one=one, sigma=_estimate(sigma, draws[:, 1]), kappa=_estimate(kappa, draws[:, 2]), r2=None)
     fitted = np.array([usl.throughput(number) for number in numbers])
     return msgspec.structs.replace(usl, r2=_explained(np.log(values), np.log(fitted), errors))
 

@@ -73,13 +73,16 @@ TICK_OPTION = click.option(
     help="How long a gateway collects the messages of a busy room before it writes them to the members: 0 (do not "
     "collect), a time such as 20ms, or adaptive, which is 2 to 50 ms depending on the gateway's CPU load.",
 )
-shape_options = together(
-    click.option("--gateways", type=COUNT, metavar="N", help="Number of gateway processes.  [default: 2; direct: 1]"),
+other_shape_options = together(
     click.option(
         "--brokers", type=COUNT, default=1, show_default=True, metavar="N", help="Number of Kafka brokers, 1 or 3."
     ),
     PARTITIONS,
     TICK_OPTION,
+)
+shape_options = together(
+    click.option("--gateways", type=COUNT, metavar="N", help="Number of gateway processes.  [default: 2; direct: 1]"),
+    other_shape_options,
 )
 kafka_options = together(
     click.option(

@@ -31,6 +31,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     rate_per_s: float
     members: int
+    rooms: int | None = None  # None: the scenario's default
     processes: int = 1  # of the driver
     held: bool
     why: str | None  # what broke, if it did not hold
@@ -76,6 +77,7 @@ def judge_attempt(summary: Summary, settings: RunSettings, objective: Objective,
     return Attempt(
         rate_per_s=settings.rate_per_s,
         members=settings.members,
+        rooms=settings.rooms,
         processes=settings.processes,
         held=not broken,
         why="; ".join(broken.values()) or None,
@@ -96,6 +98,7 @@ def failed_attempt(settings: RunSettings, why: str, record: str) -> Attempt:
     return Attempt(
         rate_per_s=settings.rate_per_s,
         members=settings.members,
+        rooms=settings.rooms,
         processes=settings.processes,
         held=False,
         why=why,

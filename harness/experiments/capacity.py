@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -22,8 +21,10 @@ from harness.core.settings import RunSettings
 from harness.core.units import duration_text
 from harness.core.validation import validate
 from harness.experiments.attempt import Attempt, Objective
-from harness.experiments.axis import Over
+from harness.experiments.axis import Bounds, Over, members_per_room, rate_per_room
+from harness.experiments.contestants import Contestant, contestants_of
 from harness.experiments.plan_file import note, read_again
+from harness.experiments.scaling import Scaling, scaling_of
 from harness.experiments.series import check_arch_options, settings_for
 from harness.runs.record import new_folder
 
@@ -39,6 +40,7 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     """What was found about one architecture."""
 
     arch: str
+    gateways: int | None = None  # None: those of the settings, for their number is not compared
     half: Estimate | None = None  # the load at which one run in two holds; None: none held, or none broke
     sure: Estimate | None = None  # the load at which 95 runs in a hundred hold
     highest_held: float | None = None  # None: no run held
@@ -53,6 +55,10 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the architecture may take more: nothing broke, or the driver or the machine did first."""
         return self.lowest_broken is None or self.limited_by is not None
 
+    @property
+    def contestant(self) -> Contestant:
+        return Contestant(self.arch, self.gateways)
+
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
     """The content of capacity.json: the plan, and what has been found so far."""
@@ -65,45 +71,91 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     precision: float  # the half-width of the interval of `half` to stop at, as a share
     budget_s: float  # of measuring, without the warming of brokers; a run that would not end in it is not begun
     settings: RunSettings  # of every run, except arch, its load, seed and out
+    gateways: tuple[int, ...] = ()  # the numbers of gateways that are compared; empty: those of the settings
     more_processes: bool = False  # of the driver, beyond those of the settings, where it is full
     capacities: list[Capacity] = []
+    scalings: list[Scaling] = []  # of each architecture, if numbers of gateways are compared
     command: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises UsageError."""
         config.in_range("--slo", self.objective.p99_ms / 1000, 0.001, 60, duration_text)
-        config.in_range("--from", self.start, self.over.least, self.over.most)
+        if self.over is Over.ROOMS and self.settings.rooms is None:
+            raise UsageError(
+                "--over rooms needs --rooms: the number of rooms that have these --members and this --rate"
+            )
+        config.in_range("--from", self.start, self.bounds.least, self.bounds.most)
         config.in_range("--precision", self.precision, 0.01, 1)
         config.in_range("--budget", self.budget_s, 1, BUDGET_MAX_S)
         if len(set(self.architectures)) < len(self.architectures):
             raise UsageError("--arch names an architecture twice; name each once")
+        if len(set(self.gateways)) < len(self.gateways):
+            raise UsageError("--gateways names a number twice; name each once")
         check_arch_options(self.settings, self.architectures)
-        for name in self.architectures:
-            validate(self.settings_of(name, self.start), load_candidate(name))
+        for each in self.contestants:
+            validate(self.settings_of(each, self.start), load_candidate(each.arch))
+
+    @property
+    def contestants(self) -> list[Contestant]:
+        return contestants_of(self.architectures, self.gateways)
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.over.bounds(self.settings)
 
     @property
     def fixed(self) -> str:
         """What all runs have in common."""
-        rate, members = f"{self.settings.rate_per_s:,g} messages/s", f"{self.settings.members:,} members"
-        return f"{self.scenario}, {members if self.over is Over.RATE else rate}"
+        given, over = self.settings, self.over
+        gateways = "" if given.gateways is None else f", {given.gateways} gateway{'' if given.gateways == 1 else 's'}"
+        if over is Over.ROOMS:
+            load = f"{members_per_room(given):,g} members and {rate_per_room(given):,g} messages/s in each room"
+        elif over is Over.MEMBERS:
+            load = f"{given.rate_per_s:,g} messages/s"
+        else:
+            load = f"{given.members:,} members"
+        return f"{self.scenario}, {load}{gateways}"
 
     @property
     def least_runs(self) -> int:
-        return RUNS_MIN * len(self.architectures)
+        return RUNS_MIN * len(self.contestants)
 
     @property
     def run_s(self) -> float:
         """About how long a run takes."""
         return self.settings.warmup_s + self.settings.duration_s + RUN_OVERHEAD_S
 
-    def settings_of(self, arch: str, load: float) -> RunSettings:
-        settings = self.over.applied(settings_for(self.settings, arch), load)
-        if len(self.architectures) > 1 and load_candidate(arch).role is Role.FLOOR:
+    @property
+    def least_s(self) -> float:
+        """About how long a search takes at the least, if every limit is to be known as precisely as was asked."""
+        return self.least_runs * self.run_s
+
+    def settings_of(self, contestant: Contestant, load: float) -> RunSettings:
+        settings = self.over.applied(settings_for(self.settings, contestant.arch), load)
+        if contestant.gateways is not None:
+            return msgspec.structs.replace(settings, gateways=contestant.gateways)
+        if len(self.architectures) > 1 and load_candidate(contestant.arch).role is Role.FLOOR:
             settings = msgspec.structs.replace(settings, gateways=None)  # it has one, however many the others have
         return settings
 
-    def attempts_of(self, arch: str) -> list[Attempt]:
-        return next((found.attempts for found in self.capacities if found.arch == arch), [])
+    def attempts_of(self, contestant: Contestant) -> list[Attempt]:
+        return next((found.attempts for found in self.capacities if found.contestant == contestant), [])
+
+    def on(self, gateways: int) -> Search:
+        """The part of the search that was made on that number of gateways."""
+        return msgspec.structs.replace(
+            self,
+            over=Over.RATE,
+            gateways=(),
+            settings=msgspec.structs.replace(self.settings, gateways=gateways),
+            capacities=[found for found in self.capacities if found.gateways == gateways],
+            scalings=[],
+        )
+
+    def with_found(self, capacities: Sequence[Capacity]) -> Search:
+        """The same search, with what has been found so far."""
+        scalings = _scalings(capacities) if self.over is Over.GATEWAYS else []
+        return msgspec.structs.replace(self, capacities=list(capacities), scalings=scalings)
 
 
 def begin(search: Search) -> tuple[Search, Path]:
@@ -122,20 +174,15 @@ def resume(folder: Path) -> Search:
     return search
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """The least and the most that can be tried."""
-
-    least: float
-    most: float
-
-
-def capacity_of(arch: str, attempts: Sequence[Attempt], over: Over = Over.RATE) -> Capacity:
+def capacity_of(
+    arch: str, attempts: Sequence[Attempt], over: Over = Over.RATE, gateways: int | None = None
+) -> Capacity:
     """The capacity that these attempts show."""
     held = [over.of(attempt) for attempt in attempts if attempt.held]
     broken = [attempt for attempt in _counted(attempts) if not attempt.held]
     found = Capacity(
         arch=arch,
+        gateways=gateways,
         highest_held=max(held, default=None),
         lowest_broken=min((over.of(attempt) for attempt in broken), default=None),
         limited_by=_limited_by(broken, over),
@@ -151,8 +198,8 @@ def capacity_of(arch: str, attempts: Sequence[Attempt], over: Over = Over.RATE) 
 
 def next_load(search: Search, attempts: Sequence[Attempt], bounds: Bounds | None = None) -> float | None:
     """The load to try next, which lies between the bounds, or None when enough is known."""
-    over = search.over
-    least, most = (over.least, over.most) if bounds is None else (bounds.least, bounds.most)
+    over, bounds = search.over, bounds or search.bounds
+    least, most = bounds.least, bounds.most
     trials = _trials(attempts, over)
     if len(trials) >= RUNS_MAX or is_known(trials, search.precision):
         return None
@@ -191,6 +238,16 @@ def _limited_by(broken: Sequence[Attempt], over: Over) -> str | None:
     if not limits or ours >= limits.total():
         return None
     return limits.most_common(1)[0][0]
+
+
+def _scalings(capacities: Sequence[Capacity]) -> list[Scaling]:
+    """How the limit of each architecture grows with its gateways, in the order of their first capacities."""
+    found = []
+    for arch in dict.fromkeys(each.arch for each in capacities):
+        ours = [each for each in capacities if each.arch == arch and each.gateways is not None]
+        own = {each.gateways or 0: each.half for each in ours if each.half is not None and not each.at_least}
+        found.append(scaling_of(arch, own, [each.gateways or 0 for each in ours if each.gateways not in own]))
+    return found
 
 
 def _component(saturated: str) -> str:

@@ -1,8 +1,9 @@
 """The turns of a search for capacities: which architecture is tried next, at which load, on warm backends.
 
-The architectures take turns, so that a slow minute of the machine meets all of them. Each has a load of its own in its
-turn, the one that says most about its limit (harness/analysis/holding.py). Every run is kept and noted, including those
-that broke. An architecture is done when its limit is known as precisely as was asked, and the search when all are.
+The architectures take turns, so that a slow minute of the machine meets all of them. Where numbers of gateways are
+compared, each architecture has a turn on each of them. Each has a load of its own in its turn, the one that says most
+about its limit (harness/analysis/holding.py). Every run is kept and noted, including those that broke. An architecture
+is done when its limit is known as precisely as was asked, and the search when all are.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from harness.core.registry import find_scenario, load_candidate
 from harness.core.signals import signals_interrupt
 from harness.core.validation import validate
 from harness.experiments.attempt import failed_attempt, judge_attempt
-from harness.experiments.capacity import FOUND, Bounds, Capacity, Search, capacity_of, next_load, next_processes
+from harness.experiments.capacity import FOUND, Capacity, Search, capacity_of, next_load, next_processes
+from harness.experiments.contestants import Contestant
 from harness.experiments.series import WarmBackends
 from harness.runs.live_metrics import LiveMetrics, watched
 from harness.runs.record import Record
@@ -32,6 +34,7 @@ from harness.runs.warming import WARMING_MAX_S, warm
 from harness.services.remote import resolve_fleet
 
 CLIMB_BACK = 2.0  # from a load that cannot be tried
+NAMED_MAX = 8  # limits that are told after each run; of more, only how many are known
 
 
 def find_capacities(search: Search, folder: Path, progress: CampaignProgress) -> Search:
@@ -40,7 +43,7 @@ def find_capacities(search: Search, folder: Path, progress: CampaignProgress) ->
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     go_on_with = f"chatbench capacity --resume {folder}"
-    every = [search.settings_of(name, search.start) for name in search.architectures]
+    every = [search.settings_of(each, search.start) for each in search.contestants]
     with signals_interrupt(), watched(search.settings.metrics) as watch, WarmBackends(every, logs) as backends:
         try:
             return _Searching(search, folder, progress, backends, watch).go()
@@ -68,84 +71,84 @@ class _Searching:
         self._progress = progress
         self._backends = backends
         self._watch = watch
-        self._attempts = {name: list(search.attempts_of(name)) for name in search.architectures}
-        self._bounds = dict.fromkeys(search.architectures, Bounds(search.over.least, search.over.most))
+        self._attempts = {each: list(search.attempts_of(each)) for each in search.contestants}
+        self._bounds = dict.fromkeys(search.contestants, search.bounds)
         self._longest_s = search.run_s
         self._is_warm = False
 
     def go(self) -> Search:
-        for name in self._unknown():
-            self._warm(name)
+        for contestant in self._unknown():
+            self._warm(contestant)
         deadline_s = time.monotonic() + self._search.budget_s
         block = max(len(attempts) for attempts in self._attempts.values())
         while self._unknown():
-            for name in order_of_block(self._search.architectures, block):
-                if (load := self._next_load(name)) is None:
+            for contestant in order_of_block(self._search.contestants, block):
+                if (load := self._next_load(contestant)) is None:
                     continue
                 began_s = time.monotonic()
                 if began_s + self._longest_s > deadline_s:
                     return self._noted()
-                self._warm(name)
-                self._try(name, load, block)
+                self._warm(contestant)
+                self._try(contestant, load, block)
                 self._longest_s = max(self._longest_s, time.monotonic() - began_s)
             block += 1
         return self._noted()
 
-    def _next_load(self, name: str) -> float | None:
-        return next_load(self._search, self._attempts[name], self._bounds[name])
+    def _next_load(self, contestant: Contestant) -> float | None:
+        return next_load(self._search, self._attempts[contestant], self._bounds[contestant])
 
-    def _unknown(self) -> list[str]:
-        return [name for name in self._search.architectures if self._next_load(name) is not None]
+    def _unknown(self) -> list[Contestant]:
+        return [contestant for contestant in self._search.contestants if self._next_load(contestant) is not None]
 
-    def _try(self, name: str, load: float, block: int) -> None:
+    def _try(self, contestant: Contestant, load: float, block: int) -> None:
         done = sum(len(attempts) for attempts in self._attempts.values())
-        self._progress.run(done, f"{name} at {load:,.10g} {self._search.over.unit}")
-        given = self._here.settings_of(name, load)
-        processes = next_processes(self._search, self._attempts[name])
+        self._progress.run(done, f"{contestant} at {load:,.10g} {self._search.over.unit}")
+        given = self._here.settings_of(contestant, load)
+        processes = next_processes(self._search, self._attempts[contestant])
         settings = msgspec.structs.replace(
-            given, processes=processes, seed=given.seed + block, out=str(self._folder / name)
+            given, processes=processes, seed=given.seed + block, out=str(self._folder / contestant.folder)
         )
-        architecture, scenario = load_candidate(name), find_scenario(settings.scenario)
+        architecture, scenario = load_candidate(contestant.arch), find_scenario(settings.scenario)
         try:
-            validate(self._search.settings_of(name, load), architecture)  # as given: the shape of a fleet is not
+            validate(self._search.settings_of(contestant, load), architecture)  # as given: the shape of a fleet is not
             record = Record(config.make_out_dir(settings.out), settings, scenario.stem, architecture)
-            place = f"{name}/{record.folder.name}"
+            place = f"{contestant.folder}/{record.folder.name}"
             backends = self._backends.backends_for(settings)
             outcome = run_on(backends, record, architecture, scenario, self._progress, watch=self._watch)
             attempt = judge_attempt(outcome.summary, settings, self._search.objective, place)
         except UsageError as problem:
-            self._leave_out(name, load, problem)
+            self._leave_out(contestant, load, problem)
             return
         except ServiceFailed as problem:
-            if not any(each.held for each in self._attempts[name]):
+            if not any(each.held for each in self._attempts[contestant]):
                 raise
             self._backends.stop()  # whatever is left of them
             self._is_warm = False
             attempt = failed_attempt(settings, f"the run failed: {problem}", place)
-        self._attempts[name].append(attempt)
-        if (more := next_processes(self._search, self._attempts[name])) > processes:
+        self._attempts[contestant].append(attempt)
+        if (more := next_processes(self._search, self._attempts[contestant])) > processes:
             full = f"the driver was full ({attempt.full_process})"
-            self._progress.step("run", f"{full}; for {name} it has {more} processes from now on")
+            self._progress.step("run", f"{full}; for {contestant} it has {more} processes from now on")
         self._tell()
 
-    def _leave_out(self, name: str, load: float, problem: UsageError) -> None:
+    def _leave_out(self, contestant: Contestant, load: float, problem: UsageError) -> None:
         """Try no such load again: there are not files enough for the members, or existing gateways take less of each.
 
         Raises the problem if there is no other load to try.
         """
-        tried = [self._search.over.of(each) for each in self._attempts[name]]
-        bounds = self._bounds[name]
+        tried = [self._search.over.of(each) for each in self._attempts[contestant]]
+        bounds = self._bounds[contestant]
         if tried and load > max(tried):
-            self._bounds[name] = replace(bounds, most=max(load / CLIMB_BACK, *tried))
+            self._bounds[contestant] = replace(bounds, most=max(load / CLIMB_BACK, *tried))
         elif tried and load < min(tried):
-            self._bounds[name] = replace(bounds, least=min(load * CLIMB_BACK, *tried))
+            self._bounds[contestant] = replace(bounds, least=min(load * CLIMB_BACK, *tried))
         else:
             raise problem
         self._progress.step("run", f"not tried: {problem}")
 
-    def _warm(self, name: str) -> None:
+    def _warm(self, contestant: Contestant) -> None:
         """Warm the brokers before the first run that uses them: a cold JVM would break at a lower rate."""
-        settings, architecture = self._here.settings_of(name, self._here.start), load_candidate(name)
+        settings, architecture = self._here.settings_of(contestant, self._here.start), load_candidate(contestant.arch)
         starts_brokers = required(settings, architecture).kafka and settings.kafka_bootstrap is None
         if self._is_warm or not starts_brokers:
             return
@@ -159,12 +162,16 @@ class _Searching:
         """Note what has been found so far, and say how many runs there will be at least."""
         found = self._noted()
         done = sum(len(each.attempts) for each in found.capacities)
-        self._progress.expect(done + len(self._unknown()), "; ".join(map(_known, found.capacities)), or_more=True)
+        unknown, all_of_them = len(self._unknown()), len(found.capacities)
+        few = all_of_them <= NAMED_MAX
+        known = "; ".join(map(_known, found.capacities)) if few else f"{all_of_them - unknown} of {all_of_them} limits"
+        self._progress.expect(done + unknown, known, or_more=True)
 
     def _noted(self) -> Search:
         over = self._search.over
-        capacities = [capacity_of(name, attempts, over) for name, attempts in self._attempts.items()]
-        found = msgspec.structs.replace(self._search, capacities=capacities)
+        found = self._search.with_found(
+            [capacity_of(each.arch, attempts, over, each.gateways) for each, attempts in self._attempts.items()]
+        )
         (self._folder / FOUND).write_bytes(msgspec.json.format(msgspec.json.encode(found)))
         return found
 
@@ -172,9 +179,9 @@ class _Searching:
 def _known(capacity: Capacity) -> str:
     half = capacity.half
     if half is not None:
-        return f"{capacity.arch} {half.low:,.0f} to {half.high:,.0f}"
+        return f"{capacity.contestant} {half.low:,.0f} to {half.high:,.0f}"
     if capacity.highest_held is not None:
-        return f"{capacity.arch} more than {capacity.highest_held:,.10g}"
+        return f"{capacity.contestant} more than {capacity.highest_held:,.10g}"
     if capacity.lowest_broken is not None:
-        return f"{capacity.arch} less than {capacity.lowest_broken:,.10g}"
-    return f"{capacity.arch} not tried yet"
+        return f"{capacity.contestant} less than {capacity.lowest_broken:,.10g}"
+    return f"{capacity.contestant} not tried yet"

@@ -21,6 +21,7 @@ def capacity_table(search: Search) -> Fitted:
     return Fitted(
         [
             Column("architecture", [each.arch for each in found]),
+            *([Column("gateways", [str(each.gateways) for each in found], right=True)] if search.gateways else []),
             Column(f"1 run in 2 holds at, {search.over.unit}", map(half_text, found), right=True),
             Column("95 in 100 at", [_estimate_text(each.sure) for each in found], right=True, spare=1),
             Column("most deliveries/s", [number_cell(_deliveries_per_s(each), ",.0f") for each in found], right=True),

@@ -57,7 +57,7 @@ def knees(search: Search) -> Figure:
         if tried:
             latency.set_xlim(min(tried) / 1.3, max(tried) * 4)  # with room for the names
         label_lines(latency, ends, named)
-        headline(figure, finding(search), n=_runs_text(search), note=_note(search))
+        headline(figure, finding(search), n=runs_text(search), note=_note(search))
     return figure
 
 
@@ -94,7 +94,7 @@ def _label(share: Axes, latency: Axes, over: Over) -> None:
     latency.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
     latency.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     log_ms(latency, "y")
-    latency.set_xlabel("offered rate, messages/s" if over is Over.RATE else "number of members (members)")
+    latency.set_xlabel(over.axis_label)
     latency.set_ylabel("p99 of delivery latency, ms")
 
 
@@ -124,7 +124,8 @@ def _line_name(found: Capacity) -> str:
     return f"{found.arch} {half_text(found).partition(' (')[0]}"
 
 
-def _runs_text(search: Search) -> str:
+def runs_text(search: Search) -> str:
+    """How many runs there were, of what length, and how many held."""
     attempts: Sequence[Attempt] = [attempt for found in search.capacities for attempt in found.attempts]
     held = sum(each.held for each in attempts)
     runs = f"{len(attempts)} run{'' if len(attempts) == 1 else 's'} of {duration_text(search.settings.duration_s)}"

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.units import duration_text
+from harness.experiments.axis import Over
 from harness.experiments.capacity import Search
 from harness.report.capacity import attempts_table, capacity_table
-from harness.report.capacity_chart import finding, knees
+from harness.report.capacity_charts import charts_of, finding
 from harness.report.fitting import Fitted
 from harness.report.inline import on_page
 from harness.report.page import write_page
+from harness.report.speedup import speedup_table
 from harness.report.style import colours_of
 
 PAGE = "report.html"
+RAISED = {Over.RATE: ("rate_per_s",), Over.GATEWAYS: ("rate_per_s", "gateways"), Over.MEMBERS: ("members",)}
 NOTE = (
     "The 95 % interval of each limit follows in brackets. > : the driver or the machine was the limit in most of the "
     "runs that broke, so that the architecture may take more. A process or thread counts as full from 85 % of a core."
@@ -25,8 +28,9 @@ NOTE = (
 
 def write_capacity(search: Search, folder: Path) -> Path:
     """Write the chart and report.html into the folder of the search, and return the path of the page."""
-    chart = on_page(knees(search), folder / "charts", "capacity")
+    charts = [on_page(drawn, folder / "charts", name) for name, drawn in charts_of(search)]
     head, body = _rows(capacity_table(search))
+    grown_head, grown = _rows(speedup_table(search)) if search.over is Over.GATEWAYS else ([], [])
     write_page(
         folder / PAGE,
         "capacity.html.j2",
@@ -37,8 +41,14 @@ def write_capacity(search: Search, folder: Path) -> Path:
         head=head,
         body=body,
         note=NOTE,
-        charts=[chart],
-        attempts=[_runs(attempts_table(each, search.over), each.arch) for each in search.capacities if each.attempts],
+        grown_head=grown_head,
+        grown=grown,
+        charts=charts,
+        attempts=[
+            _runs(attempts_table(each, search.over), str(each.contestant))
+            for each in search.capacities
+            if each.attempts
+        ],
         colours=colours_of(search.architectures),
         settings=list(_settings(search)),
         command=shlex.join(search.command),
@@ -60,7 +70,7 @@ def _rows(table: Fitted) -> tuple[list[str], list[list[str]]]:
 def _settings(search: Search) -> Iterator[tuple[str, str]]:
     settings = search.settings
     for name in settings.__struct_fields__:
-        if name not in ("arch", "out", *(("rate_per_s",) if search.over == "rate" else ())):
+        if name not in ("arch", "out", *RAISED.get(search.over, ())):
             yield name.replace("_", " "), str(getattr(settings, name))
     yield "precision", f"{search.precision:.0%}"
     yield "time to measure", duration_text(search.budget_s)

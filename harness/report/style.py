@@ -49,7 +49,7 @@ SIZE_INCHES = (6.4, 4.0)
 SHORTEST_INCHES = 1.5  # so that the label of the y axis has room
 PNG_DPI = 150
 TITLE_POINTS, SMALL_POINTS = 12, 9.5
-TITLE_LETTERS_PER_INCH = 10  # of the bold title, so that it fits the width of its chart
+TITLE_LETTERS_PER_INCH = 9.4  # of the bold title, so that it fits the width of its chart
 SMALL_LETTERS_PER_INCH = 14
 
 RC: Any = {  # Any: matplotlib types the keys as a list of all its settings

@@ -10,6 +10,7 @@ import pytest
 
 from harness.core.registry import scenario_files
 from harness.experiments.capacity import Search
+from harness.runs.record import read_summary
 from tests.real.runs import chatbench, run
 
 BASE = ["--arch", "direct", "--members", "40", "--rate", "100", "--warmup", "0s"]
@@ -101,3 +102,27 @@ def test_a_capacity_is_found_with_its_chart_and_every_run(tmp_path: Path) -> Non
     again = chatbench("capacity", "--resume", str(folder))
     assert again.returncode in (0, 4), again.stderr
     assert "p99 <= 200 ms, nothing lost, all sent" in " ".join(again.stdout.split())
+
+
+def test_a_capacity_over_gateways_goes_on_where_it_ended(tmp_path: Path) -> None:
+    load = ["--members", "10", "--duration", "1s", "--warmup", "0s", "--from", "20", "--budget", "12s"]
+    numbers = ["--over", "gateways", "--gateways", "1", "--gateways", "2"]
+    answer = chatbench("capacity", "--arch", "redis", *numbers, *load, "--out", str(tmp_path), "--json")
+    assert answer.returncode in (0, 4), answer.stderr
+    (folder,) = tmp_path.glob("*-capacity-redis-big_room")
+    assert {each.stem for each in (folder / "charts").glob("*.png")} == {
+        "speedup",
+        "capacity_1_gateways",
+        "capacity_2_gateways",
+    }
+    found = msgspec.json.decode(answer.stdout, type=Search)
+    for each in found.capacities:
+        for attempt in each.attempts:
+            assert read_summary(folder / attempt.record).gateways == each.gateways
+    again = chatbench("capacity", "--resume", str(folder), "--json")
+    assert again.returncode in (0, 4), again.stderr
+    more = msgspec.json.decode(again.stdout, type=Search)
+    assert [
+        each.attempts[: len(old.attempts)] for each, old in zip(more.capacities, found.capacities, strict=True)
+    ] == [old.attempts for old in found.capacities]
+    assert sum(len(each.attempts) for each in more.capacities) > sum(len(each.attempts) for each in found.capacities)

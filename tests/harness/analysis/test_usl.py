@@ -80,7 +80,7 @@ def test_the_number_that_takes_most_is_where_the_law_has_its_maximum() -> None:
 
 
 def test_three_limits_are_too_few() -> None:
-    with pytest.raises(NotFitted, match="it takes 4 limits, and 3 are known"):
+    with pytest.raises(NotFitted, match="a fit takes 4 limits, not 3"):
         fit_usl({number: known(1000.0) for number in (1, 2, 4)})
 
 

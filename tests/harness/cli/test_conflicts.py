@@ -54,6 +54,13 @@ def chatbench(*arguments: str | Path) -> Result:
         ),
         (("run", "--arch", "direct", "--master-bind", "127.0.0.1:9"), "say how many: --expect-workers"),
         (("capacity", "--arch", "direct", "--master-bind", "127.0.0.1:9"), "say how many: --expect-workers"),
+        (("capacity", "--arch", "redis", "--gateways", "1", "--gateways", "2"), "give --over gateways to compare"),
+        (
+            ("capacity", "--arch", "redis", "--over", "gateways", "--rate", "5"),
+            "--over gateways raises the rate itself",
+        ),
+        (("capacity", "--arch", "redis", "--over", "rooms"), "--over rooms needs --rooms"),
+        (("capacity", "--over", "gateways", "--gateways", "2", "--gateways", "2"), "--gateways names a number twice"),
         (("run", "--arch", "direct", "--processes", "2", "--expect-workers", "2"), "leave it out"),
         (("run", "--arch", "plan1", "--kafka-properties", "x"), "--kafka-bootstrap"),
         (("run", "--arch", "plan1", "--gateways-at", "ws://127.0.0.1:9", "--dedup"), "--gateways-at names others"),

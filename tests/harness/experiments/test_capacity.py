@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,16 +16,9 @@ from harness.analysis.holding import RUNG
 from harness.core.errors import UsageError
 from harness.core.settings import RunSettings
 from harness.experiments.attempt import Attempt, Objective, failed_attempt
-from harness.experiments.axis import Over
-from harness.experiments.capacity import (
-    RUNS_MAX,
-    Bounds,
-    Capacity,
-    Search,
-    capacity_of,
-    next_load,
-    next_processes,
-)
+from harness.experiments.axis import Bounds, Over
+from harness.experiments.capacity import RUNS_MAX, Capacity, Search, capacity_of, next_load, next_processes
+from harness.experiments.contestants import Contestant
 from harness.report.capacity import attempts_table, capacity_table, half_text, limit_text
 from harness.report.capacity_chart import knees
 from tests.harness.report.chart_rules import assert_says_what_one_sees
@@ -96,7 +90,7 @@ def test_a_search_over_members_leaves_the_rate_as_it_is() -> None:
     over = replace(search(), over=Over.MEMBERS, settings=RunSettings(arch="redis", rate_per_s=10.0))
     tried: list[Attempt] = []
     while (members := next_load(over, tried)) is not None:
-        settings = over.settings_of("redis", members)
+        settings = over.settings_of(Contestant("redis"), members)
         assert settings.rate_per_s == 10
         assert settings.members == members
         tried.append(replace(attempt(10.0, held=members <= 3000), members=settings.members))
@@ -246,8 +240,8 @@ def test_a_run_with_too_few_processes_says_nothing_about_the_architecture() -> N
 def test_the_floor_has_one_gateway_beside_others_that_have_four() -> None:
     plan = replace(search(), architectures=("direct", "redis"), settings=RunSettings(arch="redis", gateways=4))
     plan.check()
-    assert plan.settings_of("direct", 100).gateways is None
-    assert plan.settings_of("redis", 100).gateways == 4
+    assert plan.settings_of(Contestant("direct"), 100).gateways is None
+    assert plan.settings_of(Contestant("redis"), 100).gateways == 4
 
 
 def test_the_chart_shows_where_the_driver_alone_breaks() -> None:
@@ -258,3 +252,33 @@ def test_the_chart_shows_where_the_driver_alone_breaks() -> None:
     note = " ".join(figure.get_supxlabel().split())
     assert "The dashed line is where direct breaks: the driver and one gateway, without a backend" in note
     assert "> : this machine was full first, which the driver shares with redis" in note
+
+
+def test_a_search_of_before_numbers_of_gateways_and_rooms_were_noted_is_read() -> None:
+    noted = msgspec.to_builtins(TWO)
+    del noted["gateways"], noted["scalings"]
+    for capacity in noted["capacities"]:
+        del capacity["gateways"]
+        for each in capacity["attempts"]:
+            del each["rooms"]
+    again = msgspec.convert(noted, Search)
+    assert again == TWO
+    assert again.attempts_of(Contestant("redis")) == TWO.capacities[0].attempts
+
+
+def test_a_search_over_rooms_raises_members_and_rate_with_them() -> None:
+    given = RunSettings(arch="redis", members=100, rooms=20, rate_per_s=50.0)
+    plan = replace(search(), architectures=("redis",), over=Over.ROOMS, start=20.0, settings=given)
+    plan.check()
+    assert plan.fixed == "big_room, 5 members and 2.5 messages/s in each room"
+    tried: list[Attempt] = []
+    while (rooms := next_load(plan, tried)) is not None:
+        settings = plan.settings_of(Contestant("redis"), rooms)
+        assert (settings.members, settings.rate_per_s) == (5 * rooms, 2.5 * rooms)
+        run = attempt(settings.rate_per_s, held=rooms <= 300)
+        tried.append(replace(run, members=settings.members, rooms=settings.rooms))
+    capacity = capacity_of("redis", tried, plan.over)
+    assert capacity.half is not None
+    assert capacity.half.low <= RUNG * 300
+    assert capacity.half.high >= 300
+    assert_says_what_one_sees(knees(replace(plan, capacities=[capacity])), "capacity")

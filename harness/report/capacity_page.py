@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.units import duration_text
 from harness.experiments.axis import Over
-from harness.experiments.capacity import Search
+from harness.experiments.capacity import Capacity, Search
 from harness.report.capacity import attempts_table, capacity_table
 from harness.report.capacity_charts import charts_of, finding
 from harness.report.fitting import Fitted
@@ -44,11 +44,7 @@ def write_capacity(search: Search, folder: Path) -> Path:
         grown_head=grown_head,
         grown=grown,
         charts=charts,
-        attempts=[
-            _runs(attempts_table(each, search.over), str(each.contestant))
-            for each in search.capacities
-            if each.attempts
-        ],
+        attempts=[_runs(each, search.over) for each in search.capacities if each.attempts],
         colours=colours_of(search.architectures),
         settings=list(_settings(search)),
         command=shlex.join(search.command),
@@ -56,9 +52,9 @@ def write_capacity(search: Search, folder: Path) -> Path:
     return folder / PAGE
 
 
-def _runs(table: Fitted, arch: str) -> dict[str, Any]:
-    head, body = _rows(table)
-    return {"arch": arch, "head": head, "body": body}
+def _runs(capacity: Capacity, over: Over) -> dict[str, Any]:
+    head, body = _rows(attempts_table(capacity, over))
+    return {"arch": str(capacity.contestant), "head": head, "body": body}
 
 
 def _rows(table: Fitted) -> tuple[list[str], list[list[str]]]:

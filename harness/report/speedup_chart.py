@@ -157,7 +157,8 @@ def finding(search: Search) -> str:
     ]
     unknown = ", ".join(arch for arch, found in most.items() if all(each.gateways == first for each in found))
     if not told:
-        return f"How many times as high the limit is with {last} gateways instead of {first} is not known of {unknown} {where}"
+        grows = f"How the limit grows with {last} gateways instead of {first}"
+        return f"{grows} is not known of {unknown or 'any'} {where}"
     rest = f"; it is not known of {unknown}" if unknown else ""
     return (
         f"With {last} gateways instead of {first} the limit is so many times as high: {', '.join(told)}{rest} {where}"

@@ -10,7 +10,7 @@ import msgspec
 from harness.analysis.holding import Estimate
 from harness.analysis.usl import LIMITS_MIN, NotFitted, Usl, fit_usl
 
-ROUGH = 3.0  # times its lower end is the upper end of an interval that comes from very few runs: a fit would be a guess
+ROUGH = 3.0  # an interval of a limit that is known only roughly reaches up to more than so many times its lower end
 
 
 class Scaling(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ def scaling_of(arch: str, own: Mapping[int, Estimate], others: Sequence[int]) ->
     A limit that is known only roughly is left out. With `others` something else was the limit, such as the machine, or
     no limit is known.
     """
-    rough = [number for number, limit in own.items() if limit.high > ROUGH * limit.low]
+    rough = [number for number, limit in own.items() if is_rough(limit)]
     own = {number: limit for number, limit in own.items() if number not in rough}
     others = [*others, *rough]
     try:
@@ -39,6 +39,11 @@ def scaling_of(arch: str, own: Mapping[int, Estimate], others: Sequence[int]) ->
         plural = "" if list(others) == [1] else "s"
         missing = f"its own limit with {numbers} gateway{plural} is not known well, and a fit takes {LIMITS_MIN} limits"
         return Scaling(arch=arch, not_fitted=missing)
+
+
+def is_rough(limit: Estimate) -> bool:
+    """Whether a limit is known only roughly, as after two or three runs: what is computed from it would be a guess."""
+    return limit.high > ROUGH * limit.low
 
 
 def ratio_of(limit: Estimate, first: Estimate) -> Estimate:

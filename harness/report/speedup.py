@@ -8,8 +8,8 @@ from harness.analysis.holding import Estimate
 from harness.analysis.usl import Usl
 from harness.core.settings import GATEWAYS_MAX
 from harness.core.units import figure_text
-from harness.experiments.capacity import Capacity, Search
-from harness.experiments.scaling import Scaling, ratio_of
+from harness.experiments.capacity import Search
+from harness.experiments.scaling import Scaling, is_rough, ratio_of
 from harness.report.fitting import Column, Fitted
 
 SMALLEST = 1e-4  # of sigma and kappa; below, 64 gateways would not show it
@@ -25,19 +25,21 @@ class SpeedUp:
 
 
 def speedups(search: Search, arch: str) -> list[SpeedUp]:
-    """The speed-up with each number of gateways; none if the architecture's own limit with the fewest is not known."""
+    """The speed-up with each number of gateways; none if the architecture's own limit with the fewest is not known.
+
+    Limits that are known only roughly are left out.
+    """
     found = sorted((each for each in search.capacities if each.arch == arch), key=lambda each: each.gateways or 0)
-    if not found or found[0].half is None or found[0].at_least:
+    first = found[0].half if found else None
+    if first is None or found[0].at_least or is_rough(first):
         return []
-    first = found[0].half
     one = SpeedUp(found[0].gateways or 0, Estimate(value=1.0, low=1.0, high=1.0), at_least=False)
-    more = [each for each in found[1:] if each.half is not None]
-    return [one, *(_speedup(each, first) for each in more)]
-
-
-def _speedup(found: Capacity, first: Estimate) -> SpeedUp:
-    assert found.half is not None
-    return SpeedUp(found.gateways or 0, ratio_of(found.half, first), found.at_least)
+    more = [
+        SpeedUp(each.gateways or 0, ratio_of(each.half, first), each.at_least)
+        for each in found[1:]
+        if each.half is not None and not is_rough(each.half)
+    ]
+    return [one, *more]
 
 
 def speedup_table(search: Search) -> Fitted:

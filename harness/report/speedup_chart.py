@@ -87,13 +87,15 @@ def _draw_limits(axes: Axes, search: Search, arch: str, colour: str, aside: floa
 def _draw_times(axes: Axes, search: Search, arch: str, colour: str, aside: float) -> None:
     """Draw the speed-up with each number of gateways, and the law as a share of the limit with the fewest."""
     found = speedups(search, arch)
+    if len(found) < 2:
+        return
     for each in found:
         x = each.gateways * aside
         axes.plot([x, x], [each.times.low, each.times.high], color=colour, linewidth=1.5)
         marker, face = ("^", "none") if each.at_least else ("o", colour)
         (mark,) = axes.plot(x, each.times.value, marker, color=colour, markerfacecolor=face, markersize=6)
         tip(mark, f"{arch} with {each.gateways} gateways: {times_text(each)} times")
-    usl, first = _law(search, arch), _of(search, arch)[0].half if found else None
+    usl, first = _law(search, arch), _of(search, arch)[0].half
     if usl is None or first is None:
         _connect(axes, [(each.gateways * aside, each.times.value) for each in found], colour)
         return
@@ -169,6 +171,8 @@ def _note(search: Search) -> str:
     note = "A line through a mark is the 95 % interval"
     if any(each.at_least for each in search.capacities):
         note += "; at a triangle it may take more, for nothing broke, or the driver or the machine did first"
+    if any(each.half is None and not each.at_least for each in search.capacities):
+        note += "; at one that points down it takes less, for no run held"
     several = [each for each in search.scalings if len(_of(search, each.arch)) > 1]
     fitted = [f"{each.arch} {parameters_text(each.usl)}" for each in several if each.usl is not None]
     if fitted:

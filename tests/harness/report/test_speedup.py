@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
+from harness.analysis.holding import Estimate
 from harness.core.settings import RunSettings
 from harness.experiments.attempt import Attempt, Objective
 from harness.experiments.axis import Over
@@ -93,6 +94,22 @@ def test_where_the_first_limit_is_not_its_own_no_speed_up_is_known() -> None:
     found = search("redis", full_from=1)
     assert speedups(found, "redis") == []
     assert printed(found).count("not known") >= len(GATEWAYS)
+
+
+def test_a_limit_that_is_known_only_roughly_gives_no_speed_up() -> None:
+    plan = search("redis")
+    few = [replace(each, half=Estimate(value=8000, low=2000, high=90_000)) for each in plan.capacities[1:2]]
+    found = plan.with_found([plan.capacities[0], *few, *plan.capacities[2:]])
+    assert [each.gateways for each in speedups(found, "redis")] == [1, 4, 8]
+    assert "its own limit with 2 gateways is not known well" in printed(found)
+
+
+def test_a_number_of_gateways_with_which_no_run_held_points_down() -> None:
+    plan = search("redis")
+    none = capacity_of("redis", [attempt(100, held=False)], Over.GATEWAYS, 8)
+    drawn = speedup(plan.with_found([*plan.capacities[:3], none]))
+    assert [line.get_marker() for line in drawn.axes[0].lines].count("v") == 1
+    assert "points down" in " ".join(drawn.get_supxlabel().split())
 
 
 @pytest.mark.parametrize("full_from", [1, 4, 99])

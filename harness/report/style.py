@@ -162,7 +162,10 @@ def log_ms(axes: Axes, which: str) -> None:
 
 
 def label_lines(axes: Axes, ends: Mapping[str, tuple[float, float]], colours: Mapping[str, str]) -> None:
-    """Write each line's name to the right of all lines, at the height of its end. Overlapping names are moved apart."""
+    """Write each line's name to the right of all lines, at the height of its end.
+
+    Overlapping names are moved apart: upwards, but from the top of the axes downwards, as there is no room above.
+    """
     figure = axes.get_figure(root=True)
     assert figure is not None
     height_px = figure.get_figheight() * figure.dpi
@@ -170,13 +173,19 @@ def label_lines(axes: Axes, ends: Mapping[str, tuple[float, float]], colours: Ma
     figure.draw_without_rendering()  # positions depend on the final layout
     right = max((x for x, _y in ends.values()), default=0.0)
     heights_px = {name: axes.transData.transform((right, y))[1] for name, (_x, y) in ends.items()}
+    places_px: dict[str, float] = {}
     y_px = -height_px
     for name, own_y_px in sorted(heights_px.items(), key=lambda item: item[1]):
-        y_px = max(own_y_px, y_px + least_px)
+        y_px = places_px[name] = max(own_y_px, y_px + least_px)
+    highest_px = max(axes.bbox.y1, *heights_px.values()) if heights_px else 0.0
+    for name in reversed(places_px):
+        places_px[name] = min(places_px[name], highest_px)
+        highest_px = places_px[name] - least_px
+    for name, place_px in places_px.items():
         axes.annotate(
             name,
             (right, ends[name][1]),
-            xytext=(6, (y_px - own_y_px) / figure.dpi * 72),
+            xytext=(6, (place_px - heights_px[name]) / figure.dpi * 72),
             textcoords="offset points",
             va="center",
             color=colours[name],

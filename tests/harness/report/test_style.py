@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from matplotlib.text import Annotation
 
@@ -19,5 +21,5 @@ def test_names_are_apart_and_not_above_the_axes(heights: tuple[float, ...]) -> N
         boxes = [each.get_window_extent() for each in axes.texts if isinstance(each, Annotation)]
     middles = sorted((box.y0 + box.y1) / 2 for box in boxes)
     assert len(middles) == 4
-    assert all(upper - lower > 0.9 * boxes[0].height for lower, upper in zip(middles, middles[1:], strict=False))
+    assert all(upper - lower > 0.9 * boxes[0].height for lower, upper in itertools.pairwise(middles))
     assert middles[-1] <= axes.bbox.y1 + boxes[0].height / 2

@@ -72,6 +72,7 @@ PARTS: dict[str, Part] = {
     # The first storm would come long after the end.
     "no_storm": Part(("compare", *KEEPERS, *STORM, "--set", "storm_s=600"), 5.5),
     "capacity": Part(("capacity",), 17),
+    "stages": Part(("compare", "--rate", "100", "--budget", "4m"), 5),
     "capacity_again": Part(("capacity", *_archs("redis", "plan1"), "--budget", "5m"), 7),
     "capacity_4_gateways": Part(("capacity", "--gateways", "4", "--budget", "12m"), 14),
     "capacity_many_rooms": Part(("capacity", *ROOMS_OF_FIVE, "--budget", "12m"), 14),

@@ -74,9 +74,9 @@ PARTS: dict[str, Part] = {
     "capacity": Part(("capacity",), 17),
     "stages": Part(("compare", "--rate", "100", "--budget", "4m"), 5),
     "capacity_again": Part(("capacity", *_archs("redis", "plan1"), "--budget", "5m"), 7),
-    "capacity_4_gateways": Part(("capacity", "--gateways", "4", "--budget", "12m"), 14),
-    "capacity_many_rooms": Part(("capacity", *ROOMS_OF_FIVE, "--budget", "12m"), 14),
-    "capacity_many_rooms_4_gateways": Part(("capacity", *ROOMS_OF_FIVE, "--gateways", "4", "--budget", "12m"), 14),
+    "capacity_4_gateways": Part(("capacity", "--gateways", "4", "--budget", "10m"), 12),
+    "capacity_many_rooms": Part(("capacity", *ROOMS_OF_FIVE, "--budget", "10m"), 12),
+    "capacity_many_rooms_4_gateways": Part(("capacity", *ROOMS_OF_FIVE, "--gateways", "4", "--budget", "10m"), 12),
     # Three rounds are the fewest that give an interval that says anything. Seven seconds of 50 messages are
     # enough for a p99 of three rounds.
     "claims": Part(("claims", "--rounds", "3", "--duration", "7s", "--warmup", "2s"), 19.5),

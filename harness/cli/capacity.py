@@ -125,6 +125,9 @@ def capacity(
     run in two holds is known to 10 %, with its 95 % interval. Where the driver or the machine and not the architecture
     was the limit, the result is shown as "more than" (>) that load, with what was full.
 
+    Without --arch, direct is searched as well: the driver and one gateway, without a backend. Where a process of the
+    driver is full and cores are left, that architecture's next runs have one more, unless --processes is given.
+
     Exit codes are those of `chatbench run`; 4 means that the driver was not valid at any rate.
     """
     import msgspec

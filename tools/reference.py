@@ -89,7 +89,7 @@ PARTS: dict[str, Part] = {
 MEASURED = (ExitCode.OK, ExitCode.DRIVER_NOT_VALID)
 # Files left out of the many runs of claims, costs and capacities, whose figures do not need them.
 DETAILS = ("charts", "latency.hgrm", *(f"{name}.hdr" for name in HISTOGRAMS), "locust_stats.csv", MESSAGES_FILE)
-LEFT_OUT = {"claims": DETAILS, "costs": DETAILS} | {
+LEFT_OUT = {"claims": DETAILS, "costs": DETAILS, "stages": (MESSAGES_FILE,)} | {
     name: DETAILS for name, part in PARTS.items() if part.command[0] == "capacity"
 }
 

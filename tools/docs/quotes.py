@@ -29,6 +29,7 @@ from harness.experiments.costs.advice import Advice, Knowledge, Wish
 from harness.experiments.costs.study import read_knowledge
 from harness.experiments.fault_matrix import Matrix
 from harness.experiments.fault_matrix import markdown as matrix_markdown
+from harness.ledger.passages import BACKEND
 from harness.report.advice import LATENCY_NOTE, advice_lines, advice_table
 from harness.report.capacity import half_text, limit_text
 from harness.report.claims import sections, verdicts
@@ -41,7 +42,9 @@ from harness.report.fitting import Fitted
 from harness.report.run import summary_table
 from harness.report.section import beside_a_decision, figure_of, section_of
 from harness.report.verdict import CPU
+from harness.report.why_slower import why_slower
 from harness.results.frames import METRICS, WORKLOAD, Frames, RunRecord, frames_of, read_records
+from harness.results.stage_differences import COMMON, stage_differences
 from harness.runs.manifest import read_manifest
 from harness.runs.record import read_summary, record_folders
 from tools.docs import korean
@@ -49,7 +52,7 @@ from tools.docs.guide import CHATS, NEEDS
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
-QUOTING = ("claims", "comparison", "cookbook", "cookbook.ko", "faults", "guide", "method", "record")
+QUOTING = ("capacity", "claims", "comparison", "cookbook", "cookbook.ko", "faults", "guide", "method", "record")
 DOCUMENTS = (
     "README.md",
     "README.ko.md",
@@ -57,6 +60,7 @@ DOCUMENTS = (
 )
 MARKED = re.compile(r"(<!-- quote: ([^\n]+?) -->\n).*?(<!-- end of quote -->)", re.DOTALL)
 WIDE = 150
+BACKEND_PLACE = COMMON.index(BACKEND) + 0.5  # of what architectures mark, which follows it
 GIBI = 2**30
 
 
@@ -195,6 +199,21 @@ def _disk(part: str) -> Iterator[str]:
     return _markdown(head, body)
 
 
+def _stages(part: str) -> Iterator[str]:
+    """Yield the stages of each architecture's typical message, and why the others are slower than the fastest."""
+    stages = _frames(part).stages
+    means = stages.groupby(["arch", "stage"], sort=False)["typical_ms"].mean().unstack("stage").fillna(0.0)
+    names = sorted(means.columns, key=lambda stage: COMMON.index(stage) if stage in COMMON else BACKEND_PLACE)
+    by_total = means.loc[means.sum(axis="columns").sort_values().index, names]
+    body = [
+        [str(arch), *(figure_text(ms) if ms else "" for ms in row), f"**{figure_text(row.sum())}**"]
+        for arch, row in by_total.iterrows()
+    ]
+    yield from _markdown(["ms", *(name.replace("_", " ") for name in names), "in all"], body)
+    yield ""
+    yield from (f"- {why_slower(each)}" for each in stage_differences(stages))
+
+
 def _capacity(part: str) -> Iterator[str]:
     found = _search(part)
     body = [[each.arch, half_text(each), str(len(each.attempts)), limit_text(each)] for each in found.capacities]
@@ -320,6 +339,7 @@ KINDS: dict[str, Callable[..., Iterator[str]]] = {
     "decision": _decision,
     "replay": _replay,
     "disk": _disk,
+    "stages": _stages,
     "capacity": _capacity,
     "searched-twice": _searched_twice,
     "verdicts": _verdicts,

@@ -147,12 +147,15 @@ def capacity(
         search, folder = searches.resume(resume), resume
     else:
         conflicts.refuse_unused_backends(architectures)
-        if not conflicts.given(["architectures"]):
+        numbers = (gateways or NUMBERS_OF_GATEWAYS) if over == "gateways" else ()
+        if not conflicts.given(["architectures"]) and (not numbers or 1 in numbers):
             architectures = (*named(Role.FLOOR), *architectures)
         fixed, why = FIXED_OVER[over]
         conflicts.refuse(fixed, why)
         if len(gateways) > 1 and over != "gateways":
             raise UsageError("--gateways is given more than once; give --over gateways to compare several numbers")
+        if over == "gateways":
+            conflicts.refuse(["gateways_at"], "--over gateways starts gateways, as many as it compares")
         if len(architectures) > 1:
             conflicts.refuse(["gateways_at"], "running gateways have one architecture; name it with a single --arch")
         common = resolve_brokers(RunSettings(arch=architectures[0], **given))
@@ -167,7 +170,7 @@ def capacity(
             precision=precision,
             budget_s=budget_s,
             settings=common,
-            gateways=(gateways or NUMBERS_OF_GATEWAYS) if over == "gateways" else (),
+            gateways=numbers,
             more_processes=not conflicts.given(["processes"]) and not common.expect_workers,
         )
         search, folder = searches.begin(search)

@@ -14,7 +14,8 @@ from harness.runs.summary import Summary
 
 DRIVER = ("locust", "audience")  # the names of its processes begin so
 SATURATED = 0.85  # of a core for a process with one busy thread, or of all cores for everything together
-MACHINE, FAILURE = "the machine", "a failure of the run"
+LOADER, MACHINE, FAILURE = "the driver", "the machine", "a failure of the run"  # what can break instead
+DRIVER_NOT_VALID = "the driver was not valid"
 
 
 class Objective(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,9 +53,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
             return None
         if self.driver_valid is None:
             return FAILURE
-        if not self.driver_valid:
-            return "the driver"
-        return MACHINE if self.machine_was_full else None
+        if self.machine_was_full:  # then the driver is late whoever else took the cores
+            return MACHINE
+        return LOADER if DRIVER_NOT_VALID in self.broke else None
 
     @property
     def machine_was_full(self) -> bool:
@@ -63,7 +64,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def needs_processes(self) -> bool:
         """Whether one more process of the driver would help: one was full, and the machine has cores left."""
-        return self.limited_by == "the driver" and not self.machine_was_full and self.full_process is not None
+        return self.limited_by == LOADER and self.full_process is not None
 
     @property
     def full_process(self) -> str | None:
@@ -128,7 +129,9 @@ def _broken(summary: Summary, objective: Objective) -> Iterator[tuple[str, str]]
     if not summary.use.is_most:
         yield "messages were not taken", str(summary.use)
     if not summary.driver.valid:
-        yield "the driver was not valid", "the driver was not valid"
+        # A backlog that is still there when the driver stops waiting for it is the architecture's.
+        left = summary.not_drained
+        yield ("a backlog was left", f"{left:,} deliveries were still to come") if left else (DRIVER_NOT_VALID,) * 2
     if not summary.delivered:
         yield "nothing was delivered", "no message was delivered"
 
@@ -144,9 +147,13 @@ def saturated(summary: Summary, settings: RunSettings) -> list[str]:
     used = summary.cores_used or {}
     cores = os.cpu_count() or 1
     # A gateway, a Locust process, an audience and Redis have one busy thread each. A JVM has many.
-    each = {name: share for name, share in used.items() if name not in {"kafka", "gateway"}} | _gateways(summary)
+    # Of NATS, and of Redis where it is several servers, the threads tell.
+    threaded = {"kafka", "gateway"} | {group.component for group in summary.threads}
+    each = {name: share for name, share in used.items() if name not in threaded} | _gateways(summary)
     threads = {
-        f"{group.component}'s {group.group}": group.busiest_cores for group in summary.threads if group.group != MAIN
+        f"{group.component}'s {group.group}": group.busiest_cores
+        for group in summary.threads
+        if (group.component, group.group) != ("gateway", MAIN)  # told of each gateway
     }
     busy = {name: share for name, share in (each | threads).items() if share >= SATURATED}
     names = [f"{name} ({share:.0%} of a core)" for name, share in sorted(busy.items(), key=lambda item: -item[1])]

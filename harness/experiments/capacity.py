@@ -5,6 +5,7 @@ This is the plan of a search, what it finds, and the load that is to be tried ne
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from harness.core.errors import UsageError
 from harness.core.registry import load_candidate
 from harness.core.settings import RunSettings
 from harness.core.units import duration_text
-from harness.core.validation import validate
+from harness.core.validation import validate, validate_load
 from harness.experiments.attempt import Attempt, Objective
 from harness.experiments.axis import Bounds, Over, members_per_room, rate_per_room
 from harness.experiments.contestants import Contestant, contestants_of
@@ -29,8 +30,9 @@ from harness.experiments.series import check_arch_options, settings_for
 from harness.runs.record import new_folder
 
 FOUND = "capacity.json"
+PRECISION_MIN = 0.07  # the loads that are tried are too far apart to tell more
 RUNS_MAX = 40  # of one architecture
-NEAR = 2.0  # times the lowest load that broke
+NEAR = 2.0  # times the limit, or a part of it
 HOLDS_MIN = 3  # runs at the highest possible load, if no run ever broke
 RUN_OVERHEAD_S = 6.0  # about: the start and the end of a run, beside its phases
 BUDGET_MAX_S = 86_400.0
@@ -45,15 +47,12 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     sure: Estimate | None = None  # the load at which 95 runs in a hundred hold
     highest_held: float | None = None  # None: no run held
     lowest_broken: float | None = None  # None: no run broke
-    limited_by: str | None = None  # what broke first in most runs, so that the architecture may take more
+    limited_by: str | None = None  # what was the limit in most runs that broke near it, instead of the architecture
+    at_least: bool = False  # whether it may take more: nothing broke, or something else did first
+    broken_runs: int = 0  # without those that do not count, because the driver had too few processes
     broke: dict[str, int] = {}  # what broke in the runs that broke, and in how many
     saturated: dict[str, int] = {}  # what was full in them, and in how many
     attempts: list[Attempt] = []
-
-    @property
-    def at_least(self) -> bool:
-        """Whether the architecture may take more: nothing broke, or the driver or the machine did first."""
-        return self.lowest_broken is None or self.limited_by is not None
 
     @property
     def contestant(self) -> Contestant:
@@ -79,14 +78,15 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raises UsageError."""
+        validate_load(self.settings)
         config.in_range("--slo", self.objective.p99_ms / 1000, 0.001, 60, duration_text)
         if self.over is Over.ROOMS and self.settings.rooms is None:
             raise UsageError(
                 "--over rooms needs --rooms: the number of rooms that have these --members and this --rate"
             )
         config.in_range("--from", self.start, self.bounds.least, self.bounds.most)
-        config.in_range("--precision", self.precision, 0.01, 1)
-        config.in_range("--budget", self.budget_s, 1, BUDGET_MAX_S)
+        config.in_range("--precision", self.precision, PRECISION_MIN, 1)
+        config.in_range("--budget", self.budget_s, math.ceil(self.run_s), BUDGET_MAX_S, duration_text)
         if len(set(self.architectures)) < len(self.architectures):
             raise UsageError("--arch names an architecture twice; name each once")
         if len(set(self.gateways)) < len(self.gateways):
@@ -179,21 +179,23 @@ def capacity_of(
 ) -> Capacity:
     """The capacity that these attempts show."""
     held = [over.of(attempt) for attempt in attempts if attempt.held]
-    broken = [attempt for attempt in _counted(attempts) if not attempt.held]
-    found = Capacity(
+    broken = [attempt for attempt in counted(attempts) if not attempt.held]
+    where = holding(_trials(attempts, over)) if held and broken else None
+    limited_by = _limited_by(broken, over, None if where is None else where.half.value)
+    return Capacity(
         arch=arch,
         gateways=gateways,
+        half=None if where is None else where.half,
+        sure=None if where is None else where.sure,
         highest_held=max(held, default=None),
         lowest_broken=min((over.of(attempt) for attempt in broken), default=None),
-        limited_by=_limited_by(broken, over),
+        limited_by=limited_by,
+        at_least=not broken or limited_by is not None,
+        broken_runs=len(broken),
         broke=dict(Counter(each for attempt in broken for each in attempt.broke).most_common()),
         saturated=dict(Counter(_component(each) for attempt in broken for each in attempt.saturated).most_common()),
         attempts=list(attempts),
     )
-    if not held or not broken:
-        return found
-    where = holding(_trials(attempts, over))
-    return msgspec.structs.replace(found, half=where.half, sure=where.sure)
 
 
 def next_load(search: Search, attempts: Sequence[Attempt], bounds: Bounds | None = None) -> float | None:
@@ -214,26 +216,28 @@ def next_processes(search: Search, attempts: Sequence[Attempt]) -> int:
     """How many processes of the driver the next run has: one more after a run in which one was full."""
     most = max([search.settings.processes, *(attempt.processes for attempt in attempts)])
     full = any(attempt.processes == most and attempt.needs_processes for attempt in attempts)
-    return min(most + 1, os.cpu_count() or 1) if full and search.more_processes else most
+    return min(most + 1, os.cpu_count() or 1, config.PROCESSES_MAX) if full and search.more_processes else most
 
 
-def _counted(attempts: Sequence[Attempt]) -> list[Attempt]:
+def counted(attempts: Sequence[Attempt]) -> list[Attempt]:
     """The runs that count: not those in which the driver was full, once it has more processes."""
     most = max((attempt.processes for attempt in attempts), default=1)
     return [attempt for attempt in attempts if attempt.processes == most or not attempt.needs_processes]
 
 
 def _trials(attempts: Sequence[Attempt], over: Over) -> list[Trial]:
-    return [Trial(over.of(attempt), attempt.held) for attempt in _counted(attempts)]
+    return [Trial(over.of(attempt), attempt.held) for attempt in counted(attempts)]
 
 
-def _limited_by(broken: Sequence[Attempt], over: Over) -> str | None:
+def _limited_by(broken: Sequence[Attempt], over: Over, limit: float | None) -> str | None:
     """What limited most of the runs that broke near the limit, if it was not the architecture.
 
-    Far above it everything is full at once, which says nothing about what was full first.
+    Far above it everything is full at once, which says nothing about what was full first; and a run that broke far
+    below it was out of luck. If no run held, the limit is not known, and the lowest load that broke stands for it.
     """
-    lowest = min((over.of(attempt) for attempt in broken), default=0.0)
-    limits = Counter(attempt.limited_by for attempt in broken if over.of(attempt) <= NEAR * lowest)
+    middle = min((over.of(attempt) for attempt in broken), default=0.0) if limit is None else limit
+    near = [attempt for attempt in broken if middle / NEAR <= over.of(attempt) <= middle * NEAR]
+    limits = Counter(attempt.limited_by for attempt in near or broken)
     ours = limits.pop(None, 0)
     if not limits or ours >= limits.total():
         return None

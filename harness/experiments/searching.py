@@ -85,10 +85,10 @@ class _Searching:
             for contestant in order_of_block(self._search.contestants, block):
                 if (load := self._next_load(contestant)) is None:
                     continue
+                deadline_s += self._warm(contestant)
                 began_s = time.monotonic()
                 if began_s + self._longest_s > deadline_s:
                     return self._noted()
-                self._warm(contestant)
                 self._try(contestant, load, block)
                 self._longest_s = max(self._longest_s, time.monotonic() - began_s)
             block += 1
@@ -146,17 +146,22 @@ class _Searching:
             raise problem
         self._progress.step("run", f"not tried: {problem}")
 
-    def _warm(self, contestant: Contestant) -> None:
-        """Warm the brokers before the first run that uses them: a cold JVM would break at a lower rate."""
+    def _warm(self, contestant: Contestant) -> float:
+        """Warm the brokers before the first run that uses them: a cold JVM would break at a lower rate.
+
+        Returns how long that took, in seconds.
+        """
+        began_s = time.monotonic()
         settings, architecture = self._here.settings_of(contestant, self._here.start), load_candidate(contestant.arch)
         starts_brokers = required(settings, architecture).kafka and settings.kafka_bootstrap is None
         if self._is_warm or not starts_brokers:
-            return
+            return 0.0
         self._is_warm = True
         what = "the brokers, until their compiler has little left to do"
         self._progress.aside("warming", what, at_most_s=WARMING_MAX_S)
         backends = self._backends.backends_for(settings)
         warm(backends, architecture, settings, self._folder / "logs", self._progress, max_s=WARMING_MAX_S)
+        return time.monotonic() - began_s
 
     def _tell(self) -> None:
         """Note what has been found so far, and say how many runs there will be at least."""

@@ -9,7 +9,8 @@ from harness.measure.clock_offset import Offset
 SENDING, TO_GATEWAY, BACKEND = "sending", "to_gateway", "backend"
 WAITING, FAN_OUT, TO_MEMBER = "waiting", "fan_out", "to_member"
 # Names that a mark of an architecture must not have: those of the stages, and of other columns beside them.
-RESERVED = frozenset({SENDING, TO_GATEWAY, BACKEND, WAITING, FAN_OUT, TO_MEMBER, "accepting", "total", "intended"})
+COMMON = (SENDING, TO_GATEWAY, BACKEND, WAITING, FAN_OUT, TO_MEMBER)  # to all messages, in their order
+RESERVED = frozenset({*COMMON, "accepting", "total", "intended"})
 
 
 class Passage(msgspec.Struct):

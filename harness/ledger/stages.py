@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from harness.ledger.message_times import NEVER, MessageTimes
-from harness.ledger.passages import BACKEND, FAN_OUT, SENDING, TO_GATEWAY, TO_MEMBER, WAITING, Passage
+from harness.ledger.passages import BACKEND, COMMON, FAN_OUT, SENDING, TO_GATEWAY, TO_MEMBER, WAITING, Passage
 
 # A recipient may read a message just before its gateway notes that all are written. More than that is another copy.
 BACK_MAX_NS = 1_000_000
@@ -122,6 +122,7 @@ def stages_of(
     """Sum up the ways of at least one message of `one_in`; gateways have `forgotten` some of others."""
     if not found:
         return None
+    names = names_of(found)
     by_time = sorted(found, key=lambda way: way.total_ns)
     begin, end = (round(share * len(by_time)) for share in TYPICAL)
     slow = by_time[round(SLOW * len(by_time)) :]
@@ -131,12 +132,12 @@ def stages_of(
         messages=len(found),
         one_in=one_in,
         forgotten=forgotten,
-        typical_ms=_means_ms(by_time[begin:end] or by_time),
-        slow_ms=_means_ms(slow) if has_tail else None,
-        p50_ms=_percentiles_ms(found, 50),
-        p99_ms=_percentiles_ms(found, 99) if has_tail else None,
+        typical_ms=_means_ms(by_time[begin:end] or by_time, names),
+        slow_ms=_means_ms(slow, names) if has_tail else None,
+        p50_ms=_percentiles_ms(found, names, 50),
+        p99_ms=_percentiles_ms(found, names, 99) if has_tail else None,
         accepting_p50_ms=round(float(np.median(accepting_ns)) / 1e6, 4) if accepting_ns else None,
-        error_ms={name: error_ms for name in names_of(found) if (error_ms := errors.of_stage_ms(name))},
+        error_ms={name: error_ms for name in names if (error_ms := errors.of_stage_ms(name))},
     )
 
 
@@ -148,17 +149,22 @@ def typical_of_all_ms(messages: MessageTimes) -> float | None:
 
 
 def names_of(found: Sequence[Way]) -> list[str]:
-    """The stages of these messages in their order; some messages may lack one that an architecture marks."""
-    longest = max(found, key=lambda way: len(way.stages_ns))
-    return list(dict.fromkeys([*longest.stages_ns, *(name for way in found for name in way.stages_ns)]))
+    """The stages of these messages in their order; some messages may lack one that an architecture marks.
+
+    What is marked follows `backend`, of which it is a part.
+    """
+    present = dict.fromkeys(name for way in found for name in way.stages_ns)
+    marked = [name for name in present if name not in COMMON]
+    after_backend = COMMON.index(BACKEND) + 1
+    return [name for name in (*COMMON[:after_backend], *marked, *COMMON[after_backend:]) if name in present]
 
 
-def _means_ms(found: Sequence[Way]) -> dict[str, float]:
-    return {name: round(float(np.mean(_stage_ns(found, name))) / 1e6, 4) for name in names_of(found)}
+def _means_ms(found: Sequence[Way], names: Sequence[str]) -> dict[str, float]:
+    return {name: round(float(np.mean(_stage_ns(found, name))) / 1e6, 4) for name in names}
 
 
-def _percentiles_ms(found: Sequence[Way], percentile: float) -> dict[str, float]:
-    return {name: round(float(np.percentile(_stage_ns(found, name), percentile)) / 1e6, 4) for name in names_of(found)}
+def _percentiles_ms(found: Sequence[Way], names: Sequence[str], percentile: float) -> dict[str, float]:
+    return {name: round(float(np.percentile(_stage_ns(found, name), percentile)) / 1e6, 4) for name in names}
 
 
 def _stage_ns(found: Sequence[Way], name: str) -> list[int]:

@@ -81,7 +81,7 @@ def limit_text(capacity: Capacity) -> str:
     """What is in the way above that load."""
     if not capacity.attempts:
         return "nothing was tried within the budget"
-    broken = sum(not attempt.held for attempt in capacity.attempts)
+    broken = capacity.broken_runs
     if not broken:
         return "no run broke; higher loads were not tried"
     first = "" if capacity.limited_by is None else f"{capacity.limited_by} was the limit, not the architecture: "

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import msgspec
 import pandas as pd
 
-from harness.ledger.passages import BACKEND, FAN_OUT, SENDING, TO_GATEWAY, TO_MEMBER, WAITING
+from harness.ledger.passages import BACKEND, COMMON
 from harness.results.frames import WORKLOAD
 
-COMMON = (SENDING, TO_GATEWAY, BACKEND, WAITING, FAN_OUT, TO_MEMBER)
 EQUAL_WITHIN = 0.1  # of the faster one's time, as for every figure
 
 

@@ -29,7 +29,7 @@ from harness.experiments.costs.advice import Advice, Knowledge, Wish
 from harness.experiments.costs.study import read_knowledge
 from harness.experiments.fault_matrix import Matrix
 from harness.experiments.fault_matrix import markdown as matrix_markdown
-from harness.ledger.passages import BACKEND
+from harness.ledger.passages import BACKEND, COMMON
 from harness.report.advice import LATENCY_NOTE, advice_lines, advice_table
 from harness.report.capacity import half_text, limit_text
 from harness.report.claims import sections, verdicts
@@ -44,7 +44,7 @@ from harness.report.section import beside_a_decision, figure_of, section_of
 from harness.report.verdict import CPU
 from harness.report.why_slower import why_slower
 from harness.results.frames import METRICS, WORKLOAD, Frames, RunRecord, frames_of, read_records
-from harness.results.stage_differences import COMMON, stage_differences
+from harness.results.stage_differences import stage_differences
 from harness.runs.manifest import read_manifest
 from harness.runs.record import read_summary, record_folders
 from tools.docs import korean

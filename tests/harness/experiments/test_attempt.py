@@ -99,7 +99,7 @@ def test_the_driver_or_the_machine_may_break_before_the_architecture() -> None:
     broken = judge_attempt(replace(SUMMARY, lost=3), SETTINGS, Objective(), "r")
     assert broken.limited_by is None
     assert replace(broken, saturated=["the machine (1.9 of 2 cores, most by gateway)"]).limited_by == "the machine"
-    assert replace(broken, driver_valid=False).limited_by == "the driver"
+    assert replace(broken, driver_valid=False, broke=["the driver was not valid"]).limited_by == "the driver"
     assert replace(broken, held=True, driver_valid=False).limited_by is None
 
 
@@ -119,3 +119,15 @@ def test_only_a_driver_that_was_full_on_a_machine_with_cores_left_needs_processe
     needs = [judge_attempt(each, SETTINGS, Objective(), "r").needs_processes for each in (late, full, everything)]
     assert needs == [False, True, False]
     assert judge_attempt(full, SETTINGS, Objective(), "r").full_process == "audience (95% of a core)"
+
+
+def test_a_late_driver_on_a_full_machine_is_the_machines_fault() -> None:
+    late = replace(SUMMARY, driver=DriverVerdict(valid=False, why="it was late"), cores_used={"gateway": 1000.0})
+    assert judge_attempt(late, SETTINGS, Objective(), "r").limited_by == "the machine"
+
+
+def test_a_backlog_at_the_end_is_the_architectures() -> None:
+    left = replace(SUMMARY, driver=DriverVerdict(valid=False, why="not all arrived"), not_drained=700)
+    found = judge_attempt(left, SETTINGS, Objective(), "r")
+    assert (found.broke, found.limited_by) == (["a backlog was left"], None)
+    assert found.why == "700 deliveries were still to come"

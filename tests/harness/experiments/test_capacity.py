@@ -212,7 +212,8 @@ def test_a_search_that_cannot_be_is_refused(change: dict[str, object], says: str
 
 def driver_full(rate_per_s: float, processes: int) -> Attempt:
     full = ["audience (95% of a core)"]
-    return replace(attempt(rate_per_s, held=False), driver_valid=False, saturated=full, processes=processes)
+    broken = replace(attempt(rate_per_s, held=False), broke=["the driver was not valid"], driver_valid=False)
+    return replace(broken, saturated=full, processes=processes)
 
 
 def test_the_driver_gets_a_process_more_where_it_was_full(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,3 +283,26 @@ def test_a_search_over_rooms_raises_members_and_rate_with_them() -> None:
     assert capacity.half.low <= RUNG * 300
     assert capacity.half.high >= 300
     assert_says_what_one_sees(knees(replace(plan, capacities=[capacity])), "capacity")
+
+
+def test_a_run_that_broke_by_bad_luck_says_nothing_about_what_limits() -> None:
+    held = [attempt(rate, held=True) for rate in (200, 400, 1600, 3200, 4500)]
+    broken = [attempt(rate, held=False) for rate in (5400, 5400, 6400)]
+    failed = failed_attempt(RunSettings(arch="redis", rate_per_s=800), "the run failed: it was killed", "r")
+    assert capacity_of("redis", [*held, *broken, failed]).limited_by is None
+    full = [replace(each, saturated=[FULL]) for each in broken]
+    unlucky = replace(attempt(400, held=False), broke=["connections broke"])
+    known = capacity_of("redis", [*held, *full, unlucky])
+    assert (known.limited_by, known.at_least) == ("the machine", True)
+
+
+def test_runs_that_do_not_count_are_not_counted_among_those_that_broke() -> None:
+    with_more = [attempt(200, held=True), driver_full(800, 1), replace(attempt(800, held=True), processes=2)]
+    assert limit_text(capacity_of("redis", with_more)) == "no run broke; higher loads were not tried"
+
+
+@pytest.mark.parametrize("change", [{"members": 0}, {"rate_per_s": 0}, {"rooms": 0}])
+def test_a_load_without_anybody_is_refused(change: dict[str, float]) -> None:
+    plan = replace(search(), architectures=("redis",), over=Over.ROOMS)
+    with pytest.raises(UsageError):
+        replace(plan, settings=replace(RunSettings(arch="redis", rooms=5), **change)).check()

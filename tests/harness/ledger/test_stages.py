@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.ledger.message_times import COLUMNS, NEVER, MessageTimes
-from harness.ledger.passages import Passage
+from harness.ledger.passages import COMMON, Passage
 from harness.ledger.stages import ClockErrors, Way, stages_of, typical_of_all_ms, ways_of
 
 START_NS = 1_000
@@ -141,3 +141,22 @@ def test_the_typical_time_of_all_messages_is_that_of_their_middle_fifth() -> Non
     rows = messages(*((number, 0, 0, number * 1_000_000) for number in range(1, 11)), (11, 0, 0, NEVER))
     assert typical_of_all_ms(rows) == 5.5
     assert typical_of_all_ms(messages((1, 0, 0, NEVER))) is None
+
+
+def test_what_only_slow_messages_have_is_among_the_stages_of_all_figures_in_its_place() -> None:
+    def way(number: int, total_ns: int, **marked_ns: int) -> Way:
+        others = dict.fromkeys(COMMON, 0) | {"backend": total_ns - sum(marked_ns.values())}
+        stages_ns = {name: others[name] for name in COMMON[:3]} | marked_ns | dict.fromkeys(COMMON[3:], 0)
+        return Way(number, "r", 0, 0, total_ns, stages_ns, None)
+
+    found = [way(number, 1_000_000 + number) for number in range(2_000)]
+    found += [way(number, 9_000_000, acked=2_000_000) for number in range(2_000, 2_010)]
+    found += [way(number, 9_500_000, retried=3_000_000) for number in range(2_010, 2_020)]
+    stages = stages_of(found)
+    assert stages is not None
+    order = ["sending", "to_gateway", "backend", "acked", "retried", "waiting", "fan_out", "to_member"]
+    for figures in (stages.typical_ms, stages.slow_ms, stages.p50_ms, stages.p99_ms):
+        assert figures is not None
+        assert list(figures) == order
+    assert stages.slow_ms is not None
+    assert sum(stages.slow_ms.values()) == pytest.approx(9.25, rel=0.01)

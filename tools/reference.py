@@ -73,10 +73,10 @@ PARTS: dict[str, Part] = {
     "no_storm": Part(("compare", *KEEPERS, *STORM, "--set", "storm_s=600"), 5.5),
     "capacity": Part(("capacity",), 17),
     "stages": Part(("compare", "--rate", "100", "--budget", "4m"), 5),
-    "capacity_again": Part(("capacity", *_archs("redis", "plan1"), "--budget", "5m"), 7),
-    "capacity_4_gateways": Part(("capacity", "--gateways", "4", "--budget", "10m"), 12),
-    "capacity_many_rooms": Part(("capacity", *ROOMS_OF_FIVE, "--budget", "10m"), 12),
-    "capacity_many_rooms_4_gateways": Part(("capacity", *ROOMS_OF_FIVE, "--gateways", "4", "--budget", "10m"), 12),
+    "capacity_again": Part(("capacity", *_archs("redis", "plan1"), "--budget", "4m"), 6),
+    "capacity_4_gateways": Part(("capacity", "--gateways", "4", "--budget", "8m"), 10),
+    "capacity_many_rooms": Part(("capacity", *ROOMS_OF_FIVE, "--budget", "8m"), 10),
+    "capacity_many_rooms_4_gateways": Part(("capacity", *ROOMS_OF_FIVE, "--gateways", "4", "--budget", "8m"), 10),
     # Three rounds are the fewest that give an interval that says anything. Seven seconds of 50 messages are
     # enough for a p99 of three rounds.
     "claims": Part(("claims", "--rounds", "3", "--duration", "7s", "--warmup", "2s"), 19.5),

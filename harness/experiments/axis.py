@@ -39,7 +39,7 @@ class Over(StrEnum):
 
     @property
     def axis_label(self) -> str:
-        return "offered rate, messages/s" if self.is_rate else f"number of {self.value} ({self.value})"
+        return "offered rate, messages/s" if self.is_rate else f"how many {self.value} ({self.value})"
 
     def bounds(self, settings: RunSettings) -> Bounds:
         if self.is_rate:

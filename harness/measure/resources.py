@@ -12,7 +12,7 @@ from typing import NamedTuple
 import psutil
 
 from harness.measure.jvm import JvmCpu, JvmThreads, is_jvm
-from harness.measure.threads import Thread, thread_times
+from harness.measure.threads import Thread, ThreadTime, thread_times
 
 NANOSECOND_S = 1e-9
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")  # the unit of psutil's CPU times, usually 10 ms
@@ -125,8 +125,8 @@ class Meter:
         jvms = {name: used for name, threads in self._jvms.items() if (used := threads.read()) is not None}
         return CpuUsed(self._services.cpu_s(), self._gateways.cpu_s(), jvms)
 
-    def threads(self) -> dict[Thread, int]:
-        """Return the CPU time of each thread so far, in ns."""
+    def threads(self) -> dict[Thread, ThreadTime]:
+        """Return the CPU time of each thread so far."""
         return thread_times(self._pids)
 
     def rss_bytes(self) -> dict[str, int]:

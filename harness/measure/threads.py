@@ -1,7 +1,8 @@
 """Which threads of the processes used the CPU time: a process with cores left may wait for one thread that is full.
 
-Linux tells the CPU time of each thread and 15 characters of its name. Threads whose names differ only in their numbers
-are one group, such as librdkafka's `rdk:broker1` and `rdk:broker2`, or the request handlers of a Kafka broker.
+Linux tells the CPU time of each thread and 15 characters of its name. Threads whose names differ only in the numbers at
+their ends are one group, such as librdkafka's `rdk:broker1` and `rdk:broker2`, or `data-plane-kafk`, which are the
+network threads and the request handlers of a Kafka broker.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ class Thread(NamedTuple):
     component: str
     process: int
     number: int
-    group: str
 
 
 class GroupUse(NamedTuple):
@@ -32,22 +32,28 @@ class GroupUse(NamedTuple):
     busiest_s: float  # of the thread that used most
 
 
-def thread_times(services: Mapping[str, Sequence[int]], proc: Path = PROC) -> dict[Thread, int]:
-    """The CPU time used so far by each thread of these processes, in ns; what cannot be read is left out."""
+class ThreadTime(NamedTuple):
+    group: str
+    used_ns: int
+
+
+def thread_times(services: Mapping[str, Sequence[int]], proc: Path = PROC) -> dict[Thread, ThreadTime]:
+    """The CPU time used so far by each thread of these processes; what cannot be read is left out."""
     return {
-        Thread(component, pid, number, group): used_ns
+        Thread(component, pid, number): ThreadTime(group, used_ns)
         for component, pids in services.items()
         for pid in pids
         for number, group, used_ns in _threads(proc / str(pid))
     }
 
 
-def busiest_groups(before: Mapping[Thread, int], after: Mapping[Thread, int]) -> list[GroupUse]:
+def busiest_groups(before: Mapping[Thread, ThreadTime], after: Mapping[Thread, ThreadTime]) -> list[GroupUse]:
     """What each group used in between, the one with the busiest thread first. Threads that have ended are left out."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for thread, used_ns in after.items():
-        if (used_since_ns := used_ns - before.get(thread, 0)) > 0:
-            groups[thread.component, thread.group].append(used_since_ns)
+    for thread, (group, used_ns) in after.items():
+        used_before_ns = before[thread].used_ns if thread in before else 0  # a thread may be renamed meanwhile
+        if used_ns > used_before_ns:
+            groups[thread.component, group].append(used_ns - used_before_ns)
     found = [
         GroupUse(component, group, len(used), sum(used) / 1e9, max(used) / 1e9)
         for (component, group), used in groups.items()

@@ -8,11 +8,19 @@ from collections.abc import Mapping
 from rich.text import Text
 
 from harness.analysis.holding import Estimate
-from harness.experiments.attempt import DRIVER, Attempt
+from harness.experiments.attempt import DRIVER, FAILURE, LOADER, MACHINE, Attempt
 from harness.experiments.axis import Over
-from harness.experiments.capacity import Capacity, Search
+from harness.experiments.capacity import RUNS_MAX, Capacity, Search, counted
 from harness.report.cells import number_cell
 from harness.report.fitting import Column, Fitted
+
+
+# Why an architecture may take more than its limit says, by what was the limit instead.
+WHY_AT_LEAST = {
+    LOADER: "the driver was too slow",
+    MACHINE: "all cores of this machine were busy, also with the driver",
+    FAILURE: "runs failed for another reason",
+}
 
 
 def capacity_table(search: Search) -> Fitted:
@@ -47,15 +55,22 @@ def attempts_table(capacity: Capacity, over: Over) -> Fitted:
             ),
             Column("p50 ms", latencies("p50_ms"), right=True, spare=1),
             Column("p99 ms", latencies("p99_ms"), right=True),
-            Column("objective", map(_objective, attempts), folds=True),
+            Column("objective", [_objective(each, capacity) for each in attempts], folds=True),
         ],
-        title=f"every run of {capacity.arch}",
+        title=f"every run of {capacity.contestant}",
     )
 
 
-def _objective(attempt: Attempt) -> Text:
+def does_not_count(attempt: Attempt, capacity: Capacity) -> bool:
+    """Whether the run says nothing, because a process of the driver was full and it has had more since."""
+    return attempt not in counted(capacity.attempts)
+
+
+def _objective(attempt: Attempt, capacity: Capacity) -> Text:
     if attempt.held:
         return Text("held")
+    if does_not_count(attempt, capacity):
+        return Text(f"does not count: the driver had too few processes ({attempt.full_process})")
     return Text.assemble(("broke:", "red") if attempt.driver_valid else ("unknown:", "yellow"), f" {attempt.why}")
 
 
@@ -84,9 +99,10 @@ def limit_text(capacity: Capacity) -> str:
     broken = capacity.broken_runs
     if not broken:
         return "no run broke; higher loads were not tried"
+    most = f"; the search ended after {RUNS_MAX} runs" if len(counted(capacity.attempts)) >= RUNS_MAX else ""
     first = "" if capacity.limited_by is None else f"{capacity.limited_by} was the limit, not the architecture: "
     full = _counted(capacity.saturated, broken) or "no process, by its CPU time"
-    return f"{first}{_counted(capacity.broke, broken)}; full was {full}{_cores_text(capacity)}"
+    return f"{first}{_counted(capacity.broke, broken)}; full was {full}{_cores_text(capacity)}{most}"
 
 
 def _cores_text(capacity: Capacity) -> str:

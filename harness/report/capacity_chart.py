@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from harness.core.registry import is_floor
 from harness.core.units import duration_text, figure_text
-from harness.experiments.attempt import MACHINE, Attempt
+from harness.experiments.attempt import Attempt
 from harness.experiments.axis import Over
 from harness.experiments.capacity import Capacity, Search
-from harness.report.capacity import half_text
+from harness.report.capacity import WHY_AT_LEAST, does_not_count, half_text
 from harness.report.style import (
     DASHES,
     GRID,
@@ -81,6 +81,8 @@ def _draw_p99(axes: Axes, found: Capacity, over: Over, colour: str) -> tuple[flo
         marker = "o" if each.driver_valid else "x"
         (mark,) = axes.plot(over.of(each), each.p99_ms, marker, color=colour, markerfacecolor=face, markersize=6)
         ending = "held" if each.held else f"broke: {each.why}"
+        if does_not_count(each, found):
+            ending += "; does not count, because the driver had too few processes"
         tip(mark, f"{found.arch} at {over.of(each):,.10g} {over.unit}: p99 {figure_text(each.p99_ms)} ms, {ending}")
     return (loads[-1], middle[-1]) if loads else None
 
@@ -105,18 +107,17 @@ def finding(search: Search) -> str:
     if not known:
         return f"No run was made within the budget {where}"
     objective = f"p99 <= {search.objective.p99_ms:g} ms"
+    one_in_two = f"One run in two holds {objective} at this many {search.over.unit}"
     if len(known) <= NAMED_MAX:
         limits = "; ".join(f"{found.arch} {half_text(found)}" for found in known)
-    else:
-        last, *_, first = sorted((found for found in known if not is_floor(found.arch)), key=_limit)
-        limits = f"most with {first.arch}, {half_text(first)}; fewest with {last.arch}, {half_text(last)}"
-    return f"One run in two holds {objective} at this many {search.over.unit}: {limits} {where}"
-
-
-def _limit(found: Capacity) -> float:
-    """The load by which architectures are put in order."""
-    known = (each for each in (found.lowest_broken, found.highest_held) if each is not None)
-    return next(known, 0.0) if found.half is None else found.half.value
+        return f"{one_in_two}: {limits} {where}"
+    own = {found.arch: found.half for found in known if found.half is not None and not is_floor(found.arch)}
+    if len(own) < NAMED_MAX:
+        return f"Up to how many {search.over.unit} one run in two holds {objective} {where}"
+    by_limit = sorted(own, key=lambda arch: own[arch].value)
+    texts = {found.arch: half_text(found) for found in known}
+    ends = f"{by_limit[-1]} {texts[by_limit[-1]]}, to {by_limit[0]} {texts[by_limit[0]]}"
+    return f"{one_in_two}: from {ends} {where}"
 
 
 def _line_name(found: Capacity) -> str:
@@ -139,7 +140,7 @@ def _note(search: Search) -> str:
     floors = [found.arch for found in search.capacities if found.half is not None and is_floor(found.arch)]
     if floors:
         note += f". The dashed line is where {floors[0]} breaks: the driver and one gateway, without a backend"
-    full = [found.arch for found in search.capacities if found.limited_by == MACHINE]
-    if full:
-        note += f". > : this machine was full first, which the driver shares with {', '.join(full)}"
+    for what, why in WHY_AT_LEAST.items():
+        if those := [found.arch for found in search.capacities if found.limited_by == what]:
+            note += f". {', '.join(those)} may take more: {why}"
     return note

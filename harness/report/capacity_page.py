@@ -11,6 +11,7 @@ from harness.core.units import duration_text
 from harness.experiments.axis import Over
 from harness.experiments.capacity import Capacity, Search
 from harness.report.capacity import attempts_table, capacity_table
+from harness.report.capacity_chart import runs_text
 from harness.report.capacity_charts import charts_of, finding
 from harness.report.fitting import Fitted
 from harness.report.inline import on_page
@@ -21,8 +22,9 @@ from harness.report.style import colours_of
 PAGE = "report.html"
 RAISED = {Over.RATE: ("rate_per_s",), Over.GATEWAYS: ("rate_per_s", "gateways"), Over.MEMBERS: ("members",)}
 NOTE = (
-    "The 95 % interval of each limit follows in brackets. > : the driver or the machine was the limit in most of the "
-    "runs that broke, so that the architecture may take more. A process or thread counts as full from 85 % of a core."
+    "The 95 % interval of each limit follows in brackets. > : the architecture may take more, because no run broke, or "
+    "because something else was the limit in most of the runs that broke near it, which the last column names. A process "
+    "or thread counts as full from 85 % of a core, and the machine from 85 % of all."
 )
 
 
@@ -35,7 +37,7 @@ def write_capacity(search: Search, folder: Path) -> Path:
         folder / PAGE,
         "capacity.html.j2",
         title=f"capacity of {', '.join(search.architectures)}",
-        made=f"{sum(len(each.attempts) for each in search.capacities)} runs of {duration_text(search.run_s)} or more",
+        made=f"{runs_text(search)}.",
         load=f"{search.fixed} · {search.objective}",
         finding=finding(search),
         head=head,

@@ -94,7 +94,7 @@ def _draw_times(axes: Axes, search: Search, arch: str, colour: str, aside: float
         axes.plot([x, x], [each.times.low, each.times.high], color=colour, linewidth=1.5)
         marker, face = ("^", "none") if each.at_least else ("o", colour)
         (mark,) = axes.plot(x, each.times.value, marker, color=colour, markerfacecolor=face, markersize=6)
-        tip(mark, f"{arch} with {each.gateways} gateways: {times_text(each)} times")
+        tip(mark, f"{arch} with {each.gateways} gateway{'' if each.gateways == 1 else 's'}: {times_text(each)} times")
     usl, first = _law(search, arch), _of(search, arch)[0].half
     if usl is None or first is None:
         _connect(axes, [(each.gateways * aside, each.times.value) for each in found], colour)
@@ -114,7 +114,9 @@ def _connect(axes: Axes, points: list[tuple[float, float]], colour: str) -> None
 
 
 def _middle(found: Capacity) -> float | None:
-    return found.half.value if found.half is not None else found.highest_held or found.lowest_broken
+    if found.half is not None:
+        return found.half.value
+    return found.highest_held if found.highest_held is not None or found.at_least else found.lowest_broken
 
 
 def _marker(found: Capacity) -> str:
@@ -143,7 +145,7 @@ def _label(limits: Axes, times: Axes, search: Search) -> None:
         axes.yaxis.set_minor_locator(mpl.ticker.NullLocator())
     limits.set_ylabel("one run in two holds at, messages/s")
     times.set_ylabel("speed-up, times")
-    times.set_xlabel("number of gateways (gateways)")
+    times.set_xlabel("how many gateways (gateways)")
 
 
 def finding(search: Search) -> str:
@@ -160,7 +162,7 @@ def finding(search: Search) -> str:
     unknown = ", ".join(arch for arch, found in most.items() if all(each.gateways == first for each in found))
     if not told:
         grows = f"How the limit grows with {last} gateways instead of {first}"
-        return f"{grows} is not known of {unknown or 'any'} {where}"
+        return f"{grows} is not known{f' of {unknown}' if unknown else ''} {where}"
     rest = f"; it is not known of {unknown}" if unknown else ""
     return (
         f"With {last} gateways instead of {first} the limit is so many times as high: {', '.join(told)}{rest} {where}"
@@ -170,7 +172,7 @@ def finding(search: Search) -> str:
 def _note(search: Search) -> str:
     note = "A line through a mark is the 95 % interval"
     if any(each.at_least for each in search.capacities):
-        note += "; at a triangle it may take more, for nothing broke, or the driver or the machine did first"
+        note += "; at a triangle it may take more, because no run broke, or something else was the limit"
     if any(each.half is None and not each.at_least for each in search.capacities):
         note += "; at one that points down it takes less, for no run held"
     several = [each for each in search.scalings if len(_of(search, each.arch)) > 1]

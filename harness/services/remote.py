@@ -16,7 +16,7 @@ from harness.core.token import TOKEN_VARIABLE
 from harness.gateway.settings import About, GatewayStats
 from harness.ledger.passages import Passages, by_another_clock
 from harness.measure.resources import CpuUsed
-from harness.measure.threads import Thread
+from harness.measure.threads import Thread, ThreadTime
 from harness.services.backend import Breakable, Counters
 from harness.services.gateway_client import Answer, ask
 from harness.services.gateway_clocks import GatewayClocks
@@ -182,7 +182,7 @@ class RemoteMeter:
         by_gateway = {process: stats.cpu_s for process, stats in self._fleet.stats().items()}
         return CpuUsed({"gateway": sum(by_gateway.values())}, by_gateway, jvms={})
 
-    def threads(self) -> dict[Thread, int]:
+    def threads(self) -> dict[Thread, ThreadTime]:
         """Empty: gateways report their CPU time as a whole."""
         return {}
 

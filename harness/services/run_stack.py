@@ -9,7 +9,7 @@ from architectures.interface import Requirements, Services, Topology
 from harness.gateway.settings import GatewayStats
 from harness.ledger.passages import Passages
 from harness.measure.resources import CpuUsed
-from harness.measure.threads import Thread
+from harness.measure.threads import Thread, ThreadTime
 from harness.services.backend import Backend, Breakable, Counters
 from harness.services.proxy import Proxy
 from peers.interface import OnProgress
@@ -102,8 +102,8 @@ class UsageMeter(Protocol):
         """CPU time used so far."""
         ...
 
-    def threads(self) -> dict[Thread, int]:
-        """CPU time of each thread so far, in ns."""
+    def threads(self) -> dict[Thread, ThreadTime]:
+        """CPU time of each thread so far."""
         ...
 
     def rss_bytes(self) -> dict[str, int]:

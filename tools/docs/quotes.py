@@ -225,17 +225,17 @@ def _searched_twice(part: str, again: str) -> Iterator[str]:
     """The limits that two searches found for the same architectures, and whether their intervals overlap."""
     one, other = ({each.arch: each for each in _search(name).capacities} for name in (part, again))
     body = [
-        [arch, half_text(one[arch]), half_text(other[arch]), "yes" if _overlap(one[arch], other[arch]) else "no"]
+        [arch, half_text(one[arch]), half_text(other[arch]), _overlap(one[arch], other[arch])]
         for arch in one
         if arch in other
     ]
     yield from _markdown(["", "one search, messages/s", "another one", "the intervals overlap"], body)
 
 
-def _overlap(one: Capacity, other: Capacity) -> bool:
+def _overlap(one: Capacity, other: Capacity) -> str:
     if one.half is None or other.half is None:
-        return False
-    return one.half.low <= other.half.high and other.half.low <= one.half.high
+        return "not known"
+    return "yes" if one.half.low <= other.half.high and other.half.low <= one.half.high else "no"
 
 
 def _search(part: str) -> Search:

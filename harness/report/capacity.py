@@ -14,7 +14,6 @@ from harness.experiments.capacity import RUNS_MAX, Capacity, Search, counted
 from harness.report.cells import number_cell
 from harness.report.fitting import Column, Fitted
 
-
 # Why an architecture may take more than its limit says, by what was the limit instead.
 WHY_AT_LEAST = {
     LOADER: "the driver was too slow",

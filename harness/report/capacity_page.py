@@ -23,8 +23,8 @@ PAGE = "report.html"
 RAISED = {Over.RATE: ("rate_per_s",), Over.GATEWAYS: ("rate_per_s", "gateways"), Over.MEMBERS: ("members",)}
 NOTE = (
     "The 95 % interval of each limit follows in brackets. > : the architecture may take more, because no run broke, or "
-    "because something else was the limit in most of the runs that broke near it, which the last column names. A process "
-    "or thread counts as full from 85 % of a core, and the machine from 85 % of all."
+    "because something else was the limit in most of the runs that broke near it, which the last column names. A "
+    "process or thread counts as full from 85 % of a core, and the machine from 85 % of all."
 )
 
 

@@ -141,7 +141,9 @@ def test_a_search_goes_on_where_it_was_interrupted(lab: Lab, tmp_path: Path) -> 
     assert tried == made
 
 
-def test_a_run_that_would_not_end_in_the_budget_is_not_begun_and_warming_is_not_counted(lab: Lab, tmp_path: Path) -> None:
+def test_a_run_that_would_not_end_in_the_budget_is_not_begun_and_warming_is_not_counted(
+    lab: Lab, tmp_path: Path
+) -> None:
     found_by(plan(tmp_path, "redis", "plan1", budget_s=45))
     assert lab.warmed == 1
     assert len(lab.runs) == 4

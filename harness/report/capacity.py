@@ -31,7 +31,9 @@ def capacity_table(search: Search) -> Fitted:
             *([Column("gateways", [str(each.gateways) for each in found], right=True)] if search.gateways else []),
             Column(f"1 run in 2 holds at, {search.over.unit}", map(half_text, found), right=True),
             Column("95 in 100 at", [_estimate_text(each.sure) for each in found], right=True, spare=1),
-            Column("most deliveries/s", [number_cell(_deliveries_per_s(each), ",.0f") for each in found], right=True),
+            Column(
+                "most deliveries/s", [number_cell(most_deliveries_per_s(each), ",.0f") for each in found], right=True
+            ),
             Column("runs", [str(len(each.attempts)) for each in found], right=True),
             Column("above that", map(limit_text, found), folds=True),
         ],
@@ -120,7 +122,7 @@ def _counted(counts: Mapping[str, int], of: int) -> str:
     return ", ".join(f"{what} in {count} of {of}" for what, count in counts.items())
 
 
-def _deliveries_per_s(capacity: Capacity) -> float | None:
-    """The most of a run that held."""
+def most_deliveries_per_s(capacity: Capacity) -> float | None:
+    """The most deliveries per second of a run that held; None: none held."""
     held = [each.deliveries_per_s for each in capacity.attempts if each.held and each.deliveries_per_s is not None]
     return max(held, default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
@@ -22,10 +24,15 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class Collector:
-    """What was received. `statuses` are the answers by path; what is not in it is accepted."""
+    """What was received. `statuses` are the answers by path; what is not in it is accepted.
+
+    `more_headers` are in every answer, and a request that is accepted is said to be so but for `rejected` spans.
+    """
 
     def __init__(self, statuses: dict[str, int]) -> None:
         self.statuses = statuses
+        self.more_headers: dict[str, str] = {}
+        self.rejected = 0
         self.url = ""
         self.spans: list[Span] = []
         self.metrics: dict[str, Metric] = {}
@@ -38,7 +45,8 @@ class Collector:
             for of_resource in traces.resource_spans:
                 self.resources.append(attributes(of_resource.resource.attributes))
                 self.spans += [span for scope in of_resource.scope_spans for span in scope.spans]
-            return ExportTraceServiceResponse()
+            partial = ExportTracePartialSuccess(rejected_spans=self.rejected, error_message="too\x1b[31m old\n")
+            return ExportTraceServiceResponse(partial_success=partial if self.rejected else None)
         metrics = ExportMetricsServiceRequest.FromString(body)
         for of_run in metrics.resource_metrics:
             self.resources.append(attributes(of_run.resource.attributes))
@@ -63,7 +71,7 @@ def attributes(pairs: object) -> dict[str, object]:
 
 
 @contextmanager
-def collector(statuses: dict[str, int] | None = None) -> Iterator[Collector]:
+def collector(statuses: dict[str, int] | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
     """A collector on a free port of this host, for as long as the context lasts."""
     received = Collector(statuses or {})
 
@@ -76,6 +84,8 @@ def collector(statuses: dict[str, int] | None = None) -> Iterator[Collector]:
             self.send_response(status)
             self.send_header("Content-Type", "application/x-protobuf")
             self.send_header("Content-Length", str(len(answer)))
+            for name, value in received.more_headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer)
 
@@ -83,7 +93,9 @@ def collector(statuses: dict[str, int] | None = None) -> Iterator[Collector]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        received.url = f"http://127.0.0.1:{server.server_port}"
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        received.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -20,7 +20,7 @@ from harness.cli.options import (
     load_options,
     shape_options,
 )
-from harness.cli.otel import OTEL, refuse_without_opentelemetry, send_to_opentelemetry
+from harness.cli.otel import OTEL, refuse_otel_in_vain, send_to_opentelemetry
 from harness.cli.report import make_report, show_report
 from harness.cli.resume import RESUME, refuse_beside_resume
 from harness.cli.types import COUNT, DURATION, NUMBER
@@ -121,7 +121,7 @@ def compare(
     from harness.services.external import resolve_brokers
 
     if otel:
-        refuse_without_opentelemetry()
+        refuse_otel_in_vain()
     if resume is not None:
         refuse_beside_resume()
         campaign, folder = comparison.resume(resume), resume
@@ -148,11 +148,12 @@ def compare(
         progress.finish("report", "charts and page", REPORT_S)
         made = make_report([folder], folder)
     show_report(made, as_json=as_json)
+    problems = comparison.driver_problems([each.summary for each in outcomes])
+    for problem in problems:
+        click.echo(f"chatbench: {problem}", err=True)
     if otel:
         send_to_opentelemetry([folder], as_json=as_json)
-    if problems := comparison.driver_problems([each.summary for each in outcomes]):
-        for problem in problems:
-            click.echo(f"chatbench: {problem}", err=True)
+    if problems:
         sys.exit(ExitCode.DRIVER_NOT_VALID)
 
 

@@ -10,7 +10,7 @@ import click
 
 from harness.cli.console import console, json_option, print_json, say, tell
 from harness.cli.help import command
-from harness.cli.otel import OTEL, refuse_without_opentelemetry, send_to_opentelemetry
+from harness.cli.otel import OTEL, refuse_otel_in_vain, send_to_opentelemetry
 from harness.cli.types import FOLDER
 from harness.core.errors import DISK_ERRORS, UsageError
 
@@ -44,7 +44,7 @@ def report(folders: tuple[Path, ...], out: Path | None, otel: bool, as_json: boo
     from harness.core.settings import make_out_dir
 
     if otel:
-        refuse_without_opentelemetry()
+        refuse_otel_in_vain()
     show_report(make_report(folders, make_out_dir(str(folders[0] if out is None else out))), as_json=as_json)
     if otel:
         send_to_opentelemetry(folders, as_json=as_json)

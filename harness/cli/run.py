@@ -20,7 +20,7 @@ from harness.cli.options import (
     load_options,
     shape_options,
 )
-from harness.cli.otel import OTEL, refuse_without_opentelemetry, send_to_opentelemetry
+from harness.cli.otel import OTEL, refuse_otel_in_vain, send_to_opentelemetry
 from harness.core.errors import ExitCode
 
 
@@ -61,7 +61,7 @@ def run(as_json: bool, no_report: bool, otel: bool, **given: Any) -> None:
     from harness.runs.run import run_once
 
     if otel:
-        refuse_without_opentelemetry()
+        refuse_otel_in_vain()
     settings = RunSettings(**given)
     architecture = load_candidate(settings.arch)
     with run_progress() as progress:
@@ -80,11 +80,12 @@ def run(as_json: bool, no_report: bool, otel: bool, **given: Any) -> None:
         page = _write_report(outcome.folder)
         if not as_json:
             say(out, f"report: {page}")
+    is_late = outcome.summary.driver.valid is False
+    if is_late and as_json:
+        click.echo(f"chatbench: the driver was not valid: {outcome.summary.driver.why}", err=True)
     if otel:
         send_to_opentelemetry([outcome.folder], as_json=as_json)
-    if outcome.summary.driver.valid is False:
-        if as_json:
-            click.echo(f"chatbench: the driver was not valid: {outcome.summary.driver.why}", err=True)
+    if is_late:
         sys.exit(ExitCode.DRIVER_NOT_VALID)
 
 

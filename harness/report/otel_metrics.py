@@ -42,6 +42,7 @@ FIGURES = (
     Figure("loop_lag", "loop_lag_ms", MS, "How late the loop was that receives messages", PERCENTILE),
     Figure("stage.typical", "stages.typical_ms", MS, "Stages of the middle fifth of the traced messages", STAGE),
     Figure("stage.slow", "stages.slow_ms", MS, "Stages of the slowest hundredth of the traced messages", STAGE),
+    Figure("stage.error", "stages.error_ms", MS, "How far off a stage may be, by the clocks of the hosts", STAGE),
     Figure("sent", "sent", MESSAGES, "Messages sent"),
     Figure("not_sent", "not_sent", MESSAGES, "Messages that were due and were not sent"),
     Figure("acked", "acked", MESSAGES, "Messages acked to the sender"),

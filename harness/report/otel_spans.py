@@ -14,7 +14,7 @@ harness.results.traced_messages explains.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
 from opentelemetry.context import Context
@@ -25,12 +25,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import SpanKind, Tracer, set_span_in_context
 
+from harness.core.errors import UsageError
 from harness.ledger.passages import SENDING, TO_GATEWAY
 from harness.results.traced_messages import TracedMessage
 
 SCOPE = "chatbench"
 SAY = "say"  # as the chat's protocol calls it
-ACCEPTING, LENGTH = "accepting", "chatbench.stage.duration_ns"
+ACCEPTING, LENGTH, ERROR = "accepting", "chatbench.stage.duration_ns", "chatbench.stage.error_ms"
 MESSAGES_IN_BATCH = 64  # of eight spans or nine: about as many spans as the SDK sends at once, 512
 
 
@@ -51,25 +52,29 @@ class IdsOfRun(IdGenerator):
 
 
 def spans_of(
-    messages: Sequence[TracedMessage], resource: Resource, run: str, version: str
+    messages: Sequence[TracedMessage], errors_ms: Mapping[str, float], resource: Resource, run: str, version: str
 ) -> Iterator[Sequence[ReadableSpan]]:
     """Yield the spans of the messages of one run, which this version of chatbench measured, in batches for a request.
 
-    The SDK's own variables count here as well: with OTEL_TRACES_SAMPLER there may be fewer.
+    `errors_ms` says how far off a stage may be, by the clocks of the hosts. The SDK's own variables count here as well:
+    with OTEL_TRACES_SAMPLER there may be fewer spans. Raises UsageError if one of them is not valid.
     """
     kept = InMemorySpanExporter()
-    provider = TracerProvider(resource=resource, id_generator=IdsOfRun(run), shutdown_on_exit=False)
+    try:
+        provider = TracerProvider(resource=resource, id_generator=IdsOfRun(run), shutdown_on_exit=False)
+    except ValueError as problem:  # which names the variable, such as OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT
+        raise UsageError(str(problem)) from problem
     provider.add_span_processor(SimpleSpanProcessor(kept))
     tracer = provider.get_tracer(SCOPE, version)
     for begin in range(0, len(messages), MESSAGES_IN_BATCH):
         for message in messages[begin : begin + MESSAGES_IN_BATCH]:
-            _trace(tracer, message)
+            _trace(tracer, message, errors_ms)
         if spans := kept.get_finished_spans():
             yield spans
         kept.clear()
 
 
-def _trace(tracer: Tracer, message: TracedMessage) -> None:
+def _trace(tracer: Tracer, message: TracedMessage, errors_ms: Mapping[str, float]) -> None:
     root = tracer.start_span(
         SAY,
         Context(),
@@ -93,9 +98,11 @@ def _trace(tracer: Tracer, message: TracedMessage) -> None:
     within = set_span_in_context(root, Context())
     moment_ns = message.due_ns
     for stage, length_ns in message.stages_ns.items():
-        # A recipient may have read a message just before its gateway notes that it is written to all. The last stage
-        # then ends before it begins, which a span cannot: it is empty, and its attribute has the length.
-        span = tracer.start_span(stage, within, start_time=moment_ns, attributes={LENGTH: length_ns})
+        # A stage may end before it begins, which a span cannot: it is empty, and its attribute has the length. The last
+        # one does if a recipient has read the message just before its gateway notes that it is written to all, and a
+        # stage from host to host does if it is shorter than the error of the hosts' clocks.
+        attributes = {LENGTH: length_ns, **({ERROR: errors_ms[stage]} if stage in errors_ms else {})}
+        span = tracer.start_span(stage, within, start_time=moment_ns, attributes=attributes)
         span.end(moment_ns + max(0, length_ns))
         moment_ns += length_ns
     if message.accepting_ns is not None:

@@ -21,7 +21,7 @@ import pyarrow.parquet
 from harness.core.units import parse_utc
 from harness.results.reading import OnUnreadable, refuse
 from harness.runs.messages_file import MESSAGES_FILE
-from harness.runs.stages_file import STAGES_FILE
+from harness.runs.stages_file import NO_STAGES, STAGES_FILE
 from harness.runs.summary import Summary
 
 
@@ -49,14 +49,13 @@ def traced_messages(folder: Path, summary: Summary, on_unreadable: OnUnreadable 
     """
     if summary.stages is None or summary.measured_from_utc is None:
         return None
-    names = list(summary.stages.typical_ms)
     reading = folder / "summary.json"
     try:
         start_ns = parse_utc(summary.measured_from_utc)
         reading = folder / MESSAGES_FILE
         messages = _rows(reading)
         reading = folder / STAGES_FILE
-        return list(_traced(start_ns, messages, _rows(reading), names))
+        return list(_traced(start_ns, messages, _rows(reading)))
     except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as problem:
         on_unreadable(reading, problem)
         return None
@@ -67,9 +66,7 @@ def _rows(file: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _traced(
-    start_ns: int, messages: list[dict[str, Any]], ways: list[dict[str, Any]], names: list[str]
-) -> Iterator[TracedMessage]:
+def _traced(start_ns: int, messages: list[dict[str, Any]], ways: list[dict[str, Any]]) -> Iterator[TracedMessage]:
     """Both files have the messages in the same order; messages that look alike are matched in that order."""
     of_way: defaultdict[tuple[int, int, int], deque[dict[str, Any]]] = defaultdict(deque)
     for message in messages:
@@ -92,6 +89,12 @@ def _traced(
             first_heard_ns=start_ns + message["first_heard_ns"],
             last_heard_ns=start_ns + message["last_heard_ns"],
             acked_ns=None if message["acked_ns"] is None else start_ns + message["acked_ns"],
-            stages_ns={name: length_ns for name in names if (length_ns := way[f"{name}_ns"]) is not None},
+            stages_ns=_stages_ns(way),
             accepting_ns=way["accepting_ns"],
         )
+
+
+def _stages_ns(way: dict[str, Any]) -> dict[str, int]:
+    """All stages of the row: summary.json of an older version lacks those that only unusual messages have."""
+    stages = [column for column in way if column.endswith("_ns") and column not in NO_STAGES]
+    return {column.removesuffix("_ns"): way[column] for column in stages if way[column] is not None}

@@ -24,8 +24,9 @@ LOG_TAIL_BYTES = 16 * 1024
 # What a log may say, most specific first, and what that means for the user. Each program has its own list: the same
 # words mean one thing in the log of a JVM, and another in that of a gateway that Redis has refused.
 Reasons = tuple[tuple[str, str], ...]
-# Environment variables that hold secrets: each is meant for one program, and no other may have it.
-SECRET_VARIABLE = re.compile("CHATBENCH_([A-Z]+_)?(PASSWORD|TOKEN)|OTEL_EXPORTER_OTLP_([A-Z]+_)?HEADERS")
+# Environment variables that hold secrets: each is meant for one program, and no other may have it. Of OpenTelemetry's,
+# the headers and the endpoint may have a login, and no child exports anything.
+SECRET_VARIABLE = re.compile(r"CHATBENCH_([A-Z]+_)?(PASSWORD|TOKEN)|OTEL_EXPORTER_OTLP_\w+")
 PORT_TAKEN = "a port is in use; run the command again, it picks other ports"
 
 # Loaded before any fork: between fork and exec nothing may be imported.

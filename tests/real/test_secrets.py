@@ -13,14 +13,16 @@ from harness.core.addresses import NATS_PASSWORD, NATS_TOKEN, REDIS_PASSWORD, SE
 from harness.core.token import TOKEN_VARIABLE
 from tests.real.runs import CHATBENCH, PATIENCE_S
 
-OTLP_HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+OTLP = tuple(
+    f"OTEL_EXPORTER_OTLP_{each}" for each in ("HEADERS", "TRACES_HEADERS", "ENDPOINT", "TRACES_ENDPOINT", "CLIENT_KEY")
+)
 SECRET = "of-nobody-in-this-run-0123"
 
 
 def test_what_a_run_starts_for_itself_has_none_of_the_secrets_around_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (TOKEN_VARIABLE, REDIS_PASSWORD, SENTINEL_PASSWORD, NATS_PASSWORD, NATS_TOKEN, *OTLP_HEADERS):
+    for name in (TOKEN_VARIABLE, REDIS_PASSWORD, SENTINEL_PASSWORD, NATS_PASSWORD, NATS_TOKEN, *OTLP):
         monkeypatch.setenv(name, SECRET)
     arguments = ("--arch", "redis", "--processes", "2", "--warmup", "1s", "--duration", "4s", "--out", str(tmp_path))
     running = subprocess.Popen([*CHATBENCH, "run", *arguments], stderr=subprocess.PIPE, text=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,15 +12,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trustme
 
-from harness.core.errors import ServiceFailed
+from harness.core.errors import ServiceFailed, UsageError
 from harness.core.units import parse_utc
 from harness.ledger.stages import Stages
 from harness.measure.validity import DriverVerdict
 from harness.report.otel import Sent, send
 from harness.report.otel_metrics import FIGURES
 from harness.results.frames import read_records
+from harness.results.reading import leaving_out
 from harness.results.traced_messages import traced_messages
+from harness.runs.messages_file import MESSAGES_FILE
 from harness.runs.record import read_summary
 from harness.runs.summary import GatewayFigures, Summary
 from tests.harness.report.records import write_record
@@ -103,6 +107,19 @@ def test_a_stage_that_ended_before_it_began_is_an_empty_span(tmp_path: Path, end
     assert last.start_time_unix_nano == last.end_time_unix_nano == spans["fan_out"].end_time_unix_nano
     assert attributes(last.attributes) == {"chatbench.stage.duration_ns": -10}
     assert spans["say"].end_time_unix_nano == parse_utc(BEGAN) + 70
+
+
+def test_a_stage_from_host_to_host_has_the_error_of_their_clocks(tmp_path: Path, endpoint: Collector) -> None:
+    record = write_two(tmp_path)
+    summary = read_summary(record)
+    assert summary.stages is not None
+    by_two_clocks = msgspec.structs.replace(summary.stages, error_ms={"to_gateway": 0.25, "to_member": 0.5})
+    (record / "summary.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(summary, stages=by_two_clocks)))
+    send_folder(tmp_path)
+    assert endpoint.values("chatbench.stage.error") == {"to_gateway": 0.25, "to_member": 0.5}
+    of_stage = {span.name: attributes(span.attributes) for span in endpoint.spans if span.parent_span_id}
+    assert of_stage["to_member"] == {"chatbench.stage.duration_ns": 10, "chatbench.stage.error_ms": 0.5}
+    assert of_stage["fan_out"] == {"chatbench.stage.duration_ns": 20}, "by one clock"
 
 
 def test_figures_are_gauges_with_units_and_the_time_of_its_end(tmp_path: Path, endpoint: Collector) -> None:
@@ -201,10 +218,84 @@ def test_an_endpoint_that_refuses_is_an_error_that_says_what_to_do(
     assert endpoint.spans, "these were sent before"
 
 
+def test_a_redirect_is_an_error_because_nobody_has_taken_anything(tmp_path: Path, endpoint: Collector) -> None:
+    endpoint.statuses["/v1/traces"] = 308
+    endpoint.more_headers["Location"] = "https://elsewhere.example/hidden"
+    write_two(tmp_path)
+    says = r"did not take the spans \(308 .*\); set OTEL_EXPORTER_OTLP_ENDPOINT to where it redirects$"
+    with pytest.raises(ServiceFailed, match=says):
+        send_folder(tmp_path)
+
+
+def test_what_the_endpoint_rejects_of_a_request_is_an_error_when_all_is_sent(
+    tmp_path: Path, endpoint: Collector
+) -> None:
+    endpoint.rejected = 3
+    write_two(tmp_path)
+    says = rf"{endpoint.url} did not take 3 of the spans and data points \(too\[31m old\); look there"
+    with pytest.raises(ServiceFailed, match=says):
+        send_folder(tmp_path)
+    assert endpoint.metrics, "these were sent all the same"
+
+
+def test_an_answer_that_cannot_be_read_is_an_error(tmp_path: Path, endpoint: Collector) -> None:
+    endpoint.rejected = 3
+    endpoint.more_headers["Content-Encoding"] = "gzip"
+    write_two(tmp_path)
+    with pytest.raises(ServiceFailed, match=r"the spans \(no valid answer\); start a collector"):
+        send_folder(tmp_path)
+
+
+@pytest.mark.parametrize("others", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_certificate_for_the_endpoint_takes_precedence_over_those_for_all_requests(
+    others: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, other = (trustme.CA() for _ in range(2))
+    own.cert_pem.write_to_path(str(tmp_path / "own.pem"))
+    other.cert_pem.write_to_path(str(tmp_path / "other.pem"))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "own.pem"))
+    monkeypatch.setenv(others, str(tmp_path / "other.pem"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.issue_cert("127.0.0.1").configure_cert(tls)
+    write_two(tmp_path / "records")
+    with collector(tls=tls) as received:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.url)
+        assert send_folder(tmp_path / "records").traces == 2
+
+
+def test_a_header_that_no_request_can_have_is_an_error_that_says_so(
+    tmp_path: Path, endpoint: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=%E2%82%AC")
+    write_two(tmp_path)
+    with pytest.raises(ServiceFailed, match=r"\(a header is not valid\); set OTEL_EXPORTER_OTLP_HEADERS"):
+        send_folder(tmp_path)
+
+
+def test_an_answer_for_which_there_is_no_time_is_an_error_that_says_so(
+    tmp_path: Path, endpoint: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "-1")
+    write_two(tmp_path)
+    with pytest.raises(ServiceFailed, match=r"\(no answer in time\)"):
+        send_folder(tmp_path)
+
+
+def test_a_limit_that_is_not_a_number_is_an_error_that_names_it(
+    tmp_path: Path, endpoint: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many")
+    write_two(tmp_path)
+    with pytest.raises(UsageError, match=r"^OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be .* got many$"):
+        send_folder(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("address", "says"),
     [
         ("http://somebody:hidden@127.0.0.1:1/hidden?key=hidden", r"http://127\.0\.0\.1:1 did not .*no connection"),
+        ("http://127.0.0.1:4317", "port of OTLP over HTTP, 4318"),
+        ("http://[::1", r"that is set did not .*\(not a URL\); .* such as http://localhost:4318"),
         ("localhost:4318", "not a URL.* such as http://localhost:4318"),
         ("collector", "not a URL"),
     ],
@@ -220,6 +311,16 @@ def test_an_endpoint_that_does_not_answer_is_an_error_without_a_secret_or_a_line
         send_folder(tmp_path)
     assert "hidden" not in str(caught.value)
     assert [record for record in caplog.records if record.name.startswith("opentelemetry")] == []
+
+
+def test_a_file_that_cannot_be_read_keeps_nothing_else_from_being_sent(tmp_path: Path, endpoint: Collector) -> None:
+    cut, whole = (write_two(tmp_path) for _ in range(2))
+    (cut / MESSAGES_FILE).write_bytes(b"PAR1")
+    left_out: list[str] = []
+    assert send(read_records([tmp_path]), leaving_out(left_out)).traces == 2
+    (line,) = left_out
+    assert str(cut / MESSAGES_FILE) in line
+    assert {each["chatbench.run.id"] for each in endpoint.resources} == {cut.name, whole.name}, "the figures of both"
 
 
 def test_report_sends_records_that_are_there_already(tmp_path: Path, endpoint: Collector) -> None:

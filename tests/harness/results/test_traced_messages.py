@@ -80,6 +80,24 @@ def test_a_message_has_the_moments_of_its_stages_since_the_epoch(tmp_path: Path)
     assert (second.due_ns, second.room, second.acked_ns, second.accepting_ns) == (start_ns + 400, "lobby", None, None)
 
 
+def test_a_message_has_all_its_stages_also_those_that_the_summary_of_an_older_version_lacks(tmp_path: Path) -> None:
+    record = write_traced(
+        tmp_path,
+        [way(3, 1, 110, {}), way(4, 1, 600, {"relayed": 100})],
+        (0, message_id(3, 1), 110, 115, 150, 160, 180, 5),
+        (0, message_id(4, 1), 600, 605, NEVER, 700, 770, 6),
+    )
+    summary = read_summary(record)
+    assert summary.stages is not None
+    typical_ms = {name: each_ms for name, each_ms in summary.stages.typical_ms.items() if name != "relayed"}
+    older = msgspec.structs.replace(summary.stages, typical_ms=typical_ms)
+    usual, slow = traced_messages(record, msgspec.structs.replace(summary, stages=older)) or []
+    assert list(usual.stages_ns) == list(typical_ms)
+    assert list(slow.stages_ns) == ["sending", "to_gateway", "backend", "relayed", "waiting", "fan_out", "to_member"]
+    for message in (usual, slow):
+        assert sum(message.stages_ns.values()) == message.last_heard_ns - message.due_ns
+
+
 def test_a_record_that_traced_nothing_has_no_traced_messages(tmp_path: Path) -> None:
     record = write_record(tmp_path, "redis")
     summary = read_summary(record)

@@ -58,7 +58,8 @@ def test_a_child_that_was_killed_says_by_what(tmp_path: Path) -> None:
 
 
 def test_a_child_is_given_its_own_secrets_and_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (TOKEN_VARIABLE, REDIS_PASSWORD, SENTINEL_PASSWORD, NATS_PASSWORD, NATS_TOKEN):
+    otlp = [f"OTEL_EXPORTER_OTLP_{each}" for each in ("HEADERS", "TRACES_HEADERS", "ENDPOINT", "METRICS_ENDPOINT")]
+    for name in (TOKEN_VARIABLE, REDIS_PASSWORD, SENTINEL_PASSWORD, NATS_PASSWORD, NATS_TOKEN, *otlp):
         monkeypatch.setenv(name, "a secret")
     code = "import os; print(sorted(name for name, value in os.environ.items() if value == 'a secret'))"
     for secrets in ([], [TOKEN_VARIABLE], [NATS_TOKEN, REDIS_PASSWORD]):

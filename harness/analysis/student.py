@@ -1,4 +1,4 @@
-"""Student's t distribution. SciPy is imported when it is first asked: a report of one run compares nothing."""
+"""Student's t distribution. SciPy is imported at the first call, because a report of one run compares nothing."""
 
 from __future__ import annotations
 

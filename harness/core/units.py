@@ -50,7 +50,7 @@ def size_text(size_bytes: float) -> str:
 
 
 def utc_text(epoch_ns: int) -> str:
-    """Format a moment since the epoch as ISO 8601 in UTC, to the microsecond; what is below one is cut off."""
+    """Format a moment since the epoch as ISO 8601 in UTC, to the microsecond, without the digits after it."""
     return (EPOCH + timedelta(microseconds=epoch_ns // 1_000)).isoformat(timespec="microseconds")
 
 

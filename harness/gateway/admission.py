@@ -14,10 +14,11 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from harness.core.callers import WRONG_NAME, Callers
-from harness.gateway.settings import Exposure, Limits
+from harness.gateway.settings import PROGRAM_HEADER, Exposure, Limits
 
 KEEPALIVE_PROBES = 3
 HEALTH = "/health"
+TRACE = "/trace"  # the only answer that changes something here
 Query = Mapping[str, list[str]]
 
 
@@ -51,7 +52,7 @@ class Admission:
             return connection.respond(HTTPStatus.OK, "ok\n")
         if not self._shows_token(request):
             return self._refuse(connection, HTTPStatus.UNAUTHORIZED, "token", "the token of this gateway is required")
-        if (refusal := self._foreign_header(request)) is not None:
+        if (refusal := self._refusal_by_headers(request)) is not None:
             return self._refuse(connection, HTTPStatus.FORBIDDEN, *refusal)
         path, _, query = request.path.partition("?")
         if (found := self._answers.get(path)) is not None:
@@ -63,8 +64,8 @@ class Admission:
             )
         return None
 
-    def _foreign_header(self, request: Request) -> tuple[str, str] | None:
-        """Return the cause and the message of a refusal by Host or Origin; None if both are allowed.
+    def _refusal_by_headers(self, request: Request) -> tuple[str, str] | None:
+        """Return the cause and the message of a refusal of what may come from a web page; None if it is allowed.
 
         Without this check, any web page could talk to a gateway on its reader's machine.
         """
@@ -74,6 +75,9 @@ class Admission:
             return "host", WRONG_NAME
         if not self._callers.origins_allowed(request.headers.get_all("Origin"), hosts):
             return "origin", "pages of this origin are not allowed to connect"
+        # A page may ask for this as if it were an image, which has no Origin.
+        if request.path.partition("?")[0] == TRACE and PROGRAM_HEADER not in request.headers:
+            return "page", f"{TRACE} changes what this gateway notes; send the header {PROGRAM_HEADER} along"
         return None
 
     def _refuse(self, connection: ServerConnection, status: HTTPStatus, cause: str, advice: str) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
@@ -51,6 +52,7 @@ class Hub:
         all_members_bytes = self.limits.send_buffers_max_bytes
         check_every_bytes = min(CHECK_EVERY_BYTES, all_members_bytes // 4)
         self.rooms = Rooms(settings.tick_s or 0.0, all_members_bytes, check_every_bytes)
+        self._trace_end: asyncio.TimerHandle | None = None
         self.trace_one_in(settings.trace_one_in)
         self.sessions: dict[ServerConnection, Session] = {}
         self.counts: Counter[str] = Counter()  # events, with every drop by its cause
@@ -58,8 +60,13 @@ class Hub:
         self.history_slots = asyncio.Semaphore(self.limits.history_at_once_max)
         self._changes = [asyncio.Lock() for _ in range(ROOM_LOCKS)]
 
-    def trace_one_in(self, one_in: int) -> None:
-        """Note from now on when one in so many messages passes here; 0: none."""
+    def trace_one_in(self, one_in: int, for_s: float = math.inf) -> None:
+        """Note from now on, and for so long, when one in so many messages passes here; 0: none."""
+        if self._trace_end is not None:
+            self._trace_end.cancel()
+            self._trace_end = None
+        if one_in and for_s < math.inf:
+            self._trace_end = asyncio.get_running_loop().call_later(for_s, self.trace_one_in, 0)
         self.trace = self.rooms.trace = Trace(one_in) if one_in else None
         self.architecture.mark = not_traced if self.trace is None else self.trace.mark
 

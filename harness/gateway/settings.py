@@ -16,6 +16,8 @@ from harness.core.token import TOKEN_CHARS_MIN
 
 LOOPBACK = "127.0.0.1"
 FRAME_BYTES = 4 * 1024  # a frame counts once in a member's budget for each 4 KiB that it has
+# No page of another site can send this header here: its browser has to ask first, and is refused.
+PROGRAM_HEADER = "Chatbench-Program"
 FLOOD_REASON = "a member may not send more frames a second than"  # of a close with 1008; the number follows
 
 

@@ -34,8 +34,8 @@ class Passages(msgspec.Struct, frozen=True):
     bound_ns: int = 0  # how far off the moments may be by the clock of the host that asks; 0: it is the same clock
 
 
-def by_another_clock(told: Passages, offset: Offset) -> Passages:
-    """What a gateway told by its own clock, by the clock that it is ahead of by `offset`."""
+def in_this_hosts_clock(told: Passages, offset: Offset) -> Passages:
+    """Return what a gateway told by its own clock, which is ahead of this host's by `offset`, by this host's."""
 
     def moved(moment_ns: int | None) -> int | None:
         return None if moment_ns is None else moment_ns - offset.ahead_ns

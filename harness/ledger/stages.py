@@ -37,7 +37,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     one_in: int | None = None  # one message in so many was traced; None: an older version did not note it
     forgotten: int = 0  # more would have been, but a gateway keeps no more than its last hundred thousand
     typical_ms: dict[str, float]  # the mean of each stage over the middle fifth of the messages, by their time
-    slow_ms: dict[str, float] | None  # over the slowest hundredth; None: that are fewer than ten messages
+    slow_ms: dict[str, float] | None  # over the slowest hundredth; None: these would be fewer than ten messages
     p50_ms: dict[str, float]  # of each stage by itself; these do not add up
     p99_ms: dict[str, float] | None  # None: as for slow_ms
     accepting_p50_ms: float | None  # from a gateway until the backend had accepted the message, beside the way
@@ -102,7 +102,6 @@ def ways_of(
     `start_ns` is the beginning of the phase, from which `messages` count. A stage that seems to end before it begins
     is believed as far as the `errors` of the clocks explain it.
     """
-    back_max_ns = BACK_MAX_NS + errors.largest_ns
     columns = [messages.column(name) for name in ("identity", "room", "intended_ns", "sent_ns", "last_heard_ns")]
     of_message = _by_message(passages)
     found = []
@@ -111,7 +110,7 @@ def ways_of(
         if heard_ns == NEVER or identity not in of_message:
             continue
         message = _Message(identity, messages.rooms[room], *since_start_ns)
-        if (way := _way(message, start_ns, of_message[identity], back_max_ns)) is not None:
+        if (way := _way(message, start_ns, of_message[identity], errors)) is not None:
             found.append(way)
     return found
 
@@ -180,7 +179,7 @@ def _by_message(passages: Sequence[Sequence[Passage]]) -> dict[int, dict[int, Pa
     return found
 
 
-def _way(message: _Message, start_ns: int, at: dict[int, Passage], back_max_ns: int) -> Way | None:
+def _way(message: _Message, start_ns: int, at: dict[int, Passage], errors: ClockErrors) -> Way | None:
     """None if some moment of its way is not known."""
     received = {passage.received_ns: passage for passage in at.values() if passage.received_ns is not None}
     written = {place: passage.written_ns for place, passage in at.items() if passage.written_ns is not None}
@@ -192,10 +191,11 @@ def _way(message: _Message, start_ns: int, at: dict[int, Passage], back_max_ns: 
     due_ns, sent_ns, heard_ns = (start_ns + each for each in (message.intended_ns, message.sent_ns, message.heard_ns))
     moments = (due_ns, sent_ns, sender.received_ns, there.read_ns, there.writing_ns, there.written_ns, heard_ns)
     known = [moment for moment in moments if moment is not None]
-    if len(known) < len(moments) or min(np.diff(known)) < -back_max_ns:
+    if len(known) < len(moments) or min(np.diff(known)) < -(BACK_MAX_NS + errors.largest_ns):
         return None
     received_ns, read_ns = known[2], known[3]
-    marks = _marks(at.values(), received_ns, read_ns)
+    error_ns = errors.between_gateways_ns  # by another gateway's clock a mark may seem to lie outside
+    marks = _marks(at.values(), received_ns - error_ns, read_ns + error_ns)
     names = (SENDING, TO_GATEWAY, BACKEND, *marks, WAITING, FAN_OUT, TO_MEMBER)
     lengths_ns = np.diff([*known[:3], *marks.values(), *known[3:]]).tolist()
     accepted_ns = sender.accepted_ns
@@ -210,11 +210,11 @@ def _way(message: _Message, start_ns: int, at: dict[int, Passage], back_max_ns: 
     )
 
 
-def _marks(passages: Iterable[Passage], received_ns: int, read_ns: int) -> dict[str, int]:
+def _marks(passages: Iterable[Passage], from_ns: int, to_ns: int) -> dict[str, int]:
     """What was marked between these moments, each the first time it was, in the order of time."""
     first: dict[str, int] = {}
     for passage in passages:
         for name, moment_ns in passage.marks.items():
             first[name] = min(moment_ns, first.get(name, moment_ns))
-    between = {name: moment_ns for name, moment_ns in first.items() if received_ns <= moment_ns <= read_ns}
+    between = {name: moment_ns for name, moment_ns in first.items() if from_ns <= moment_ns <= to_ns}
     return dict(sorted(between.items(), key=lambda item: item[1]))

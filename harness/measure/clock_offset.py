@@ -7,6 +7,11 @@ from typing import NamedTuple
 
 import msgspec
 
+# The quickest exchange counts, and one in twenty is likely to meet no queue on its way.
+EXCHANGES = 20
+PAUSE_S = 0.005  # between two of them
+ANSWER_TIMEOUT_S = 5.0
+
 
 class Exchange(NamedTuple):
     """A request to another host and its answer. Times are in ns since the epoch."""

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from harness.analysis.percentiles import why_not_shown
-from harness.core.units import cost_text
+from harness.core.units import cost_text, figure_text
 from harness.measure.histogram import LatencyMs
 from harness.report.cells import NOT_MEASURED, count_text, number_cell, share_text
 from harness.runs.summary import KafkaCpu, Summary
@@ -125,7 +125,7 @@ def _add_stages(table: Table, summary: Summary) -> None:
     table.add_row("a typical message, until the last had it", f"{sum(typical_ms.values()):,.1f} ms")
     for name, stage_ms in typical_ms.items():
         error_ms = summary.stages.error_ms.get(name)
-        error = "" if error_ms is None else f" ± {error_ms:,.2f}"
+        error = "" if error_ms is None else f" ± {figure_text(error_ms)}"
         table.add_row(f"  {name.replace('_', ' ')}", f"{stage_ms:,.2f}{error} ms")
 
 

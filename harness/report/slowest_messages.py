@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.core.units import figure_text
 from harness.report.fitting import Column, Fitted
 from harness.report.section import NOTHING
 from harness.results.slowest import Slowest
@@ -21,7 +22,7 @@ def title_of(slowest: Slowest) -> str:
 def head_of(slowest: Slowest) -> list[str]:
     """The names of the columns."""
     rounds = ["round"] if slowest.rounds > 1 else []
-    errors = {name: f" ± {error_ms:,.2f}" for name, error_ms in slowest.error_ms.items()}
+    errors = {name: f" ± {figure_text(error_ms)}" for name, error_ms in slowest.error_ms.items()}
     return [*rounds, *FIRST, *(name.replace("_", " ") + errors.get(name, "") for name in slowest.stages)]
 
 

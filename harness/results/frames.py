@@ -354,9 +354,13 @@ def _merged(records: Sequence[RunRecord], name: str, on_unreadable: OnUnreadable
 
 
 def _stage_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
-    """The stages in their order; none where the driver was not valid, because it is the first and the last of them."""
-    seen = record.summary.stages
-    if seen is None or record.summary.driver.valid is not True:
+    """The stages in their order; none where the driver was not valid, because it is the first and the last of them.
+
+    A run that was interrupted has none either: the one that repeats it has the same round.
+    """
+    summary = record.summary
+    seen = summary.stages
+    if seen is None or summary.status != "complete" or summary.driver.valid is not True:
         return
     for stage, typical_ms in seen.typical_ms.items():
         yield {

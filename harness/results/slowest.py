@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -39,8 +39,8 @@ class Slowest(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: float
     payload_bytes: int
     arch: str
-    rounds: int
-    traced: int
+    rounds: int  # whose messages could be read
+    traced: int  # in these rounds
     one_in: int | None  # one message in so many was traced; None: not the same in all rounds, or not noted
     messages: list[SlowMessage]  # the slowest first
     error_ms: dict[str, float] = {}  # how far off each stage may be, by the hosts' clocks; others are by one clock
@@ -56,10 +56,11 @@ def slowest_of(records: Sequence[RunRecord], on_unreadable: OnUnreadable) -> lis
     """The slowest messages of every architecture and workload; none of runs that the driver made late."""
     found = []
     for _key, alike in groupby(sorted(records, key=_sorting), key=_sorting):
-        rounds = [each for each in alike if _is_told(each)]
-        messages = [each for record in rounds for each in _messages(record, on_unreadable)]
-        if not messages:
+        read = [(record, _messages(record, on_unreadable)) for record in alike if _is_told(record)]
+        rounds = [record for record, of_round in read if of_round]
+        if not rounds:
             continue
+        messages = [each for _record, of_round in read for each in of_round]
         stages = [record.summary.stages for record in rounds if record.summary.stages is not None]
         one_in = {each.one_in for each in stages}
         errors_ms = sorted((error_ms, name) for each in stages for name, error_ms in each.error_ms.items())
@@ -86,29 +87,31 @@ def _is_told(record: RunRecord) -> bool:
     return is_good and summary.stages is not None and (record.folder / STAGES_FILE).exists()
 
 
-def _messages(record: RunRecord, on_unreadable: OnUnreadable) -> Iterator[SlowMessage]:
-    """The slowest of one run."""
+def _messages(record: RunRecord, on_unreadable: OnUnreadable) -> list[SlowMessage]:
+    """The slowest of one run; none if its file cannot be read, or an older version wrote it."""
     file = record.folder / STAGES_FILE
     try:
         slowest, stages = _read(file)
     except (OSError, ValueError, TypeError, pa.ArrowException) as problem:
         on_unreadable(file, problem)
-        return
-    for row in slowest.to_dict("records"):
-        yield SlowMessage(
+        return []
+    return [
+        SlowMessage(
             round=record.round,
             sent_s=(row["intended_ns"] + row["sending_ns"]) / 1e9,
             room=str(row["room"]),
             total_ms=row["total_ns"] / 1e6,
             stages_ms={name: row[f"{name}_ns"] / 1e6 for name in stages if not pd.isna(row[f"{name}_ns"])},
         )
+        for row in slowest.to_dict("records")
+    ]
 
 
 def _read(file: Path) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of the slowest messages, and the stages that the file has. Raises ValueError if a column is missing."""
+    """The rows of the slowest messages, and the stages that the file has; no rows if an older version wrote it."""
     ways = pd.read_parquet(io.BytesIO(file.read_bytes()))
-    if missing := [name for name in ("room", "intended_ns", "sending_ns", "total_ns") if name not in ways.columns]:
-        raise ValueError(f"it has no column {missing[0]}")
+    if not {"room", "intended_ns", "sending_ns", "total_ns"} <= set(ways.columns):
+        return ways.iloc[:0], []
     durations = [name for name in ways.columns if name.endswith("_ns")]
     ways = ways.astype(dict.fromkeys(durations, "float64")).dropna(subset=["intended_ns", "sending_ns", "total_ns"])
     return ways.nlargest(SHOWN, "total_ns"), [name[: -len("_ns")] for name in durations if name not in NO_STAGES]

@@ -30,7 +30,8 @@ class StageDifference(msgspec.Struct, frozen=True, kw_only=True):
     most_ms: float
     stages_ms: dict[str, float]  # these add up to longer_ms; what an architecture marks is part of `backend`
     of_all_ms: float | None  # the same difference between all messages, traced or not; None: it was not noted
-    error_ms: float  # how far off a stage from host to host may be; 0: all is by one clock
+    error_ms: float  # how far off a stage from host to host may be at most; 0: all is by one clock
+    stages_error_ms: dict[str, float] = {}  # of each such stage: the errors of both architectures, added
 
     @property
     def explained(self) -> float | None:
@@ -49,6 +50,7 @@ def stage_differences(stages: pd.DataFrame) -> list[StageDifference]:
 def _under_one(here: pd.DataFrame) -> Iterator[StageDifference]:
     common = here["stage"].where(here["stage"].isin(COMMON), BACKEND)
     by_run = here.groupby(["arch", "round", common])["typical_ms"].sum().unstack("stage", fill_value=0)
+    errors_ms = here.groupby(["arch", "round", common])["error_ms"].max().unstack("stage", fill_value=0)
     of_all_ms = here.groupby(["arch", "round"])["typical_of_all_ms"].first()
     total_ms = by_run.sum(axis="columns").groupby("arch").mean()
     fastest = str(total_ms.idxmin())
@@ -58,6 +60,8 @@ def _under_one(here: pd.DataFrame) -> Iterator[StageDifference]:
         if longer.empty or sums_ms.min() <= 0 or sums_ms.mean() <= EQUAL_WITHIN * total_ms[fastest]:
             continue
         all_ms = (of_all_ms.loc[name] - of_all_ms.loc[fastest]).reindex(longer.index).mean(skipna=False)
+        both_ms = (errors_ms.loc[name] + errors_ms.loc[fastest]).reindex(longer.index).mean()
+        stages_error_ms = {stage: float(both_ms[stage]) for stage in COMMON if both_ms.get(stage, 0.0) > 0}
         workload = {column: here[column].iloc[0] for column in WORKLOAD}
         yield msgspec.convert(
             {
@@ -70,7 +74,8 @@ def _under_one(here: pd.DataFrame) -> Iterator[StageDifference]:
                 "most_ms": float(sums_ms.max()),
                 "stages_ms": {stage: float(longer[stage].mean()) for stage in COMMON if stage in longer},
                 "of_all_ms": None if pd.isna(all_ms) else float(all_ms),
-                "error_ms": float(here["error_ms"].max()),
+                "error_ms": max(stages_error_ms.values(), default=0.0),
+                "stages_error_ms": stages_error_ms,
             },
             StageDifference,
             strict=False,

@@ -65,7 +65,7 @@ def stack_of(
     """What the load will run against: gateways that are running already, or new ones with these limits."""
     topology = config.topology(settings, architecture, config.new_run_id())
     if settings.gateways_at:
-        return RemoteStack(settings.gateways_at, topology, trace_one_in)
+        return RemoteStack(settings.gateways_at, topology, trace_one_in, settings.duration_s)
     options = FleetOptions(tick_s=settings.tick_s, limits=limits, trace_one_in=trace_one_in)
     return Stack(architecture, topology, backends, logs, options)
 

@@ -13,7 +13,7 @@ from harness.ledger.stages import Way, names_of
 from harness.runs.arrow import chosen, numbers_or_none
 
 STAGES_FILE = "stages.parquet"
-NO_STAGES = ("intended_ns", "total_ns", "accepting_ns")  # columns in ns that are no stages
+NO_STAGES = ("intended_ns", "total_ns", "accepting_ns")  # columns in ns that are not stages
 
 
 def stages_parquet(ways: Sequence[Way]) -> bytes:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from harness.gateway.settings import PROGRAM_HEADER
 from harness.measure.clock_offset import Exchange
 from harness.measure.host_clock import Reading
 
@@ -46,6 +47,6 @@ def _connection(url: str, timeout_s: float) -> http.client.HTTPConnection:
 
 
 def _answer(connection: http.client.HTTPConnection, path: str, kind: type[Answer], token: str | None) -> Answer:
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    connection.request("GET", path, headers=headers)
+    shown = {} if token is None else {"Authorization": f"Bearer {token}"}
+    connection.request("GET", path, headers={PROGRAM_HEADER: "chatbench", **shown})
     return msgspec.json.decode(connection.getresponse().read(), type=kind)

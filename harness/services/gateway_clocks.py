@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 
 from harness.measure import host_clock
-from harness.measure.clock_offset import Exchange, Offset, bound_throughout_ns, offset_of
+from harness.measure.clock_offset import (
+    ANSWER_TIMEOUT_S,
+    EXCHANGES,
+    PAUSE_S,
+    Exchange,
+    Offset,
+    bound_throughout_ns,
+    offset_of,
+)
 from harness.services.gateway_client import ask_time
-
-EXCHANGES = 20  # the quickest counts, because one in twenty is likely to meet no queue on its way
-PAUSE_S = 0.005
-ANSWER_TIMEOUT_S = 5.0
 
 
 class GatewayClocks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from harness.core.errors import ServiceFailed, UsageError
 from harness.core.settings import RunSettings, own_token
 from harness.core.token import TOKEN_VARIABLE
 from harness.gateway.settings import About, GatewayStats
-from harness.ledger.passages import Passages, by_another_clock
+from harness.ledger.passages import Passages, in_this_hosts_clock
 from harness.measure.resources import CpuUsed
 from harness.measure.threads import Thread, ThreadTime
 from harness.services.backend import Breakable, Counters
@@ -106,9 +107,12 @@ def _ask(url: str, path: str, kind: type[Answer]) -> Answer | None:
 class RemoteFleet:
     """The gateways of a fleet that others have started, as far as a run drives them."""
 
-    def __init__(self, urls: tuple[str, ...], trace_one_in: int = 0) -> None:
+    def __init__(self, urls: tuple[str, ...], trace_one_in: int = 0, duration_s: float = 0.0) -> None:
+        """`duration_s` is how long the run measures, after which gateways that are not asked again trace no more."""
         self.urls = list(urls)
         self._trace_one_in = trace_one_in
+        self._trace = f"/trace?one_in={trace_one_in}&for_s={math.ceil(duration_s)}"
+        self._has_asked = False
         self._clocks = GatewayClocks(own_token())
 
     def stats(self) -> dict[str, GatewayStats]:
@@ -126,18 +130,22 @@ class RemoteFleet:
 
         None: they are not to trace, or one of them does not tell what it noted, or its time.
         """
+        self._has_asked |= self._trace_one_in > 0
         told = [self._passages_of(url) for url in self.urls] if self._trace_one_in else []
         known = [each for each in told if each is not None]
         return known if known and len(known) == len(told) else None
 
     def _passages_of(self, url: str) -> Passages | None:
-        told = _ask(url, f"/trace?one_in={self._trace_one_in}", Passages)
+        told = _ask(url, self._trace, Passages)
         offset = self._clocks.compare(url)
-        return None if told is None or offset is None else by_another_clock(told, offset)
+        return None if told is None or offset is None else in_this_hosts_clock(told, offset)
 
     def trace_no_more(self) -> None:
-        """Tell the gateways that nobody will ask for what they note."""
-        if self._trace_one_in:
+        """Tell the gateways that nobody will ask for what they note.
+
+        A run that was refused has not made them trace: if they do, it is for another run.
+        """
+        if self._has_asked:
             for url in self.urls:
                 ask(url, "/trace?one_in=0", Passages, own_token(), LAST_WORD_TIMEOUT_S)
 
@@ -197,9 +205,11 @@ class RemoteStack:
     starting = "driver and services"
     whose = "of the gateways' fleet"
 
-    def __init__(self, urls: tuple[str, ...], topology: Topology, trace_one_in: int = 0) -> None:
+    def __init__(
+        self, urls: tuple[str, ...], topology: Topology, trace_one_in: int = 0, duration_s: float = 0.0
+    ) -> None:
         self.topology = topology
-        self.gateways = RemoteFleet(urls, trace_one_in)
+        self.gateways = RemoteFleet(urls, trace_one_in, duration_s)
 
     def external_settings(self) -> Mapping[str, str]:
         """None: the gateways' backends are not known here."""
@@ -237,7 +247,7 @@ class RemoteStack:
         raise ServiceFailed(NOT_OURS)
 
     def stop(self) -> None:
-        """They go on, and trace nothing any more."""
+        """They go on, and trace nothing more for this run."""
         self.gateways.trace_no_more()
 
     def forget(self) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
+import itertools
 import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Event
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,8 +20,9 @@ from harness.core.errors import ServiceFailed
 from harness.services.backends import Backends
 from harness.services.kafka import install as installation
 from harness.services.kafka.cluster import Kafka
-from harness.services.kafka.install import CLASSES, ensure_installation
+from harness.services.kafka.install import CLASSES, TRIED, ensure_installation
 from harness.services.kafka.jars import Jars, cache_dir
+from tests.real.runs import PATIENCE_S
 
 
 @pytest.fixture
@@ -65,13 +70,28 @@ def test_it_is_done_once_for_the_same_jars_and_the_jvm_takes_it(own_cache: Path,
 
 
 def test_of_two_that_come_at_once_one_prepares_it_for_both(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rehearsed = []
+    rehearsed: list[Path] = []
+    prepare, both_have_come, both_lock = installation._prepare, Barrier(2), Event()
+    locks = itertools.count(1)
+
+    def prepare_together(jars: Jars, folder: Path) -> None:
+        both_have_come.wait(PATIENCE_S)  # each has seen that nothing is prepared
+        prepare(jars, folder)
+
+    def flock(file: int, operation: int) -> None:
+        if next(locks) == 2:
+            both_lock.set()
+        fcntl.flock(file, operation)
 
     def rehearse(_jars: Jars, folder: Path) -> None:
         rehearsed.append(folder)
-        time.sleep(0.2)  # the other comes meanwhile
+        assert both_lock.wait(PATIENCE_S)
+        time.sleep(0.05)  # if the lock did not hold, the other one would come in here
         folder.mkdir()
+        (folder / TRIED).touch()
 
+    monkeypatch.setattr(installation, "_prepare", prepare_together)
+    monkeypatch.setattr(installation, "fcntl", SimpleNamespace(flock=flock, LOCK_EX=fcntl.LOCK_EX))
     monkeypatch.setattr(installation, "rehearse", rehearse)
     with ThreadPoolExecutor() as both:
         first, second = both.map(ensure_installation, [lambda *_: None] * 2)
@@ -79,7 +99,7 @@ def test_of_two_that_come_at_once_one_prepares_it_for_both(own_cache: Path, monk
     assert len(rehearsed) == 1
 
 
-def test_a_broker_starts_without_a_word_whatever_became_of_its_classes(tmp_path: Path) -> None:
+def test_a_broker_starts_silently_with_classes_that_are_of_no_use(tmp_path: Path) -> None:
     usual = ensure_installation(lambda _what, _done, _total: None)
     broken = tmp_path / "broken.aot"
     broken.write_bytes(b"no classes" * 1_000)

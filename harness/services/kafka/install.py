@@ -3,7 +3,8 @@
 Kafka's formatter is a JVM of its own, which takes a second; and a JVM that finds its classes loaded and linked in a
 file (JEP 483) starts in half the time, with half the CPU time. Kafka and the JVM make these files themselves at the
 first start. They are useless with other jars, another JVM or other flags, so their folder is named after all of these.
-Without the file, or with one that the JVM cannot use, a broker starts more slowly and is otherwise the same.
+Without the file, or with one that the JVM cannot use, a broker starts more slowly and is otherwise the same. If the file
+could not be made, that is tried again a day later. The folders that were used last are kept, and older ones removed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import fcntl
 import hashlib
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -35,6 +37,9 @@ from peers.interface import OnProgress
 FORMATTER = "kafka.tools.StorageTool"
 FORMATTED = "formatted"
 CLASSES = "classes.aot"
+TRIED = "classes.tried"  # its time says when it was last tried to make CLASSES
+TRY_AGAIN_S = 24 * 3600.0
+KEPT_MAX = 3  # folders, of which each has some 70 MB
 INCOMING = ".incoming-"
 STEP_TIMEOUT_S = 120.0
 REHEARSAL_RECORDS = 1_000
@@ -49,10 +54,12 @@ def ensure_installation(on_progress: OnProgress) -> Installation:
     java()
     jars = ensure_jars(lambda done, total: on_progress("jars of Kafka", done, total))
     folder = cache_dir().parent / "prepared" / _fingerprint(jars)
-    if not folder.is_dir():
+    if not _is_prepared(folder):
         on_progress("rehearsal of Kafka's start", 0, 1)
         _prepare(jars, folder)
         on_progress("rehearsal of Kafka's start", 1, 1)
+    with contextlib.suppress(OSError):  # a cache that is shared may be read-only
+        os.utime(folder)  # so that it is among those that are kept
     classes = folder / CLASSES
     jvm = (f"-XX:AOTCache={classes}", SILENT) if classes.is_file() else ()
     return Installation(jars, folder / FORMATTED, jvm)
@@ -66,15 +73,33 @@ def _fingerprint(jars: Jars) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def _is_prepared(folder: Path) -> bool:
+    """Whether everything is there, or all but the classes, if less than a day ago these could not be made."""
+    if (folder / CLASSES).is_file():
+        return True
+    try:
+        return time.time() - (folder / TRIED).stat().st_mtime < TRY_AGAIN_S
+    except FileNotFoundError:
+        return False
+
+
 def _prepare(jars: Jars, folder: Path) -> None:
-    """Make the folder in one step or not at all; return at once if another chatbench has just made it."""
+    """Make the folder in one step or not at all; return at once if another chatbench has just made it.
+
+    If it is there and has no classes, add these; Kafka starts without them, so a failure is none of the run's.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(folder.parent):
-            if not folder.is_dir():
+            if not _is_prepared(folder):
+                if folder.is_dir():
+                    (folder / TRIED).touch()
                 rehearse(jars, folder)
+    except ServiceFailed:
+        if not folder.is_dir():
+            raise
     except OSError as problem:
-        if not folder.is_dir():  # otherwise another chatbench was faster
+        if not folder.is_dir():
             hint = "free some space, or " if problem.errno in FULL_DISK else ""
             raise ServiceFailed(
                 f"Kafka's first start could not be kept in {folder.parent} ({problem.strerror}); "
@@ -96,18 +121,34 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def rehearse(jars: Jars, folder: Path) -> None:
-    """Start Kafka for the first time, and make the folder of what that leaves for later starts."""
+    """Start Kafka for the first time, and make the folder of what that leaves for later starts.
+
+    Of a folder that is there already, only the classes are missing.
+    """
     log = folder.parent / "rehearsal.log"
     remove_leftovers(folder.parent, INCOMING)
     workdir = make_folder(folder.parent, INCOMING)
     try:
         made = workdir / "made"
         made.mkdir()
+        (made / TRIED).touch()
         _format(jars, workdir, log, made / FORMATTED)
         _keep_classes(Installation(jars, made / FORMATTED, ()), workdir, made / CLASSES)
-        made.rename(folder)
+        if not folder.is_dir():
+            made.rename(folder)
+        elif (made / CLASSES).is_file():
+            (made / CLASSES).rename(folder / CLASSES)
+        _take_unused(folder, workdir)
     finally:
         discard(workdir)
+
+
+def _take_unused(folder: Path, into: Path) -> None:
+    """Move the prepared folders beside this one that were not used lately into a folder that is about to be removed."""
+    others = [each.parent for each in folder.parent.glob(f"*/{FORMATTED}") if each.parent != folder]
+    for other in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[KEPT_MAX - 1 :]:
+        with contextlib.suppress(OSError):  # it may be another user's
+            other.rename(into / other.name)
 
 
 def _format(jars: Jars, workdir: Path, log: Path, formatted: Path) -> None:

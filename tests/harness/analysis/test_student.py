@@ -17,7 +17,7 @@ def test_values_are_those_of_the_tables() -> None:
 
 
 @pytest.mark.slow
-def test_who_only_imports_the_report_does_not_wait_for_scipy() -> None:
+def test_importing_the_report_does_not_import_scipy() -> None:
     asked = "import sys, harness.report.html; print('scipy' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert answer.stdout == "False\n"

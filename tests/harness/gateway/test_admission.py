@@ -17,7 +17,9 @@ from websockets.exceptions import InvalidStatus
 from architectures.interface import Services, Topology
 from harness.core.callers import WRONG_NAME
 from harness.gateway.settings import Exposure, Limits, total
+from harness.ledger.passages import Passages
 from harness.services.fleet import Fleet, FleetOptions
+from harness.services.gateway_client import ask
 from tests.harness.gateway.test_session import closed_with, hear, member, say
 
 TOKEN = "not-a-secret-of-anybody"
@@ -112,6 +114,21 @@ def test_a_page_whose_name_was_made_to_lead_here_learns_nothing(limited: Fleet, 
     for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
         assert answer_to(port, path, Host=host)[0] in {200, 426}  # 426: only a WebSocket could be had there
     assert answer_to(port, path, Host=f"localhost:{port}", Origin="http://evil.example")[0] == 403
+
+
+def test_no_page_changes_what_a_gateway_traces(limited: Fleet) -> None:
+    url = limited.urls[0]
+    port = int(url.rpartition(":")[2])
+    assert answer_to(port, "/trace?one_in=1")[0] == 403  # as for <img src="http://127.0.0.1:9001/trace?one_in=1">
+    assert counts(limited)["refused_page"] == 1
+    assert traced_one_in(url, "/trace?one_in=3") == 0
+    assert traced_one_in(url, "/trace") == 3
+
+
+def traced_one_in(url: str, path: str) -> int:
+    told = ask(url, path, Passages, None, 10)
+    assert told is not None
+    return told.one_in
 
 
 def answer_to(port: int, path: str, **headers: str) -> tuple[int, str]:

@@ -59,6 +59,18 @@ def test_what_an_architecture_marks_splits_the_backend() -> None:
     assert sum(way.stages_ns.values()) == way.total_ns
 
 
+def test_a_mark_may_lie_as_far_outside_as_the_clocks_of_two_gateways_may_be_wrong() -> None:
+    first, last = at_sender(10), written(40, 41, 42)
+    first.marks = {"stored": START_NS + 5}
+    last.marks = {"relayed": START_NS + 50, "too late": START_NS + 61}
+    rows, errors = messages((1, 0, 5, 50)), ClockErrors(between_gateways_ns=20)
+    (way,) = ways_of(rows, START_NS, [[first], [last]], errors)
+    assert list(way.stages_ns.items())[2:5] == [("backend", -5), ("stored", 45), ("relayed", -10)]
+    assert sum(way.stages_ns.values()) == way.total_ns
+    (way,) = ways_of(rows, START_NS, [[first], [last]])
+    assert list(way.stages_ns) == list(STAGES), "by one clock they were not between"
+
+
 @pytest.mark.parametrize(
     "passages",
     [[], [[at_sender(10)]], [[written(20, 21, 22)]], [[at_sender(10)], [Passage(1, read_ns=START_NS + 20)]]],

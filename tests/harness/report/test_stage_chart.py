@@ -56,10 +56,11 @@ def test_the_table_of_a_run_has_each_stage(tmp_path: Path) -> None:
 
 
 def test_what_is_between_the_clocks_of_two_hosts_is_shown_with_its_error(tmp_path: Path) -> None:
-    told = msgspec.structs.replace(stages_told(6.0, "backend"), error_ms={"to_gateway": 0.75})
+    told = msgspec.structs.replace(stages_told(6.0, "backend"), error_ms={"to_gateway": 0.75, "to_member": 0.004})
     table = summary_table(read_summary(write_record(tmp_path, "plan1", stages=told)))
     names, values = (list(column.cells) for column in table.columns)
     assert values[names.index("  to gateway")] == "1.00 ± 0.75 ms"
+    assert values[names.index("  to member")] == "1.00 ± 0.004 ms"
     assert values[names.index("  backend")] == "1.00 ms"
     drawn = stages(frames_of(read_records([tmp_path])))
     assert "from host to host ± 0.75 ms" in " ".join(text.get_text().replace("\n", " ") for text in drawn.texts)

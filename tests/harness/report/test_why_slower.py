@@ -12,7 +12,7 @@ from harness.results.stage_differences import StageDifference
 from tests.harness.results.test_stage_differences import write_run
 
 
-def difference(rounds: int = 1, of_all_ms: float | None = None, error_ms: float = 0.0) -> StageDifference:
+def difference(rounds: int = 1, of_all_ms: float | None = None, **stages_error_ms: float) -> StageDifference:
     return StageDifference(
         scenario="s",
         members=2,
@@ -28,7 +28,8 @@ def difference(rounds: int = 1, of_all_ms: float | None = None, error_ms: float 
         most_ms=5.0,
         stages_ms={"sending": 0.01, "to_gateway": 0.4, "backend": 3.8, "waiting": -0.21},
         of_all_ms=of_all_ms,
-        error_ms=error_ms,
+        error_ms=max(stages_error_ms.values(), default=0.0),
+        stages_error_ms=stages_error_ms,
     )
 
 
@@ -37,10 +38,21 @@ def test_the_largest_share_comes_first_and_what_is_next_to_nothing_is_left_out()
 
 
 def test_it_says_how_sure_that_is() -> None:
-    text = why_slower(difference(rounds=6, of_all_ms=4.1, error_ms=0.5))
+    text = why_slower(difference(rounds=6, of_all_ms=4.1))
     assert "longer than redis (3 to 5 in 6 rounds): backend" in text
     assert "Between all messages, traced or not, the difference is 4.1 ms: the stages add up to 98% of it." in text
-    assert text.endswith("Stages from host to host are ± 0.5 ms, by the hosts' clocks.")
+
+
+def test_a_stage_that_the_clocks_may_explain_has_no_share() -> None:
+    text = why_slower(difference(to_gateway=0.5, backend=1.0))
+    assert "longer than redis: backend 95% ± 25%, waiting -5%." in text
+    rest = "which is more than the differences of: to gateway."
+    assert text.endswith(f"Stages from host to host are ± 1 ms at most, by the hosts' clocks, {rest}")
+
+
+def test_a_difference_in_no_stage_for_certain_is_told_as_such() -> None:
+    text = why_slower(difference(to_gateway=9.0, backend=9.0, waiting=9.0))
+    assert text.startswith("plan1 takes 4 ms longer than redis: in no stage for certain.")
 
 
 @pytest.mark.slow

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from harness.measure import host_clock
-from harness.measure.clock_offset import Exchange, Offset
+from harness.measure.clock_offset import EXCHANGES, Exchange, Offset
 from harness.services import gateway_clocks
-from harness.services.gateway_clocks import EXCHANGES, GatewayClocks
+from harness.services.gateway_clocks import GatewayClocks
 
 URL = "ws://192.0.2.1:9001"
 

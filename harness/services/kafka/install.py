@@ -3,7 +3,7 @@
 Kafka's formatter is a JVM of its own, which takes a second; and a JVM that finds its classes loaded and linked in a
 file (JEP 483) starts in half the time, with half the CPU time. Kafka and the JVM make these files themselves at the
 first start. They are useless with other jars, another JVM or other flags, so their folder is named after all of these.
-Without the file, or with one that the JVM cannot use, a broker starts more slowly and is otherwise the same. If the file
+Without the file, or with one that the JVM cannot use, a broker starts more slowly and is otherwise the same. If it
 could not be made, that is tried again a day later. The folders that were used last are kept, and older ones removed.
 """
 

@@ -13,8 +13,6 @@ from harness.gateway.http_answers import http_answers
 from harness.gateway.session import Hub
 from tests.harness.gateway.test_redirect import settings
 
-PATIENCE_S = 30.0
-
 
 def hub_and_answers() -> tuple[Hub, answering.Answers]:
     here = settings(ports=(1,))
@@ -28,13 +26,12 @@ def test_tracing_ends_by_itself_when_nobody_asks_again(monkeypatch: pytest.Monke
         hub, answers = hub_and_answers()
         answers["/trace"][1]({"one_in": ["2"], "for_s": ["0"]})
         assert hub.trace is not None
-        async with asyncio.timeout(PATIENCE_S):
-            while hub.trace is not None:
-                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # later than the timer, whatever the machine does
+        assert hub.trace is None
         assert hub.rooms.trace is None
         assert hub.architecture.mark is not_traced
 
-    monkeypatch.setattr(answering, "TRACE_LONGER_S", 0.05)
+    monkeypatch.setattr(answering, "TRACE_LONGER_S", 0.01)
     asyncio.run(scenario())
 
 

@@ -14,6 +14,7 @@ from harness.experiments.capacity import RUNS_MAX, Capacity, Search, counted
 from harness.report.cells import number_cell
 from harness.report.fitting import Column, Fitted
 
+UNTRIED = 4.0  # times the loads that were tried: an interval that ends beyond that says nothing of its end
 # Why an architecture may take more than its limit says, by what was the limit instead.
 WHY_AT_LEAST = {
     LOADER: "the driver was too slow",
@@ -30,7 +31,7 @@ def capacity_table(search: Search) -> Fitted:
             Column("architecture", [each.arch for each in found]),
             *([Column("gateways", [str(each.gateways) for each in found], right=True)] if search.gateways else []),
             Column(f"1 run in 2 holds at, {search.over.unit}", map(half_text, found), right=True),
-            Column("95 in 100 at", [_estimate_text(each.sure) for each in found], right=True, spare=1),
+            Column("95 in 100 at", [_estimate_text(each.sure, each) for each in found], right=True, spare=1),
             Column(
                 "most deliveries/s", [number_cell(most_deliveries_per_s(each), ",.0f") for each in found], right=True
             ),
@@ -78,7 +79,7 @@ def _objective(attempt: Attempt, capacity: Capacity) -> Text:
 def half_text(capacity: Capacity) -> str:
     """The load at which one run in two holds, with its 95 % interval; > if the architecture may take more."""
     if capacity.half is not None:
-        return f"{'> ' if capacity.at_least else ''}{_estimate_text(capacity.half)}"
+        return f"{'> ' if capacity.at_least else ''}{_estimate_text(capacity.half, capacity)}"
     if capacity.highest_held is not None:
         return f"> {capacity.highest_held:,.10g}"
     if capacity.lowest_broken is not None and not capacity.at_least:
@@ -86,11 +87,12 @@ def half_text(capacity: Capacity) -> str:
     return "not known"
 
 
-def _estimate_text(estimate: Estimate | None) -> str:
+def _estimate_text(estimate: Estimate | None, capacity: Capacity) -> str:
     if estimate is None:
         return "not known"
     value, low, high = (f"{float(f'{each:.3g}'):,.10g}" for each in (estimate.value, estimate.low, estimate.high))
-    return f"{value} ({low} to {high})"
+    tried = max(capacity.highest_held or 0.0, capacity.lowest_broken or 0.0)
+    return f"{value} ({low} or more)" if estimate.high > UNTRIED * tried else f"{value} ({low} to {high})"
 
 
 def limit_text(capacity: Capacity) -> str:

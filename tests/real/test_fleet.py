@@ -154,8 +154,8 @@ def test_gateways_on_a_host_whose_clock_is_ahead_tell_the_stages_with_their_erro
         summary = run(tmp_path / "out", "--arch", "faulty", "--gateways-at", here, "--members", "20", "--rate", "200")
         after = ask(here, "/trace", Passages, None, PATIENCE_S)
     stages = summary["stages"]
-    assert stages["one_in"] == 2
-    assert stages["messages"] > 0.3 * summary["sent"]
+    assert stages["one_in"] == 3
+    assert stages["messages"] > 0.2 * summary["sent"]
     error_ms = stages["error_ms"]
     assert list(error_ms) == ["to_gateway", "to_member"], "one gateway has one clock"
     assert 0 < error_ms["to_gateway"] == error_ms["to_member"] < 20

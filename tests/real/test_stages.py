@@ -37,7 +37,8 @@ def test_a_long_tick_is_waiting(tmp_path: Path) -> None:
 def test_the_record_has_the_way_of_every_traced_message(tmp_path: Path) -> None:
     summary = run(tmp_path, "--arch", "redis", "--members", "20", "--rate", "100")
     ways = pd.read_parquet(summary["folder"] / "stages.parquet")
-    assert len(ways) == summary["stages"]["messages"] > 0.9 * summary["sent"]
+    assert len(ways) == summary["stages"]["messages"]
+    assert 0.2 * summary["sent"] < len(ways) < 0.5 * summary["sent"], "one in three"
     stages = [f"{name}_ns" for name in summary["stages"]["typical_ms"]]
     assert (ways[stages].sum(axis=1) == ways["total_ns"]).all()
     assert set(ways["gateway"]) <= {0, 1}

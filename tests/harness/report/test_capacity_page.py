@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from harness.core.settings import RunSettings
 from harness.experiments.attempt import Attempt, Objective
 from harness.experiments.capacity import Search, capacity_of
+from harness.report.capacity import half_text
 from harness.report.capacity_page import write_capacity
 
 HELD = Attempt(
@@ -62,3 +63,12 @@ def test_it_needs_no_network_and_escapes_what_the_user_gave(tmp_path: Path) -> N
     assert not re.search(r'(?:src|href)="https?:', text)
     assert "<b>" not in text
     assert "default-src 'none'" in text
+
+
+def test_an_interval_whose_end_was_never_tried_has_none() -> None:
+    few = capacity_of("plan2", [HELD, replace(HELD, rate_per_s=800), replace(BROKEN, rate_per_s=900)])
+    assert few.half is not None
+    assert few.half.high > 4 * 900
+    assert half_text(few).endswith(" or more)")
+    many = capacity_of("plan2", [HELD] * 3 + [BROKEN] * 3)
+    assert " to " in half_text(many)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from harness.measure.clock_offset import Offset
 
 SENDING, TO_GATEWAY, BACKEND = "sending", "to_gateway", "backend"
 WAITING, FAN_OUT, TO_MEMBER = "waiting", "fan_out", "to_member"
-# Names that a mark of an architecture must not have: those of the stages, and of other columns beside them.
 COMMON = (SENDING, TO_GATEWAY, BACKEND, WAITING, FAN_OUT, TO_MEMBER)  # to all messages, in their order
+# Names that a mark of an architecture must not have: those of the stages, and of other columns beside them.
 RESERVED = frozenset({*COMMON, "accepting", "total", "intended"})
+
+
+def in_order(stages: Iterable[str]) -> list[str]:
+    """These stages in the order of a message's way, each once. What an architecture marks follows `backend`."""
+    present = dict.fromkeys(stages)
+    marked = [name for name in present if name not in COMMON]
+    after_backend = COMMON.index(BACKEND) + 1
+    return [name for name in (*COMMON[:after_backend], *marked, *COMMON[after_backend:]) if name in present]
 
 
 class Passage(msgspec.Struct):

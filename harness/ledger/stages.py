@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from harness.ledger.message_times import NEVER, MessageTimes
-from harness.ledger.passages import BACKEND, COMMON, FAN_OUT, SENDING, TO_GATEWAY, TO_MEMBER, WAITING, Passage
+from harness.ledger.passages import BACKEND, FAN_OUT, SENDING, TO_GATEWAY, TO_MEMBER, WAITING, Passage, in_order
 
 # A recipient may read a message just before its gateway notes that all are written. More than that is another copy.
 BACK_MAX_NS = 1_000_000
@@ -148,14 +148,8 @@ def typical_of_all_ms(messages: MessageTimes) -> float | None:
 
 
 def names_of(found: Sequence[Way]) -> list[str]:
-    """The stages of these messages in their order; some messages may lack one that an architecture marks.
-
-    What is marked follows `backend`, of which it is a part.
-    """
-    present = dict.fromkeys(name for way in found for name in way.stages_ns)
-    marked = [name for name in present if name not in COMMON]
-    after_backend = COMMON.index(BACKEND) + 1
-    return [name for name in (*COMMON[:after_backend], *marked, *COMMON[after_backend:]) if name in present]
+    """The stages of these messages in their order; some messages may lack one that an architecture marks."""
+    return in_order(name for way in found for name in way.stages_ns)
 
 
 def _means_ms(found: Sequence[Way], names: Sequence[str]) -> dict[str, float]:

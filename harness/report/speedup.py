@@ -8,7 +8,7 @@ from harness.analysis.holding import Estimate
 from harness.analysis.usl import Usl
 from harness.core.settings import GATEWAYS_MAX
 from harness.core.units import figure_text
-from harness.experiments.capacity import Search
+from harness.experiments.capacity import Capacity, Search
 from harness.experiments.scaling import Scaling, is_rough, ratio_of
 from harness.report.fitting import Column, Fitted
 
@@ -24,12 +24,17 @@ class SpeedUp:
     at_least: bool  # the driver or the machine was the limit with so many gateways, not the architecture
 
 
+def limits_of(search: Search, arch: str) -> list[Capacity]:
+    """What was found about the architecture with each number of gateways, the fewest first."""
+    return sorted((each for each in search.capacities if each.arch == arch), key=lambda each: each.gateways or 0)
+
+
 def speedups(search: Search, arch: str) -> list[SpeedUp]:
     """The speed-up with each number of gateways; none if the architecture's own limit with the fewest is not known.
 
     Limits that are known only roughly are left out.
     """
-    found = sorted((each for each in search.capacities if each.arch == arch), key=lambda each: each.gateways or 0)
+    found = limits_of(search, arch)
     first = found[0].half if found else None
     if first is None or found[0].at_least or is_rough(first):
         return []

@@ -11,7 +11,7 @@ from harness.analysis.usl import Usl
 from harness.experiments.capacity import Capacity, Search
 from harness.report.capacity import half_text
 from harness.report.capacity_chart import runs_text
-from harness.report.speedup import parameters_text, speedups, times_text
+from harness.report.speedup import limits_of, parameters_text, speedups, times_text
 from harness.report.style import (
     DASHES,
     GRID,
@@ -57,14 +57,10 @@ def _law(search: Search, arch: str) -> Usl | None:
     return next((each.usl for each in search.scalings if each.arch == arch), None)
 
 
-def _of(search: Search, arch: str) -> list[Capacity]:
-    return sorted((each for each in search.capacities if each.arch == arch), key=lambda each: each.gateways or 0)
-
-
 def _draw_limits(axes: Axes, search: Search, arch: str, colour: str, aside: float) -> float | None:
     """Draw the limit with each number of gateways; returns the height of the line's end, if there is a line."""
     usl = _law(search, arch)
-    known = [(each, middle) for each in _of(search, arch) if (middle := _middle(each)) is not None]
+    known = [(each, middle) for each in limits_of(search, arch) if (middle := _middle(each)) is not None]
     for each, middle in known:
         x = (each.gateways or 0) * aside
         if each.half is not None:
@@ -95,7 +91,7 @@ def _draw_times(axes: Axes, search: Search, arch: str, colour: str, aside: float
         marker, face = ("^", "none") if each.at_least else ("o", colour)
         (mark,) = axes.plot(x, each.times.value, marker, color=colour, markerfacecolor=face, markersize=6)
         tip(mark, f"{arch} with {each.gateways} gateway{'' if each.gateways == 1 else 's'}: {times_text(each)} times")
-    usl, first = _law(search, arch), _of(search, arch)[0].half
+    usl, first = _law(search, arch), limits_of(search, arch)[0].half
     if usl is None or first is None:
         _connect(axes, [(each.gateways * aside, each.times.value) for each in found], colour)
         return
@@ -152,7 +148,7 @@ def finding(search: Search) -> str:
     """What one sees in the chart."""
     where = f"(p99 <= {search.objective.p99_ms:g} ms, {search.fixed})"
     first, last = min(search.gateways), max(search.gateways)
-    most = {arch: speedups(search, arch)[-1:] for arch in search.architectures if len(_of(search, arch)) > 1}
+    most = {arch: speedups(search, arch)[-1:] for arch in search.architectures if len(limits_of(search, arch)) > 1}
     told = [
         f"{arch} {times_text(each)}" + ("" if each.gateways == last else f" (with {each.gateways})")
         for arch, found in most.items()
@@ -175,7 +171,7 @@ def _note(search: Search) -> str:
         note += "; at a triangle it may take more, because no run broke, or something else was the limit"
     if any(each.half is None and not each.at_least for each in search.capacities):
         note += "; at one that points down it takes less, for no run held"
-    several = [each for each in search.scalings if len(_of(search, each.arch)) > 1]
+    several = [each for each in search.scalings if len(limits_of(search, each.arch)) > 1]
     fitted = [f"{each.arch} {parameters_text(each.usl)}" for each in several if each.usl is not None]
     if fitted:
         note += f". Curves: the Universal Scalability Law, with sigma, kappa and R2 of {'; '.join(fitted)}"

@@ -12,6 +12,7 @@ import msgspec
 import pandas as pd
 import pyarrow as pa
 
+from harness.ledger.passages import in_order
 from harness.results.frames import RunRecord
 from harness.results.reading import OnUnreadable
 from harness.runs.stages_file import NO_STAGES, STAGES_FILE
@@ -48,8 +49,7 @@ class Slowest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def stages(self) -> list[str]:
         """The stages of these messages in their order."""
-        longest = max(self.messages, key=lambda each: len(each.stages_ms))
-        return list(dict.fromkeys([*longest.stages_ms, *(name for each in self.messages for name in each.stages_ms)]))
+        return in_order(name for each in self.messages for name in each.stages_ms)
 
 
 def slowest_of(records: Sequence[RunRecord], on_unreadable: OnUnreadable) -> list[Slowest]:

@@ -29,7 +29,7 @@ from harness.experiments.costs.advice import Advice, Knowledge, Wish
 from harness.experiments.costs.study import read_knowledge
 from harness.experiments.fault_matrix import Matrix
 from harness.experiments.fault_matrix import markdown as matrix_markdown
-from harness.ledger.passages import BACKEND, COMMON
+from harness.ledger.passages import in_order
 from harness.report.advice import LATENCY_NOTE, advice_lines, advice_table
 from harness.report.capacity import half_text, limit_text, most_deliveries_per_s
 from harness.report.cells import number_cell
@@ -61,7 +61,6 @@ DOCUMENTS = (
 )
 MARKED = re.compile(r"(<!-- quote: ([^\n]+?) -->\n).*?(<!-- end of quote -->)", re.DOTALL)
 WIDE = 150
-BACKEND_PLACE = COMMON.index(BACKEND) + 0.5  # of what architectures mark, which follows it
 GIBI = 2**30
 
 
@@ -204,7 +203,7 @@ def _stages(part: str) -> Iterator[str]:
     """Yield the stages of each architecture's typical message, and why the others are slower than the fastest."""
     stages = _frames(part).stages
     means = stages.groupby(["arch", "stage"], sort=False)["typical_ms"].mean().unstack("stage").fillna(0.0)
-    names = sorted(means.columns, key=lambda stage: COMMON.index(stage) if stage in COMMON else BACKEND_PLACE)
+    names = in_order(means.columns)
     by_total = means.loc[means.sum(axis="columns").sort_values().index, names]
     body = [
         [str(arch), *(figure_text(ms) if ms else "" for ms in row), f"**{figure_text(row.sum())}**"]

@@ -15,19 +15,13 @@ from harness.core.payload import SIZE_MAX_BYTES
 from harness.core.registry import load_architecture, named
 from harness.core.settings import in_range
 from harness.core.units import figure_text, size_text
-from harness.experiments.costs.components import (
-    COMMAND_BYTES,
-    COPY_BYTES,
-    CPU_COMPONENTS,
-    MEMBER_BYTES,
-    MEMORY_PARTS,
-    RECORD_BYTES,
-)
-from harness.experiments.costs.fit import NOTHING, Interval, Prediction
+from harness.experiments.costs.components import CPU_COMPONENTS, MEMORY_PARTS
+from harness.experiments.costs.fit import NOTHING, Interval
 from harness.experiments.costs.model import Model
 from harness.experiments.costs.sizing import ChatSize, Impossible, OneGateway, bytes_from_a_gateway_per_s, on_one, sized
+from harness.experiments.costs.traffic import backend_bytes_per_s, records_bytes_per_s, scaled, to_members_bytes_per_s
 from harness.experiments.costs.validation import HeldOutAccuracy
-from harness.experiments.costs.workload import Workload, uses_redis
+from harness.experiments.costs.workload import Workload
 
 SIZE_MAX = 1e9
 ALIKE = 1.1  # a difference of up to a tenth is not a reason to prefer one
@@ -157,53 +151,22 @@ def _cannot(arch: str, wish: Wish, knowledge: Knowledge) -> str | None:
 def _cost(arch: str, wish: Wish, model: Model) -> Cost:
     workload = sized(model, arch, wish.chat)
     of_part = {part.name.split()[0]: model.predict(part, arch, workload) for part in CPU_COMPONENTS if part.uses(arch)}
-    cores = {name: _times(each, 1e-6) for name, each in of_part.items()}
+    cores = {name: scaled(each, 1e-6) for name, each in of_part.items()}
     memory = model.predict_all(MEMORY_PARTS, arch, workload)
     nearest = _nearest(arch, workload, model.points)
-    record_bytes = _records(arch, workload, model)
     return Cost(
         arch=arch,
         gateways=workload.gateways,
         cores=sum(cores.values(), NOTHING).interval,
         cores_of={name: each.interval for name, each in cores.items()},
         memory_bytes=memory.interval,
-        to_members_bytes_per_s=_to_members(arch, workload, model).interval,
-        backend_bytes_per_s=_backend(arch, workload, model, record_bytes).interval,
-        disk_bytes_per_day=_times(record_bytes, 86_400).interval,
+        to_members_bytes_per_s=to_members_bytes_per_s(arch, workload, model).interval,
+        backend_bytes_per_s=backend_bytes_per_s(arch, workload, model).interval,
+        disk_bytes_per_day=scaled(records_bytes_per_s(arch, workload, model), 86_400).interval,
         nearest=str(nearest["record"]),
         nearest_p50_ms=_or_none(nearest["latency_p50_ms"]),
         nearest_p99_ms=_or_none(nearest["latency_p99_ms"]),
     )
-
-
-def _times(prediction: Prediction, factor: float) -> Prediction:
-    return Prediction(factor * prediction.value, factor * prediction.draws)
-
-
-def _plus(prediction: Prediction, exact: float) -> Prediction:
-    return Prediction(prediction.value + exact, prediction.draws + exact)
-
-
-def _to_members(arch: str, workload: Workload, model: Model) -> Prediction:
-    deliveries = model.sharing.activity(arch, workload).deliveries
-    return _plus(model.predict(MEMBER_BYTES, arch, workload), deliveries * workload.payload_bytes)
-
-
-def _records(arch: str, workload: Workload, model: Model) -> Prediction:
-    """Bytes per second that Kafka writes, for one replica."""
-    records = model.sharing.activity(arch, workload).records
-    return _plus(model.predict(RECORD_BYTES, arch, workload), records * workload.payload_bytes)
-
-
-def _backend(arch: str, workload: Workload, model: Model, record_bytes: Prediction) -> Prediction:
-    """Bytes per second into the backends, and out of them to each gateway that reads or subscribes."""
-    done = model.sharing.activity(arch, workload)
-    through_kafka = _times(record_bytes, 1 + done.fetches / done.records) if done.records else NOTHING
-    if not uses_redis(arch):
-        return through_kafka
-    payloads = (done.commands + done.copies) * workload.payload_bytes
-    through_redis = model.predict_all((COMMAND_BYTES, COPY_BYTES), arch, workload)
-    return through_kafka + _plus(through_redis, payloads)
 
 
 def _nearest(arch: str, workload: Workload, points: pd.DataFrame) -> pd.Series[Any]:

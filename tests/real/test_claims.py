@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.command_line import command, refusal
 from tests.real.runs import chatbench
 
 
@@ -15,8 +16,8 @@ def test_the_first_claim_holds_and_can_be_judged_again_from_its_records(tmp_path
     assert answer.returncode == 0, answer.stderr
     assert "run 3 of 3: fragments: naive" in answer.stderr
     (study,) = (tmp_path / "results").iterdir()
-    again = chatbench("claims", "--from", str(study), "--out", str(tmp_path / "again"))
-    assert again.returncode == 0, again.stderr
+    again = command("claims", "--from", study, "--out", tmp_path / "again")
+    assert again.exit_code == 0, again.stderr
     for folder in (study, tmp_path / "again"):
         (found,) = msgspec.json.decode((folder / "findings.json").read_bytes())
         assert (found["id"], found["verdict"]) == ("C1", "holds")
@@ -30,16 +31,11 @@ def test_the_first_claim_holds_and_can_be_judged_again_from_its_records(tmp_path
 
 
 def test_a_claim_that_there_is_not_is_named_with_those_there_are(tmp_path: Path) -> None:
-    answer = chatbench("claims", "--claim", "C12", "--out", str(tmp_path))
-    assert answer.returncode == 2
-    assert "--claim is 'C12', but it must be one of C1, C2" in answer.stderr
-    nothing = chatbench("claims", "--from", str(tmp_path), "--out", str(tmp_path / "again"))
-    assert nothing.returncode == 2
-    assert "chatbench claims" in nothing.stderr
+    says = "--claim is 'C12', but it must be one of C1, C2"
+    assert says in refusal("claims", "--claim", "C12", "--out", tmp_path)
+    assert "chatbench claims" in refusal("claims", "--from", tmp_path, "--out", tmp_path / "again")
 
 
 def test_advice_without_measurements_says_which_command_makes_them(tmp_path: Path) -> None:
     chat = ["--rooms", "10", "--members-per-room", "5", "--rate", "10"]
-    answer = chatbench("advise", *chat, "--costs", str(tmp_path))
-    assert answer.returncode == 2
-    assert "is not a folder that `chatbench costs` made" in answer.stderr
+    assert "is not a folder that `chatbench costs` made" in refusal("advise", *chat, "--costs", tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.command_line import refusal
 from tests.real.runs import chatbench
 
 COUNTS = ("acked", "delivered", "lost", "lost, though acked", "duplicated", "reordered")
@@ -42,6 +43,5 @@ def test_an_architecture_is_compared_with_itself_in_blocks(tmp_path: Path) -> No
 
 
 def test_what_only_the_long_one_has_is_refused_without_it(tmp_path: Path) -> None:
-    answer = chatbench("selftest", "--rounds", "2", "--names", "2", "--out", str(tmp_path))
-    assert answer.returncode == 2
-    assert "only --long compares architectures; leave --names, --rounds out" in answer.stderr
+    refused = refusal("selftest", "--rounds", "2", "--names", "2", "--out", tmp_path)
+    assert "only --long compares architectures; leave --names, --rounds out" in refused

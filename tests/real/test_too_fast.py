@@ -12,10 +12,11 @@ import pytest
 
 from harness.gateway.settings import FLOOD_REASON
 from harness.services.ports import free_ports
+from tests.command_line import refusal
 from tests.real.runs import CHATBENCH, chatbench, run
 from tests.real.test_fleet import gateway, standing
 from tests.real.test_plain_locust import assert_all_delivered, locust, started
-from tests.real.test_ui import refusal
+from tests.real.test_ui import refusal as refusal_of_the_form
 
 FAST = ("--members", "2", "--rate", "4000")
 # Asks for little, and says much: nothing is known of that before it is said.
@@ -70,9 +71,7 @@ def test_a_gateway_says_what_it_takes_from_one_member(usual: str) -> None:
 def test_a_run_that_is_too_fast_for_gateways_that_stand_is_refused(
     usual: str, command: str, load: tuple[str, ...], says: str, tmp_path: Path
 ) -> None:
-    answer = chatbench(command, "--arch", "direct", "--gateways-at", usual, "--out", str(tmp_path), *load)
-    assert answer.returncode == 2, answer.stderr
-    assert says in answer.stderr
+    assert says in refusal(command, "--arch", "direct", "--gateways-at", usual, "--out", tmp_path, *load)
     assert not list(tmp_path.rglob("summary.json"))
 
 
@@ -114,7 +113,9 @@ def test_the_form_of_the_web_ui_is_refused_what_standing_gateways_do_not_take(us
         try:
             here = f"http://127.0.0.1:{port}"
             assert here in ui.stdout.readline()
-            assert "use --members 4 or more" in refusal(here, "swarm", user_count=2, spawn_rate=2, rate=4000)
+            assert "use --members 4 or more" in refusal_of_the_form(
+                here, "swarm", user_count=2, spawn_rate=2, rate=4000
+            )
         finally:
             ui.terminate()
         assert ui.wait(30) == 0

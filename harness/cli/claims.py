@@ -46,6 +46,9 @@ from harness.cli.types import COUNT, DURATION
 def claims(out: str, resume: Path | None, measured: Path | None, as_json: bool, **effort: Any) -> None:
     """Test what the design note claims: an experiment, a verdict and a chart for each of its claims.
 
+    A claim is supported, not supported or undecided. Its findings rest on counts, or on contrasts of rounds; one round
+    decides no contrast.
+
     \b
     Examples:
       chatbench claims

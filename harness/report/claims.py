@@ -10,48 +10,70 @@ from matplotlib.figure import Figure
 from rich.text import Text
 
 from harness.core.units import figure_text
-from harness.experiments.claims.claim import Claim, Finding, Panel, Picture
+from harness.experiments.claims.claim import Claim, Judgement, Panel, Picture
+from harness.experiments.claims.findings import SUPPORTED, Finding
 from harness.report.fitting import Column, Fitted
 from harness.report.style import INK, after_bar, colours_of, headline, plain_bars, save, this_style, tip
 
 
-def markdown(findings: Sequence[tuple[Claim, Finding]], charts: str) -> str:
+def markdown(findings: Sequence[tuple[Claim, Judgement]], charts: str) -> str:
     """The page claims.md. `charts` is the path from the page to the folder of the charts."""
     return "\n".join([*verdicts(findings), *sections(findings, charts)]) + "\n"
 
 
-def verdicts(findings: Sequence[tuple[Claim, Finding]], page: str = "") -> Iterator[str]:
+def verdicts(findings: Sequence[tuple[Claim, Judgement]], page: str = "") -> Iterator[str]:
     """The table of verdicts. `page` is the path to the page with the sections, if that is another page."""
-    yield "| | claim | verdict |"
-    yield "| --- | --- | --- |"
-    for claim, finding in findings:
-        yield f"| [{claim.id}]({page}#{claim.id.lower()}) | {claim.claim} | **{finding.verdict}** |"
+    yield "| | claim | verdict | findings supported |"
+    yield "| --- | --- | --- | --- |"
+    for claim, judged in findings:
+        link = f"[{claim.id}]({page}#{claim.id.lower()})"
+        yield f"| {link} | {claim.claim} | **{judged.verdict}** | {_tally(judged)} |"
 
 
-def sections(findings: Sequence[tuple[Claim, Finding]], charts: str) -> Iterator[str]:
+def _tally(judged: Judgement) -> str:
+    supported = sum(each.answer == SUPPORTED for each in judged.findings)
+    return f"{supported} of {len(judged.findings)}"
+
+
+def sections(findings: Sequence[tuple[Claim, Judgement]], charts: str) -> Iterator[str]:
     """A section for each claim. `charts` is the path from the page to the folder of the charts."""
-    for claim, finding in findings:
+    for claim, judged in findings:
         yield f"\n## {claim.id}\n"
         yield f"> {claim.claim}\n"
         yield f"From: {claim.source}. Tested: {claim.tested}. Expected: {claim.expected}.\n"
-        yield f"**{finding.verdict.capitalize()}.**\n"
-        for sentence in finding.measured:
-            yield f"- {sentence}"
-        if finding.picture is not None:
-            titles = ", ".join(panel.title.replace("\n", " ") for panel in finding.picture.panels)
+        yield f"**{judged.verdict.capitalize()}**: {_tally(judged)} findings are supported.\n"
+        yield "| finding | measured | |"
+        yield "| --- | --- | --- |"
+        for each in judged.findings:
+            yield f"| {each.finding} | {each.measured} | **{each.answer}** |"
+        if judged.notes:
+            yield "\nBeside the findings:\n"
+        for note in judged.notes:
+            yield f"- {note}"
+        if judged.picture is not None:
+            titles = ", ".join(panel.title.replace("\n", " ") for panel in judged.picture.panels)
             yield f"\n![{claim.id}: {titles}]({charts}/{claim.id.lower()}.png)"
 
 
-def claims_table(findings: Sequence[tuple[Claim, Finding]]) -> Fitted:
+def claims_table(findings: Sequence[tuple[Claim, Judgement]]) -> Fitted:
     """A row for each claim: its verdict, its text, and what was measured."""
     return Fitted(
         [
             Column("", [claim.id for claim, _ in findings]),
-            Column("verdict", [Text(finding.verdict, style="bold") for _, finding in findings]),
+            Column("verdict", [Text(judged.verdict, style="bold") for _, judged in findings]),
             Column("claim", [claim.claim for claim, _ in findings], folds=True),
-            Column("measured", ["\n".join(finding.measured) for _, finding in findings], folds=True),
+            Column("measured", ["\n".join(measured(judged)) for _, judged in findings], folds=True),
         ]
     )
+
+
+def measured(judged: Judgement) -> list[str]:
+    """A sentence for each finding, and the notes."""
+    return [*(_sentence(each) for each in judged.findings), *judged.notes]
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{finding.finding}: {finding.measured}: {finding.answer}."
 
 
 PANEL_INCHES = 2.5
@@ -118,9 +140,10 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     expected: str
     measured: list[str]
     verdict: str
+    findings: list[Finding] = []  # none in files from before it was there
 
 
-def rows_of(findings: Sequence[tuple[Claim, Finding]]) -> list[Judged]:
+def rows_of(findings: Sequence[tuple[Claim, Judgement]]) -> list[Judged]:
     """The content of findings.json."""
     return [
         Judged(
@@ -129,20 +152,21 @@ def rows_of(findings: Sequence[tuple[Claim, Finding]]) -> list[Judged]:
             source=claim.source,
             tested=claim.tested,
             expected=claim.expected,
-            measured=finding.measured,
-            verdict=finding.verdict,
+            measured=measured(judged),
+            verdict=judged.verdict,
+            findings=judged.findings,
         )
-        for claim, finding in findings
+        for claim, judged in findings
     ]
 
 
-def write_findings(findings: Sequence[tuple[Claim, Finding]], folder: Path) -> Path:
+def write_findings(findings: Sequence[tuple[Claim, Judgement]], folder: Path) -> Path:
     """Write findings.json, a chart for each claim, and claims.md; returns the path of claims.md."""
     (folder / FINDINGS).write_bytes(msgspec.json.format(msgspec.json.encode(rows_of(findings))))
-    for claim, finding in findings:
-        if finding.picture is not None:
-            title = f"{claim.id} {finding.verdict}: {claim.claim.removesuffix('.')}"
-            save(draw_panels(finding.picture, title), folder / "charts", claim.id.lower())
+    for claim, judged in findings:
+        if judged.picture is not None:
+            title = f"{claim.id} {judged.verdict}: {claim.claim.removesuffix('.')}"
+            save(draw_panels(judged.picture, title), folder / "charts", claim.id.lower())
     page = folder / "claims.md"
     page.write_text(markdown(findings, "charts"), encoding="utf-8")
     return page

@@ -20,8 +20,8 @@ def test_the_first_claim_holds_and_can_be_judged_again_from_its_records(tmp_path
     assert again.exit_code == 0, again.stderr
     for folder in (study, tmp_path / "again"):
         (found,) = msgspec.json.decode((folder / "findings.json").read_bytes())
-        assert (found["id"], found["verdict"]) == ("C1", "holds")
-        assert "4 gateways in one group: members received 25 %" in found["measured"][2]
+        assert (found["id"], found["verdict"]) == ("C1", "supported")
+        assert "4 gateways in one group, members receive 1 / 4 of the chat: 25 %" in found["measured"][2]
         assert "## C1" in (folder / "claims.md").read_text(encoding="utf-8")
         assert (folder / "charts" / "c1.png").stat().st_size > 1000
     # Resumed, nothing is left to run.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.experiments.claims.claim import DOES_NOT_HOLD, HOLDS, IN_PART, NOT_TOLD
+from harness.experiments.claims.findings import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 
 CLAIMS = {
     "C1": "컨슈머 그룹 하나를 모든 서버가 함께 쓰면 멤버는 메시지를 뜨문뜨문 받는다.",
@@ -15,4 +15,4 @@ CLAIMS = {
     "C8": "카프카와 Redis를 함께 쓰는 채팅 시스템이 되어야 한다.",
     "C9": "게이트웨이마다 컨슈머 그룹을 따로 두면 메시지를 한 번만 쓰고도 1안처럼 전달된다. (노트에는 없던 방법)",
 }
-VERDICTS = {HOLDS: "맞다", IN_PART: "일부만 맞다", DOES_NOT_HOLD: "틀리다", NOT_TOLD: "알 수 없다"}
+VERDICTS = {SUPPORTED: "뒷받침된다", NOT_SUPPORTED: "뒷받침되지 않는다", UNDECIDED: "아직 알 수 없다"}

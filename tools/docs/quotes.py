@@ -22,7 +22,7 @@ from rich.text import Text
 
 from harness.core.units import figure_text
 from harness.experiments.capacity import FOUND, Capacity, Search
-from harness.experiments.claims.claim import Claim, Finding
+from harness.experiments.claims.claim import Claim, Judgement
 from harness.experiments.claims.study import judge
 from harness.experiments.costs import advice
 from harness.experiments.costs.advice import Advice, Knowledge, Wish
@@ -252,7 +252,7 @@ def _search(part: str) -> Search:
 
 
 @cache
-def _judged() -> list[tuple[Claim, Finding]]:
+def _judged() -> list[tuple[Claim, Judgement]]:
     return judge(REFERENCE / "claims")
 
 
@@ -263,8 +263,8 @@ def _verdicts(page: str = "") -> Iterator[str]:
 def _verdicts_in_korean(page: str) -> Iterator[str]:
     yield "| | 주장 | 판정 |"
     yield "| --- | --- | --- |"
-    for claim, finding in _judged():
-        verdict = korean.VERDICTS[finding.verdict]
+    for claim, judged in _judged():
+        verdict = korean.VERDICTS[judged.verdict]
         yield f"| [{claim.id}]({page}#{claim.id.lower()}) | {korean.CLAIMS[claim.id]} | **{verdict}** |"
 
 

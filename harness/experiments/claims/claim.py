@@ -1,4 +1,4 @@
-"""A claim, and the finding of its experiments."""
+"""A claim, and what its experiments say about it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from harness.experiments.claims.evidence import Evidence
-
-HOLDS, IN_PART, DOES_NOT_HOLD, NOT_TOLD = "holds", "holds in part", "does not hold", "not told"
+from harness.experiments.claims.findings import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Finding
 
 
 class Panel(msgspec.Struct, frozen=True):
@@ -29,12 +28,16 @@ class Picture(msgspec.Struct, frozen=True):
     runs: int = 0  # that it rests on
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on a claim, and what was measured, in sentences."""
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """The findings of a claim; the notes say what was measured beside them, and decide nothing."""
 
-    verdict: str
-    measured: list[str]
+    findings: list[Finding]
+    notes: list[str] = []
     picture: Picture | None = None
+
+    @property
+    def verdict(self) -> str:
+        return verdict_of([each.answer for each in self.findings])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,11 @@ class Claim:
     tested: str
     expected: str
     experiments: tuple[str, ...]
-    judge: Callable[[Evidence], Finding]
+    judge: Callable[[Evidence], Judgement]
 
 
-def verdict_of(parts: Sequence[bool | None]) -> str:
-    """The verdict on a claim with several parts. None stands for a part that the runs cannot decide."""
-    if any(part is None for part in parts):
-        return NOT_TOLD
-    if all(parts):
-        return HOLDS
-    return IN_PART if any(parts) else DOES_NOT_HOLD
+def verdict_of(answers: Sequence[str]) -> str:
+    """The verdict on a claim: supported if each finding is, not supported if one finding is not, else undecided."""
+    if NOT_SUPPORTED in answers:
+        return NOT_SUPPORTED
+    return SUPPORTED if answers and set(answers) == {SUPPORTED} else UNDECIDED

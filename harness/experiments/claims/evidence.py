@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from harness.analysis.ratio import Ratio, ratio_of
+from harness.analysis.contrasts import Contrast, Figures, contrasts, geometric_means
 from harness.core.errors import UsageError
+from harness.core.units import figure_text
 from harness.experiments.claims.durability import Readable, read_history
-from harness.results.frames import read_records, runs_of
+from harness.results.frames import METRICS, messages_behind, read_records, runs_of
+
+P50, JOIN_P50, SPREAD_P50 = "latency_p50_ms", "join_p50_ms", "spread_p50_ms"
+CPU, KAFKA_CPU = "cpu_system_ms_per_s", "cores_kafka"  # at the load of the run, idle cost included
+RECORDS, REQUESTS = "kafka_records_per_message", "kafka_produce_requests_per_message"
+APPENDS = "kafka_appends_a_broker_max"
+DISK, WASTED = "kafka_disk_bytes_per_message", "wasted_deliveries_per_message"
+EXACT, CLOSE = 0.01, 0.10  # the allowed relative error of counts, and of shares
 
 
 class InsufficientData(Exception):
-    """A figure that a verdict needs was not measured or is not valid. The text says which one."""
+    """A figure that a finding needs was not measured or is not valid. The text says which one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +39,91 @@ class Evidence:
         for column, value in ({} if arch is None else {"arch": arch}).items() | columns.items():
             runs = runs[runs[column] == value]
         if runs.empty:
-            raise InsufficientData(f"no complete run of {arch or 'any architecture'} in {experiment}")
+            raise InsufficientData(f"{experiment} has no complete run of {arch or 'any architecture'}")
         return runs
 
     def count(self, experiments: Sequence[str]) -> int:
         """How many complete runs these experiments have."""
         return int((self.runs["experiment"].isin(experiments) & (self.runs["status"] == "complete")).sum())
 
-    def found(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> float | None:
-        """The mean of the rounds, or None if no round measured it."""
-        values = self.of(experiment, arch, **columns)[column].dropna()
-        return None if values.empty else float(values.mean())
-
-    def mean(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> float:
-        """The mean of the rounds; raises InsufficientData if no round measured it."""
-        value = self.found(experiment, column, arch, **columns)
-        if value is None:
+    def each(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> list[float]:
+        """The figure of every run; raises InsufficientData if no run has it."""
+        runs = self.of(experiment, arch, **columns)
+        values = runs[column].dropna() if column in runs else pd.Series(dtype="float64")
+        if values.empty:
             raise InsufficientData(f"{column} of {arch} in {experiment} was not measured, or its driver was not valid")
-        return value
+        return [float(value) for value in values]
 
     def total(self, experiment: str, column: str, arch: str | None = None, **columns: object) -> int:
         """The sum over the rounds."""
-        return int(self.of(experiment, arch, **columns)[column].sum())
+        return int(sum(self.each(experiment, column, arch, **columns)))
 
-    def ratio(self, experiment: str, column: str, arch: str, over: str, **columns: object) -> Ratio:
-        """The ratio of two architectures, round by round; raises InsufficientData if no round has both."""
-        by_round = [self.of(experiment, name, **columns).set_index("round")[column] for name in (arch, over)]
-        both = pd.concat(by_round, axis=1, keys=["arch", "over"]).dropna()
-        ratio = ratio_of(both["arch"].tolist(), both["over"].tolist())
-        if ratio is None:
-            raise InsufficientData(f"{column} of {arch} and {over} in {experiment} was not measured in the same round")
-        return ratio
+    def sent(self, experiment: str, arch: str | None = None, **columns: object) -> int:
+        """How many messages the counts of these runs rest on."""
+        return self.total(experiment, "sent", arch, **columns)
+
+    def contrast(
+        self, experiment: str, column: str, first: str, second: str, *, parts: float = 1.0, **columns: object
+    ) -> Contrast:
+        """A `parts`-th of `first` over `second`, by rounds; raises InsufficientData if fewer than two have both.
+
+        Other architectures that were measured in these rounds lend their spread, as in harness.analysis.contrasts.
+        """
+        for name in (first, second):
+            self._check_support(experiment, column, name, **columns)
+        table = self._rounds(experiment, column, **columns)
+        both = table.reindex(columns=[first, second]).dropna()
+        if len(both) < 2:
+            raise InsufficientData("no round has both" if both.empty else "one round gives no interval")
+        complete = table.loc[both.index].dropna(axis="columns")
+        others = [str(name) for name in complete if name not in both]
+        values = complete[[first, second, *others]].to_numpy(dtype="float64", copy=True)
+        values[:, 0] /= parts
+        return contrasts(Figures(column, (first, second, *others), values))[0]
+
+    def means(self, experiment: str, column: str, names: Sequence[str], **columns: object) -> list[float | None]:
+        """The geometric mean of each architecture, which agrees with the contrasts; None where it was not measured."""
+        try:
+            table = self._rounds(experiment, column, **columns)
+        except InsufficientData:
+            return [None] * len(names)
+        known = [name for name in names if name in table]
+        found = geometric_means(Figures(column, tuple(known), table[known].to_numpy(dtype="float64")))
+        return [found.get(name) for name in names]
+
+    def _rounds(self, experiment: str, column: str, **columns: object) -> pd.DataFrame:
+        """A row for each round and a column for each architecture; not a number where nothing is above zero."""
+        runs = self.of(experiment, None, **columns)
+        if column not in runs:
+            raise InsufficientData(f"{column} was not measured in {experiment}")
+        table = runs.pivot_table(index="round", columns="arch", values=column, aggfunc="last")
+        return table.where(table > 0)
+
+    def _check_support(self, experiment: str, column: str, arch: str, **columns: object) -> None:
+        """Raise InsufficientData if this architecture has no such runs, or its messages do not support the figure."""
+        runs = self.of(experiment, arch, **columns)
+        if runs[column].dropna().empty:
+            raise InsufficientData(f"{column} of {arch} in {experiment} was not measured, or its driver was not valid")
+        for metric in METRICS:
+            why = metric.why_not_shown(float(messages_behind(runs).sum())) if metric.column == column else None
+            if why is not None:
+                raise InsufficientData(f"{column} of {arch} in {experiment} is {why}")
+
+
+def known(figure: Callable[[], float]) -> float | None:
+    """The figure of a bar; None if it was not measured."""
+    try:
+        return figure()
+    except InsufficientData:
+        return None
+
+
+def near(value: float, expected: float, tolerance: float) -> bool:
+    return abs(value - expected) <= tolerance * expected
+
+
+def share_text(part: float) -> str:
+    return f"{figure_text(100 * part)} %"
 
 
 def read_evidence(folder: Path) -> Evidence:

@@ -14,9 +14,9 @@ from harness.core.progress import CampaignProgress
 from harness.core.registry import load_architecture
 from harness.core.signals import signals_interrupt, signals_wait
 from harness.experiments.claims.catalogue import CLAIMS
-from harness.experiments.claims.claim import NOT_TOLD, Claim, Finding
+from harness.experiments.claims.claim import Claim, Judgement
 from harness.experiments.claims.durability import HISTORY, Readable, read_after_restart
-from harness.experiments.claims.evidence import Evidence, InsufficientData, read_evidence
+from harness.experiments.claims.evidence import read_evidence
 from harness.experiments.claims.experiments import REMEMBER, ClaimsPlan, plan
 from harness.experiments.plan_file import note, read_again
 from harness.experiments.series import PlannedRun, run_series
@@ -96,7 +96,7 @@ def _read_all_after_restart(logs: Path, progress: CampaignProgress) -> list[Read
                 backends.stop()
 
 
-def judge(folder: Path, claims: Sequence[str] = ()) -> list[tuple[Claim, Finding]]:
+def judge(folder: Path, claims: Sequence[str] = ()) -> list[tuple[Claim, Judgement]]:
     """Judge every tested claim, or only these, from the records alone.
 
     Raises UsageError if there are no records, or if one of these claims is unknown or was not tested.
@@ -108,15 +108,10 @@ def judge(folder: Path, claims: Sequence[str] = ()) -> list[tuple[Claim, Finding
             ids = ", ".join(each.id for each in tested)
             raise UsageError(f"--claim is {claim.id}, but {folder} has tested {ids}; name one of these")
     evidence = read_evidence(folder)
-    return [(claim, _judge(claim, evidence)) for claim in wanted]
+    return [(claim, _with_runs(claim.judge(evidence), evidence.count(claim.experiments))) for claim in wanted]
 
 
-def _judge(claim: Claim, evidence: Evidence) -> Finding:
-    try:
-        finding = claim.judge(evidence)
-    except InsufficientData as problem:
-        return Finding(verdict=NOT_TOLD, measured=[f"Cannot be judged: {problem}."])
-    if finding.picture is None:
-        return finding
-    picture = msgspec.structs.replace(finding.picture, runs=evidence.count(claim.experiments))
-    return msgspec.structs.replace(finding, picture=picture)
+def _with_runs(judgement: Judgement, runs: int) -> Judgement:
+    if judgement.picture is None:
+        return judgement
+    return msgspec.structs.replace(judgement, picture=msgspec.structs.replace(judgement.picture, runs=runs))

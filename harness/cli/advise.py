@@ -9,17 +9,15 @@ import click
 
 from harness.cli.console import console, json_option, print_json, tell
 from harness.cli.help import command
+from harness.cli.prices import prices_options
+from harness.cli.traffic_log import log_options, read_log, sizes
 from harness.cli.types import COUNT, FOLDER, NUMBER, SIZE
 
 
 @command()
-@click.option("--rooms", type=COUNT, required=True, metavar="N", help="Number of rooms.")
-@click.option(
-    "--members-per-room", type=NUMBER, required=True, metavar="N", help="Average number of members in a room."
-)
-@click.option(
-    "--rate", "rate_per_s", type=NUMBER, required=True, metavar="N", help="Messages per second, summed over all rooms."
-)
+@click.option("--rooms", type=COUNT, metavar="N", help="Number of rooms.")
+@click.option("--members-per-room", type=NUMBER, metavar="N", help="Average number of members in a room.")
+@click.option("--rate", "rate_per_s", type=NUMBER, metavar="N", help="Messages per second, summed over all rooms.")
 @click.option(
     "--payload",
     "payload_bytes",
@@ -29,6 +27,7 @@ from harness.cli.types import COUNT, FOLDER, NUMBER, SIZE
     metavar="SIZE",
     help="Size of a message's text.",
 )
+@log_options
 @click.option("--durable", is_flag=True, help="Require that acked messages survive a restart of the backend.")
 @click.option("--replay", is_flag=True, help="Require that members can read earlier messages later.")
 @click.option(
@@ -43,8 +42,18 @@ from harness.cli.types import COUNT, FOLDER, NUMBER, SIZE
     metavar="DIR",
     help="Folder written by `chatbench claims`.  [default: measured runs that chatbench ships]",
 )
+@prices_options
 @json_option("the answer as JSON")
-def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any) -> None:
+def advise(
+    *,
+    costs: Path | None,
+    claims: Path | None,
+    log: Path | None,
+    columns: tuple[str, ...],
+    prices: Path | None,
+    as_json: bool,
+    **wished: Any,
+) -> None:
     """Say which architecture suits a chat of these sizes, what each would cost, and what would change the answer.
 
     \b
@@ -52,19 +61,35 @@ def advise(costs: Path | None, claims: Path | None, as_json: bool, **wished: Any
       chatbench advise --rooms 1 --members-per-room 100k --rate 50
       chatbench advise --rooms 200k --members-per-room 5 --rate 20k --durable
       chatbench advise --rooms 1k --members-per-room 200 --rate 2k --replay --json
+      chatbench advise --from chat.csv --column time=ts --prices prices.toml
 
     The answer is computed from measured runs: the reference runs that chatbench ships, or your own.
     """
+    import msgspec
+
     from harness.experiments.costs import advice
+    from harness.experiments.costs.prices import money, read_prices
     from harness.experiments.costs.study import read_knowledge
     from harness.report.advice import LATENCY_NOTE, advice_lines, advice_table
+    from harness.report.prices import prices_lines, prices_table
+    from harness.report.trace import trace_lines
 
-    wish = advice.checked(advice.Wish(**wished))
-    advised = advice.advise(wish, read_knowledge(costs, claims))
+    own_prices = None if prices is None else read_prices(prices)
+    trace = read_log(log, columns)
+    wish = advice.checked(advice.Wish(**sizes(wished, trace)))
+    knowledge = read_knowledge(costs, claims)
+    advised = msgspec.structs.replace(advice.advise(wish, knowledge), trace=trace)
+    if own_prices is not None:
+        workloads = {cost.arch: wish.chat.on(cost.gateways) for cost in advised.costs}
+        advised = msgspec.structs.replace(advised, money=money(knowledge.model, workloads, own_prices))
     if as_json:
         print_json(advised)
         return
     out = console()
+    tell(out, *([] if trace is None else trace_lines(trace, wish)))
     tell(out, *advice_lines(advised))
     out.print(advice_table(advised))
     tell(out, LATENCY_NOTE)
+    if advised.money is not None:
+        out.print(prices_table(advised.money, at_least=advised.cpu_at_least))
+        tell(out, *prices_lines(advised.money))

@@ -18,7 +18,9 @@ from harness.core.units import figure_text, size_text
 from harness.experiments.costs.components import CPU_COMPONENTS, MEMORY_PARTS
 from harness.experiments.costs.fit import NOTHING, Interval
 from harness.experiments.costs.model import Model
+from harness.experiments.costs.prices import Money
 from harness.experiments.costs.sizing import ChatSize, Impossible, OneGateway, bytes_from_a_gateway_per_s, on_one, sized
+from harness.experiments.costs.trace_sizes import Trace
 from harness.experiments.costs.traffic import backend_bytes_per_s, records_bytes_per_s, scaled, to_members_bytes_per_s
 from harness.experiments.costs.validation import HeldOutAccuracy
 from harness.experiments.costs.workload import Workload
@@ -74,6 +76,8 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     would_change: list[str]
     beyond: list[str]  # the sizes that exceed anything that was measured
     held_out: list[HeldOutAccuracy]
+    money: Money | None = None  # with --prices: what each costs a month
+    trace: Trace | None = None  # with --from: what the log says
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,62 @@
+"""What each architecture costs a month, on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from harness.core.units import figure_text
+from harness.experiments.costs.fit import Interval
+from harness.experiments.costs.prices import BROKER_TO_BROKER, CPU, DISK, GATEWAYS_TO_BACKENDS, MEMORY, Money
+from harness.report.fitting import Column, Fitted
+
+HEADS = {
+    CPU: "CPU",
+    MEMORY: "memory",
+    DISK: "disk",
+    GATEWAYS_TO_BACKENDS: "gateways-backends",
+    BROKER_TO_BROKER: "broker-broker",
+}
+
+
+def prices_table(money: Money, *, at_least: bool = False) -> Fitted:
+    """A row for each architecture, the cheapest first; `at_least`: the CPU is a lower bound, so the cost is one too."""
+    costs = money.monthly
+    least = "at least " if at_least else ""
+    currency = f" {money.prices.currency}" if money.prices.currency else ""
+
+    def amount(interval: Interval) -> str:
+        if at_least:
+            return f"{least}{figure_text(interval.value)}"
+        return "{} ({}-{})".format(*(figure_text(each) for each in (interval.value, interval.low, interval.high)))
+
+    return Fitted(
+        [
+            Column("", [cost.arch for cost in costs]),
+            Column(
+                f"a month{currency}{'' if at_least else ' (90 %)'}", [amount(cost.total) for cost in costs], right=True
+            ),
+            Column("cheapest", [f"{cost.cheapest_share:.0%}" for cost in costs], right=True),
+            *(
+                Column(head, [figure_text(cost.lines[line].value) for cost in costs], right=True)
+                for line, head in HEADS.items()
+            ),
+        ],
+        title="Cost a month, and its lines",
+    )
+
+
+def prices_lines(money: Money) -> Iterator[Text]:
+    """What the cost contains, and what it assumes."""
+    prices, zones = money.prices, money.prices.zones
+    yield Text(
+        f"Cheapest: the share of the model's draws in which it costs least. A month has {money.month_hours} h; "
+        f"{prices.cpu_utilisation:.0%} of the rented CPU is used; Kafka keeps {money.replicas} "
+        f"cop{'y' if money.replicas == 1 else 'ies'} of each record for {prices.retention_days:g} days."
+    )
+    yield Text(
+        f"Assumed: {zones} zone{'' if zones == 1 else 's'} with equal shares of everything, so "
+        f"{prices.crossing_share:.0%} of the traffic between gateways and backends crosses zones, and each record "
+        f"crosses {prices.crossings(money.replicas)} times from broker to broker. Traffic to members is not included."
+    )

@@ -25,6 +25,7 @@ from harness.cli.list import list_command
 from harness.cli.report import report
 from harness.cli.run import run
 from harness.cli.selftest import selftest
+from harness.cli.simulate import simulate
 from harness.cli.ui import ui
 from harness.cli.up import up
 from harness.cli.worker import worker
@@ -123,6 +124,7 @@ def main(debug: bool) -> None:
       chatbench faults --arch plan2
       chatbench claims
       chatbench advise --rooms 1k --members-per-room 50 --rate 500
+      chatbench simulate --rooms 1 --members-per-room 1m --rate 200
       chatbench selftest
       chatbench ui --arch plan2
       chatbench chat --arch plan1
@@ -135,7 +137,7 @@ def main(debug: bool) -> None:
 
 main.sections = {
     "Measure": (run, compare, capacity, report),
-    "Decide": (advise, claims, costs),
+    "Decide": (advise, simulate, claims, costs),
     "Live": (chat, ui, up),
     "Trust": (selftest, faults),
     "Hosts": (gateway, worker, forget),

@@ -228,7 +228,7 @@ def test_every_command_that_answers_can_do_so_in_json() -> None:
     answers = {name for name, command in main.commands.items() if "as_json" in {each.name for each in command.params}}
     assert answers == {
         *("run", "compare", "capacity", "report", "faults", "selftest"),
-        *("claims", "costs", "advise", "list", "doctor"),
+        *("claims", "costs", "advise", "simulate", "list", "doctor"),
     }
 
 

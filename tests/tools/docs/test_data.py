@@ -20,6 +20,8 @@ from harness.experiments.capacity import Search
 from harness.experiments.costs.advice import Advice
 from harness.experiments.fault_matrix import Matrix
 from harness.experiments.selftest import Check
+from harness.experiments.simulation.check import CheckedQuantity
+from harness.experiments.simulation.study import Simulation
 from harness.measure.histogram import LatencyMs
 from harness.report.claims import Judged
 from harness.report.comparison import Report
@@ -34,7 +36,20 @@ from tests.harness.report.records import write_record
 
 ROOT = Path(__file__).parents[3]
 DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
-ANSWERS = (Summary, Report, Matrix, Judged, Listing, MachineCheck, Search, Advice, UnitCosts, Check)
+ANSWERS = (
+    Summary,
+    Report,
+    Matrix,
+    Judged,
+    Listing,
+    MachineCheck,
+    Search,
+    Advice,
+    UnitCosts,
+    Check,
+    Simulation,
+    CheckedQuantity,
+)
 UNITS = {
     "_us_per_delivery": "us",
     "_bytes_per_s": "B/s",

@@ -36,7 +36,7 @@ test: .venv tools
 
 # What needs no broker, no run and no patience, within a minute: for every change.
 test-fast: .venv
-	$(BIN)/python -m pytest -n 3 -m "not real and not slow"
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not real and not slow"
 
 # Some tests open pages in a Chromium, one asks a Prometheus. Where these are not, they are installed if apt and the right
 # to use it are there; else those tests are skipped, which is said here and at the end of the tests.

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from architectures.interface import Requirements
     from harness.services.backends import Backends
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -50,11 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="module")
-def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
-    """All brokers that can be started here, shared by the tests of a file."""
+def backends(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
+    """The brokers that the file's REQUIRES names, or else all that can be started here, shared by its tests."""
     from tests.backends import running_backends  # noqa: PLC0415 - test_conftest.py copies this file alone
 
-    with running_backends(tmp_path_factory.mktemp("backends")) as running:
+    requires: Requirements | None = getattr(request.module, "REQUIRES", None)
+    with running_backends(tmp_path_factory.mktemp("backends"), requires) as running:
         yield running
 
 

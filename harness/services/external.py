@@ -14,16 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import redis.asyncio
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from architectures.clients.address import Login
 from architectures.clients.kafka_settings import client_settings
 from architectures.clients.nats_address import NatsAddress
 from architectures.clients.redis_address import Kind, RedisAddress
-from architectures.clients.redis_pool import redis_pools
 from architectures.interface import Services
 from harness.core.addresses import (
     NATS_PASSWORD,
@@ -175,6 +172,11 @@ def _admin_of_user(settings: dict[str, Any]) -> AdminClient:
 
 
 async def _ping(url: str, shown: str) -> None:
+    import redis.asyncio  # noqa: PLC0415 - it takes 0.2 s, and few runs need it
+    from redis.exceptions import AuthenticationError, RedisError  # noqa: PLC0415 - as above
+
+    from architectures.clients.redis_pool import redis_pools  # noqa: PLC0415 - as above
+
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             for pool in redis_pools(RedisAddress.parse(url)):
@@ -189,6 +191,8 @@ async def _ping(url: str, shown: str) -> None:
 
 def _why(backend: str, problem: Exception, of_login: str | None) -> str:
     """What went wrong, and what to do; `of_login` is given if the backend refused the login."""
+    from redis.exceptions import ResponseError  # noqa: PLC0415 - as above
+
     told = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
     if of_login is not None:
         return f"{backend} does not let chatbench in there: {told}; {of_login}"

@@ -18,6 +18,7 @@ from harness.services.backends import Backends
 from harness.services.fleet import Fleet
 from tests.real.runs import run
 
+REQUIRES = load_architecture("redis-streams").requires
 STORM = ["--scenario", "reconnect_storm", "--members", "40", "--rate", "50", "--set", "within_s=0.1"]
 OFTEN = ["--set", "storm_s=2", "--set", "away_s=0.5", "--duration", "5s", "--warmup", "0s"]
 

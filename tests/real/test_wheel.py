@@ -48,9 +48,9 @@ def chatbench(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("environment")
     lock = folder / "requirements.lock"
     lock.write_text(locked_for_users())
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    install = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    pip = [*install, "--no-compile"]  # most modules are never imported here
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    there = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
+    pip = [*there, "install", "--quiet", "--disable-pip-version-check", "--no-compile"]  # most is never imported here
     subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)
     subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True)
     return str(folder / "bin" / "chatbench")
@@ -103,7 +103,7 @@ def test_it_lists_examines_and_advises(chatbench: str, folder: Path) -> None:
 def test_it_runs_compares_and_reports(chatbench: str, folder: Path) -> None:
     summary = msgspec.json.decode(ask(chatbench, folder, "run", "--arch", "plan1", "--json", *LOAD, ends=(0, 4)))
     assert summary["delivered"] == summary["expected"] > 0
-    two = ("--arch", "direct", "--arch", "redis", "--gateways", "1", "--rounds", "1")
+    two = ("--arch", "direct", "--arch", "redis", "--gateways", "1", "--rounds", "1", "--rate", "50")
     ask(chatbench, folder, "compare", *two, *LOAD, ends=(0, 4))
     (compared,) = (folder / "records").glob("*-compare-*")
     assert "report" in ask(chatbench, folder, "report", str(compared), "--out", "again")

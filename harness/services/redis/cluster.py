@@ -6,11 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import redis
 
-from architectures.clients.redis_cluster import SLOTS
 from architectures.interface import Services
 from harness.core.errors import ServiceFailed
 from harness.services.borrowed import describe, read_description
@@ -20,7 +19,11 @@ from harness.services.processes import Child
 from harness.services.redis.metrics import RedisCounters, read_counters
 from harness.services.redis.server import Lent, RedisServer, start_at
 
+if TYPE_CHECKING:
+    import redis
+
 NODES = 3
+SLOTS = 16384  # as in architectures.clients.redis_cluster, which imports redis-py: 0.2 s that few runs need
 
 
 @dataclass(slots=True)
@@ -82,6 +85,8 @@ class RedisCluster:
 
     def finish(self) -> None:
         """Make the servers one cluster, and wait until each of them says so. Raises ServiceFailed."""
+        import redis  # noqa: PLC0415 - it takes 0.2 s, and few runs need a cluster
+
         for node in self.nodes:
             node.finish()
         deadline = time.monotonic() + START_TIMEOUT_S

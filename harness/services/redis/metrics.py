@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
-import redis
 
 from harness.core.errors import ServiceFailed
 from harness.core.units import per
@@ -56,6 +55,8 @@ def read_counters(urls: Iterable[str]) -> RedisCounters:
 
 
 def _read(url: str) -> RedisCounters:
+    import redis  # noqa: PLC0415 - it takes 0.2 s, and many runs have no Redis
+
     try:
         with redis.Redis.from_url(url, socket_timeout=10) as client:
             stats, net = client.info("commandstats"), client.info("stats")

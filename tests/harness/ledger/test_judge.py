@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -245,6 +246,7 @@ class Truth:
         return count
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     processes=st.tuples(st.integers(1, 3), st.integers(1, 2)),
@@ -499,6 +501,7 @@ visits = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(members=st.lists(visits, max_size=3), refused=st.sets(st.integers(0, 19)))
 def test_counts_of_members_who_come_and_go_are_those_of_a_simple_model(

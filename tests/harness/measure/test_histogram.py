@@ -61,6 +61,7 @@ def in_library(latencies_ns: list[int]) -> HdrHistogram:
     return library
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.one_of(st.just([]), LATENCIES_NS))
 def test_the_hgrm_file_is_that_of_the_hdr_histogram_library(

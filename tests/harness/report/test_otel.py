@@ -323,6 +323,7 @@ def test_a_file_that_cannot_be_read_keeps_nothing_else_from_being_sent(tmp_path:
     assert {each["chatbench.run.id"] for each in endpoint.resources} == {cut.name, whole.name}, "the figures of both"
 
 
+@pytest.mark.slow
 def test_report_sends_records_that_are_there_already(tmp_path: Path, endpoint: Collector) -> None:
     write_two(tmp_path)
     answer = subprocess.run(
@@ -333,6 +334,7 @@ def test_report_sends_records_that_are_there_already(tmp_path: Path, endpoint: C
     assert endpoint.url in answer.stdout
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_is_gone_costs_a_report_its_exit_code_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

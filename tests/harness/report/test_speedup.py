@@ -125,6 +125,7 @@ def test_the_chart_has_a_curve_where_the_law_was_fitted_and_the_ideal_beside_it(
     assert sorted(each.get_text() for each in limits.texts) == ["direct", "plan1", "redis"]
 
 
+@pytest.mark.slow
 def test_a_search_over_gateways_has_the_knees_of_each_number_as_well(tmp_path: Path) -> None:
     page = write_capacity(search("direct", "redis"), tmp_path).read_text(encoding="utf-8")
     assert page.index("Times the limit with the fewest gateways") < page.index("The limit with each number of gateways")

@@ -24,7 +24,7 @@ def commands_of(page: str) -> list[str]:
 
 
 # A comparison takes six minutes for figures that nobody reads here.
-IN_SHORT = " --duration 2s --warmup 1s --jvm-warmup 6s"
+IN_SHORT = " --duration 2s --warmup 1s --jvm-warmup 0s"
 # A busy machine may make the driver late: exit 4 is an honest answer and no fault of the README.
 ANSWERED = (0, 4)
 

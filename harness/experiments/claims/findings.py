@@ -105,11 +105,12 @@ def _counted(finding: str, found: Count) -> Finding:
 def _compared(expected: Compared, verdict: Verdict) -> Finding:
     contrast = verdict.contrast
     low, high = contrast.interval()
+    answer = answer_to(expected.relation, verdict)
     return Finding(
         finding=expected.finding,
-        answer=answer_to(expected.relation, verdict),
-        measured=f"{contrast.ratio:.2f} times ({low:.2f} to {high:.2f}; n = {contrast.blocks} rounds; "
-        f"p {_p_text(verdict.holm_p)})",
+        answer=answer,
+        measured=f"{contrast.ratio:.2f} times ({low:.2f} to {high:.2f}; n = {contrast.blocks} rounds"
+        f"{_p_text(expected.relation, verdict.holm_p)}){_outlook(answer, verdict)}",
         n=contrast.blocks,
         n_of="rounds",
         ratio=round(contrast.ratio, DIGITS),
@@ -144,5 +145,16 @@ def answer_to(relation: Relation, verdict: Verdict) -> str:
 DIGITS = 4  # of what findings.json has
 
 
-def _p_text(p_value: float) -> str:
-    return "< 0.001" if p_value < 0.001 else f"= {p_value:.2g}"
+def _p_text(relation: Relation, p_value: float) -> str:
+    """The p-value of a ratio other than 1. Whether a ratio is not more, its interval says alone."""
+    if relation is Relation.NOT_MORE:
+        return ""
+    return "; p < 0.001" if p_value < 0.001 else f"; p = {p_value:.2g}"
+
+
+def _outlook(answer: str, verdict: Verdict) -> str:
+    """How many more rounds would decide what is undecided, where that is known."""
+    more = verdict.more_blocks
+    if answer != UNDECIDED or not more:
+        return ""
+    return f"; {more:,} more round{'' if more == 1 else 's'} would probably decide it"

@@ -125,6 +125,7 @@ def writes(evidence: Evidence) -> Judgement:
     labels = []
     appends: list[float | None] = []
     requests: list[float | None] = []
+    cores: list[float | None] = []
     expected: list[float | None] = []
     for replicas in CLUSTER_REPLICAS:
         for rate_per_s in CLUSTER_RATES_PER_S:
@@ -133,10 +134,12 @@ def writes(evidence: Evidence) -> Judgement:
             appends.append(known(partial(_mean, evidence, "brokers", APPENDS, arch, **of_rate)))
             all_requests = known(partial(_mean, evidence, "brokers", REQUESTS, arch, **of_rate))
             requests.append(None if all_requests is None else all_requests / m)
+            cores += evidence.means("brokers", KAFKA_CPU, (arch,), **of_rate)
             expected.append(n * replicas / m)
     panels = [
         Panel("written per broker\nand message, records", appends, expected),
         Panel("produced per broker\nand message, requests", requests),
+        Panel("CPU time of all\nbrokers, cores", cores),
     ]
     notes = [
         f"With a replica on every one of the {m} brokers, each broker stores all n records of a message. This is what "

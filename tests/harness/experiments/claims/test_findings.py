@@ -52,6 +52,8 @@ def test_the_contrasts_of_a_claim_are_judged_together() -> None:
     together = findings_of([alone, *(9 * [other])], NOTHING)
     assert together[0].answer == UNDECIDED
     assert together[0].n == 5
+    assert "n = 5 rounds; p = " in together[0].measured
+    assert "more rounds would probably decide it" in together[0].measured
 
 
 @pytest.mark.parametrize(

@@ -82,13 +82,20 @@ class Evidence:
         return contrasts(Figures(column, (first, second, *others), values))[0]
 
     def means(self, experiment: str, column: str, names: Sequence[str], **columns: object) -> list[float | None]:
-        """The geometric mean of each architecture, which agrees with the contrasts; None where it was not measured."""
+        """The geometric mean of each architecture, which agrees with the contrasts; None where it was not measured.
+
+        Those that were measured in most rounds share these; one that was measured in fewer has its own.
+        """
         try:
             table = self._rounds(experiment, column, **columns)
         except InsufficientData:
             return [None] * len(names)
-        known = [name for name in names if name in table]
-        found = geometric_means(Figures(column, tuple(known), table[known].to_numpy(dtype="float64")))
+        rounds = table.reindex(columns=list(names)).notna().sum()
+        together = [name for name in names if rounds[name] == rounds.max()]
+        found: dict[str, float] = {}
+        for group in (together, *([name] for name in names if rounds[name] < rounds.max())):
+            values = table.reindex(columns=group).to_numpy(dtype="float64")
+            found |= geometric_means(Figures(column, tuple(group), values))
         return [found.get(name) for name in names]
 
     def _rounds(self, experiment: str, column: str, **columns: object) -> pd.DataFrame:

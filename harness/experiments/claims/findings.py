@@ -35,9 +35,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What was counted, as text, and whether it is as expected."""
+    """What was counted, as text, and whether it is as expected; None: too little was counted to tell."""
 
-    is_as_expected: bool
+    is_as_expected: bool | None
     measured: str
     n: int
     n_of: str
@@ -92,10 +92,13 @@ def _measured(expected: Counted | Compared, evidence: Evidence) -> Count | Contr
         return problem
 
 
+ANSWERS = {True: SUPPORTED, False: NOT_SUPPORTED, None: UNDECIDED}
+
+
 def _counted(finding: str, found: Count) -> Finding:
     return Finding(
         finding=finding,
-        answer=SUPPORTED if found.is_as_expected else NOT_SUPPORTED,
+        answer=ANSWERS[found.is_as_expected],
         measured=f"{found.measured} (n = {found.n:,} {found.n_of})",
         n=found.n,
         n_of=found.n_of,

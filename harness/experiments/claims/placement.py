@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from itertools import pairwise
 
+from harness.analysis.contrasts import CONFIDENCE
 from harness.core.registry import candidates
 from harness.core.units import figure_text
 from harness.experiments.claims.claim import Judgement, Panel, Picture
@@ -15,6 +16,7 @@ from harness.experiments.claims.evidence import (
     P50,
     SPREAD_P50,
     Evidence,
+    InsufficientData,
     known,
     near,
     share_text,
@@ -33,10 +35,12 @@ def joins(evidence: Evidence) -> Judgement:
     for gateways in (SMALL_GROUP, LARGE_GROUP):
         means = evidence.means("joins", JOIN_P50, ("plan1", "plan2"), gateways=gateways)
         for arch, due, mean in zip(("plan1", "plan2"), (0.0, 1 - 1 / gateways), means, strict=True):
-            what = "no join is" if due == 0 else f"{share_text(due)} of the joins are"
-            parts.append(
-                Counted(f"{arch} with {gateways} gateways: {what} redirected", partial(_redirects, arch, gateways, due))
-            )
+            at = f"{arch} with {gateways} gateways"
+            if due:
+                count = partial(_redirects, arch, gateways, due)
+                parts.append(Counted(f"{at}: {share_text(due)} of the joins are redirected", count))
+            else:
+                parts.append(Counted(f"{at}: no join is redirected", partial(_no_redirects, arch, gateways)))
             labels.append(f"{arch}, {gateways} gateways")
             archs.append(arch)
             found = known(partial(_redirected, evidence, arch, gateways))
@@ -54,16 +58,39 @@ def joins(evidence: Evidence) -> Judgement:
 
 
 def _redirected(evidence: Evidence, arch: str, gateways: int) -> float:
-    redirects, joined = (
-        evidence.total("joins", column, arch, gateways=gateways) for column in ("joins_redirected", "joins")
-    )
+    redirects, joined = _redirects_and_joins(evidence, arch, gateways)
     return redirects / joined
 
 
+def _redirects_and_joins(evidence: Evidence, arch: str, gateways: int) -> tuple[int, int]:
+    some = {"gateways": gateways}
+    redirects, joined = (evidence.total("joins", column, arch, **some) for column in ("joins_redirected", "joins"))
+    if not joined:
+        raise InsufficientData(f"nobody joined {arch} in joins")
+    return redirects, joined
+
+
+def _no_redirects(arch: str, gateways: int, evidence: Evidence) -> Count:
+    redirects, joined = _redirects_and_joins(evidence, arch, gateways)
+    return Count(redirects == 0, f"{redirects:,} of {joined:,}", joined, "joins")
+
+
 def _redirects(arch: str, gateways: int, due: float, evidence: Evidence) -> Count:
-    found = _redirected(evidence, arch, gateways)
-    joined = evidence.total("joins", "joins", arch, gateways=gateways)
-    return Count(near(found, due, CLOSE), share_text(found), joined, "joins")
+    """Supported if the interval of the share lies within 10 % of the expectation, refuted if it leaves that out."""
+    redirects, joined = _redirects_and_joins(evidence, arch, gateways)
+    low, high = share_interval(redirects, joined)
+    is_close = (1 - CLOSE) * due < low and high < (1 + CLOSE) * due
+    is_as_expected = True if is_close else None if low <= due <= high else False
+    measured = f"{share_text(redirects / joined)} ({100 * low:.1f} to {100 * high:.1f} %)"
+    return Count(is_as_expected, measured, joined, "joins")
+
+
+def share_interval(count: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share (E. B. Wilson, Probable inference, JASA 22, 1927)."""
+    from scipy.stats import binomtest  # noqa: PLC0415 - half a second
+
+    interval = binomtest(count, of).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 # The scenarios of the experiment, from the most even load to the most uneven one, and what they are called.

@@ -62,10 +62,10 @@ def world() -> Iterator[dict[str, Any]]:
                     "kafka_appends_a_broker_max": 2.0 * replicas,
                 }
     for gateways in (2, 4):
-        for arch, redirected in (("plan1", 0), ("plan2", 400 - 400 // gateways)):
+        for arch, redirected in (("plan1", 0), ("plan2", 4000 - 4000 // gateways)):
             for number in ROUNDS if gateways == 4 else (1,):
                 took = {"join_p50_ms": (2.0 if arch == "plan1" else 3.0) + 0.1 * number}
-                joined = {"joins": 400, "joins_redirected": redirected, "round": number}
+                joined = {"joins": 4000, "joins_redirected": redirected, "round": number}
                 yield {"experiment": "joins", "arch": arch, "gateways": gateways, **joined, **took}
     yield {"experiment": "joins", "arch": "kafka-redis", "gateways": 4, "joins": 400, "joins_redirected": 0}
     for arch, lost in (("redis", 500), ("kafka-redis", 0), ("plan2", 0), ("kafka-broadcast", 0)):
@@ -193,6 +193,15 @@ def test_a_figure_that_differs_between_rounds_decides_nothing() -> None:
     assert judged("C8", given).verdict == UNDECIDED
 
 
+@pytest.mark.parametrize(
+    ("joined", "redirected", "answer"), [(60, 36, UNDECIDED), (2_000, 1_010, SUPPORTED), (2_000, 1_200, NOT_SUPPORTED)]
+)
+def test_a_share_of_few_joins_decides_nothing(joined: int, redirected: int, answer: str) -> None:
+    counted = {"joins": joined, "joins_redirected": redirected}
+    given = evidence(counted, experiment="joins", arch="plan2", gateways=2)
+    assert answer_of("C5", "plan2 with 2", given) == answer
+
+
 def test_a_figure_that_is_missing_is_not_guessed() -> None:
     found = judged("C6", evidence({"status": "failed"}, experiment="huge_room", arch="plan2"))
     assert found.verdict == UNDECIDED
@@ -212,3 +221,16 @@ def test_one_round_decides_no_contrast() -> None:
 def test_a_median_of_too_few_messages_is_not_compared() -> None:
     few = evidence({"independent_messages": 5}, experiment="huge_room")
     assert "n/a: 15 messages, 20 needed" in judged("C6", few).findings[3].measured
+
+
+def test_bars_agree_with_the_ratios_beside_them() -> None:
+    """Also where another architecture was measured in fewer rounds."""
+    given = evidence()
+    few = (given.runs["arch"] == "plan1 (4 partitions)") & (given.runs["round"] > 1)
+    found = judged("C4", Evidence(given.runs[~few], given.readable))
+    assert found.picture is not None
+    one, two, dropped = found.picture.panels[1].values
+    assert one is not None
+    assert two is not None
+    assert dropped is not None
+    assert dropped / one == pytest.approx(found.findings[-1].ratio, abs=1e-4)

@@ -131,6 +131,8 @@ class Candidate(ABC):
     baseline: ClassVar[bool] = False
     # Whether each room is served by one gateway, to which all its members must connect: see Architecture.owner.
     rooms_have_owners: ClassVar[bool] = False
+    # The name of the architecture that does the same on the nodes of a Redis cluster, for when one Redis is full.
+    on_shards: ClassVar[str | None] = None
 
     @classmethod
     def route(cls, scene: Scene) -> Route:

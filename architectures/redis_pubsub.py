@@ -39,6 +39,7 @@ class RedisPubSub(Architecture):
     )
     role: ClassVar[Role] = Role.CANDIDATE
     colour: ClassVar[str] = "#D55E00"
+    on_shards: ClassVar[str] = "redis-sharded"
 
     @classmethod
     def route(cls, scene: Scene) -> Route:

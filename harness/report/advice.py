@@ -1,107 +1,93 @@
-"""The output of `chatbench advise` on a terminal."""
+"""The table of `chatbench advise`: what each architecture that meets the needs would take."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable
 
-from rich.text import Text
-
-from harness.core.units import figure_text, size_text
-from harness.experiments.costs.advice import Advice, Cost
-from harness.experiments.costs.sizing import GATEWAY_CORES_MAX, MEMBERS_PER_GATEWAY_MAX, OneGateway
+from harness.core.units import figure_text
+from harness.experiments.costs.advice import Advice
+from harness.experiments.costs.cost import Cost
 from harness.report.fitting import Column, Fitted
 
 KIBI = 1024
-LATENCY_NOTE = (
-    "* measured, not predicted, in the run most like this chat, on one machine. "
-    "Not measured: brokers that replicate, other machines."
-)
+LATENCY_NOTE = "* measured, not predicted, in the run most like this chat, on one machine."
 
 
 def advice_table(advice: Advice) -> Fitted:
-    """A row for each architecture that meets the needs, the cheapest first."""
-    wish, costs = advice.wish, advice.costs
-
+    """A row for each architecture that meets the needs, by cost; those that are infeasible say so in their place."""
+    rows: list[tuple[str, Cost | None]] = [(cost.arch, cost) for cost in advice.costs]
+    rows += [(each.arch, each.cost) for each in advice.infeasible]
+    rows.sort(key=lambda row: math.inf if row[1] is None else row[1].cores.value)
+    names, costs = [name for name, _ in rows], [cost for _, cost in rows]
+    infeasible = {each.arch for each in advice.infeasible}
     least = "at least " if advice.cpu_at_least else ""
-    rooms = f"{wish.rooms:,} room{'' if wish.rooms == 1 else 's'}"
+
+    def gateways(cost: Cost) -> str:
+        return f"{least}{cost.gateways:,}"
 
     def cores(cost: Cost) -> str:
         if least:
             return f"{least}{figure_text(cost.cores.value)}"
-        return "{} ({}-{})".format(*(figure_text(each) for each in (cost.cores.value, cost.cores.low, cost.cores.high)))
+        band = f"{figure_text(cost.cores.low)}-{figure_text(cost.cores.high)}"
+        return band if advice.too_far else f"{figure_text(cost.cores.value)} ({band})"
+
+    def chance(cost: Cost) -> str:
+        return "?" if cost.p_cheapest is None else share_text(cost.p_cheapest)
+
+    def parts(cost: Cost) -> str:
+        return ", ".join(f"{name} {figure_text(each.value)}" for name, each in cost.cores_of.items())
 
     def latency(cost: Cost) -> str:
         measured_ms = (cost.nearest_p50_ms, cost.nearest_p99_ms)
         return " / ".join("not valid" if ms is None else f"{ms:,.0f}" for ms in measured_ms) + " ms"
 
-    def parts(cost: Cost) -> str:
-        return ", ".join(f"{name} {figure_text(each.value)}" for name, each in cost.cores_of.items())
+    def of_each(text: Callable[[Cost], str]) -> list[str]:
+        return ["-" if cost is None else text(cost) for cost in costs]
 
+    chances = ["infeasible" if name in infeasible else text for name, text in zip(names, of_each(chance), strict=True)]
     return Fitted(
         [
-            Column("", [cost.arch for cost in costs]),
-            Column("gateways", [f"{least}{cost.gateways:,}" for cost in costs], right=True),
-            Column("cores" if least else "cores (90 %)", map(cores, costs), right=True),
-            Column("of these", map(parts, costs), right=True, spare=4),
-            Column("memory", [_bytes(cost.memory_bytes.value) for cost in costs], right=True),
+            Column("", names),
+            Column("gateways", of_each(gateways), right=True),
+            Column("cores" if least else "cores (90 %)", of_each(cores), right=True),
+            Column("cheapest", chances, right=True),
+            Column("of these cores", of_each(parts), right=True, spare=4),
+            Column("memory", of_each(lambda cost: bytes_text(cost.memory_bytes.value)), right=True),
             Column(
-                "to members", [f"{_bytes(cost.to_members_bytes_per_s.value)}/s" for cost in costs], right=True, spare=3
+                "to members",
+                of_each(lambda cost: f"{bytes_text(cost.to_members_bytes_per_s.value)}/s"),
+                right=True,
+                spare=3,
             ),
-            Column("backend", [f"{_bytes(cost.backend_bytes_per_s.value)}/s" for cost in costs], right=True, spare=2),
-            Column("disk/day", [_bytes(cost.disk_bytes_per_day.value) for cost in costs], right=True, spare=1),
-            Column("p50 / p99*", map(latency, costs), right=True),
+            Column(
+                "backend", of_each(lambda cost: f"{bytes_text(cost.backend_bytes_per_s.value)}/s"), right=True, spare=2
+            ),
+            Column(
+                "disk/day",
+                of_each(lambda cost: bytes_text(advice.replicas * cost.disk_bytes_per_day.value)),
+                right=True,
+                spare=1,
+            ),
+            Column("p50 / p99*", of_each(latency), right=True),
         ],
-        title=f"{rooms} of {wish.members_per_room:,g}, {wish.rate_per_s:,g} msg/s of {wish.payload_bytes:,} B",
+        title=_title(advice),
     )
 
 
-def advice_lines(advice: Advice) -> list[Text]:
-    """The recommendation, its accuracy, and what would change it."""
-    whole = advice.held_out[0]
-    lines = [f"Not {name}: {why}." for name, why in advice.out.items()]
-    lines += [f"The answer would change with {change}." for change in advice.would_change]
-    lines.append(
-        f"The median error of the CPU predictions is {whole.median_error:.1%}, over {whole.runs} runs held out."
-    )
-    lines += [f"Beyond what was measured: {beyond}." for beyond in advice.beyond]
-    return [*_chosen(advice), *map(Text, lines)]
+def _title(advice: Advice) -> str:
+    wish = advice.wish
+    rooms = f"{wish.rooms:,} room{'' if wish.rooms == 1 else 's'}"
+    title = f"{rooms} of {wish.members_per_room:,g}, {wish.rate_per_s:,g} msg/s of {wish.payload_bytes:,} B"
+    return f"{title}, extrapolated {figure_text(advice.extrapolated_times)} times" if advice.too_far else title
 
 
-def _chosen(advice: Advice) -> Iterator[Text]:
-    several = Text.assemble(
-        _or(advice.of_several), ", with the least CPU in gateways and brokers of those that meet your needs."
-    )
-    one = None if advice.one_gateway is None else _holds(advice.one_gateway)
-    if not advice.choice:
-        yield Text("None of the architectures can do this.")
-    elif one is None:
-        yield Text.assemble("For this chat: ", several)
-    elif advice.choice == advice.of_several:
-        yield Text.assemble("For this chat: ", several)
-        yield Text(f"{one}: the broker is needed for durability, not for the fan-out.")
-    else:
-        yield Text.assemble(
-            "For this chat: ", _or(advice.choice), f". {one}, so there is nothing to fan out, and no broker is needed."
-        )
-        yield Text.assemble("On two gateways or more, so that one may fail or be replaced: ", several)
-    if advice.cpu_at_least:
-        measured = " and ".join(size_text(size) for size in advice.payloads_measured_bytes)
-        yield Text(
-            f"The CPU is a lower bound, and another architecture may be the cheapest: payloads of {measured} were "
-            f"measured, none of {size_text(advice.wish.payload_bytes)}, and the cost of a byte is not known."
-        )
+def share_text(share: float) -> str:
+    """A probability in whole percent; none is called certain or impossible, because draws are few."""
+    return "> 99 %" if share >= 0.995 else "< 1 %" if share <= 0.005 else f"{share:.0%}".replace("%", " %")
 
 
-def _or(names: Sequence[str]) -> Text:
-    return Text(" or ").join(Text(name, "bold") for name in names)
-
-
-def _holds(one: OneGateway) -> str:
-    takes = f"{one.members:,.0f} members with some {figure_text(one.cores)} cores"
-    return f"One gateway holds all of it ({takes}, of {MEMBERS_PER_GATEWAY_MAX:,} with {GATEWAY_CORES_MAX:g})"
-
-
-def _bytes(count: float) -> str:
+def bytes_text(count: float) -> str:
     """The size with a unit that leaves one to three digits before the decimal point."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < KIBI:

@@ -12,13 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.core.units import figure_text
-from harness.experiments.costs.components import COMPONENTS, CPU_COMPONENTS
+from harness.experiments.costs.components import COMPONENTS
 from harness.experiments.costs.model import Model
-from harness.experiments.costs.sizing import (
-    ChatSize,
-    Impossible,
-    sized,
-)
+from harness.experiments.costs.sizing import ChatSize, sized
 from harness.experiments.costs.validation import WHOLE, HeldOutAccuracy, summed_up
 from harness.report.fitting import Column, Fitted
 from harness.report.style import (
@@ -118,13 +114,10 @@ def _fitted_runs(model: Model) -> int:
 
 
 def _cores(model: Model, arch: str, members: float, per_room: float, per_member_per_s: float) -> float:
-    """Predicted cores, or NaN if no number of gateways is enough."""
+    """Predicted cores, or NaN if it is not feasible."""
     rooms = max(1, round(members / per_room))
-    try:
-        workload = sized(model, arch, ChatSize(rooms, per_room, rooms * per_room * per_member_per_s))
-    except Impossible:
-        return float("nan")
-    return model.predict_all(CPU_COMPONENTS, arch, workload).value / 1e6
+    chat = sized(model, arch, ChatSize(rooms, per_room, rooms * per_room * per_member_per_s))
+    return chat.cores.value if chat.feasible else float("nan")
 
 
 def _crossings(curves: Sequence[np.ndarray]) -> list[tuple[float, float]]:

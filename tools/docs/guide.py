@@ -1,15 +1,24 @@
-"""The chats and needs for which docs/guide.md shows the advice of `chatbench advise`."""
+"""The chats and needs for which docs/guide.md shows the advice of `chatbench advise`, and the rows of its table."""
 
 from __future__ import annotations
 
-from harness.experiments.costs.advice import Wish
+from collections.abc import Iterator
+
+import msgspec
+
+from harness.core.units import figure_text
+from harness.experiments.costs.advice import Advice, Knowledge, Wish, advise
+from harness.experiments.costs.cost import Cost
+from harness.experiments.costs.limits import Limit
+from harness.report.advice import share_text
 
 CHATS = {
+    "A forum: 200 rooms of 50, 400 msg/s": Wish(rooms=200, members_per_room=50, rate_per_s=400),
     "A live stream: 1 room of 10,000, 20 msg/s": Wish(rooms=1, members_per_room=1e4, rate_per_s=20),
     "A huge live stream: 1 room of 1,000,000, 20 msg/s": Wish(rooms=1, members_per_room=1e6, rate_per_s=20),
     "Many streams: 1,000 rooms of 1,000, 2,000 msg/s": Wish(rooms=1000, members_per_room=1e3, rate_per_s=2000),
     "Channels: 1,000 rooms of 100, 500 msg/s": Wish(rooms=1000, members_per_room=100, rate_per_s=500),
-    "Groups: 20,000 rooms of 5, 2,000 msg/s": Wish(rooms=20_000, members_per_room=5, rate_per_s=2000),
+    "Groups: 5,000 rooms of 5, 500 msg/s": Wish(rooms=5000, members_per_room=5, rate_per_s=500),
     "Many groups: 200,000 rooms of 5, 20,000 msg/s": Wish(rooms=200_000, members_per_room=5, rate_per_s=20_000),
 }
 NEEDS: dict[str, dict[str, bool]] = {
@@ -17,3 +26,37 @@ NEEDS: dict[str, dict[str, bool]] = {
     "acked messages survive a restart of the backend": {"durable": True},
     "messages can be read later": {"replay": True},
 }
+
+
+def choice_rows(knowledge: Knowledge) -> Iterator[list[str]]:
+    """Yield a row of Markdown for each chat: its name, and a cell for each need."""
+    for name, wish in CHATS.items():
+        wishes = [msgspec.structs.replace(wish, extrapolate=True, **needed) for needed in NEEDS.values()]
+        yield [name, *(_cell(advise(each, knowledge)) for each in wishes)]
+
+
+def _cell(advised: Advice) -> str:
+    """Who may be chosen, with the probability of being the cheapest; far beyond what was measured, bands of all."""
+    shown = advised.costs if advised.too_far else [each for each in advised.costs if each.arch in advised.of_several]
+    lines = [_band(each) if advised.too_far else _choice(each) for each in shown] or ["none is feasible"]
+    if advised.too_far:
+        lines.insert(0, f"*no recommendation, extrapolated {figure_text(advised.extrapolated_times)} times:*")
+    lines += [f"{each.arch} infeasible: {_why(each.limits)}" for each in advised.infeasible]
+    if not advised.replication_modelled:
+        lines.append("*replication not modelled*")
+    return "<br>".join(lines)
+
+
+def _choice(cost: Cost) -> str:
+    return f"**{cost.arch}** {figure_text(cost.cores.value)} cores, {share_text(cost.p_cheapest or 0.0)}"
+
+
+def _band(cost: Cost) -> str:
+    band = f"{figure_text(cost.cores.low)} to {figure_text(cost.cores.high)} cores"
+    return f"{cost.arch} {band}, {share_text(cost.p_cheapest or 0.0)}"
+
+
+def _why(limits: list[Limit]) -> str:
+    return " and ".join(
+        f"{each.part} {figure_text(each.needed)} of {figure_text(each.most)} {each.unit}" for each in limits
+    )

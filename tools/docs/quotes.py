@@ -25,12 +25,13 @@ from harness.experiments.capacity import FOUND, Capacity, Search
 from harness.experiments.claims.claim import Claim, Judgement
 from harness.experiments.claims.study import judge
 from harness.experiments.costs import advice
-from harness.experiments.costs.advice import Advice, Knowledge, Wish
+from harness.experiments.costs.advice import Knowledge, Wish
 from harness.experiments.costs.study import read_knowledge
 from harness.experiments.fault_matrix import Matrix
 from harness.experiments.fault_matrix import markdown as matrix_markdown
 from harness.ledger.passages import in_order
-from harness.report.advice import LATENCY_NOTE, advice_lines, advice_table
+from harness.report.advice import LATENCY_NOTE, advice_table
+from harness.report.advice_text import advice_lines
 from harness.report.capacity import half_text, limit_text, most_deliveries_per_s
 from harness.report.cells import number_cell
 from harness.report.claims import sections, verdicts
@@ -42,6 +43,7 @@ from harness.report.decisions import decisions_of
 from harness.report.fitting import Fitted
 from harness.report.run import summary_table
 from harness.report.section import beside_a_decision, figure_of, section_of
+from harness.report.sensitivity import sensitivity_note, sensitivity_table
 from harness.report.verdict import CPU
 from harness.report.why_slower import why_slower
 from harness.results.frames import METRICS, WORKLOAD, Frames, RunRecord, frames_of, read_records
@@ -49,7 +51,7 @@ from harness.results.stage_differences import stage_differences
 from harness.runs.manifest import read_manifest
 from harness.runs.record import read_summary, record_folders
 from tools.docs import korean
-from tools.docs.guide import CHATS, NEEDS
+from tools.docs.guide import NEEDS, choice_rows
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -284,7 +286,9 @@ def _knowledge() -> Knowledge:
 def _advise(*arguments: str) -> Iterator[str]:
     """Yield the answer of `chatbench advise` to these options."""
     advised = advice.advise(_wish(arguments), _knowledge())
-    return _printed(*advice_lines(advised), advice_table(advised), Text(LATENCY_NOTE))
+    by_size = sensitivity_table(advised.sensitivity)
+    notes = sensitivity_note(advised.sensitivity)
+    return _printed(*advice_lines(advised), advice_table(advised), Text(LATENCY_NOTE), by_size, *notes)
 
 
 def _wish(arguments: Sequence[str]) -> Wish:
@@ -296,16 +300,7 @@ def _wish(arguments: Sequence[str]) -> Wish:
 
 def _choices() -> Iterator[str]:
     """Yield the table of advice for each chat and each need."""
-    body = []
-    for name, wish in CHATS.items():
-        answers = [advice.advise(msgspec.structs.replace(wish, **needed), _knowledge()) for needed in NEEDS.values()]
-        body.append([name, *(_choice(each) for each in answers)])
-    return _markdown(["", *NEEDS], body)
-
-
-def _choice(advised: Advice) -> str:
-    chosen = [each for each in advised.costs if each.arch in advised.choice]
-    return "<br>".join(f"**{each.arch}** {figure_text(each.cores.value)} cores" for each in chosen) or "none"
+    return _markdown(["", *NEEDS], list(choice_rows(_knowledge())))
 
 
 def _held_out() -> Iterator[str]:

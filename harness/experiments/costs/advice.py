@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
-import numpy as np
-import pandas as pd
 
 from architectures.interface import Role
+from harness.core.errors import UsageError
 from harness.core.payload import SIZE_MAX_BYTES
 from harness.core.registry import load_architecture, named
 from harness.core.settings import in_range
-from harness.core.units import figure_text, size_text
-from harness.experiments.costs.components import CPU_COMPONENTS, MEMORY_PARTS
-from harness.experiments.costs.fit import NOTHING, Interval
+from harness.core.units import size_text
+from harness.experiments.costs.cheapest import Ranking, rank
+from harness.experiments.costs.cost import Cost, cost_of
+from harness.experiments.costs.gateway_size import GATEWAY_CORES_MAX, MEMBERS_PER_GATEWAY_MAX, GatewaySize
+from harness.experiments.costs.limits import Limit
 from harness.experiments.costs.model import Model
 from harness.experiments.costs.prices import Money
-from harness.experiments.costs.sizing import ChatSize, Impossible, OneGateway, bytes_from_a_gateway_per_s, on_one, sized
+from harness.experiments.costs.reach import TIMES_MAX, Extrapolation, extrapolations
+from harness.experiments.costs.sensitivity import ChoiceBySize, sensitivity
+from harness.experiments.costs.sizing import (
+    REPLICATION_MODELLED,
+    ChatSize,
+    OneGateway,
+    Sized,
+    on_one,
+    sized,
+)
 from harness.experiments.costs.trace_sizes import Trace
-from harness.experiments.costs.traffic import backend_bytes_per_s, records_bytes_per_s, scaled, to_members_bytes_per_s
 from harness.experiments.costs.validation import HeldOutAccuracy
-from harness.experiments.costs.workload import Workload
+from harness.experiments.costs.workload import uses_kafka
 
 SIZE_MAX = 1e9
-ALIKE = 1.1  # a difference of up to a tenth is not a reason to prefer one
+DURABLE_REPLICAS = 3  # an acked message outlives the loss of one broker of three
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,46 +46,60 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     payload_bytes: int = 100
     durable: bool = False  # an acked message must survive the restart of the backend
     replay: bool = False  # messages must be readable later
+    replicas: int | None = None  # brokers that keep each record; None: three if durable, else one
+    members_per_gateway: int = MEMBERS_PER_GATEWAY_MAX  # the most that one gateway may hold
+    cores_per_gateway: float = GATEWAY_CORES_MAX  # the most that one gateway may use
+    extrapolate: bool = False  # recommend also where a size is beyond ten times any measured one
 
     @property
     def chat(self) -> ChatSize:
-        return ChatSize(self.rooms, self.members_per_room, self.rate_per_s, self.payload_bytes)
+        replicas = self.replicas or (DURABLE_REPLICAS if self.durable else 1)
+        return ChatSize(self.rooms, self.members_per_room, self.rate_per_s, self.payload_bytes, replicas)
+
+    @property
+    def gateway(self) -> GatewaySize:
+        return GatewaySize(self.members_per_gateway, self.cores_per_gateway)
 
 
-class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """The predicted resources of one architecture. Bytes exclude IP and TCP; disk is for one replica."""
+class Infeasible(msgspec.Struct, frozen=True, kw_only=True):
+    """An architecture that meets the needs, but not at this size."""
 
     arch: str
-    gateways: int
-    cores: Interval
-    cores_of: dict[str, Interval]  # by part: gateway, kafka, redis
-    memory_bytes: Interval
-    to_members_bytes_per_s: Interval
-    backend_bytes_per_s: Interval  # into and out of Kafka and Redis
-    disk_bytes_per_day: Interval
-    # The measured run most like this chat, and its delivery latency; None: not valid.
-    nearest: str
-    nearest_p50_ms: float | None
-    nearest_p99_ms: float | None
+    limits: list[Limit]
+    cost: Cost | None  # what it would take if the limits were lifted; None: no number of gateways is enough
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of `chatbench advise`."""
 
     wish: Wish
-    # The cheapest architecture and those that are as cheap, or the one without a backend if one gateway is enough.
+    # The cheapest architecture and those that may be chosen as well, or the one without a backend if one gateway is
+    # enough. Empty: `no_choice` says why.
     choice: list[str]
+    no_choice: str | None
+    equal: bool  # whether those of `of_several` probably cost the same within a tenth; else they cannot be told apart
     one_gateway: OneGateway | None  # the chat on one gateway; None: it needs more than one
     of_several: list[str]  # like choice, for two gateways or more
-    costs: list[Cost]  # of all architectures that meet the needs, the cheapest first
+    costs: list[Cost]  # of all architectures that meet the needs and are feasible, the cheapest first
+    infeasible: list[Infeasible]
+    sensitivity: list[ChoiceBySize]
+    replicas: int  # brokers that keep each record
+    replication_modelled: bool  # whether the costs are those of so many replicas; otherwise of one
     cpu_at_least: bool  # payloads are larger than those measured, so CPU is a lower bound: there is no cost per byte
     payloads_measured_bytes: list[int]
-    out: dict[str, str]  # why each of the others cannot meet the needs
+    out: dict[str, str]  # why each of the others cannot meet the needs, or is not feasible
     would_change: list[str]
     beyond: list[str]  # the sizes that exceed anything that was measured
+    extrapolations: list[Extrapolation]  # the same as figures, the furthest first
+    extrapolated_times: float  # how far the furthest of them lies beyond those measured; 1: within
     held_out: list[HeldOutAccuracy]
     money: Money | None = None  # with --prices: what each costs a month
     trace: Trace | None = None  # with --from: what the log says
+
+    @property
+    def too_far(self) -> bool:
+        """Whether a prediction is no reason to prefer one: figures are bands then."""
+        return self.extrapolated_times > TIMES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,51 +117,110 @@ def checked(wish: Wish) -> Wish:
     in_range("--members-per-room", wish.members_per_room, 2, SIZE_MAX)
     in_range("--rate", wish.rate_per_s, 0.001, SIZE_MAX)
     in_range("--payload", wish.payload_bytes, 1, SIZE_MAX_BYTES, size_text)
+    in_range("--members-per-gateway", wish.members_per_gateway, 10, 1_000_000)
+    in_range("--cores-per-gateway", wish.cores_per_gateway, 0.05, 1)
+    if wish.replicas not in (None, 1, DURABLE_REPLICAS):
+        raise UsageError(f"--replicas is {wish.replicas}, but it must be 1 or {DURABLE_REPLICAS}")
     return wish
 
 
 def advise(wish: Wish, knowledge: Knowledge) -> Advice:
     """The advice: the architectures that meet the needs with the least CPU."""
-    costs, out = _candidates(wish, knowledge)
-    choice = _choice(wish, costs, knowledge)
-    payloads_bytes = sorted(int(size) for size in knowledge.model.points["payload_bytes"].unique())
+    answer = _answer(wish, knowledge)
+    model, chat = knowledge.model, wish.chat
+    payloads_bytes = sorted(int(size) for size in model.points["payload_bytes"].unique())
+    infeasible = [each for each in answer.every if not each.feasible]
     return Advice(
         wish=wish,
-        choice=choice,
-        one_gateway=on_one(knowledge.model, wish.chat),
-        of_several=_cheapest(costs),
-        costs=costs,
+        choice=answer.choice,
+        no_choice=answer.no_choice,
+        equal=answer.ranking.equal,
+        one_gateway=on_one(model, chat, wish.gateway),
+        of_several=answer.of_several,
+        costs=[cost for each in answer.feasible if (cost := _cost(each, answer, model))],
+        infeasible=[
+            Infeasible(arch=each.arch, limits=each.limits, cost=_cost(each, answer, model)) for each in infeasible
+        ],
+        sensitivity=sensitivity(model, [each.arch for each in answer.every], chat),
+        replicas=chat.replicas,
+        replication_modelled=REPLICATION_MODELLED or chat.replicas == 1 or not any(map(uses_kafka, answer.can)),
         cpu_at_least=wish.payload_bytes > max(payloads_bytes),
         payloads_measured_bytes=payloads_bytes,
-        out=out,
-        would_change=list(_would_change(wish, knowledge, choice)),
-        beyond=list(_beyond(wish, costs, knowledge.model.points)),
+        out=answer.cannot | {each.arch: "; ".join(map(str, each.limits)) for each in infeasible},
+        would_change=list(_would_change(wish, knowledge, answer.choice)),
+        beyond=[str(each) for each in answer.further],
+        extrapolations=answer.further,
+        extrapolated_times=answer.times,
         held_out=list(knowledge.held_out),
     )
 
 
-def _choice(wish: Wish, costs: Sequence[Cost], knowledge: Knowledge) -> list[str]:
-    """The cheapest architectures, or the one without a backend if one gateway is enough and no need forbids it."""
-    alone = not wish.durable and not wish.replay and on_one(knowledge.model, wish.chat) is not None
-    return named(Role.FLOOR) if alone else _cheapest(costs)
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What follows from a wish about all architectures."""
+
+    wish: Wish
+    cannot: dict[str, str]  # why some do not meet the needs
+    every: list[Sized]  # the others
+    further: list[Extrapolation]
+    ranking: Ranking
+    alone: bool  # one gateway is enough, and no need asks for a backend
+
+    @property
+    def can(self) -> list[str]:
+        return [each.arch for each in self.every]
+
+    @property
+    def feasible(self) -> list[Sized]:
+        return sorted((each for each in self.every if each.feasible), key=lambda each: each.cores.value)
+
+    @property
+    def times(self) -> float:
+        return max((each.times for each in self.further), default=1.0)
+
+    @property
+    def told(self) -> bool:
+        return self.times <= TIMES_MAX or self.wish.extrapolate
+
+    @property
+    def of_several(self) -> list[str]:
+        return self.ranking.choice if self.told else []
+
+    @property
+    def choice(self) -> list[str]:
+        return named(Role.FLOOR) if self.told and self.alone else self.of_several
+
+    @property
+    def no_choice(self) -> str | None:
+        if self.choice:
+            return None
+        if not self.feasible:
+            return "no architecture that meets the needs is feasible at this size"
+        first = self.further[0]
+        return (
+            f"{first}; beyond {TIMES_MAX} times, a prediction is a band and no reason to prefer one "
+            "(--extrapolate recommends all the same)"
+        )
 
 
-def _cheapest(costs: Sequence[Cost]) -> list[str]:
-    return [cost.arch for cost in costs if cost.cores.value <= ALIKE * costs[0].cores.value]
+def _answer(wish: Wish, knowledge: Knowledge) -> _Answer:
+    model, chat = knowledge.model, wish.chat
+    why = {arch: _cannot(arch, wish, knowledge) for arch in model.architectures}
+    every = [sized(model, arch, chat, wish.gateway) for arch in model.architectures if why[arch] is None]
+    feasible = [each for each in every if each.feasible]
+    return _Answer(
+        wish=wish,
+        cannot={arch: reason for arch, reason in why.items() if reason is not None},
+        every=every,
+        further=extrapolations(chat, [each.workload.gateways for each in feasible if each.workload], model.points),
+        ranking=rank({each.arch: each.cores for each in feasible}),
+        alone=not wish.durable and not wish.replay and on_one(model, chat, wish.gateway) is not None,
+    )
 
 
-def _candidates(wish: Wish, knowledge: Knowledge) -> tuple[list[Cost], dict[str, str]]:
-    costs, out = [], {}
-    for arch in knowledge.model.architectures:
-        why = _cannot(arch, wish, knowledge)
-        if why is None:
-            try:
-                costs.append(_cost(arch, wish, knowledge.model))
-            except Impossible as problem:
-                why = str(problem)
-        if why is not None:
-            out[arch] = why
-    return sorted(costs, key=lambda cost: cost.cores.value), out
+def _cost(each: Sized, answer: _Answer, model: Model) -> Cost | None:
+    probability = answer.ranking.probability.get(each.arch) if answer.told else None
+    return None if each.workload is None else cost_of(each, each.workload, model, probability)
 
 
 def _cannot(arch: str, wish: Wish, knowledge: Knowledge) -> str | None:
@@ -152,50 +233,16 @@ def _cannot(arch: str, wish: Wish, knowledge: Knowledge) -> str | None:
     return None
 
 
-def _cost(arch: str, wish: Wish, model: Model) -> Cost:
-    workload = sized(model, arch, wish.chat)
-    of_part = {part.name.split()[0]: model.predict(part, arch, workload) for part in CPU_COMPONENTS if part.uses(arch)}
-    cores = {name: scaled(each, 1e-6) for name, each in of_part.items()}
-    memory = model.predict_all(MEMORY_PARTS, arch, workload)
-    nearest = _nearest(arch, workload, model.points)
-    return Cost(
-        arch=arch,
-        gateways=workload.gateways,
-        cores=sum(cores.values(), NOTHING).interval,
-        cores_of={name: each.interval for name, each in cores.items()},
-        memory_bytes=memory.interval,
-        to_members_bytes_per_s=to_members_bytes_per_s(arch, workload, model).interval,
-        backend_bytes_per_s=backend_bytes_per_s(arch, workload, model).interval,
-        disk_bytes_per_day=scaled(records_bytes_per_s(arch, workload, model), 86_400).interval,
-        nearest=str(nearest["record"]),
-        nearest_p50_ms=_or_none(nearest["latency_p50_ms"]),
-        nearest_p99_ms=_or_none(nearest["latency_p99_ms"]),
-    )
-
-
-def _nearest(arch: str, workload: Workload, points: pd.DataFrame) -> pd.Series[Any]:
-    """The measured run whose sizes are closest to those of the workload, by ratio."""
-    own = points[points["arch"] == arch]
-    wanted = (workload.rooms, workload.members, workload.rate_per_s, workload.gateways)
-
-    found = own[["rooms", "members", "publishes_per_s", "gateways"]].astype(float)
-    distances = (np.log(found) - np.log(np.array(wanted))).abs().sum(axis=1)
-    return own.iloc[int(distances.argmin())]
-
-
-def _or_none(value: float) -> float | None:
-    return None if pd.isna(value) else float(value)
-
-
 def _would_change(wish: Wish, knowledge: Knowledge, choice: list[str]) -> Iterator[str]:
-    """Each single change of the wish that gives another answer."""
+    """Each single change of the wish that gives another answer. Without an answer, nothing changes it."""
+    if not choice:
+        return
     for what, changed in _changes(wish):
-        costs, _ = _candidates(changed, knowledge)
-        other = _choice(changed, costs, knowledge)
-        if not other:
+        other = _answer(changed, knowledge)
+        if not other.feasible:
             yield f"{what}: then none can"
-        elif set(other) != set(choice):
-            yield f"{what}: then {' or '.join(other)}"
+        elif other.told and set(other.choice) != set(choice):
+            yield f"{what}: then {' or '.join(other.choice)}"
 
 
 def _changes(wish: Wish) -> Iterator[tuple[str, Wish]]:
@@ -211,20 +258,3 @@ def _changes(wish: Wish) -> Iterator[tuple[str, Wish]]:
         yield "acked messages that must survive a restart of the backend (--durable)", by(wish, durable=True)
     if not wish.replay:
         yield "messages that must be readable later (--replay)", by(wish, replay=True)
-
-
-def _beyond(wish: Wish, costs: Sequence[Cost], points: pd.DataFrame) -> Iterator[str]:
-    """The sizes for which a prediction extrapolates linearly, and by how much."""
-    gateways = [cost.gateways for cost in costs]
-    further = [
-        ("members", wish.rooms * wish.members_per_room, points["members"].max()),
-        ("rooms", wish.rooms, points["rooms"].max()),
-        ("messages per second", wish.rate_per_s, points["publishes_per_s"].max()),
-        ("gateways", max(gateways, default=0), points["gateways"].max()),
-    ]
-    if gateways and wish.payload_bytes > points["payload_bytes"].max():
-        bytes_per_s = wish.chat.bytes_to_members_per_s / min(gateways)
-        further.append(("bytes per second to a gateway's members", bytes_per_s, bytes_from_a_gateway_per_s(points)))
-    for name, asked, most in further:
-        if asked > 1.01 * float(most):
-            yield f"{asked:,.0f} {name}, measured up to {most:,.0f}: {figure_text(asked / most)} times further"

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
+from scipy.stats import binom
 
 from harness.core.registry import load_candidate
-from harness.core.units import figure_text
-from harness.experiments.costs.components import GATEWAY_CPU
+from harness.experiments.costs.components import CPU_COMPONENTS, GATEWAY_CPU
+from harness.experiments.costs.fit import NOTHING, Prediction
+from harness.experiments.costs.gateway_size import USUAL, GatewaySize
+from harness.experiments.costs.limits import (
+    MANY_GATEWAYS,
+    THREAD_CORES_MAX,
+    Limit,
+    limits_of,
+    limits_of_redis,
+    owner_cores,
+)
 from harness.experiments.costs.model import Model
+from harness.experiments.costs.traffic import scaled
 from harness.experiments.costs.workload import Workload, random_spread
 
-# The tick of a gateway stays short while its event loop is busy for less than this: see harness.gateway.adaptive_tick.
-GATEWAY_CORES_MAX = 0.5
-MEMBERS_PER_GATEWAY_MAX = 10_000  # the most that were measured on one gateway
 GATEWAYS_MIN = 2
-GATEWAYS_MAX = 1_000_000
+REPLICATION_MODELLED = False  # whether the model knows what a record costs that several brokers keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,11 @@ class ChatSize:
     members_per_room: float
     rate_per_s: float
     payload_bytes: int = 100
+    replicas: int = 1  # brokers that keep each record
+
+    @property
+    def members(self) -> float:
+        return self.rooms * self.members_per_room
 
     @property
     def bytes_to_members_per_s(self) -> float:
@@ -46,10 +61,6 @@ class ChatSize:
         )
 
 
-class Impossible(Exception):
-    """No number of gateways is enough. The text says why."""
-
-
 def bytes_from_a_gateway_per_s(points: pd.DataFrame) -> float:
     """The highest rate of payload bytes that a gateway of these runs wrote to its members."""
     deliveries = points["publishes_per_s"] * points["members"] / points["rooms"]
@@ -64,42 +75,82 @@ class OneGateway:
     cores: float
 
 
-def on_one(model: Model, chat: ChatSize) -> OneGateway | None:
+def on_one(model: Model, chat: ChatSize, gateway: GatewaySize) -> OneGateway | None:
     """The chat on a single gateway without a backend, or None if one gateway is not enough.
 
     The prediction includes the cost of a backend's client, so it is an upper bound. The limit on bytes is the most that
     was measured on one gateway.
     """
-    members = chat.rooms * chat.members_per_room
     cores = min(model.predict(GATEWAY_CPU, arch, chat.on(1)).value for arch in model.architectures) / 1e6
     fits = (
-        members <= MEMBERS_PER_GATEWAY_MAX
-        and cores <= GATEWAY_CORES_MAX
+        chat.members <= gateway.members_max
+        and cores <= gateway.cores_max
         and chat.bytes_to_members_per_s <= bytes_from_a_gateway_per_s(model.points)
     )
-    return OneGateway(members, cores) if fits else None
+    return OneGateway(chat.members, cores) if fits else None
 
 
-def sized(model: Model, arch: str, chat: ChatSize) -> Workload:
-    """The workload of the chat on as many gateways as it needs. Raises Impossible."""
-    if load_candidate(arch).rooms_have_owners:
-        _check_a_room_fits(model, arch, chat)
-    gateways = max(GATEWAYS_MIN, math.ceil(chat.rooms * chat.members_per_room / MEMBERS_PER_GATEWAY_MAX))
-    while gateways <= GATEWAYS_MAX:
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A chat with one architecture, on as many gateways as it needs. It is feasible if it has no limits."""
+
+    arch: str
+    workload: Workload | None  # None: no number of gateways is enough
+    cores_of: Mapping[str, Prediction]  # by part: gateway, kafka, redis
+    limits: list[Limit]
+
+    @property
+    def cores(self) -> Prediction:
+        return sum(self.cores_of.values(), NOTHING)
+
+    @property
+    def feasible(self) -> bool:
+        return not self.limits
+
+
+def sized(model: Model, arch: str, chat: ChatSize, gateway: GatewaySize = USUAL) -> Sized:
+    """The chat with this architecture, on the fewest gateways of which each carries no more than it may."""
+    if limits := limits_of(model, arch, chat.on(GATEWAYS_MIN), gateway):
+        return Sized(arch, None, {}, limits)
+    workload = chat.on(_gateways(model, arch, chat, gateway))
+    cores_of = {
+        part.name.split()[0]: scaled(model.predict(part, arch, workload), 1e-6)
+        for part in CPU_COMPONENTS
+        if part.uses(arch)
+    }
+    return Sized(arch, workload, cores_of, list(limits_of_redis(model, arch, workload)))
+
+
+def _gateways(model: Model, arch: str, chat: ChatSize, gateway: GatewaySize) -> int:
+    """The fewest gateways that are enough.
+
+    Where rooms have owners, whole rooms must fit, and the gateway that owns the most by chance must keep up.
+    """
+    has_owners = load_candidate(arch).rooms_have_owners
+
+    def enough(gateways: int) -> bool:
         workload = chat.on(gateways)
-        needed = math.ceil(model.predict(GATEWAY_CPU, arch, workload).value / GATEWAY_CORES_MAX / 1e6)
-        if needed <= gateways:
-            return workload
-        gateways = max(needed, gateways + 1)
-    raise Impossible(f"every gateway reads everything, and {chat.rate_per_s:,g} messages/s are too many for one")
-
-
-def _check_a_room_fits(model: Model, arch: str, chat: ChatSize) -> None:
-    """Raise Impossible if a room, which must be on one gateway, is too large for it."""
-    alone = ChatSize(1, chat.members_per_room, chat.rate_per_s / chat.rooms, chat.payload_bytes)
-    cores = model.predict(GATEWAY_CPU, arch, alone.on(1)).value / 1e6
-    if cores > GATEWAY_CORES_MAX or chat.members_per_room > MEMBERS_PER_GATEWAY_MAX:
-        raise Impossible(
-            f"all of a room must be on one gateway, and a room of {chat.members_per_room:,.0f} members with "
-            f"{figure_text(alone.rate_per_s)} messages/s would take {figure_text(cores)} cores there"
+        if model.predict(GATEWAY_CPU, arch, workload).value > 1e6 * gateway.cores_max * gateways:
+            return False
+        if not has_owners:
+            return True
+        rooms, at_random = math.ceil(chat.rooms / gateways), rooms_on_the_fullest(chat.rooms, gateways)
+        return (
+            rooms * chat.members_per_room <= gateway.members_max
+            and owner_cores(model, arch, workload, rooms) <= gateway.cores_max
+            and owner_cores(model, arch, workload, at_random) <= max(THREAD_CORES_MAX, gateway.cores_max)
         )
+
+    least = max(GATEWAYS_MIN, math.ceil(chat.members / gateway.members_max))
+    most = least
+    while not enough(most) and most < MANY_GATEWAYS:
+        least, most = most + 1, 2 * most
+    return bisect_left(range(most), True, lo=least, key=enough) if most > least else least
+
+
+def rooms_on_the_fullest(rooms: int, gateways: int) -> int:
+    """The median number of rooms on the gateway that owns the most, if each room is on a random gateway.
+
+    With n gateways, half a gateway is expected to own more than this: the 1 - 1/(2n) quantile of a binomial.
+    """
+    return max(1, math.ceil(rooms / gateways), int(binom.isf(0.5 / gateways, rooms, 1 / gateways)))

@@ -13,8 +13,9 @@ from harness.core.payload import SIZE_MAX_BYTES
 from harness.core.registry import load_candidate
 from harness.core.settings import in_range
 from harness.core.units import size_text
+from harness.experiments.costs.gateway_size import MEMBERS_PER_GATEWAY_MAX
 from harness.experiments.costs.model import Model
-from harness.experiments.costs.sizing import GATEWAYS_MIN, MEMBERS_PER_GATEWAY_MAX, ChatSize, Impossible, sized
+from harness.experiments.costs.sizing import GATEWAYS_MIN, ChatSize, sized
 from harness.experiments.costs.workload import Workload
 
 MEMBERS_MAX = 1e8
@@ -119,7 +120,7 @@ def workload_at(plan: FleetPlan, fleet: Fleet, factor: float) -> Workload:
 
 def _gateways(model: Model, arch: str, plan: FleetPlan, peak_factor: float) -> int:
     """As many as `chatbench advise` takes, or what the members need if it says that no number is enough."""
-    try:
-        return min(sized(model, arch, chat_of(plan, peak_factor)).gateways, GATEWAYS_MAX)
-    except Impossible:
-        return max(GATEWAYS_MIN, math.ceil(plan.rooms * plan.members_per_room / MEMBERS_PER_GATEWAY_MAX))
+    workload = sized(model, arch, chat_of(plan, peak_factor)).workload
+    if workload is not None:
+        return min(workload.gateways, GATEWAYS_MAX)
+    return max(GATEWAYS_MIN, math.ceil(plan.rooms * plan.members_per_room / MEMBERS_PER_GATEWAY_MAX))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import msgspec
@@ -14,10 +15,10 @@ from harness.core.errors import UsageError
 from harness.core.units import figure_text
 from harness.experiments.costs.advice import Advice, Knowledge, Wish, advise, checked
 from harness.experiments.costs.model import fit
-from harness.experiments.costs.sizing import ChatSize, Impossible, sized
 from harness.experiments.costs.study import read_knowledge
 from harness.experiments.costs.validation import held_out, summed_up
-from harness.report.advice import advice_lines, advice_table
+from harness.report.advice import advice_table
+from harness.report.advice_text import accuracy_lines, advice_lines
 from harness.report.costs import cost_over_members, predicted_and_measured
 from tests.harness.experiments.costs.made_up import FITTED_POINTS, HELD_OUT_POINTS
 from tests.harness.report.chart_rules import assert_says_what_one_sees
@@ -48,21 +49,6 @@ def test_who_cannot_do_what_is_wished_is_out_with_the_reason() -> None:
     assert "was not measured" in replay.out["kafka-broadcast"]
 
 
-def test_a_room_too_large_for_one_gateway_rules_plan2_out() -> None:
-    huge = advise(Wish(rooms=1, members_per_room=1_000_000, rate_per_s=50), KNOWLEDGE)
-    assert "all of a room must be on one gateway" in huge.out["plan2"]
-    assert all(cost.gateways >= 100 for cost in huge.costs), "10,000 members a gateway were measured"
-    assert any("members, measured up to" in each for each in huge.beyond)
-
-
-def test_more_messages_than_a_gateway_can_read_rule_out_what_reads_everything() -> None:
-    chat = ChatSize(rooms=1_000_000, members_per_room=5, rate_per_s=100_000)
-    for arch in ("plan1", "kafka-broadcast"):
-        with pytest.raises(Impossible, match="every gateway reads everything"):
-            sized(MODEL, arch, chat)
-    assert sized(MODEL, "plan2", chat).gateways < 1000
-
-
 def test_what_would_change_the_answer_is_another_answer() -> None:
     advice = advise(GROUPS, KNOWLEDGE)
     assert "redis" in advice.choice
@@ -90,9 +76,9 @@ def test_two_people_need_no_fan_out() -> None:
     assert advice.one_gateway is not None
     assert advice.of_several == ["redis"], "for who wants two gateways all the same"
     first, second = map(str, advice_lines(advice)[:2])
-    assert first.startswith("For this chat: direct. One gateway holds all of it (2 members with some ")
+    assert first.startswith("For this chat, use direct. One gateway holds all of it (2 members with some ")
     assert first.endswith("so there is nothing to fan out, and no broker is needed.")
-    assert second.startswith("On two gateways or more, so that one may fail or be replaced: redis, ")
+    assert second.startswith("On two gateways or more, so that one may fail or be replaced, redis is the cheapest ")
     grown = advise(Wish(rooms=1, members_per_room=200, rate_per_s=20), KNOWLEDGE)
     assert grown.choice == ["direct"]
     assert any("a hundred times the members in each room: then redis" in each for each in grown.would_change)
@@ -110,7 +96,7 @@ def test_where_acks_must_last_the_broker_is_for_that_and_not_for_the_fan_out() -
     [
         Wish(rooms=1, members_per_room=10_001, rate_per_s=0.01),
         Wish(rooms=1, members_per_room=5_000, rate_per_s=100),
-        Wish(rooms=1, members_per_room=2, rate_per_s=100, payload_bytes=60 * 1024),
+        Wish(rooms=10, members_per_room=2, rate_per_s=300, payload_bytes=60 * 1024),
     ],
     ids=["too many members", "too much CPU", "more bytes than were measured on a gateway"],
 )
@@ -118,7 +104,8 @@ def test_what_one_gateway_does_not_hold_is_fanned_out(wish: Wish) -> None:
     advice = advise(wish, KNOWLEDGE)
     assert advice.one_gateway is None
     assert advice.choice == advice.of_several
-    assert str(advice_lines(advice)[0]).startswith(f"For this chat: {' or '.join(advice.choice)}, with the least CPU")
+    assert "redis" in advice.choice
+    assert str(advice_lines(advice)[0]).startswith("For this chat, redis")
 
 
 def test_cpu_of_larger_payloads_than_were_measured_is_at_least_what_is_predicted() -> None:
@@ -145,7 +132,101 @@ def printed(advice: Advice) -> str:
 
 def test_the_lines_say_how_good_the_predictions_are() -> None:
     lines = advice_lines(advise(GROUPS, KNOWLEDGE))
-    assert any(f"over {len(HELD_OUT_POINTS)} runs held out" in line for line in lines)
+    assert any(f"for {len(HELD_OUT_POINTS)} runs held out inside the fitted range" in line for line in lines)
+
+
+def test_each_range_of_the_validation_is_told() -> None:
+    inside, *_ = KNOWLEDGE.held_out
+    (told,) = accuracy_lines([inside])
+    assert f"for {inside.runs} runs held out inside the fitted range" in told
+    assert told.endswith(f"{inside.what} {inside.median_error:.1%} ({inside.within:.0%}).")
+
+
+def test_probabilities_are_told_and_add_up() -> None:
+    advice = advise(GROUPS, KNOWLEDGE)
+    chances = [cost.p_cheapest for cost in advice.costs]
+    assert sum(each for each in chances if each is not None) == pytest.approx(1.0)
+    assert advice.choice == ["redis"]
+    assert advice.no_choice is None
+    assert str(advice_lines(advice)[0]).startswith(
+        "For this chat, redis is the cheapest with a probability of > 99 % ("
+    )
+    assert "cheapest" in printed(advice)
+
+
+def test_what_costs_the_same_is_not_called_a_winner() -> None:
+    advice = advise(Wish(rooms=1, members_per_room=12_000, rate_per_s=40), KNOWLEDGE)
+    assert advice.equal
+    assert len(advice.choice) >= 3
+    assert "cost the same within 10 %, with probabilities of" in str(advice_lines(advice)[0])
+
+
+FAR = Wish(rooms=500, members_per_room=100, rate_per_s=100)
+
+
+def test_beyond_ten_times_there_is_a_band_and_no_winner() -> None:
+    advice = advise(FAR, KNOWLEDGE)
+    assert advice.extrapolated_times == pytest.approx(50_000 / 3000)
+    assert advice.extrapolations[0].what == "members"
+    assert (advice.choice, advice.of_several, advice.would_change) == ([], [], [])
+    assert advice.no_choice is not None
+    assert advice.no_choice.startswith("50,000 members, measured up to 3,000: 16.7 times further; beyond 10 times, ")
+    assert {cost.p_cheapest for cost in advice.costs} == {None}
+    first = advice.costs[0].cores
+    text = printed(advice)
+    assert text.startswith("No recommendation: 50,000 members, measured up to 3,000")
+    assert f"{figure_text(first.low)}-{figure_text(first.high)}" in text
+    assert f"{figure_text(first.value)} (" not in text
+
+
+def test_extrapolate_recommends_with_a_band_and_says_how_far() -> None:
+    advice = advise(msgspec.structs.replace(FAR, extrapolate=True), KNOWLEDGE)
+    assert advice.choice
+    assert advice.no_choice is None
+    text = printed(advice)
+    assert text.count("extrapolated 16.7 times") == 2, "in the sentence and above the table"
+    assert f"{figure_text(advice.costs[0].cores.value)} (" not in text
+
+
+def test_what_is_infeasible_is_in_the_table_with_the_reason_and_never_chosen() -> None:
+    chat = Wish(rooms=500, members_per_room=50, rate_per_s=9000, extrapolate=True)
+    advice = advise(chat, KNOWLEDGE)
+    redis = next(each for each in advice.infeasible if each.arch == "redis")
+    (limit,) = redis.limits
+    assert (limit.part, limit.unit, limit.most) == ("redis", "cores", 0.8)
+    assert redis.cost is not None
+    assert redis.cost.cores_of["redis"].value == pytest.approx(limit.needed)
+    assert limit.lifted_by == f"a Redis cluster of {math.ceil(limit.needed / 0.8)} shards, with redis-sharded"
+    assert "redis" not in {*advice.choice, *(cost.arch for cost in advice.costs)}
+    assert "one thread of the only Redis server" in advice.out["redis"]
+    row = next(line for line in printed(advice).splitlines() if line.startswith("redis "))
+    assert "infeasible" in row
+
+
+def test_a_durable_ack_needs_three_replicas_unless_told_otherwise() -> None:
+    durable = msgspec.structs.replace(GROUPS, durable=True)
+    assert advise(durable, KNOWLEDGE).replicas == 3
+    single = advise(msgspec.structs.replace(durable, replicas=1), KNOWLEDGE)
+    assert (single.replicas, single.replication_modelled) == (1, True)
+    assert advise(GROUPS, KNOWLEDGE).replicas == 1
+
+
+def test_replicas_that_the_model_does_not_know_are_told() -> None:
+    advice = advise(msgspec.structs.replace(GROUPS, durable=True), KNOWLEDGE)
+    assert ("replication is not modelled" in printed(advice)) == (not advice.replication_modelled)
+
+
+def test_the_table_of_gateway_sizes_has_a_cell_for_each_and_agrees_with_the_answer() -> None:
+    advice = advise(GROUPS, KNOWLEDGE)
+    assert len(advice.sensitivity) == 18
+    usual = next(
+        each for each in advice.sensitivity if (each.members_per_gateway, each.cores_per_gateway) == (10_000, 0.5)
+    )
+    assert usual.choice == advice.of_several
+    assert usual.cores == advice.costs[0].cores
+    smaller = next(each for each in advice.sensitivity if each.members_per_gateway == 1000)
+    assert smaller.cores is not None
+    assert smaller.cores.value > advice.costs[0].cores.value, "20,000 members on 20 gateways instead of two"
 
 
 @pytest.mark.parametrize(
@@ -154,6 +235,9 @@ def test_the_lines_say_how_good_the_predictions_are() -> None:
         ({"rooms": 0}, "--rooms is 0, but it must be between 1"),
         ({"members_per_room": 1.0}, "--members-per-room is 1, but it must be between 2"),
         ({"rate_per_s": float("nan")}, "--rate is nan"),
+        ({"members_per_gateway": 1}, "--members-per-gateway is 1, but it must be between 10 and 1,000,000"),
+        ({"cores_per_gateway": 1.5}, "--cores-per-gateway is 1.5, but it must be between 0.05 and 1"),
+        ({"replicas": 2}, "--replicas is 2, but it must be 1 or 3"),
         ({"payload_bytes": 100_000_000}, "--payload is 95.4MiB, but it must be between 1 byte and 64KiB"),
     ],
 )

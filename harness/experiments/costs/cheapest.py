@@ -1,0 +1,43 @@
+"""Which of several architectures is the cheapest, with what probability, and which others cost the same.
+
+Draw i of every prediction comes from the same resampled runs, so architectures are compared draw by draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.experiments.costs.fit import Prediction
+
+ALIKE = 1.1  # a difference of up to a tenth is not a reason to prefer one
+MOST = 0.5  # "with most of the probability"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The cheapest architecture, and those that may be chosen as well."""
+
+    probability: Mapping[str, float]  # of being the cheapest; they add up to 1
+    choice: list[str]  # the least cost first, then those that are probably not more than a tenth dearer
+    equal: bool  # whether all of the choice probably cost the same within a tenth; otherwise it is undecided
+
+
+def rank(costs: Mapping[str, Prediction]) -> Ranking:
+    """The ranking by cost; without any costs, there is no choice."""
+    if not costs:
+        return Ranking({}, [], equal=False)
+    names = sorted(costs, key=lambda name: costs[name].value)
+    draws = np.stack([costs[name].draws for name in names])
+    lowest = draws == draws.min(axis=0)
+    shares = (lowest / lowest.sum(axis=0)).mean(axis=1)  # a tie counts in equal parts
+    ratios = draws / draws[0]
+    not_dearer = (ratios <= ALIKE).mean(axis=1) > MOST
+    alike = ((ratios <= ALIKE) & (ratios >= 1 / ALIKE)).mean(axis=1) > MOST
+    return Ranking(
+        probability=dict(zip(names, map(float, shares), strict=True)),
+        choice=[name for name, chosen in zip(names, not_dearer, strict=True) if chosen],
+        equal=bool(alike[not_dearer].all()),
+    )

@@ -1,0 +1,115 @@
+"""The sentences of `chatbench advise`: the recommendation, how sure it is, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.text import Text
+
+from harness.core.units import figure_text, size_text
+from harness.experiments.costs.advice import Advice
+from harness.experiments.costs.sizing import OneGateway
+from harness.experiments.costs.validation import HeldOutAccuracy
+from harness.report.advice import share_text
+
+LEAST = "the least CPU in gateways and brokers, of those that meet your needs"
+
+
+def advice_lines(advice: Advice) -> list[Text]:
+    """The recommendation, what rules others out, how accurate it is, and what would change it."""
+    infeasible = {each.arch for each in advice.infeasible}
+    lines = [f"Not {name}: {why}." for name, why in advice.out.items() if name not in infeasible]
+    lines += [
+        f"Infeasible at this size: {each.arch}, because {' and '.join(map(str, each.limits))}."
+        for each in advice.infeasible
+    ]
+    lines += [f"The answer would change with {change}." for change in advice.would_change]
+    lines += list(_replication(advice))
+    lines += [f"Beyond what was measured: {beyond}." for beyond in advice.beyond]
+    lines += list(accuracy_lines(advice.held_out))
+    return [*_chosen(advice), *map(Text, lines)]
+
+
+def _chosen(advice: Advice) -> Iterator[Text]:
+    one = None if advice.one_gateway is None else _holds(advice)
+    if advice.no_choice is not None:
+        yield Text(f"No recommendation: {advice.no_choice}.")
+    elif one is None:
+        yield Text.assemble("For this chat, ", _cheapest(advice))
+    elif advice.choice == advice.of_several:
+        yield Text.assemble("For this chat, ", _cheapest(advice))
+        yield Text(f"{one}: the broker is needed for durability, not for the fan-out.")
+    else:
+        yield Text.assemble(
+            "For this chat, use ",
+            names_text(advice.choice),
+            f". {one}, so there is nothing to fan out, and no broker is needed.",
+        )
+        if advice.of_several:
+            yield Text.assemble("On two gateways or more, so that one may fail or be replaced, ", _cheapest(advice))
+    if advice.cpu_at_least:
+        measured = " and ".join(size_text(size) for size in advice.payloads_measured_bytes)
+        yield Text(
+            f"The CPU is a lower bound, and another architecture may be the cheapest: payloads of {measured} were "
+            f"measured, none of {size_text(advice.wish.payload_bytes)}, and the cost of a byte is not known."
+        )
+
+
+def _cheapest(advice: Advice) -> Text:
+    """The rest of a sentence: who is the cheapest, and how sure that is."""
+    chances = {cost.arch: cost.p_cheapest for cost in advice.costs}
+    names = advice.of_several
+    shares = [share_text(chances[name] or 0.0) for name in names]
+    far = f"; extrapolated {figure_text(advice.extrapolated_times)} times" if advice.too_far else ""
+    if len(names) == 1:
+        return Text.assemble(
+            Text(names[0], "bold"), f" is the cheapest with a probability of {shares[0]} ({LEAST}){far}."
+        )
+    each = f"with probabilities of {_and(shares)} of being the cheapest ({LEAST}){far}."
+    if advice.equal:
+        return Text.assemble(names_text(names, " and "), f" cost the same within 10 %, {each}")
+    return Text.assemble("the predictions cannot tell ", names_text(names, " and "), f" apart, {each}")
+
+
+def names_text(names: Sequence[str], last: str = " or ") -> Text:
+    """Names in bold, with commas between them and `last` before the last."""
+    text = Text()
+    for number, name in enumerate(names):
+        text.append("" if number == 0 else last if number == len(names) - 1 else ", ").append(name, "bold")
+    return text
+
+
+def _and(texts: Sequence[str]) -> str:
+    *before, last = texts
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+def _holds(advice: Advice) -> str:
+    one: OneGateway | None = advice.one_gateway
+    assert one is not None
+    takes = f"{one.members:,.0f} members with some {figure_text(one.cores)} cores"
+    wish = advice.wish
+    return f"One gateway holds all of it ({takes}, of {wish.members_per_gateway:,} with {wish.cores_per_gateway:g})"
+
+
+def _replication(advice: Advice) -> Iterator[str]:
+    if not advice.replication_modelled:
+        yield (
+            f"{advice.replicas} brokers keep each record, but replication is not modelled: CPU, memory and network are "
+            "those of a single replica (--replicas 1), and more in truth."
+        )
+    elif advice.replicas > 1:
+        yield f"{advice.replicas} brokers keep each record (--replicas 1 for a single broker)."
+
+
+def accuracy_lines(held_out: Iterable[HeldOutAccuracy]) -> Iterator[str]:
+    """How accurate predictions were for runs held out of the fit: a sentence for each range that was validated."""
+    by_range: dict[str, list[HeldOutAccuracy]] = {}
+    for each in held_out:
+        by_range.setdefault(str(getattr(each, "range", "inside")), []).append(each)
+    for where, some in by_range.items():
+        errors = ", ".join(f"{each.what} {each.median_error:.1%} ({each.within:.0%})" for each in some)
+        yield (
+            f"Median errors of predictions for {max(each.runs for each in some)} runs held out {where} the fitted "
+            f"range, and how many of them the 90 % intervals held: {errors}."
+        )

@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import pandas as pd
+import numpy as np
+
+from harness.experiments.costs.model import Model, workload_of
+from harness.experiments.costs.workload import Workload
+from harness.experiments.simulation.path import Path, path_of
+from harness.experiments.simulation.service_times import ServiceTimes, service_times
 
 ROOM_MAX = 50  # members, so that writing to all of them takes little of the latency
 GATEWAYS_MAX = 4  # so that they do not crowd the machine
+LEAST_MS = 0.1
 Z99 = 2.3263  # of the standard normal distribution
 
 
@@ -20,14 +26,36 @@ class BaseLatency:
     sigma: float  # of the logarithm
 
 
-def base_latency(points: pd.DataFrame, arch: str) -> BaseLatency:
-    """The medians of p50 and p99 over the measured runs of this architecture with small rooms.
+def base_latency(model: Model, arch: str) -> BaseLatency:
+    """From the runs of this architecture with small rooms: the medians of p50 and p99, without the servers' own work.
 
-    Raises ValueError if none of them has a latency.
+    Raises ValueError if none of these runs has a latency.
     """
+    points = model.points
     small = (points["members"] <= ROOM_MAX * points["rooms"]) & (points["gateways"] <= GATEWAYS_MAX)
-    own = points[(points["arch"] == arch) & small][["latency_p50_ms", "latency_p99_ms"]].dropna()
+    own = points[(points["arch"] == arch) & small].dropna(subset=["latency_p50_ms", "latency_p99_ms"])
     if own.empty:
         raise ValueError(f"no run of {arch} with small rooms has a valid latency")
-    p50_ms, p99_ms = (float(own[column].median()) for column in own.columns)
-    return BaseLatency(p50_ms, math.log(p99_ms / p50_ms) / Z99)
+    path, found = path_of(arch), []
+    for _, run in own.iterrows():
+        workload = workload_of(run)
+        work_ms = 1000 * work_on_the_way_s(service_times(model, arch, workload), path, workload)
+        found.append([float(run["latency_p50_ms"]) - work_ms, float(run["latency_p99_ms"]) - work_ms])
+    p50_ms, p99_ms = (max(LEAST_MS, float(each)) for each in np.median(found, axis=0))
+    return BaseLatency(p50_ms, max(0.0, math.log(p99_ms / p50_ms)) / Z99)
+
+
+def work_on_the_way_s(times: ServiceTimes, path: Path, workload: Workload) -> float:
+    """The service times that add up until the median member of a room has a message, without any queue."""
+    spread = 1.0 if path.owned else workload.spread
+    readers = workload.gateways if path.read_everywhere else spread
+    written = workload.members_per_room / spread / 2
+    return (
+        times.message_s
+        + times.copy_s
+        + (path.records + path.records_per_gateway) * times.record_s
+        + times.fetch_s
+        + path.commands * times.command_s
+        + readers / 2 * times.redis_copy_s
+        + written * (times.write_s + times.delivery_s)
+    )

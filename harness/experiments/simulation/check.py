@@ -60,12 +60,12 @@ def _compared(run: pd.Series[Any], model: Model) -> dict[str, Any]:
     times, counted, seconds = _simulated(run, model)
     gateways = int(run["gateways"])
     simulated = {
-        "gateway": counted.busy_s["gateway"].sum() / seconds + gateways * times.idle_gateway_cores,
-        "kafka": counted.busy_s["broker"].sum() / seconds + times.idle_kafka_cores
-        if "broker" in counted.busy_s
+        "gateway": counted.used_s["gateway"].sum() / seconds + gateways * times.idle_gateway_cores,
+        "kafka": counted.used_s["broker"].sum() / seconds + times.idle_kafka_cores
+        if "broker" in counted.used_s
         else np.nan,
-        "redis": counted.busy_s["redis"].sum() / seconds + times.idle_redis_cores
-        if "redis" in counted.busy_s
+        "redis": counted.used_s["redis"].sum() / seconds + times.idle_redis_cores
+        if "redis" in counted.used_s
         else np.nan,
     }
     shape = ("record", "arch", "members", "rooms", "gateways", "publishes_per_s", "payload_bytes")
@@ -105,7 +105,7 @@ def _simulated(run: pd.Series[Any], model: Model) -> tuple[ServiceTimes, Interva
     )
     rate_per_s = float(run["publishes_per_s"])
     times = service_times(model, arch, workload_of(run))
-    window = Window(fleet, path_of(arch), times, base_latency(model.points, arch), seed=int(run["seed"]), driver=DRIVER)
+    window = Window(fleet, path_of(arch), times, base_latency(model, arch), seed=int(run["seed"]), driver=DRIVER)
     whole_s = min(float(run["duration_s"]), SENT_MAX / rate_per_s)
     _, counted = window.run(rate_per_s, [SETTLING * whole_s, whole_s])
     return times, counted, (1 - SETTLING) * whole_s

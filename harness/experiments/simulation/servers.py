@@ -16,7 +16,8 @@ class Servers:
         self.count = count
         self.cores = cores
         self.free_s: Floats = np.zeros(count)  # when each has done all jobs that it got
-        self.busy_s: Floats = np.zeros(count)  # CPU seconds of these jobs, since `forget`
+        self.offered_s: Floats = np.zeros(count)  # CPU seconds of the jobs that came since `forget`
+        self._left_s: Floats = np.zeros(count)  # CPU seconds of older jobs that were not done by then
         self.waited_s = 0.0
         self.jobs = 0
 
@@ -28,7 +29,7 @@ class Servers:
         starts: Floats = np.maximum(self.free_s[which], at_s)
         ends: Floats = starts + np.asarray(work_s) / self.cores
         self.free_s[which] = ends
-        self.busy_s[which] += work_s
+        self.offered_s[which] += work_s
         self.waited_s += float(np.sum(starts - at_s))
         self.jobs += len(starts)
         return starts, ends
@@ -38,14 +39,22 @@ class Servers:
         start = max(float(self.free_s[which]), at_s)
         end = start + work_s / self.cores
         self.free_s[which] = end
-        self.busy_s[which] += work_s
+        self.offered_s[which] += work_s
         self.waited_s += start - at_s
         self.jobs += 1
         return end
 
-    def forget(self) -> None:
-        """Begin to count anew; the queues stay."""
-        self.busy_s = np.zeros(self.count)
+    def used_s(self, until_s: float) -> Floats:
+        """CPU seconds that each has used since `forget`, up to this time."""
+        return np.maximum(0.0, self._left_s + self.offered_s - self._backlog_s(until_s))
+
+    def _backlog_s(self, at_s: float) -> Floats:
+        return self.cores * np.maximum(0.0, self.free_s - at_s)
+
+    def forget(self, at_s: float) -> None:
+        """Begin to count anew at this time; the queues stay."""
+        self._left_s = self._backlog_s(at_s)
+        self.offered_s = np.zeros(self.count)
         self.waited_s = 0.0
         self.jobs = 0
 

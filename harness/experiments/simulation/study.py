@@ -37,7 +37,7 @@ class ServerLoad(msgspec.Struct, frozen=True, kw_only=True):
     """What the servers of one component do in a slice of time."""
 
     cores: float  # CPU of all of them, with what they use when idle; 0 where it is part of another component's
-    busiest: float  # the share of the time for which the busiest server is busy; above 1 its queue grows
+    busiest: float  # the share of the time that the busiest server is, or would have to be, busy; above 1 it queues
     wait_ms: float  # the mean time a job waits for its server
     over: bool  # the busiest server cannot keep up
 
@@ -50,7 +50,7 @@ class TimeSlice(msgspec.Struct, frozen=True, kw_only=True):
     window_s: float  # simulated for it
     messages_per_write: float
     components: dict[str, ServerLoad]
-    latency_p50_ms: float | None  # None: a component is over its limit, so that latency grows as long as that lasts
+    latency_p50_ms: float | None  # None: a component is over its limit, so that it has no steady value
     latency_p99_ms: float | None
 
 
@@ -105,7 +105,7 @@ def _slices(plan: FleetPlan, fleet: Fleet, model: Model, moment: Moment, *, seed
     """One window at the rate of this moment, in so many slices of equal length."""
     rate_per_s = moment.factor * plan.rate_per_s
     times = service_times(model, fleet.arch, workload_at(plan, fleet, moment.factor))
-    window = Window(fleet, path_of(fleet.arch), times, base_latency(model.points, fleet.arch), seed=seed)
+    window = Window(fleet, path_of(fleet.arch), times, base_latency(model, fleet.arch), seed=seed)
     share = 1.0 if count > 1 else DAY_SHARE
     window_s = share * min(max(STEADY_S, SENT_MIN / rate_per_s), SENT_MAX / rate_per_s)
     each_s = window_s / count
@@ -139,8 +139,9 @@ def _loads(
     }
     loads = {}
     for name, servers in window.servers.items():
-        cores = counted.busy_s[name] / seconds + idle_cores.get(name, 0.0)
-        busiest = float(cores.max()) / servers.cores
+        cores = counted.used_s[name] / seconds + idle_cores.get(name, 0.0)
+        offered = counted.offered_s[name] / seconds + idle_cores.get(name, 0.0)
+        busiest = max(float(cores.max()), float(offered.max())) / servers.cores
         loads[name] = ServerLoad(
             cores=float(cores.sum()) if name in idle_cores else 0.0,
             busiest=busiest,
@@ -159,7 +160,7 @@ def _over(slices: Sequence[TimeSlice], day: bool) -> list[str]:
             when = f" at {clock(worst.at_s)}" if day else ""
             found.append(
                 f"The busiest of the {COMPONENTS[name]} would be busy for {worst.components[name].busiest:.0%} of the "
-                f"time{when}; above {FULL:.0%} its queue grows, in {len(bad)} of {len(slices)} slices."
+                f"time{when}; above {FULL:.0%} it does not keep up, in {len(bad)} of {len(slices)} slices."
             )
     return found
 

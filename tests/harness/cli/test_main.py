@@ -17,6 +17,7 @@ from harness.cli.machine_check import MachineCheck
 from harness.cli.main import main
 from harness.core.registry import architecture_names, peer_names, scenario_files
 from harness.experiments.costs.advice import Advice
+from harness.experiments.simulation.study import Simulation
 from harness.report.claims import Judged
 from harness.report.comparison import Report
 from harness.report.costs import UnitCosts
@@ -129,6 +130,11 @@ def test_doctor_says_what_would_be_downloaded(tmp_path: Path, monkeypatch: pytes
             "between 0 and 10, not -400",
         ),
         (["run", "--arch", "plan1", "--scenario", "zipf_rooms", "--set", "exponet=1"], "did you mean 'exponent'"),
+        (["simulate", "--rooms", "5", "--rate", "1"], "--members-per-room is missing"),
+        (
+            ["simulate", "--rooms", "5", "--rate", "1", "--members-per-room", "5", "--day", "--curve", "README.md"],
+            "use one of them",
+        ),
         (["advise", "--rooms", "1e999", "--members-per-room", "2", "--rate", "1"], "--rooms: '1e999' is not a number"),
         (["ui", "--arch", "plan1", "--port", "99999"], "--port is 99999, but it must be between 1 and 65535"),
         (["ui", "--arch", "plan1", "--bind", "192.0.2.1"], "192.0.2.1 is no address of this host"),
@@ -209,6 +215,10 @@ ANSWERS = {
     "list": (["list"], Listing),
     "doctor": (["doctor"], list[MachineCheck]),
     "advise": (["advise", "--rooms", "1k", "--members-per-room", "200", "--rate", "2k"], Advice),
+    "simulate": (
+        ["simulate", "--arch", "redis", "--rooms", "50", "--members-per-room", "20", "--rate", "50"],
+        Simulation,
+    ),
     "report": (["report", str(REFERENCE / "big_room"), "--out"], Report),
     "claims": (["claims", "--from", str(REFERENCE / "claims"), "--out"], list[Judged]),
     "costs": (["costs", "--from", str(REFERENCE / "costs"), "--out"], UnitCosts),

@@ -82,7 +82,10 @@ def test_a_queue_waits_as_long_as_theory_says() -> None:
 def test_a_server_with_several_cores_does_as_much_in_less_time() -> None:
     servers = Servers(1, cores=4)
     assert servers.serve_one(0, 0.0, 1.0) == 0.25
-    assert servers.busy_s[0] == 1.0
+    assert servers.offered_s[0] == 1.0
+    assert servers.used_s(0.125)[0] == 0.5
+    servers.forget(0.125)
+    assert (servers.offered_s[0], servers.used_s(1.0)[0]) == (0.0, 0.5)
 
 
 @pytest.mark.parametrize("tick_s", [0.0005, 0.0015])

@@ -17,7 +17,6 @@ predicted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,10 +36,15 @@ from harness.gateway.adaptive_tick import EASY, TICK_MIN_S
 SHAPE = ("gateways", "rooms", "members", "payload_bytes")
 THREAD_MAX = EASY  # of one core; beyond this, a gateway's tick grows, and a queue takes as long as what it waits for
 MACHINE_MAX = 0.75  # of its cores; beyond this, a run says more about the machine than about the architecture
+TICK_SHARE_MAX = 0.5  # of a latency; what is mostly the tick says little about the terms
 BEYOND_MAX = 10.0  # times the largest room on a gateway that was measured
 P50, P99 = 0.50, 0.99
-P99_MESSAGES = messages_needed(99)
-P99_SHAPES_MIN = 6
+P99_MESSAGES = messages_needed(99)  # independent ones, in a run that the 99th percentile is validated with
+TAIL_MESSAGES_MIN = (
+    P99_MESSAGES // 4
+)  # likewise, in a run of the fit; two or three of them are slower than the percentile
+TAIL_TOGETHER_MIN = 10 * P99_MESSAGES
+TAIL_SHAPES_MIN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,57 +130,54 @@ class LatencyModel:
         p50 = _prediction(self.median, arch, amounts, wait_ms, slowness)
         if isinstance(self.tail, NotPredicted):
             return LatencyPrediction(p50, self.tail)
-        groups, tail_ms = _grouped(self.terms, self.median.coefficients, amounts), _tick_ms(at.workload, P99)
-        return LatencyPrediction(p50, _prediction(self.tail, arch, groups, tail_ms, slowness))
+        tail, known_ms = _tail(self.terms, self.median.coefficients, arch, at)
+        return LatencyPrediction(p50, _prediction(self.tail, arch, tail, known_ms, slowness))
 
 
 def fit_latency(points: pd.DataFrame, machine_cores: int = 2) -> LatencyModel:
     """Fit to the points of harness.experiments.costs.observations, measured on a machine with that many cores.
 
-    Only runs with a valid driver on a machine that was not full are used, and for the 99th percentile only those that
-    support one (harness.analysis.percentiles). Raises ValueError if the runs are too few.
+    Only runs with a valid driver on a machine that was not full are used. A single run of a few seconds supports no
+    99th percentile, but all of them together support the three factors that it is fitted with: each run counts by its
+    number of independent messages, one with fewer than TAIL_MESSAGES_MIN not at all, and TAIL_TOGETHER_MIN are needed
+    in sum. Raises ValueError if the runs are too few.
     """
     runs = usable(points, machine_cores)
     if runs.empty:
         raise ValueError("no run measured a latency with a valid driver on a machine that was not full")
     terms = terms_of(sorted(runs["arch"].unique()))
     usual_ms = float(runs["slowness_ms"].median())
-    circumstances = [
+    at = [
         (str(run["arch"]), as_measured(workload_of(run), float(run["machine_cores_used"]) / machine_cores))
         for _, run in runs.iterrows()
     ]
-    amounts = np.array([terms.amounts(arch, at) for arch, at in circumstances])
-    slowness = np.array([_relative_slowness(each, usual_ms) for each in runs["slowness_ms"]])
-    shapes = shape_numbers(runs)
+    amounts = np.array([terms.amounts(*each) for each in at])
 
-    def measured(column: str, amounts: Floats, quantile: float, rows: npt.NDArray[np.bool_]) -> Measured:
-        known = np.array([_tick_ms(at.workload, quantile) for _, at in circumstances])
-        messages = runs["independent_messages"].to_numpy(dtype=float)
+    def measured(what: str, amounts: Floats, known: Floats, weights: Floats) -> Measured:
+        values = runs[f"latency_from_sending_{what}_ms"].to_numpy(dtype=float)
+        used = (weights > 0) & (known <= TICK_SHARE_MAX * values)
         return Measured(
-            amounts=amounts[rows],
-            known=known[rows],
-            values=runs[column].to_numpy(dtype=float)[rows],
-            weights=np.ones(int(rows.sum())) if quantile == P50 else messages[rows] / messages[rows].mean(),
-            slowness=slowness[rows],
-            shapes=np.unique(shapes[rows], return_inverse=True)[1],
+            amounts=amounts[used],
+            known=known[used],
+            values=values[used],
+            weights=weights[used] / weights[used].mean() if used.any() else weights[used],
+            slowness=np.array([_relative_slowness(each, usual_ms) for each in runs["slowness_ms"]])[used],
+            shapes=np.unique(shape_numbers(runs)[used], return_inverse=True)[1],
         )
 
-    every = np.ones(len(runs), dtype=bool)
-    median = fit_relative(terms.names, measured("latency_from_sending_p50_ms", amounts, P50, every))
-    grouped = np.array([_grouped(terms, median.coefficients, row) for row in amounts])
-    supported = (
-        runs["latency_from_sending_p99_ms"].notna().to_numpy()
-        & (runs["independent_messages"] >= P99_MESSAGES).to_numpy()
-    )
+    of_tick_ms = np.array([_tick_ms(each.workload, P50) for _, each in at])
+    median = fit_relative(terms.names, measured("p50", amounts, of_tick_ms, np.ones(len(runs))))
+    tails = [_tail(terms, median.coefficients, *each) for each in at]
+    tail_amounts, tail_known = np.array([amounts for amounts, _ in tails]), np.array([known for _, known in tails])
+    messages = runs["independent_messages"].to_numpy(dtype=float)
+    messages = np.where(messages >= TAIL_MESSAGES_MIN, messages, 0.0)
     return LatencyModel(
         terms=terms,
         median=median,
-        tail=_fit_tail(
-            lambda: measured("latency_from_sending_p99_ms", grouped, P99, supported), shapes[supported], len(runs)
-        ),
+        tail=_fit_tail(measured("p99", tail_amounts, tail_known, messages), round(float(messages.sum()))),
         cores=fit_cores(runs),
         machine_cores=machine_cores,
-        members_max=max(members_on_gateway(arch, at.workload) for arch, at in circumstances),
+        members_max=max(members_on_gateway(arch, each.workload) for arch, each in at),
         slowness_ms=usual_ms,
     )
 
@@ -197,23 +198,27 @@ def shape_numbers(runs: pd.DataFrame) -> npt.NDArray[np.int64]:
     return np.array(runs.groupby(list(SHAPE), dropna=False).ngroup(), dtype=np.int64)
 
 
-TAIL_GROUPS = ("base", "members", "sharing", "anything else")
+TAIL_TERMS = ("base", "sharing", "anything else")
 
 
-def _fit_tail(runs: Callable[[], Measured], shapes: npt.NDArray[np.int64], of: int) -> RelativeFit | NotPredicted:
-    found = len(set(shapes.tolist()))
-    if found < P99_SHAPES_MIN:
+def _fit_tail(runs: Measured, messages: int) -> RelativeFit | NotPredicted:
+    shapes = len(set(runs.shapes.tolist()))
+    if messages < TAIL_TOGETHER_MIN or shapes < TAIL_SHAPES_MIN:
         return NotPredicted(
-            f"{len(shapes)} of {of} runs, of {found} shapes, have the {P99_MESSAGES:,} independent messages that "
-            f"support a 99th percentile, and {P99_SHAPES_MIN} shapes are needed"
+            f"{len(runs.values)} runs of {shapes} shapes have {messages:,} independent messages together, and a 99th "
+            f"percentile needs {TAIL_TOGETHER_MIN:,} of {TAIL_SHAPES_MIN} shapes"
         )
-    return fit_relative(TAIL_GROUPS, runs())
+    return fit_relative(TAIL_TERMS, runs)
 
 
-def _grouped(terms: Terms, coefficients: Floats, amounts: Floats) -> Floats:
-    """What each group of terms adds to the median, in ms, and 1 for what only the tail has."""
-    parts = amounts * coefficients
-    return np.array([*(float(parts @ terms.in_group(group)) for group in ("base", "members", "sharing")), 1.0])
+def _tail(terms: Terms, coefficients: Floats, arch: str, at: Circumstances) -> tuple[Floats, float]:
+    """The amounts of TAIL_TERMS, and what is known of the 99th percentile beforehand, in ms.
+
+    Members are written to one after another, so the last of a hundred waits twice as long as the one in the middle.
+    """
+    parts = terms.amounts(arch, at) * coefficients
+    base, members, sharing = (float(parts @ terms.in_group(group)) for group in ("base", "members", "sharing"))
+    return np.array([base, sharing, 1.0]), _tick_ms(at.workload, P99) + P99 / P50 * members
 
 
 def _tick_ms(workload: Workload, quantile: float) -> float:

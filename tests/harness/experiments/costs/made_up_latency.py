@@ -11,7 +11,7 @@ import pandas as pd
 from harness.experiments.costs.latency_terms import as_measured, shared_terms
 from harness.experiments.costs.model import workload_of
 from harness.experiments.costs.tick_wait import messages_per_write, waiting_ms
-from harness.experiments.costs.workload import Transfers, uses_redis
+from harness.experiments.costs.workload import Transfers, uses_kafka, uses_redis
 from harness.gateway.adaptive_tick import TICK_MIN_S
 
 ARCHITECTURES = ("kafka-broadcast", "plan1", "plan2", "redis")
@@ -47,7 +47,7 @@ SHAPES = (
 )
 
 
-def point(arch: str, shape: Shape, noise: float = 0.0, independent_messages: int = 500) -> dict[str, object]:
+def point(arch: str, shape: Shape, noise: float = 0.0, independent_messages: int = 100) -> dict[str, object]:
     """What a run of that shape measures in that world, the latencies off by the share `noise`."""
     gateways, rooms, per_room, rate_per_s, payload_bytes = shape
     deliveries_per_s = rate_per_s * per_room
@@ -66,7 +66,7 @@ def point(arch: str, shape: Shape, noise: float = 0.0, independent_messages: int
     gateway_cores = 0.004 * gateways + 1e-4 * rate_per_s + 5e-5 * copies_per_s + 4e-6 * writes_per_s
     driver_us = 6.0
     redis_cores = 0.002 + 2e-5 * rate_per_s + 1e-5 * copies_per_s if uses_redis(arch) else float("nan")
-    kafka_cores = float("nan") if uses_redis(arch) else 0.03 + 2e-4 * rate_per_s * done.records
+    kafka_cores = (0.03 + 2e-4 * rate_per_s * done.records) if uses_kafka(arch) else float("nan")
     cores = gateway_cores + np.nansum([redis_cores, kafka_cores]) + driver_us * deliveries_per_s / 1e6
     terms = shared_terms(arch, as_measured(workload, cores / 2)).values()
     without_tick_ms = BASE_MS[arch] + float(np.dot(SHARED_MS, list(terms)))
@@ -89,7 +89,7 @@ def point(arch: str, shape: Shape, noise: float = 0.0, independent_messages: int
 
 
 def points(
-    shapes: Sequence[Shape] = SHAPES, noise: float = 0.0, seed: int = 7, independent_messages: int = 500
+    shapes: Sequence[Shape] = SHAPES, noise: float = 0.0, seed: int = 7, independent_messages: int = 100
 ) -> pd.DataFrame:
     """Two runs of every architecture in every shape; `noise` is a standard deviation, as a share."""
     random = np.random.default_rng(seed)

@@ -23,7 +23,12 @@ SUPPORTED = fit_latency(points(independent_messages=2_000))
 
 
 def chat(
-    rooms: int = 40, members_per_room: float = 5, rate_per_s: float = 100, gateways: int = 2, spread: float = 2
+    *,
+    rooms: int = 40,
+    members_per_room: float = 5,
+    rate_per_s: float = 100,
+    gateways: int = 2,
+    spread: float = 2,
 ) -> Workload:
     return Workload(rooms, members_per_room, rate_per_s, 100, gateways, spread)
 
@@ -90,7 +95,7 @@ def test_near_saturation_nothing_is_predicted_and_the_reason_is_said() -> None:
 def test_a_99th_percentile_needs_runs_that_support_one() -> None:
     without = predicted(EXACT, "redis", chat()).p99_ms
     assert isinstance(without, NotPredicted)
-    assert "1,000 independent messages" in without.why
+    assert "0 independent messages together" in without.why
     with_one = predicted(SUPPORTED, "redis", chat())
     p99_ms = with_one.p99_ms
     assert not isinstance(p99_ms, NotPredicted)

@@ -12,9 +12,12 @@ from harness.analysis.contrasts import Contrast, Figures, contrasts, geometric_m
 from harness.core.errors import UsageError
 from harness.core.units import figure_text
 from harness.experiments.claims.durability import Readable, read_history
+from harness.measure.validity import too_late_to_compare
 from harness.results.frames import METRICS, messages_behind, read_records, runs_of
+from harness.runs.summary import Summary
 
 P50, JOIN_P50, SPREAD_P50 = "latency_p50_ms", "join_p50_ms", "spread_p50_ms"
+LATE_P50 = "driver_late_p50_ms"  # a column that only the claims have
 CPU, KAFKA_CPU = "cpu_system_ms_per_s", "cores_kafka"  # at the load of the run, idle cost included
 RECORDS, REQUESTS = "kafka_records_per_message", "kafka_produce_requests_per_message"
 APPENDS = "kafka_appends_a_broker_max"
@@ -107,14 +110,25 @@ class Evidence:
         return table.where(table > 0)
 
     def _check_support(self, experiment: str, column: str, arch: str, **columns: object) -> None:
-        """Raise InsufficientData if this architecture has no such runs, or its messages do not support the figure."""
+        """Raise InsufficientData if these runs lack the figure, or do not support that it is compared."""
         runs = self.of(experiment, arch, **columns)
-        if runs[column].dropna().empty:
+        measured = runs[runs[column].notna()]
+        if measured.empty:
             raise InsufficientData(f"{column} of {arch} in {experiment} was not measured, or its driver was not valid")
+        if column == P50 and (why := _too_late(measured)) is not None:
+            raise InsufficientData(f"with {arch} in {experiment}, {why}")
         for metric in METRICS:
-            why = metric.why_not_shown(float(messages_behind(runs).sum())) if metric.column == column else None
-            if why is not None:
+            if (
+                metric.column == column
+                and (why := metric.why_not_shown(float(messages_behind(runs).sum()))) is not None
+            ):
                 raise InsufficientData(f"{column} of {arch} in {experiment} is {why}")
+
+
+def _too_late(runs: pd.DataFrame) -> str | None:
+    """Why the driver was too late in these runs for their median latency to be compared. None: it was not."""
+    late_ms = runs[LATE_P50].median()
+    return None if pd.isna(late_ms) else too_late_to_compare(50, float(late_ms), float(runs[P50].median()))
 
 
 def known(figure: Callable[[], float]) -> float | None:
@@ -137,7 +151,16 @@ def read_evidence(folder: Path) -> Evidence:
     """The evidence in the folder of a study: `runs/<experiment>/` and history.json. Raises UsageError if empty."""
     parts = []
     for experiment in sorted(path for path in (folder / "runs").glob("*") if path.is_dir()):
-        parts.append(runs_of(read_records([experiment])).assign(experiment=experiment.name))
+        records = read_records([experiment])
+        runs = runs_of(records).assign(experiment=experiment.name)
+        runs[LATE_P50] = [_late_p50_ms(record.summary) for record in records]
+        parts.append(runs.astype({LATE_P50: "float64"}))
     if not parts:
         raise UsageError(f"there are no runs of `chatbench claims` in {folder}; name a folder that it made")
     return Evidence(pd.concat(parts, ignore_index=True), read_history(folder))
+
+
+def _late_p50_ms(summary: Summary) -> float | None:
+    """How late the driver was in the median: a message may be sent late, or be read late by the audience."""
+    known_ms = [each.p50 for each in (summary.send_lateness_ms, summary.loop_lag_ms) if each.p50 is not None]
+    return max(known_ms, default=None)

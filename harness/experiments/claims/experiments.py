@@ -129,8 +129,7 @@ def _writes(effort: ClaimsPlan) -> Iterator[RunSettings]:
 
 def _brokers(effort: ClaimsPlan) -> Iterator[RunSettings]:
     """On three brokers. At the higher rate, records share requests; CPU time is compared there."""
-    for replicas in CLUSTER_REPLICAS:
-        yield _on_cluster(effort, 1, replicas, CLUSTER_RATE_PER_S)
+    yield _on_cluster(effort, 1, 1, CLUSTER_RATE_PER_S)
     for number, replicas in _blocks(CLUSTER_REPLICAS, effort.rounds):
         yield _on_cluster(effort, number, replicas, BATCHED_RATE_PER_S)
 
@@ -142,9 +141,8 @@ def _on_cluster(effort: ClaimsPlan, number: int, replicas: int, rate_per_s: floa
 
 
 def _duplicates(effort: ClaimsPlan) -> Iterator[RunSettings]:
-    """Two gateways with one or two partitions each. CPU time is compared where copies are dropped."""
-    yield _run(effort, "plan1", partitions=4, rate_per_s=50.0)
-    variants: list[tuple[int, tuple[str, ...]]] = [(2, ()), (4, ("dedup=1",))]
+    """Two gateways with one or two partitions each, the latter with and without dropping copies."""
+    variants: list[tuple[int, tuple[str, ...]]] = [(2, ()), (4, ()), (4, ("dedup=1",))]
     for number, (partitions, given) in _blocks(variants, effort.rounds):
         yield _run(effort, "plan1", number, partitions=partitions, arch_options=given, rate_per_s=50.0)
 

@@ -33,6 +33,7 @@ USUAL = {
     "duplicated": 0,
     "reordered": 0,
     "latency_p50_ms": 4.0,
+    "driver_late_p50_ms": 0.5,
     "spread_p50_ms": 1.0,
     "ack_p50_ms": 3.0,
     "cpu_system_ms_per_s": 50.0,
@@ -221,6 +222,13 @@ def test_one_round_decides_no_contrast() -> None:
 def test_a_median_of_too_few_messages_is_not_compared() -> None:
     few = evidence({"independent_messages": 5}, experiment="huge_room")
     assert "n/a: 15 messages, 20 needed" in judged("C6", few).findings[3].measured
+
+
+def test_a_median_is_not_compared_where_the_driver_was_late() -> None:
+    late = evidence({"driver_late_p50_ms": 8.0}, experiment="huge_room", arch="plan1")
+    answers = {each.finding: each.measured for each in judged("C6", late).findings}
+    (measured,) = (answers[finding] for finding in answers if "latency is above that of plan1" in finding)
+    assert "with plan1 in huge_room, the driver was late by 8.0 ms" in measured
 
 
 def test_bars_agree_with_the_ratios_beside_them() -> None:

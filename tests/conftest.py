@@ -26,8 +26,9 @@ BROKERS = {"backends", "nats_server", "redis_cluster", "redis_server", "strict_n
 TAKES_SECONDS = {"site"}  # the documentation, built: whatever uses it is `slow`
 # Their files take a minute and more: begun first, so that at the end no process of tests waits for another's.
 LONGEST = (
-    *("test_cookbook.py", "test_faults.py", "test_compare.py", "test_architectures.py", "test_resets.py"),
-    *("test_readme.py", "test_wheel.py", "test_external.py", "test_selftest.py", "test_scenario_mistakes.py"),
+    *("test_cookbook.py", "test_wheel.py", "test_faults.py", "test_compare.py", "test_scenario_mistakes.py"),
+    *("test_architectures.py", "test_external.py", "test_ending.py", "test_readme.py", "test_resets.py"),
+    *("test_claims.py", "test_selftest.py", "test_chat.py"),
 )
 
 RESULTS_BEFORE = pytest.StashKey[set[str]]()
@@ -110,9 +111,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real)
         if fixtures & TAKES_SECONDS:
             item.add_marker(pytest.mark.slow)
-    items.sort(key=_turn)
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: _turn(item, item.path in slow_files))
 
 
-def _turn(item: pytest.Item) -> tuple[bool, int]:
+def _turn(item: pytest.Item, is_of_slow_file: bool) -> tuple[bool, int, bool]:
     name = item.path.name
-    return item.get_closest_marker("real") is None, LONGEST.index(name) if name in LONGEST else len(LONGEST)
+    length = LONGEST.index(name) if name in LONGEST else len(LONGEST)
+    return item.get_closest_marker("real") is None, length, not is_of_slow_file

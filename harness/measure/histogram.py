@@ -140,10 +140,8 @@ class Latencies:
         try:
             histogram = HdrHistogram.decode(encoded)
             every = np.asarray(histogram.counts, dtype=np.int64)
-            # The library's iterator takes 25 times as long, because it stops at each of 20,000 places.
             (places,) = every.nonzero()
-            lowest = (histogram.get_value_from_index(place) for place in places.tolist())
-            values = np.array([histogram.get_highest_equivalent_value(value) for value in lowest], dtype=np.int64)
+            values = np.array([_highest_at(place, histogram) for place in places.tolist()], dtype=np.int64)
             counts = every[places]
         except DECODE_ERRORS as problem:
             raise ValueError(f"it is not an HDR histogram: {str(problem) or type(problem).__name__}") from problem
@@ -157,6 +155,17 @@ class Latencies:
         (steps,) = self._counts.nonzero()
         text = percentile_distribution(_highest_us(steps), _middle_us(steps), self._counts[steps])
         path.write_text(text, encoding="utf-8")
+
+
+def _highest_at(place: int, histogram: HdrHistogram) -> int:
+    """Return the highest value that the library counts there.
+
+    Its own iterator stops at each of 20,000 places, and its own functions search for the place of a value again.
+    """
+    bucket: int = max((place >> histogram.sub_bucket_half_count_magnitude) - 1, 0)
+    in_bucket: int = place - bucket * histogram.sub_bucket_half_count
+    spare_bits: int = bucket + histogram.unit_magnitude
+    return ((in_bucket + 1) << spare_bits) - 1
 
 
 def _spare_bits(steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

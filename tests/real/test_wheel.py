@@ -87,7 +87,8 @@ def ask(chatbench: str, folder: Path, *arguments: str, ends: Sequence[int] = (0,
 def test_it_has_what_users_need_and_nothing_that_needs_a_checkout(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0] for name in names if "dist-info" not in name} == set(PACKAGES)
-    for needed in ("harness/gateway/chat.html", "harness/experiments/costs/shipped/fitted.parquet"):
+    costs = "harness/experiments/costs"
+    for needed in ("harness/gateway/chat.html", f"{costs}/shipped/fitted.parquet", f"{costs}/prices_example.toml"):
         assert needed in names
 
 
@@ -98,6 +99,7 @@ def test_it_lists_examines_and_advises(chatbench: str, folder: Path) -> None:
     ask(chatbench, folder, "doctor", "--json")
     advice = ask(chatbench, folder, "advise", "--rooms", "1k", "--members-per-room", "50", "--rate", "500", "--json")
     assert msgspec.json.decode(advice)["choice"]
+    assert "vcpu_hour" in ask(chatbench, folder, "advise", "--prices-example")
 
 
 def test_it_runs_compares_and_reports(chatbench: str, folder: Path) -> None:

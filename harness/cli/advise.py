@@ -107,9 +107,10 @@ def advise(
     knowledge = read_knowledge(costs, claims)
     advised = msgspec.structs.replace(advice.advise(wish, knowledge), trace=trace)
     if own_prices is not None:
+        told = wish.extrapolate or not advised.too_far
         workloads = {cost.arch: wish.chat.on(cost.gateways) for cost in advised.costs}
         advised = msgspec.structs.replace(
-            advised, money=money(knowledge.model, workloads, own_prices, advised.replicas)
+            advised, money=money(knowledge.model, workloads, own_prices, advised.replicas, told=told)
         )
     if as_json:
         print_json(advised)
@@ -122,5 +123,5 @@ def advise(
     out.print(sensitivity_table(advised.sensitivity))
     tell(out, *sensitivity_note(advised.sensitivity))
     if advised.money is not None:
-        out.print(prices_table(advised.money, at_least=advised.cpu_at_least))
+        out.print(prices_table(advised.money, at_least=advised.cpu_at_least, band_only=advised.too_far))
         tell(out, *prices_lines(advised.money))

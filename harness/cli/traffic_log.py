@@ -66,12 +66,16 @@ def sizes(given: dict[str, Any], trace: Trace | None) -> dict[str, Any]:
     from harness.experiments.costs.trace_sizes import equal_rooms
 
     equal, own_members = equal_rooms(trace), given["members_per_room"] is not None
+    rooms = given["rooms"] or (trace.rooms if own_members else equal.rooms)
+    mean_members = max(1.0, trace.members_per_room) if own_members else equal.members_per_room
     of_log: dict[str, Any] = {
-        "rooms": trace.rooms if own_members else equal.rooms,
+        "rooms": rooms,
         "members_per_room": equal.members_per_room,
         "rate_per_s": trace.busiest_rate_per_s,
+        "hottest_members_times": max(1.0, trace.hottest_room.members) / mean_members,
+        "hottest_rate_times": trace.hottest_room.messages_share * rooms,
     }
-    taken = {name: value for name, value in of_log.items() if given[name] is None}
+    taken = {name: value for name, value in of_log.items() if given.get(name) is None}
     source = click.get_current_context().get_parameter_source("payload_bytes")
     if trace.payload_bytes is not None and source is ParameterSource.DEFAULT:
         taken["payload_bytes"] = max(1, round(trace.payload_bytes))

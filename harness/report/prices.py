@@ -9,6 +9,7 @@ from rich.text import Text
 from harness.core.units import figure_text
 from harness.experiments.costs.fit import Interval
 from harness.experiments.costs.prices import BROKER_TO_BROKER, CPU, DISK, GATEWAYS_TO_BACKENDS, MEMORY, Money
+from harness.report.advice import share_text
 from harness.report.fitting import Column, Fitted
 
 HEADS = {
@@ -20,8 +21,12 @@ HEADS = {
 }
 
 
-def prices_table(money: Money, *, at_least: bool = False) -> Fitted:
-    """A row for each architecture, the cheapest first; `at_least`: the CPU is a lower bound, so the cost is one too."""
+def prices_table(money: Money, *, at_least: bool = False, band_only: bool = False) -> Fitted:
+    """A row for each architecture, the cheapest first.
+
+    `at_least`: the CPU is a lower bound, so the cost is one too. `band_only`: the sizes are so far from those measured
+    that the cost is a band.
+    """
     costs = money.monthly
     least = "at least " if at_least else ""
     currency = f" {money.prices.currency}" if money.prices.currency else ""
@@ -29,7 +34,8 @@ def prices_table(money: Money, *, at_least: bool = False) -> Fitted:
     def amount(interval: Interval) -> str:
         if at_least:
             return f"{least}{figure_text(interval.value)}"
-        return "{} ({}-{})".format(*(figure_text(each) for each in (interval.value, interval.low, interval.high)))
+        band = f"{figure_text(interval.low)}-{figure_text(interval.high)}"
+        return band if band_only else f"{figure_text(interval.value)} ({band})"
 
     return Fitted(
         [
@@ -37,7 +43,11 @@ def prices_table(money: Money, *, at_least: bool = False) -> Fitted:
             Column(
                 f"a month{currency}{'' if at_least else ' (90 %)'}", [amount(cost.total) for cost in costs], right=True
             ),
-            Column("cheapest", [f"{cost.cheapest_share:.0%}" for cost in costs], right=True),
+            Column(
+                "cheapest",
+                ["?" if cost.p_cheapest is None else share_text(cost.p_cheapest) for cost in costs],
+                right=True,
+            ),
             *(
                 Column(head, [figure_text(cost.lines[line].value) for cost in costs], right=True)
                 for line, head in HEADS.items()
@@ -51,7 +61,7 @@ def prices_lines(money: Money) -> Iterator[Text]:
     """What the cost contains, and what it assumes."""
     prices, zones = money.prices, money.prices.zones
     yield Text(
-        f"Cheapest: the share of the model's draws in which it costs least. A month has {money.month_hours} h; "
+        f"Cheapest: the probability that it costs least. A month has {money.month_hours} h; "
         f"{prices.cpu_utilisation:.0%} of the rented CPU is used; Kafka keeps {money.replicas} "
         f"cop{'y' if money.replicas == 1 else 'ies'} of each record for {prices.retention_days:g} days."
     )

@@ -50,11 +50,22 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     members_per_gateway: int = MEMBERS_PER_GATEWAY_MAX  # the most that one gateway may hold
     cores_per_gateway: float = GATEWAY_CORES_MAX  # the most that one gateway may use
     extrapolate: bool = False  # recommend also where a size is beyond ten times any measured one
+    # How many times as many members and messages as the mean room the hottest room has, by a log of traffic.
+    hottest_members_times: float = 1.0
+    hottest_rate_times: float = 1.0
 
     @property
     def chat(self) -> ChatSize:
         replicas = self.replicas or (DURABLE_REPLICAS if self.durable else 1)
-        return ChatSize(self.rooms, self.members_per_room, self.rate_per_s, self.payload_bytes, replicas)
+        return ChatSize(
+            rooms=self.rooms,
+            members_per_room=self.members_per_room,
+            rate_per_s=self.rate_per_s,
+            payload_bytes=self.payload_bytes,
+            replicas=replicas,
+            hottest_members_times=self.hottest_members_times,
+            hottest_rate_times=self.hottest_rate_times,
+        )
 
     @property
     def gateway(self) -> GatewaySize:

@@ -25,19 +25,27 @@ class Ranking:
     equal: bool  # whether all of the choice probably cost the same within a tenth; otherwise it is undecided
 
 
+def probabilities(costs: Mapping[str, Prediction]) -> dict[str, float]:
+    """The probability of each to be the cheapest. A draw in which several are equal is shared out among them."""
+    if not costs:
+        return {}
+    draws = np.stack([cost.draws for cost in costs.values()])
+    lowest = draws == draws.min(axis=0)
+    shares = (lowest / lowest.sum(axis=0)).mean(axis=1)
+    return dict(zip(costs, shares.tolist(), strict=True))
+
+
 def rank(costs: Mapping[str, Prediction]) -> Ranking:
     """The ranking by cost; without any costs, there is no choice."""
     if not costs:
         return Ranking({}, [], equal=False)
     names = sorted(costs, key=lambda name: costs[name].value)
     draws = np.stack([costs[name].draws for name in names])
-    lowest = draws == draws.min(axis=0)
-    shares = (lowest / lowest.sum(axis=0)).mean(axis=1)  # a tie counts in equal parts
     ratios = draws / draws[0]
     not_dearer = (ratios <= ALIKE).mean(axis=1) > MOST
     alike = ((ratios <= ALIKE) & (ratios >= 1 / ALIKE)).mean(axis=1) > MOST
     return Ranking(
-        probability=dict(zip(names, map(float, shares), strict=True)),
+        probability=probabilities(costs),
         choice=[name for name, chosen in zip(names, not_dearer, strict=True) if chosen],
         equal=bool(alike[not_dearer].all()),
     )

@@ -41,21 +41,21 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.what} would carry {carried} (to lift this: {self.lifted_by})"
 
 
-def limits_of(model: Model, arch: str, workload: Workload, gateway: GatewaySize) -> list[Limit]:
-    """Every limit that the workload exceeds, however many gateways there are."""
+def limits_of(model: Model, arch: str, workload: Workload, hottest: Workload, gateway: GatewaySize) -> list[Limit]:
+    """Every limit that the workload exceeds, however many gateways there are. `hottest` is its hottest room alone."""
     return [
         *_of_readers(model, arch, workload, gateway),
-        *_of_an_owner(model, arch, workload, gateway),
-        *_of_a_relay(model, arch, workload, gateway),
+        *_of_an_owner(model, arch, hottest, gateway),
+        *_of_a_relay(model, arch, hottest, gateway),
     ]
 
 
-def limits_of_redis(model: Model, arch: str, workload: Workload) -> Iterator[Limit]:
+def limits_of_redis(model: Model, arch: str, workload: Workload, hottest: Workload) -> Iterator[Limit]:
     """The limit of the thread of a Redis server, where this architecture on these gateways exceeds it."""
     if not uses_redis(arch):
         return
     of_all = _redis_cores(model, arch, workload)
-    of_a_room = _redis_cores(model, arch, replace(workload, rooms=1, rate_per_s=workload.room_rate_per_s))
+    of_a_room = _redis_cores(model, arch, hottest)
     kind = load_candidate(arch)
     if of_a_room > THREAD_CORES_MAX:
         yield Limit(

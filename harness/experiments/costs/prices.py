@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from harness.core.errors import UsageError
+from harness.experiments.costs.cheapest import probabilities
 from harness.experiments.costs.components import CPU_COMPONENTS, MEMORY_PARTS
 from harness.experiments.costs.fit import NOTHING, Interval, Prediction
 from harness.experiments.costs.model import Model
@@ -75,7 +75,7 @@ class MonthlyCost(msgspec.Struct, frozen=True, kw_only=True):
     arch: str
     total: Interval
     lines: dict[str, Interval]  # CPU, memory, disk, gateways to backends, broker to broker; they add up to the total
-    cheapest_share: float  # the share of the paired draws of the model in which it is the cheapest
+    p_cheapest: float | None  # the probability that it is the cheapest; None: too far from what was measured to tell
 
 
 class Money(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,31 +122,26 @@ def _checked(shown: str, key: str, value: Any) -> Any:
     return value if key == "zones" else float(value)
 
 
-def money(model: Model, workloads: Mapping[str, Workload], prices: Prices, replicas: int = 1) -> Money:
-    """The cost a month of each of these architectures under its workload, the cheapest first."""
+def money(
+    model: Model, workloads: Mapping[str, Workload], prices: Prices, replicas: int = 1, *, told: bool = True
+) -> Money:
+    """The cost a month of each of these architectures under its workload, the cheapest first.
+
+    `told`: whether these workloads are near enough to what was measured to say which is the cheapest.
+    """
     lines = {arch: _lines(model, arch, workload, prices, replicas) for arch, workload in workloads.items()}
     totals = {arch: sum(each.values(), NOTHING) for arch, each in lines.items()}
-    cheapest = cheapest_shares(totals)
+    chances = probabilities(totals) if told else {}
     monthly = [
         MonthlyCost(
             arch=arch,
             total=totals[arch].interval,
             lines={name: line.interval for name, line in lines[arch].items()},
-            cheapest_share=cheapest[arch],
+            p_cheapest=chances.get(arch),
         )
         for arch in sorted(totals, key=lambda arch: totals[arch].value)
     ]
     return Money(prices=prices, replicas=replicas, month_hours=MONTH_HOURS, monthly=monthly)
-
-
-def cheapest_shares(totals: Mapping[str, Prediction]) -> dict[str, float]:
-    """The share of draws in which each is the least, given paired draws. Equals share a draw."""
-    if not totals:
-        return {}
-    draws = np.stack([total.draws for total in totals.values()])
-    least = draws == draws.min(axis=0)
-    shares = (least / least.sum(axis=0)).mean(axis=1)
-    return dict(zip(totals, shares.tolist(), strict=True))
 
 
 def _lines(model: Model, arch: str, workload: Workload, prices: Prices, replicas: int) -> dict[str, Prediction]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from scipy.stats import binom
@@ -32,13 +32,28 @@ REPLICATION_MODELLED = False  # whether the model knows what a record costs that
 
 @dataclass(frozen=True, slots=True)
 class ChatSize:
-    """The chat to be sized: equal rooms, and the rate of messages in all of them together."""
+    """The chat to be sized: equal rooms but for the hottest, and the rate of messages in all of them together."""
 
     rooms: int
     members_per_room: float
     rate_per_s: float
     payload_bytes: int = 100
     replicas: int = 1  # brokers that keep each record
+    # How many times as many members and messages as the mean room the hottest room has.
+    hottest_members_times: float = 1.0
+    hottest_rate_times: float = 1.0
+
+    @property
+    def hottest_room(self) -> ChatSize:
+        """The hottest room alone."""
+        return replace(
+            self,
+            rooms=1,
+            members_per_room=self.hottest_members_times * self.members_per_room,
+            rate_per_s=self.hottest_rate_times * self.rate_per_s / self.rooms,
+            hottest_members_times=1.0,
+            hottest_rate_times=1.0,
+        )
 
     @property
     def members(self) -> float:
@@ -110,7 +125,7 @@ class Sized:
 
 def sized(model: Model, arch: str, chat: ChatSize, gateway: GatewaySize = USUAL) -> Sized:
     """The chat with this architecture, on the fewest gateways of which each carries no more than it may."""
-    if limits := limits_of(model, arch, chat.on(GATEWAYS_MIN), gateway):
+    if limits := limits_of(model, arch, chat.on(GATEWAYS_MIN), chat.hottest_room.on(GATEWAYS_MIN), gateway):
         return Sized(arch, None, {}, limits)
     workload = chat.on(_gateways(model, arch, chat, gateway))
     cores_of = {
@@ -118,7 +133,9 @@ def sized(model: Model, arch: str, chat: ChatSize, gateway: GatewaySize = USUAL)
         for part in CPU_COMPONENTS
         if part.uses(arch)
     }
-    return Sized(arch, workload, cores_of, list(limits_of_redis(model, arch, workload)))
+    return Sized(
+        arch, workload, cores_of, list(limits_of_redis(model, arch, workload, chat.hottest_room.on(workload.gateways)))
+    )
 
 
 def _gateways(model: Model, arch: str, chat: ChatSize, gateway: GatewaySize) -> int:

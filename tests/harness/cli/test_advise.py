@@ -92,6 +92,19 @@ def test_members_from_the_command_line_leave_the_rooms_of_the_log(log: Path) -> 
     assert (wish.rooms, wish.members_per_room) == (10, 30.0)
 
 
+def test_a_hot_room_that_no_gateway_holds_rules_plan2_out_also_where_the_others_are_small(tmp_path: Path) -> None:
+    file = tmp_path / "chat.csv"
+    small = [f"{at / 10},room {at},member,2" for at in range(600)]
+    hot = [f"{at},hot,member,20000" for at in range(60)]
+    for rows, is_out in ((small, False), (small + hot, True)):
+        file.write_text("\n".join(["time,room,member,listeners", *rows]), encoding="utf-8")
+        answer = advised("--from", file)
+        assert ("plan2" in answer.out) == is_out
+    assert "20,000 members" in answer.out["plan2"]
+    assert answer.wish.hottest_members_times * answer.wish.members_per_room == pytest.approx(20_000)
+    assert answer.wish.hottest_rate_times * answer.wish.rate_per_s / answer.wish.rooms == pytest.approx(1, rel=0.02)
+
+
 def test_without_listeners_it_says_that_sizes_are_lower_bounds(tmp_path: Path) -> None:
     file = tmp_path / "chat.csv"
     file.write_text("time,room,member\n1,r,a\n2,r,b\n3,r,c\n", encoding="utf-8")

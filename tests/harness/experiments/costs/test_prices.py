@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 
 from harness.core.errors import UsageError
 from harness.experiments.costs.components import CPU_COMPONENTS
-from harness.experiments.costs.fit import Prediction
 from harness.experiments.costs.model import fit
 from harness.experiments.costs.prices import (
     BROKER_TO_BROKER,
@@ -21,7 +19,6 @@ from harness.experiments.costs.prices import (
     MEMORY,
     Money,
     Prices,
-    cheapest_shares,
     money,
     read_prices,
 )
@@ -152,7 +149,7 @@ def test_the_lines_add_up_and_the_cheapest_is_first() -> None:
     for each in bill.monthly:
         assert sum(line.value for line in each.lines.values()) == pytest.approx(each.total.value)
         assert each.total.low <= each.total.value <= each.total.high
-    assert sum(each.cheapest_share for each in bill.monthly) == pytest.approx(1)
+    assert sum(each.p_cheapest or 0 for each in bill.monthly) == pytest.approx(1)
     assert msgspec.json.decode(msgspec.json.encode(bill), type=Money) == bill
 
 
@@ -163,7 +160,11 @@ def test_prices_decide_which_is_the_cheapest() -> None:
     assert by_disk.monthly[-1].arch == "plan1", "it stores each message once for each partition"
 
 
-def test_the_share_of_draws_is_counted_in_pairs() -> None:
-    a, b = (Prediction(2.0, np.array(draws)) for draws in ([1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 2.0, 4.0]))
-    assert cheapest_shares({"a": a, "b": b}) == {"a": 0.625, "b": 0.375}, "a tie is shared"
-    assert cheapest_shares({}) == {}
+def test_so_far_from_what_was_measured_that_nothing_can_be_told_no_probability_is() -> None:
+    bill = money(MODEL, {arch: CHAT.on(4) for arch in MODEL.architectures}, only("vcpu_hour"), told=False)
+    assert {each.p_cheapest for each in bill.monthly} == {None}
+
+
+def test_where_all_is_free_each_is_as_likely_the_cheapest() -> None:
+    bill = money(MODEL, {"redis": CHAT.on(4), "plan2": CHAT.on(4)}, FREE)
+    assert [each.p_cheapest for each in bill.monthly] == [0.5, 0.5]

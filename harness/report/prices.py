@@ -65,8 +65,11 @@ def prices_lines(money: Money) -> Iterator[Text]:
         f"{prices.cpu_utilisation:.0%} of the rented CPU is used; Kafka keeps {money.replicas} "
         f"cop{'y' if money.replicas == 1 else 'ies'} of each record for {prices.retention_days:g} days."
     )
+    between_brokers = {0: "no record crosses them", 1: "each record crosses once"}
+    crossings = prices.crossings(money.replicas)
     yield Text(
         f"Assumed: {zones} zone{'' if zones == 1 else 's'} with equal shares of everything, so "
-        f"{prices.crossing_share:.0%} of the traffic between gateways and backends crosses zones, and each record "
-        f"crosses {prices.crossings(money.replicas)} times from broker to broker. Traffic to members is not included."
+        f"{prices.crossing_share:.0%} of the traffic between gateways and backends crosses zones, and "
+        f"{between_brokers.get(crossings, f'each record crosses {crossings} times')} between brokers. "
+        "Traffic to members is not included."
     )

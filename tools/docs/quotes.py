@@ -295,7 +295,7 @@ def _wish(arguments: Sequence[str]) -> Wish:
     from harness.cli.advise import advise  # noqa: PLC0415 - the command line reads its own options
 
     options = advise.make_context("advise", list(arguments)).params
-    return advice.checked(Wish(**{name: options[name] for name in Wish.__struct_fields__}))
+    return advice.checked(Wish(**{name: options[name] for name in Wish.__struct_fields__ if name in options}))
 
 
 def _choices() -> Iterator[str]:

@@ -43,6 +43,14 @@ from harness.cli.types import COUNT, FOLDER, NUMBER, SIZE
 @click.option(
     "--broker-cores", type=COUNT, default=4, show_default=True, metavar="N", help="Number of cores of each broker."
 )
+@click.option(
+    "--replicas",
+    type=COUNT,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Number of brokers that keep each record, 1 or 3.",
+)
 @click.option("--partitions", type=COUNT, metavar="N", help="Number of Kafka partitions.  [default: one a gateway]")
 @click.option(
     "--shards",

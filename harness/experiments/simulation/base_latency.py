@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.core.errors import UsageError
 from harness.experiments.costs.model import Model, workload_of
 from harness.experiments.costs.workload import Workload
 from harness.experiments.simulation.path import Path, path_of
 from harness.experiments.simulation.service_times import ServiceTimes, service_times
+from harness.gateway.adaptive_tick import TICK_MIN_S
 
 ROOM_MAX = 50  # members, so that writing to all of them takes little of the latency
 GATEWAYS_MAX = 4  # so that they do not crowd the machine
+RATE_MAX_PER_S = 300
 LEAST_MS = 0.1
 Z99 = 2.3263  # of the standard normal distribution
 
@@ -29,13 +32,19 @@ class BaseLatency:
 def base_latency(model: Model, arch: str) -> BaseLatency:
     """From the runs of this architecture with small rooms: the medians of p50 and p99, without the servers' own work.
 
-    Raises ValueError if none of these runs has a latency.
+    Raises UsageError if none of these runs has a latency.
     """
     points = model.points
     small = (points["members"] <= ROOM_MAX * points["rooms"]) & (points["gateways"] <= GATEWAYS_MAX)
-    own = points[(points["arch"] == arch) & small].dropna(subset=["latency_p50_ms", "latency_p99_ms"])
+    # Older points do not say so, and all of them have the shortest tick and one replica.
+    usual = (points.get("tick_s", TICK_MIN_S) <= TICK_MIN_S) & (points.get("replicas", 1) == 1)
+    slow = points["publishes_per_s"] <= RATE_MAX_PER_S
+    own = points[(points["arch"] == arch) & small & slow & usual].dropna(subset=["latency_p50_ms", "latency_p99_ms"])
     if own.empty:
-        raise ValueError(f"no run of {arch} with small rooms has a valid latency")
+        raise UsageError(
+            f"no run of {arch} with at most {ROOM_MAX} members a room and {RATE_MAX_PER_S} messages/s has a valid "
+            "latency; name another folder with --costs"
+        )
     path, found = path_of(arch), []
     for _, run in own.iterrows():
         workload = workload_of(run)

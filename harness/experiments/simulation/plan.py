@@ -13,6 +13,7 @@ from harness.core.payload import SIZE_MAX_BYTES
 from harness.core.registry import load_candidate
 from harness.core.settings import in_range
 from harness.core.units import size_text
+from harness.experiments.costs.advice import DURABLE_REPLICAS
 from harness.experiments.costs.gateway_size import MEMBERS_PER_GATEWAY_MAX
 from harness.experiments.costs.model import Model
 from harness.experiments.costs.sizing import GATEWAYS_MIN, ChatSize, sized
@@ -36,6 +37,7 @@ class FleetPlan(msgspec.Struct, frozen=True, kw_only=True):
     gateways: int | None = None
     brokers: int = 3
     broker_cores: int = 4
+    replicas: int = 1  # brokers that keep each record
     partitions: int | None = None
     shards: int = 1  # Redis servers that share the rooms
     hot_room: float | None = None  # the hottest room's share of all members and of all messages
@@ -55,6 +57,7 @@ class Fleet:
     broker_cores: int
     partitions: int
     shards: int
+    replicas: int = 1
     in_turn: bool = False  # a room's members connect to gateways in turn, as in chatbench's runs, and not at random
 
     def members_of(self, room: int) -> float:
@@ -74,6 +77,10 @@ def checked(plan: FleetPlan) -> FleetPlan:
     in_range("--payload", plan.payload_bytes, 1, SIZE_MAX_BYTES, size_text)
     in_range("--brokers", plan.brokers, 1, BROKERS_MAX)
     in_range("--broker-cores", plan.broker_cores, 1, BROKERS_MAX)
+    if plan.replicas not in {1, DURABLE_REPLICAS}:
+        raise UsageError(f"--replicas is {plan.replicas}, but it must be 1 or {DURABLE_REPLICAS}")
+    if plan.replicas > plan.brokers:
+        raise UsageError(f"--replicas {plan.replicas} needs as many brokers; use --brokers {plan.replicas} or more")
     in_range("--shards", plan.shards, 1, BROKERS_MAX)
     if plan.gateways is not None:
         in_range("--gateways", plan.gateways, 1, GATEWAYS_MAX)
@@ -89,7 +96,7 @@ def checked(plan: FleetPlan) -> FleetPlan:
 
 def chat_of(plan: FleetPlan, factor: float = 1.0) -> ChatSize:
     """The chat at `factor` times the planned rate."""
-    return ChatSize(plan.rooms, plan.members_per_room, factor * plan.rate_per_s, plan.payload_bytes)
+    return ChatSize(plan.rooms, plan.members_per_room, factor * plan.rate_per_s, plan.payload_bytes, plan.replicas)
 
 
 def fleet_of(model: Model, arch: str, plan: FleetPlan, peak_factor: float) -> Fleet:
@@ -110,6 +117,7 @@ def fleet_of(model: Model, arch: str, plan: FleetPlan, peak_factor: float) -> Fl
         broker_cores=plan.broker_cores,
         partitions=partitions,
         shards=plan.shards,
+        replicas=plan.replicas,
     )
 
 

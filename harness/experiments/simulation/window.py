@@ -192,8 +192,10 @@ class Window:
         record_s = self._times.record_s
         done_s = time_s
         for _ in range(self._path.records):
-            at_broker_s = brokers.serve_one(message.room.partition % self._fleet.brokers, time_s, record_s)
-            done_s = max(at_broker_s, partitions.serve_one(message.room.partition, time_s, record_s))
+            done_s = max(done_s, partitions.serve_one(message.room.partition, time_s, record_s))
+            for replica in range(self._fleet.replicas):  # they share what the model says a record costs all brokers
+                broker = (message.room.partition + replica) % self._fleet.brokers
+                done_s = max(done_s, brokers.serve_one(broker, time_s, record_s / self._fleet.replicas))
         if self._path.records_per_gateway:
             written = np.bincount(self._all_partitions, minlength=self._fleet.partitions)
             which = np.flatnonzero(written)

@@ -109,6 +109,14 @@ def test_the_owner_of_a_hot_room_is_the_busiest_gateway() -> None:
     assert hot.busiest > 2 * equal.busiest
 
 
+def test_brokers_that_keep_a_record_share_its_work() -> None:
+    arch = next(each for each in MODEL.architectures if path_of(each).owned)
+    plan = msgspec.structs.replace(SMALL, rooms=1, rate_per_s=500)  # one room has one partition, and so one leader
+    one = simulated(plan, arch).slices[0].components["broker"]
+    three = simulated(msgspec.structs.replace(plan, replicas=3), arch).slices[0].components["broker"]
+    assert three.busiest < one.busiest
+
+
 def test_the_same_seed_gives_the_same_simulation() -> None:
     arch = MODEL.architectures[0]
     assert simulated(SMALL, arch) == simulated(SMALL, arch)
@@ -163,6 +171,8 @@ def test_a_curve_that_makes_no_sense_is_refused_in_one_sentence(text: str, says:
     ("changed", "says"),
     [
         ({"rooms": 0}, "--rooms"),
+        ({"replicas": 2}, "must be 1 or 3"),
+        ({"replicas": 3, "brokers": 2}, "use --brokers 3"),
         ({"hot_room": 2.0}, "not a possible share"),
         ({"members_per_room": 1e8, "rooms": 10}, "too many to simulate"),
     ],

@@ -58,7 +58,7 @@ CLAIMS = (
         claim="Under Plan 2 a huge room is a hot partition, so it does not suit rooms with very many users.",
         source="Plan 2, the last point",
         tested="`plan1` and `plan2` with 400 members on 4 gateways and 100 msg/s: many small rooms, rooms by Zipf's "
-        "law, by a steeper law, and one room; all architectures in one room of 4,000 members, at 5 msg/s",
+        "law, by a steeper law, and one room; all architectures in one room of 3,000 members, at 5 msg/s",
         expected="the busiest gateway's share grows from a quarter to all with Plan 2, and stays a quarter with "
         "Plan 1; in the huge room Plan 2 is slower than the others",
         experiments=("hot", "huge_room"),

@@ -95,7 +95,7 @@ def advise(
     from harness.experiments.costs import advice
     from harness.experiments.costs.prices import money, read_prices
     from harness.experiments.costs.study import read_knowledge
-    from harness.report.advice import LATENCY_NOTE, advice_table
+    from harness.report.advice import advice_table, latency_notes
     from harness.report.advice_text import advice_lines
     from harness.report.prices import prices_lines, prices_table
     from harness.report.sensitivity import sensitivity_note, sensitivity_table
@@ -119,7 +119,7 @@ def advise(
     tell(out, *([] if trace is None else trace_lines(trace, wish)))
     tell(out, *advice_lines(advised))
     out.print(advice_table(advised))
-    tell(out, LATENCY_NOTE)
+    tell(out, *latency_notes(advised))
     out.print(sensitivity_table(advised.sensitivity))
     tell(out, *sensitivity_note(advised.sensitivity))
     if advised.money is not None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from rich.text import Text
+
 from harness.core.units import figure_text
 from harness.experiments.costs.advice import Advice
 from harness.experiments.costs.cost import Cost
+from harness.experiments.costs.fit import Interval
 from harness.report.fitting import Column, Fitted
 
 KIBI = 1024
-LATENCY_NOTE = "* measured, not predicted, in the run most like this chat, on one machine."
+MEASURED_NOTE = "* measured, not predicted, in the run most like this chat, on one machine."
+PREDICTED_NOTE = "* predicted, where each gateway has a core of its own and members read without delay."
 
 
 def advice_table(advice: Advice) -> Fitted:
@@ -21,6 +25,7 @@ def advice_table(advice: Advice) -> Fitted:
     rows.sort(key=lambda row: math.inf if row[1] is None else row[1].cores.value)
     names, costs = [name for name, _ in rows], [cost for _, cost in rows]
     infeasible = {each.arch for each in advice.infeasible}
+    predicted = latency_is_predicted(advice)
     least = "at least " if advice.cpu_at_least else ""
 
     def gateways(cost: Cost) -> str:
@@ -39,6 +44,8 @@ def advice_table(advice: Advice) -> Fitted:
         return ", ".join(f"{name} {figure_text(each.value)}" for name, each in cost.cores_of.items())
 
     def latency(cost: Cost) -> str:
+        if predicted:
+            return "not predicted" if cost.p50_ms is None else f"{_ms(cost.p50_ms)} / {_ms(cost.p99_ms)} ms"
         measured_ms = (cost.nearest_p50_ms, cost.nearest_p99_ms)
         return " / ".join("not valid" if ms is None else f"{ms:,.0f}" for ms in measured_ms) + " ms"
 
@@ -73,6 +80,28 @@ def advice_table(advice: Advice) -> Fitted:
         ],
         title=_title(advice),
     )
+
+
+def latency_is_predicted(advice: Advice) -> bool:
+    """Whether the latency of any architecture is predicted; otherwise the table has that of the nearest runs."""
+    return any(cost.p50_ms is not None for cost in advice.costs)
+
+
+def latency_notes(advice: Advice) -> list[Text]:
+    """What the latencies of the table are, and why some are not predicted."""
+    notes = [PREDICTED_NOTE if latency_is_predicted(advice) else MEASURED_NOTE]
+    reasons: dict[str, list[str]] = {}
+    for cost in advice.costs:
+        if cost.latency_not_predicted is not None:
+            reasons.setdefault(cost.latency_not_predicted, []).append(cost.arch)
+    for why, names in reasons.items():
+        which = "99th percentile" if all(each.p50_ms for each in advice.costs if each.arch in names) else "latency"
+        notes.append(f"The {which} is not predicted for {', '.join(names)}: {why}.")
+    return list(map(Text, notes))
+
+
+def _ms(predicted: Interval | None) -> str:
+    return "?" if predicted is None else figure_text(predicted.value)
 
 
 def _title(advice: Advice) -> str:

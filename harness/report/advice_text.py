@@ -8,6 +8,7 @@ from rich.text import Text
 
 from harness.core.units import figure_text, size_text
 from harness.experiments.costs.advice import Advice
+from harness.experiments.costs.latency_validation import LatencyAccuracy
 from harness.experiments.costs.sizing import OneGateway
 from harness.experiments.costs.validation import HeldOutAccuracy
 from harness.report.advice import share_text
@@ -27,6 +28,7 @@ def advice_lines(advice: Advice) -> list[Text]:
     lines += list(_replication(advice))
     lines += [f"Beyond what was measured: {beyond}." for beyond in advice.beyond]
     lines += list(accuracy_lines(advice.held_out))
+    lines += list(latency_accuracy_lines(advice.latency_accuracy))
     return [*_chosen(advice), *map(Text, lines)]
 
 
@@ -95,11 +97,14 @@ def _holds(advice: Advice) -> str:
 def _replication(advice: Advice) -> Iterator[str]:
     if not advice.replication_modelled:
         yield (
-            f"{advice.replicas} brokers keep each record, but replication is not modelled: CPU, memory and network are "
-            "those of a single replica (--replicas 1), and more in truth."
+            f"{advice.replicas} brokers keep each record, but replication is not modelled: CPU, memory, network and "
+            "latency are those of a single broker (--replicas 1), and more in truth."
         )
     elif advice.replicas > 1:
-        yield f"{advice.replicas} brokers keep each record (--replicas 1 for a single broker)."
+        yield (
+            f"{advice.replicas} brokers keep each record (--replicas 1 for a single broker); "
+            "latencies are those of a single broker, and longer in truth."
+        )
 
 
 def accuracy_lines(held_out: Iterable[HeldOutAccuracy]) -> Iterator[str]:
@@ -113,3 +118,15 @@ def accuracy_lines(held_out: Iterable[HeldOutAccuracy]) -> Iterator[str]:
             f"Median errors of predictions for {max(each.runs for each in some)} runs held out {where} the fitted "
             f"range, and how many of them the 90 % intervals held: {errors}."
         )
+
+
+def latency_accuracy_lines(accuracies: Iterable[LatencyAccuracy]) -> Iterator[str]:
+    """How accurate predicted latencies were for runs that were left out of the fit: a sentence for each range."""
+    by_range: dict[str, list[str]] = {}
+    for each in accuracies:
+        if each.median_error is not None and each.within is not None:
+            beyond = f", {each.beyond}" if each.beyond else ""
+            text = f"{each.what}{beyond}: {each.median_error:.1%} of {each.runs} runs ({each.within:.0%})"
+            by_range.setdefault(each.range, []).append(text)
+    for where, texts in by_range.items():
+        yield f"Median errors of latencies, {where}, and how many the 90 % intervals held: {'; '.join(texts)}."

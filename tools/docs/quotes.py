@@ -30,7 +30,7 @@ from harness.experiments.costs.study import read_knowledge
 from harness.experiments.fault_matrix import Matrix
 from harness.experiments.fault_matrix import markdown as matrix_markdown
 from harness.ledger.passages import in_order
-from harness.report.advice import LATENCY_NOTE, advice_table
+from harness.report.advice import advice_table, latency_notes
 from harness.report.advice_text import advice_lines
 from harness.report.capacity import half_text, limit_text, most_deliveries_per_s
 from harness.report.cells import number_cell
@@ -288,7 +288,7 @@ def _advise(*arguments: str) -> Iterator[str]:
     advised = advice.advise(_wish(arguments), _knowledge())
     by_size = sensitivity_table(advised.sensitivity)
     notes = sensitivity_note(advised.sensitivity)
-    return _printed(*advice_lines(advised), advice_table(advised), Text(LATENCY_NOTE), by_size, *notes)
+    return _printed(*advice_lines(advised), advice_table(advised), *latency_notes(advised), by_size, *notes)
 
 
 def _wish(arguments: Sequence[str]) -> Wish:

@@ -16,6 +16,8 @@ from harness.core.units import size_text
 from harness.experiments.costs.cheapest import Ranking, rank
 from harness.experiments.costs.cost import Cost, cost_of
 from harness.experiments.costs.gateway_size import GATEWAY_CORES_MAX, MEMBERS_PER_GATEWAY_MAX, GatewaySize
+from harness.experiments.costs.latency import LatencyModel
+from harness.experiments.costs.latency_validation import LatencyAccuracy
 from harness.experiments.costs.limits import Limit
 from harness.experiments.costs.model import Model
 from harness.experiments.costs.prices import Money
@@ -104,6 +106,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     extrapolations: list[Extrapolation]  # the same as figures, the furthest first
     extrapolated_times: float  # how far the furthest of them lies beyond those measured; 1: within
     held_out: list[HeldOutAccuracy]
+    latency_accuracy: list[LatencyAccuracy]
     money: Money | None = None  # with --prices: what each costs a month
     trace: Trace | None = None  # with --from: what the log says
 
@@ -120,6 +123,8 @@ class Knowledge:
     model: Model
     held_out: Sequence[HeldOutAccuracy]
     replayable: Mapping[str, bool]  # by architecture; missing ones were not measured
+    latency: LatencyModel | None = None  # None: the runs do not support a fit
+    latency_accuracy: Sequence[LatencyAccuracy] = ()
 
 
 def checked(wish: Wish) -> Wish:
@@ -148,9 +153,9 @@ def advise(wish: Wish, knowledge: Knowledge) -> Advice:
         equal=answer.ranking.equal,
         one_gateway=on_one(model, chat, wish.gateway),
         of_several=answer.of_several,
-        costs=[cost for each in answer.feasible if (cost := _cost(each, answer, model))],
+        costs=[cost for each in answer.feasible if (cost := _cost(each, answer, knowledge))],
         infeasible=[
-            Infeasible(arch=each.arch, limits=each.limits, cost=_cost(each, answer, model)) for each in infeasible
+            Infeasible(arch=each.arch, limits=each.limits, cost=_cost(each, answer, knowledge)) for each in infeasible
         ],
         sensitivity=sensitivity(model, [each.arch for each in answer.every], chat),
         replicas=chat.replicas,
@@ -163,6 +168,7 @@ def advise(wish: Wish, knowledge: Knowledge) -> Advice:
         extrapolations=answer.further,
         extrapolated_times=answer.times,
         held_out=list(knowledge.held_out),
+        latency_accuracy=list(knowledge.latency_accuracy),
     )
 
 
@@ -229,9 +235,11 @@ def _answer(wish: Wish, knowledge: Knowledge) -> _Answer:
     )
 
 
-def _cost(each: Sized, answer: _Answer, model: Model) -> Cost | None:
+def _cost(each: Sized, answer: _Answer, knowledge: Knowledge) -> Cost | None:
     probability = answer.ranking.probability.get(each.arch) if answer.told else None
-    return None if each.workload is None else cost_of(each, each.workload, model, probability)
+    if each.workload is None:
+        return None
+    return cost_of(each, each.workload, knowledge.model, knowledge.latency, probability)
 
 
 def _cannot(arch: str, wish: Wish, knowledge: Knowledge) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +16,8 @@ from harness.experiments.claims.study import resume as resume_claims
 from harness.experiments.costs import shipped
 from harness.experiments.costs.advice import Knowledge
 from harness.experiments.costs.grid import FITTED, HELD_OUT, CostsPlan, plan
+from harness.experiments.costs.latency import LatencyModel, fit_latency
+from harness.experiments.costs.latency_validation import LatencyAccuracy, validate_latency
 from harness.experiments.costs.model import Model, fit
 from harness.experiments.costs.observations import read_points
 from harness.experiments.costs.validation import held_out, summed_up
@@ -72,7 +76,22 @@ def read_knowledge(costs: Path | None = None, claims: Path | None = None) -> Kno
         checked = held_out(model, shipped.read_held_out())
     else:
         model, checked = fit_and_check(costs)
-    return Knowledge(model, summed_up(checked), shipped.read_readable() if claims is None else read_readable(claims))
+    readable = shipped.read_readable() if claims is None else read_readable(claims)
+    latency, accuracy = _shipped_latency() if costs is None else _latency(model.points)
+    return Knowledge(model, summed_up(checked), readable, latency, accuracy)
+
+
+@cache
+def _shipped_latency() -> tuple[LatencyModel | None, Sequence[LatencyAccuracy]]:
+    return _latency(shipped.read_fitted())
+
+
+def _latency(points: pd.DataFrame) -> tuple[LatencyModel | None, Sequence[LatencyAccuracy]]:
+    """The latency model of these runs and its accuracy; None if they are too few for it."""
+    try:
+        return fit_latency(points), tuple(validate_latency(points))
+    except ValueError:
+        return None, ()
 
 
 def read_readable(claims: Path) -> dict[str, bool]:

@@ -17,7 +17,7 @@ from harness.experiments.costs.advice import Advice, Knowledge, Wish, advise, ch
 from harness.experiments.costs.model import fit
 from harness.experiments.costs.study import read_knowledge
 from harness.experiments.costs.validation import held_out, summed_up
-from harness.report.advice import advice_table
+from harness.report.advice import advice_table, latency_notes
 from harness.report.advice_text import accuracy_lines, advice_lines
 from harness.report.costs import cost_over_members, predicted_and_measured
 from tests.harness.experiments.costs.made_up import FITTED_POINTS, HELD_OUT_POINTS
@@ -227,6 +227,25 @@ def test_the_table_of_gateway_sizes_has_a_cell_for_each_and_agrees_with_the_answ
     smaller = next(each for each in advice.sensitivity if each.members_per_gateway == 1000)
     assert smaller.cores is not None
     assert smaller.cores.value > advice.costs[0].cores.value, "20,000 members on 20 gateways instead of two"
+
+
+def test_without_a_fit_of_latency_the_nearest_run_is_shown_and_named_as_measured() -> None:
+    advice = advise(GROUPS, KNOWLEDGE)
+    assert advice.costs[0].p50_ms is None
+    assert advice.costs[0].latency_not_predicted is not None
+    assert "* measured, not predicted" in str(latency_notes(advice)[0])
+
+
+def test_predicted_latencies_are_shown_with_their_accuracy_and_why_some_are_missing() -> None:
+    advice = advise(Wish(rooms=40, members_per_room=5, rate_per_s=100), read_knowledge())
+    first = advice.costs[0]
+    assert first.p50_ms is not None
+    assert first.p50_ms.low <= first.p50_ms.value <= first.p50_ms.high
+    row = next(line for line in printed(advice).splitlines() if line.startswith(f"{first.arch} "))
+    assert row.endswith(" ms")
+    assert f" {figure_text(first.p50_ms.value)} / " in row
+    assert (first.p99_ms is None) == (first.latency_not_predicted is not None)
+    assert any(str(line).startswith("Median errors of latencies, held out") for line in advice_lines(advice))
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ MODEL = fit(FITTED_POINTS)
 CHECKED = held_out(MODEL, HELD_OUT_POINTS)
 REPLAYABLE = {"plan1": True, "plan2": True, "redis": False, "kafka-redis": True}  # kafka-broadcast: not measured
 KNOWLEDGE = Knowledge(MODEL, summed_up(CHECKED), REPLAYABLE)
-GROUPS = Wish(rooms=4000, members_per_room=5, rate_per_s=500)
+GROUPS = Wish(rooms=2500, members_per_room=5, rate_per_s=500)
+MEMBERS_MEASURED = int(FITTED_POINTS["members"].max())
 
 
 def test_the_cheapest_is_chosen_and_the_others_follow_in_order() -> None:
@@ -119,7 +120,7 @@ def test_cpu_of_larger_payloads_than_were_measured_is_at_least_what_is_predicted
     assert text.count(f"at least {larger.costs[0].gateways}") >= 1
     assert f"at least {figure_text(larger.costs[0].cores.value)}" in text
     assert "payloads of 100 bytes and 1,000 bytes were measured, none of 60KiB" in text
-    assert any("bytes per second to a gateway's members, measured up to 2,000,000" in each for each in larger.beyond)
+    assert any("bytes per second to a gateway's members, measured up to " in each for each in larger.beyond)
     assert larger.costs[0].to_members_bytes_per_s.value > 500 * 5 * 60 * 1024, "bytes are counted, whatever their CPU"
 
 
@@ -166,15 +167,16 @@ FAR = Wish(rooms=500, members_per_room=100, rate_per_s=100)
 
 def test_beyond_ten_times_there_is_a_band_and_no_winner() -> None:
     advice = advise(FAR, KNOWLEDGE)
-    assert advice.extrapolated_times == pytest.approx(50_000 / 3000)
+    assert advice.extrapolated_times == pytest.approx(50_000 / MEMBERS_MEASURED)
     assert advice.extrapolations[0].what == "members"
     assert (advice.choice, advice.of_several, advice.would_change) == ([], [], [])
     assert advice.no_choice is not None
-    assert advice.no_choice.startswith("50,000 members, measured up to 3,000: 16.7 times further; beyond 10 times, ")
+    assert advice.no_choice.startswith(f"50,000 members, measured up to {MEMBERS_MEASURED:,}: ")
+    assert "times further; beyond 10 times, a prediction is a band" in advice.no_choice
     assert {cost.p_cheapest for cost in advice.costs} == {None}
     first = advice.costs[0].cores
     text = printed(advice)
-    assert text.startswith("No recommendation: 50,000 members, measured up to 3,000")
+    assert text.startswith("No recommendation: 50,000 members, measured up to ")
     assert f"{figure_text(first.low)}-{figure_text(first.high)}" in text
     assert f"{figure_text(first.value)} (" not in text
 
@@ -184,7 +186,9 @@ def test_extrapolate_recommends_with_a_band_and_says_how_far() -> None:
     assert advice.choice
     assert advice.no_choice is None
     text = printed(advice)
-    assert text.count("extrapolated 16.7 times") == 2, "in the sentence and above the table"
+    assert text.count(f"extrapolated {figure_text(50_000 / MEMBERS_MEASURED)} times") == 2, (
+        "in the sentence and above the table"
+    )
     assert f"{figure_text(advice.costs[0].cores.value)} (" not in text
 
 
@@ -226,7 +230,7 @@ def test_the_table_of_gateway_sizes_has_a_cell_for_each_and_agrees_with_the_answ
     assert usual.cores == advice.costs[0].cores
     smaller = next(each for each in advice.sensitivity if each.members_per_gateway == 1000)
     assert smaller.cores is not None
-    assert smaller.cores.value > advice.costs[0].cores.value, "20,000 members on 20 gateways instead of two"
+    assert smaller.cores.value > advice.costs[0].cores.value, "13 gateways instead of two"
 
 
 def test_without_a_fit_of_latency_the_nearest_run_is_shown_and_named_as_measured() -> None:

@@ -90,7 +90,7 @@ def test_whole_rooms_are_on_a_gateway_and_chance_puts_more_on_one() -> None:
 
 
 def test_beyond_is_measured_per_gateway_as_well() -> None:
-    chat = ChatSize(rooms=1, members_per_room=3000, rate_per_s=5)
+    chat = ChatSize(rooms=1, members_per_room=float(EXACT_POINTS["members"].max()), rate_per_s=5)
     assert extrapolations(chat, [2], EXACT_POINTS) == []
     (alone,) = extrapolations(chat, [1], EXACT_POINTS)
     assert (alone.what, alone.times) == ("members on a gateway", 2.0)

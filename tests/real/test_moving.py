@@ -11,6 +11,7 @@ from chatbench.testing.gateways import Gateways, Member, opened
 from harness.services.backends import Backends
 from tests.real.runs import PATIENCE_S
 
+REQUIRES = Plan2.requires
 ROOMS = [f"room-{number}" for number in range(12)]
 CLIENTS_PER_ROOM = 2
 ACKS_BETWEEN = 400  # messages between two moves

@@ -9,7 +9,8 @@ import pytest
 
 from harness.core.registry import load_candidate, peer_names
 from peers.interface import Peer
-from tests.real.runs import chatbench, run, run_with_page
+from tests.command_line import refusal
+from tests.real.runs import run, run_with_page
 
 
 @pytest.fixture(params=peer_names())
@@ -60,6 +61,5 @@ def test_members_of_a_gateway_that_is_restarted_come_back(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("command", ["up", "chat", "gateway"])
 def test_what_only_chatbenchs_own_gateway_can_do_is_refused_in_one_sentence(command: str) -> None:
-    answer = chatbench(command, "--arch", "python-socketio")
-    assert answer.returncode == 2
-    assert "python-socketio brings its own gateway, which can only be measured" in answer.stderr
+    refused = refusal(command, "--arch", "python-socketio")
+    assert "python-socketio brings its own gateway, which can only be measured" in refused

@@ -13,6 +13,7 @@ from architectures.clients.kafka_history import KafkaHistory
 from architectures.interface import HISTORY_MAX_BYTES, Rejected, Requirements, Services, Topology
 from harness.services.backends import Backends
 
+REQUIRES = Requirements(kafka=True)
 TOPIC = "history"
 LONG = 100_000
 

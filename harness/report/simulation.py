@@ -63,16 +63,16 @@ def _latency_text(slices: Sequence[TimeSlice], day: bool) -> str:
         for each in slices
         if each.latency_p50_ms is not None and each.latency_p99_ms is not None
     ]
+    over = sum(any(load.over for load in each.components.values()) for each in slices)
     if not steady:
-        return "no latency, as a component is over its limit"
+        return "no latency, as a component is over its limit" if over else "no latency, as nobody wrote"
     middle_ms = sorted(p50_ms for p50_ms, _, _ in steady)[len(steady) // 2]
     high_ms = sorted(p99_ms for _, p99_ms, _ in steady)[len(steady) // 2]
     text = f"p50 {figure_text(middle_ms)} ms, p99 {figure_text(high_ms)} ms"
     if day:
         _, most_ms, at_s = max(steady, key=lambda each: each[1])
         text += f" in the median slice; p99 at most {figure_text(most_ms)} ms, at {clock(at_s)}"
-    left_out = len(slices) - len(steady)
-    return text if not left_out else f"{text}; none in {left_out} of {len(slices)} slices, which are over a limit"
+    return text if not over else f"{text}; none in {over} of {len(slices)} slices, which are over a limit"
 
 
 def over_lines(simulation: Simulation) -> Iterator[str]:

@@ -11,7 +11,7 @@ from architectures.interface import BadTopology, Topology
 from harness.core.errors import UsageError
 from harness.core.payload import SIZE_MAX_BYTES
 from harness.core.registry import load_candidate
-from harness.core.settings import in_range
+from harness.core.settings import SEED_MAX, in_range
 from harness.core.units import size_text
 from harness.experiments.costs.advice import DURABLE_REPLICAS
 from harness.experiments.costs.gateway_size import MEMBERS_PER_GATEWAY_MAX
@@ -82,6 +82,7 @@ def checked(plan: FleetPlan) -> FleetPlan:
     if plan.replicas > plan.brokers:
         raise UsageError(f"--replicas {plan.replicas} needs as many brokers; use --brokers {plan.replicas} or more")
     in_range("--shards", plan.shards, 1, BROKERS_MAX)
+    in_range("--seed", plan.seed, 0, SEED_MAX)
     if plan.gateways is not None:
         in_range("--gateways", plan.gateways, 1, GATEWAYS_MAX)
     if plan.partitions is not None:

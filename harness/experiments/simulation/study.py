@@ -21,6 +21,7 @@ STEADY_SLICES = 10
 SETTLING = 0.25  # the share of a window, before its first slice, in which queues and ticks settle
 SENT_MIN, SENT_MAX = 2_000, 20_000  # messages in a window; a day's windows are a quarter as long
 DAY_SHARE = 0.25
+WINDOW_MAX_S = 600.0
 DAY_S = 86_400
 FULL = 0.95  # of the time of the busiest server of a component, above which it cannot keep up
 
@@ -107,7 +108,7 @@ def _slices(plan: FleetPlan, fleet: Fleet, model: Model, moment: Moment, *, seed
     times = service_times(model, fleet.arch, workload_at(plan, fleet, moment.factor))
     window = Window(fleet, path_of(fleet.arch), times, base_latency(model, fleet.arch), seed=seed)
     share = 1.0 if count > 1 else DAY_SHARE
-    window_s = share * min(max(STEADY_S, SENT_MIN / rate_per_s), SENT_MAX / rate_per_s)
+    window_s = share * min(max(STEADY_S, SENT_MIN / rate_per_s), SENT_MAX / rate_per_s, WINDOW_MAX_S)
     each_s = window_s / count
     _, *counted = window.run(rate_per_s, [SETTLING * window_s + number * each_s for number in range(count + 1)])
     slices = []

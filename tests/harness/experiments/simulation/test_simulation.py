@@ -171,6 +171,7 @@ def test_a_curve_that_makes_no_sense_is_refused_in_one_sentence(text: str, says:
     ("changed", "says"),
     [
         ({"rooms": 0}, "--rooms"),
+        ({"seed": -1}, "--seed"),
         ({"replicas": 2}, "must be 1 or 3"),
         ({"replicas": 3, "brokers": 2}, "use --brokers 3"),
         ({"hot_room": 2.0}, "not a possible share"),

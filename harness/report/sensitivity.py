@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -12,6 +13,7 @@ from harness.experiments.costs.sensitivity import ChoiceBySize
 from harness.report.fitting import Column, Fitted
 
 FAR = "~"
+CELL = 22  # characters in a line, so that the table fits 80 columns
 
 
 def sensitivity_table(choices: Sequence[ChoiceBySize]) -> Fitted:
@@ -20,7 +22,7 @@ def sensitivity_table(choices: Sequence[ChoiceBySize]) -> Fitted:
     columns = [Column("members per gateway", [f"{each:,}" for each in members], right=True)]
     for cores in dict.fromkeys(each.cores_per_gateway for each in choices):
         cells = [_cell(each) for each in choices if each.cores_per_gateway == cores]
-        columns.append(Column(f"{cores:g} core per gateway", cells, folds=True))
+        columns.append(Column(f"{cores:g} core per gateway", cells))
     return Fitted(columns, title="The cheapest on two gateways or more, and its cores, by the size of a gateway")
 
 
@@ -36,5 +38,7 @@ def _cell(choice: ChoiceBySize) -> str:
         return "none is feasible"
     names = ", ".join(choice.choice)
     if choice.extrapolated_times > TIMES_MAX:
-        return f"{FAR} {names} {figure_text(choice.cores.low)}-{figure_text(choice.cores.high)}"
-    return f"{names} {figure_text(choice.cores.value)}"
+        text = f"{FAR} {names} {figure_text(choice.cores.low)}-{figure_text(choice.cores.high)}"
+    else:
+        text = f"{names} {figure_text(choice.cores.value)}"
+    return textwrap.fill(text, CELL, break_on_hyphens=False)

@@ -10,6 +10,8 @@ from click.core import ParameterSource
 
 from harness.cli.console import Command
 from harness.core.errors import UsageError
+from harness.core.payload import SIZE_MAX_BYTES
+from harness.core.units import size_text
 
 if TYPE_CHECKING:
     from harness.experiments.costs.trace_sizes import Trace
@@ -79,4 +81,9 @@ def sizes(given: dict[str, Any], trace: Trace | None) -> dict[str, Any]:
     source = click.get_current_context().get_parameter_source("payload_bytes")
     if trace.payload_bytes is not None and source is ParameterSource.DEFAULT:
         taken["payload_bytes"] = max(1, round(trace.payload_bytes))
+        if taken["payload_bytes"] > SIZE_MAX_BYTES:
+            raise UsageError(
+                f"the mean text of the log has {size_text(trace.payload_bytes)}, but a message has at most "
+                f"{size_text(SIZE_MAX_BYTES)}; give another size with --payload"
+            )
     return {**given, **taken}

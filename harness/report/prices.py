@@ -65,6 +65,8 @@ def prices_lines(money: Money) -> Iterator[Text]:
         f"{prices.cpu_utilisation:.0%} of the rented CPU is used; Kafka keeps {money.replicas} "
         f"cop{'y' if money.replicas == 1 else 'ies'} of each record for {prices.retention_days:g} days."
     )
+    if any(cost.p_cheapest is None for cost in money.monthly):
+        yield Text("?: these sizes are too far beyond what was measured to tell which is the cheapest.")
     between_brokers = {0: "no record crosses them", 1: "each record crosses once"}
     crossings = prices.crossings(money.replicas)
     yield Text(

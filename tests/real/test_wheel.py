@@ -97,7 +97,7 @@ def test_it_lists_examines_and_advises(chatbench: str, folder: Path) -> None:
     assert {"plan1", "socketio"} <= {each["name"] for each in listed["architectures"]}
     assert "big_room" in {each["name"] for each in listed["scenarios"]}
     ask(chatbench, folder, "doctor", "--json")
-    advice = ask(chatbench, folder, "advise", "--rooms", "1k", "--members-per-room", "50", "--rate", "500", "--json")
+    advice = ask(chatbench, folder, "advise", "--rooms", "100", "--members-per-room", "20", "--rate", "50", "--json")
     assert msgspec.json.decode(advice)["choice"]
     assert "vcpu_hour" in ask(chatbench, folder, "advise", "--prices-example")
 

@@ -81,6 +81,15 @@ def test_a_log_gives_all_sizes(log: Path) -> None:
     assert "10 of 20 have as many members, messages and deliveries as the rooms of the log." in printed
 
 
+def test_texts_larger_than_any_message_are_named_as_those_of_the_log(tmp_path: Path) -> None:
+    file = tmp_path / "chat.csv"
+    file.write_text("time,room,member,bytes\n1,r,a,100000\n", encoding="utf-8")
+    answer = chatbench("--from", file)
+    assert answer.exit_code == 2
+    assert "the mean text of the log has 97.7KiB, but a message has at most 64KiB" in answer.output
+    assert advised("--from", file, "--payload", "100").wish.payload_bytes == 100
+
+
 def test_options_take_precedence_over_the_log(log: Path) -> None:
     given = ("--rooms", "7", "--members-per-room", "30", "--rate", "9", "--payload", "100")
     wish = advised("--from", log, "--column", "time=ts", *given).wish

@@ -15,7 +15,7 @@ def trace_lines(trace: Trace, wish: Wish) -> Iterator[str]:
     for bad in trace.bad:
         yield f"Left out of the log: {bad_text(bad)}."
     yield (
-        f"The log has {trace.messages:,} message{'' if trace.messages == 1 else 's'} in {_time(trace.lasts_s)}: {figure_text(trace.rate_per_s)} a second "
+        f"The log has {trace.messages:,} messages in {_time(trace.lasts_s)}: {figure_text(trace.rate_per_s)} a second "
         f"on average, {figure_text(trace.busiest_rate_per_s)} in the busiest minute. This advice is for that minute, "
         f"which begins at {trace.busiest_from[:19].replace('T', ' ')} UTC."
     )

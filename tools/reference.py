@@ -17,9 +17,9 @@ from typing import NamedTuple
 from harness.core.errors import ExitCode
 from harness.core.time_left import about_text
 from harness.experiments.costs import shipped
-from harness.experiments.costs.grid import FITTED, HELD_OUT
+from harness.experiments.costs.grid import FITTED
 from harness.experiments.costs.observations import read_points
-from harness.experiments.costs.study import read_readable
+from harness.experiments.costs.study import read_readable, read_validating
 from harness.runs.messages_file import MESSAGES_FILE
 from harness.runs.record import HISTOGRAMS
 from tools.docs import quotes
@@ -176,7 +176,7 @@ def main(chosen: Sequence[str]) -> None:
 def ship() -> None:
     """Write the data that `chatbench advise` uses from the reference into the package."""
     runs = REFERENCE / "costs" / "runs"
-    shipped.write(read_points([runs / FITTED]), read_points([runs / HELD_OUT]), read_readable(REFERENCE / "claims"))
+    shipped.write(read_points([runs / FITTED]), read_validating(runs), read_readable(REFERENCE / "claims"))
 
 
 if __name__ == "__main__":

@@ -18,13 +18,13 @@ from harness.cli.types import COUNT, DURATION
     "--rounds", type=COUNT, default=1, show_default=True, metavar="N", help="Number of times that each workload is run."
 )
 @click.option(
-    "--duration", "duration_s", type=DURATION, default="8s", show_default=True, help="Length of each measurement."
+    "--duration", "duration_s", type=DURATION, default="4s", show_default=True, help="Length of each measurement."
 )
 @click.option(
     "--warmup",
     "warmup_s",
     type=DURATION,
-    default="2s",
+    default="1s",
     show_default=True,
     help="Load before each measurement; its figures are discarded.",
 )
@@ -32,7 +32,7 @@ from harness.cli.types import COUNT, DURATION
     "--jvm-warmup",
     "jvm_warmup_s",
     type=DURATION,
-    default="45s",
+    default="90s",
     show_default=True,
     help="Load on the brokers once before all measurements, so that the JVM is warm.",
 )
@@ -46,13 +46,13 @@ def costs(out: str, resume: Path | None, measured: Path | None, as_json: bool, *
       chatbench costs
       chatbench costs --from results/reference/costs --out results/costs_again
 
-    With the defaults this takes about 30 minutes. `chatbench advise --costs DIR` uses the results.
+    With the defaults this takes about an hour. `chatbench advise --costs DIR` uses the results.
     """
     from harness.core.settings import make_out_dir
     from harness.experiments.costs import study
     from harness.experiments.costs.grid import CostsPlan
     from harness.experiments.costs.validation import summed_up
-    from harness.report.costs import held_out_table, unit_costs_of, unit_costs_table, write_costs
+    from harness.report.costs import held_out_table, identification_table, unit_costs_of, unit_costs_table, write_costs
 
     if measured is not None:
         refuse_beside_from()
@@ -64,6 +64,8 @@ def costs(out: str, resume: Path | None, measured: Path | None, as_json: bool, *
         return
     answer = console()
     answer.print(unit_costs_table(model))
+    answer.print()
+    answer.print(identification_table(model))
     answer.print()
     answer.print(held_out_table(summed_up(checked)))
     say(answer, f"records: {records}", f"unit costs: {path}")

@@ -22,13 +22,13 @@ from harness.core.signals import signals_interrupt
 from harness.experiments.campaign import Campaign, check, is_warmed, plan_block, turn_s
 from harness.experiments.outlook import Goal, Outlook
 from harness.experiments.plan_file import note, read_again
-from harness.experiments.series import PlannedRun, WarmBackends, not_complete
+from harness.experiments.series import WarmBackends
+from harness.experiments.turns import PlannedTurn, measure_turn, missing_turns
 from harness.results.blocks import cost_contrasts
 from harness.results.frames import read_records
-from harness.runs.record import Record, new_folder
+from harness.runs.record import new_folder
 from harness.runs.run import Outcome
 from harness.runs.summary import Summary
-from harness.runs.turn import Turn, run_turn
 from harness.runs.warming import warm
 
 PLAN, WARMING = "campaign.json", "warming.json"
@@ -112,10 +112,8 @@ class _Measuring:
         self._turns_done = (number - 1) * self._turns_of_block
         return number - 1
 
-    def _missing_turns(self, number: int) -> list[list[PlannedRun]]:
-        turns = list(plan_block(self._campaign, self._folder, number))
-        missing = not_complete([run for turn in turns for run in turn])
-        return [turn for turn in turns if any(run in missing for run in turn)]
+    def _missing_turns(self, number: int) -> list[PlannedTurn]:
+        return missing_turns(plan_block(self._campaign, self._folder, number))
 
     def _run_block(self, number: int) -> None:
         missing = self._missing_turns(number)
@@ -123,7 +121,7 @@ class _Measuring:
         for turn in missing:
             self._warm(turn[0].settings)
             self._progress.run(self._turns_done, turn[0].name)
-            self._run_turn(turn)
+            self._outcomes += measure_turn(turn, self._campaign.idle_s, self._backends, self._progress)
             self._turns_done += 1
 
     def _is_enough(self, blocks: int, left_s: float, longest_s: float) -> bool:
@@ -137,16 +135,6 @@ class _Measuring:
             turns = outlook.expected * self._turns_of_block
             self._progress.expect(turns, outlook.known(), or_more=outlook.is_least)
         return outlook.is_enough
-
-    def _run_turn(self, planned: Sequence[PlannedRun]) -> None:
-        settings = planned[0].settings
-        architecture = load_candidate(settings.arch)
-        scenario = find_scenario(settings.scenario)
-        backends = self._backends.backends_for(settings)
-        out = config.make_out_dir(settings.out)
-        records = [Record(out, each.settings, scenario.stem, architecture) for each in planned]
-        turn = Turn(architecture, scenario, records, self._campaign.idle_s)
-        self._outcomes += run_turn(turn, backends, self._progress)
 
     def _warm(self, settings: RunSettings) -> None:
         """Warm the brokers before the first run that uses them, with the settings of that run, and record how."""

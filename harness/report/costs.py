@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.core.units import figure_text
-from harness.experiments.costs.components import COMPONENTS
+from harness.experiments.costs.components import COMPONENTS, CPU_COMPONENTS
+from harness.experiments.costs.identification import Identification
 from harness.experiments.costs.model import Model
 from harness.experiments.costs.sizing import ChatSize, sized
 from harness.experiments.costs.validation import WHOLE, HeldOutAccuracy, summed_up
@@ -145,7 +146,7 @@ def _end(curve: np.ndarray) -> tuple[float, float]:
 
 
 def predicted_and_measured(checked: pd.DataFrame) -> Figure:
-    """One point with its interval for each run held out. On the diagonal, the prediction was exact."""
+    """One point with its interval for each run made after the fit. On the diagonal, the prediction was exact."""
     whole = checked[checked["what"] == WHOLE]
     names = sorted(whole["arch"].unique())
     colours = colours_of(names)
@@ -182,7 +183,7 @@ def predicted_and_measured(checked: pd.DataFrame) -> Figure:
         headline(
             figure,
             f"Half of the predictions are off by {off.median():.0%} or less, and the worst by {off.max():.0%}",
-            n=f"{len(whole):,} runs that were held out of the fit",
+            n=f"{len(whole):,} runs that were made after the fit",
             note="On the dotted line, a prediction is exact",
         )
     return figure
@@ -206,16 +207,42 @@ def unit_costs_table(model: Model) -> Fitted:
 
 
 def held_out_table(held: Sequence[HeldOutAccuracy]) -> Fitted:
-    """The accuracy of the predictions for the runs held out."""
+    """The accuracy of the predictions for the runs that were made after the fit."""
     return Fitted(
         [
             Column("predicted from the workload alone", [each.what for each in held], folds=True),
-            Column("runs held out", [str(each.runs) for each in held], right=True),
+            Column("sizes", [f"{each.range} the fitted" for each in held]),
+            Column("runs", [str(each.runs) for each in held], right=True),
+            Column("shapes", [str(each.shapes) for each in held], right=True),
             Column("median error", [f"{each.median_error:.1%}" for each in held], right=True),
             Column("worst error", [f"{each.worst_error:.1%}" for each in held], right=True),
             Column("within the 90 % interval", [f"{each.within:.0%}" for each in held], right=True),
         ]
     )
+
+
+def identification_table(model: Model) -> Fitted:
+    """How well the unit costs of each part are told apart from each other."""
+    parts = [part.name for part in CPU_COMPONENTS]
+    told = [model.units[part].identification for part in parts]
+
+    def together(each: Identification) -> str:
+        return ", ".join(f"{name} in {other}" for name, other in each.merged.items()) or "-"
+
+    return Fitted(
+        [
+            Column("part", parts),
+            Column("condition number", [figure_text(each.condition) for each in told], right=True),
+            Column("largest variance inflation", [_largest(each) for each in told], folds=True),
+            Column("hardly known by themselves", [", ".join(each.uncertain) or "-" for each in told], folds=True),
+            Column("have one cost", [together(each) for each in told], folds=True),
+        ]
+    )
+
+
+def _largest(each: Identification) -> str:
+    name, factor = max(each.inflation.items(), key=lambda item: item[1])
+    return f"{figure_text(factor)} ({name})"
 
 
 UNIT_COSTS = "unit_costs.json"
@@ -228,6 +255,8 @@ class UnitCost(msgspec.Struct, frozen=True, kw_only=True):
 
     part: str
     costs: dict[str, float]
+    elasticity: float = 0.0  # a machine that is s times slower takes s ** elasticity times as much
+    identification: Identification | None = None  # None: an older file, which does not say it
 
 
 class UnitCosts(msgspec.Struct, frozen=True, kw_only=True):
@@ -242,7 +271,12 @@ def unit_costs_of(model: Model, checked: pd.DataFrame) -> UnitCosts:
     return UnitCosts(
         held_out=summed_up(checked),
         unit_costs=[
-            UnitCost(part=part, costs=dict(zip(units.names, units.costs, strict=True)))
+            UnitCost(
+                part=part,
+                costs=dict(zip(units.names, units.costs, strict=True)),
+                elasticity=units.elasticity,
+                identification=units.identification,
+            )
             for part, units in model.units.items()
         ],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.experiments.costs.workload import Activity, Workload, uses_kafka, uses_redis
+from harness.experiments.costs.workload import Activity, Workload, batches_per_s, uses_kafka, uses_redis
 
 Amount = Callable[[Workload, Activity], float]
 
@@ -35,14 +35,21 @@ def _always(_arch: str) -> bool:
     return True
 
 
+# Terms that are "a batch" are concave: at a low rate each message wakes somebody up, at a high rate many share it.
 GATEWAY_CPU = Component(
     name="gateway CPU",
     column="gateway_us_per_s",
-    of={"write": lambda _, done: done.writes, "delivery": lambda _, done: done.deliveries},
+    of={
+        "member": lambda workload, _: workload.members,
+        "write": lambda _, done: done.writes,
+        "delivery": lambda _, done: done.deliveries,
+        "byte delivered": lambda workload, done: done.deliveries * workload.payload_bytes,
+    },
     own={
         "gateway": lambda workload, _: workload.gateways,
         "message": lambda _, done: done.messages,
         "copy": lambda _, done: done.copies,
+        "batch of copies": lambda workload, done: batches_per_s(done.copies, workload.gateways),
     },
     uses=_always,
 )
@@ -50,10 +57,15 @@ KAFKA_CPU = Component(
     name="kafka CPU",
     column="kafka_us_per_s",
     of={
-        "broker": lambda *_: 1.0,
+        "broker": lambda workload, _: workload.replicas,
+        "follower": lambda workload, _: workload.replicas * (workload.replicas - 1),  # each follows each other one
+        "gateway": lambda workload, _: workload.gateways,  # its fetches that find nothing
         "request": lambda _, done: done.requests,
         "record": lambda _, done: done.records,
         "fetch": lambda _, done: done.fetches,
+        "batch of fetches": lambda workload, done: batches_per_s(done.fetches, workload.gateways),
+        "byte": lambda workload, done: (done.records * workload.replicas + done.fetches) * workload.payload_bytes,
+        "replicated record": lambda workload, done: done.records * (workload.replicas - 1),
     },
     uses=uses_kafka,
 )
@@ -62,8 +74,11 @@ REDIS_CPU = Component(
     column="redis_us_per_s",
     of={
         "server": lambda *_: 1.0,
+        "gateway": lambda workload, _: workload.gateways,
         "command": lambda _, done: done.commands,
+        "batch of commands": lambda workload, done: batches_per_s(done.commands, workload.gateways),
         "copy": lambda _, done: done.copies,
+        "byte": lambda workload, done: (done.commands + done.copies) * workload.payload_bytes,
     },
     uses=uses_redis,
 )
@@ -86,7 +101,7 @@ REDIS_MEMORY = Component(
 KAFKA_MEMORY = Component(
     name="kafka memory",  # the heap has a fixed size
     column="kafka_bytes",
-    of={"broker": lambda *_: 1.0},
+    of={"broker": lambda workload, _: workload.replicas},
     uses=uses_kafka,
 )
 MEMBER_BYTES = Component(

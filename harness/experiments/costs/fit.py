@@ -1,23 +1,31 @@
 """Fit unit costs to measured runs, and predict sums of them with intervals.
 
 Each unit cost is at least zero. The fit minimises the squares of relative errors, so an error of a tenth counts the
-same in a small run as in a large one. Intervals come from refits on resampled runs, with the residuals added back.
-Source: Efron and Tibshirani, An Introduction to the Bootstrap, ch. 9 (pairs, and residuals).
+same in a small run as in a large one. A machine that is slower for a while takes more CPU time for the same work, so all
+amounts are multiplied by slowness ** elasticity, where the elasticity is fitted too.
+
+Intervals come from refits on resampled shapes, not runs, because the runs of one shape err together; the residuals are
+added back. All fits get the same resampled shapes, so draw i of one prediction belongs to draw i of each other one.
+Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), 3.8 (hierarchical data).
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
+from scipy.optimize import minimize_scalar, nnls
+
+from harness.experiments.costs.identification import Identification, identify
 
 Floats = npt.NDArray[np.float64]
 DRAWS = 200
 CONFIDENCE = 0.90
+ELASTICITY_MAX = 1.5
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -28,6 +36,16 @@ class Interval(msgspec.Struct, frozen=True):
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What unit costs are fitted to, in arrays with a row for each run."""
+
+    amounts: Floats  # a column for each unit
+    values: Floats  # what was measured
+    slowness: Floats  # of the machine, relative to the usual; 1 where it was not measured
+    shapes: Sequence[int]  # the number of the run's shape
+
+
 class UnitCosts(msgspec.Struct, frozen=True, kw_only=True):
     """The cost of one unit of each kind, with the costs from each resampled fit."""
 
@@ -35,11 +53,16 @@ class UnitCosts(msgspec.Struct, frozen=True, kw_only=True):
     costs: tuple[float, ...]
     draws: list[list[float]]
     residuals: list[float]  # the relative residuals of the fitted runs
+    elasticity: float  # of the cost by the machine's slowness
+    identification: Identification
 
-    def predict(self, amounts: Sequence[float]) -> Prediction:
-        noise = np.random.default_rng(DRAWS).choice(np.array(self.residuals), size=len(self.draws))
-        spread = (np.array(self.draws) @ np.array(amounts)) * (1 + noise)
-        return Prediction(float(np.dot(self.costs, amounts)), spread)
+    def predict(self, amounts: Sequence[float], stream: str = "", slowness: float = 1.0) -> Prediction:
+        """The sum at that slowness of the machine. Different streams have independent residuals."""
+        random = np.random.default_rng((DRAWS, zlib.crc32(stream.encode())))
+        noise = random.choice(np.array(self.residuals), size=len(self.draws))
+        times = slowness**self.elasticity
+        spread = times * (np.array(self.draws) @ np.array(amounts)) * (1 + noise)
+        return Prediction(times * float(np.dot(self.costs, amounts)), spread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +84,58 @@ class Prediction:
 NOTHING = Prediction(0.0, np.zeros(DRAWS))
 
 
-def fit_units(names: tuple[str, ...], amounts: Floats, values: Floats) -> UnitCosts:
-    """Fit unit costs. `amounts` has a row per run, a column per unit. Raises ValueError if there are too few runs."""
-    if len(values) <= len(names):
-        raise ValueError(f"{len(values)} runs are too few for {len(names)} unit costs")
-    ones = np.ones(len(values))
-    relative = amounts / values[:, None]
-    costs, _ = nnls(relative, ones)
-    random = np.random.default_rng(len(values))  # a fixed seed, so that the same runs give the same fit
-    draws = [nnls(relative[random.integers(0, len(values), len(values))], ones)[0].tolist() for _ in range(DRAWS)]
-    freedom = np.sqrt(len(values) / (len(values) - np.count_nonzero(costs)))
-    residuals = (values / (amounts @ costs) - 1) * freedom
-    return UnitCosts(names=names, costs=tuple(costs.tolist()), draws=draws, residuals=residuals.tolist())
+def resampled(shapes: int) -> npt.NDArray[np.int64]:
+    """How often each shape is in each draw: a row for each draw. The same for the same number of shapes."""
+    return np.random.default_rng(shapes).multinomial(shapes, np.full(shapes, 1 / shapes), size=DRAWS)
+
+
+def fit_units(names: tuple[str, ...], runs: Runs, times_drawn: npt.NDArray[np.int64]) -> UnitCosts:
+    """Fit unit costs. `times_drawn` is that of `resampled`. Raises ValueError if there are too few runs."""
+    identification, kept = identify(names, runs.amounts / runs.values[:, None])
+    if len(runs.values) <= len(kept):
+        raise ValueError(f"{len(runs.values)} runs are too few for {len(kept)} unit costs")
+    elasticity = _elasticity(runs, kept)
+    relative = _relative(runs, kept, elasticity)
+    costs = _least_squares(relative, np.ones(len(runs.values)))
+    draws = [_least_squares(relative, drawn[runs.shapes]) for drawn in times_drawn]
+    freedom = np.sqrt(len(runs.values) / (len(runs.values) - np.count_nonzero(costs)))
+    residuals = (1 / (relative @ costs) - 1) * freedom
+    return UnitCosts(
+        names=names,
+        costs=tuple(_spread_out(costs, kept, len(names)).tolist()),
+        draws=[_spread_out(each, kept, len(names)).tolist() for each in draws],
+        residuals=residuals.tolist(),
+        elasticity=elasticity,
+        identification=identification,
+    )
+
+
+def _relative(runs: Runs, kept: Sequence[int], elasticity: float) -> Floats:
+    """The amounts of the kept units at each run's slowness, relative to what was measured."""
+    scale = runs.slowness**elasticity / runs.values
+    relative: Floats = runs.amounts[:, list(kept)] * scale[:, None]
+    return relative
+
+
+def _least_squares(relative: Floats, weights: npt.NDArray[np.int64] | Floats) -> Floats:
+    roots = np.sqrt(weights)
+    costs: Floats = nnls(relative * roots[:, None], roots)[0]
+    return costs
+
+
+def _elasticity(runs: Runs, kept: Sequence[int]) -> float:
+    """The elasticity with the smallest squares of relative errors; 0 where the machine was as fast in all runs."""
+    if np.ptp(runs.slowness) == 0:
+        return 0.0
+
+    def squares(elasticity: float) -> float:
+        relative = _relative(runs, kept, elasticity)
+        return float(np.square(relative @ _least_squares(relative, np.ones(len(relative))) - 1).sum())
+
+    return float(minimize_scalar(squares, bounds=(0.0, ELASTICITY_MAX), method="bounded").x)
+
+
+def _spread_out(costs: Floats, kept: Sequence[int], units: int) -> Floats:
+    every = np.zeros(units)
+    every[list(kept)] = costs
+    return every

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from architectures.routes import Scene
 from harness.core.registry import architecture_names, load_candidate
+from harness.gateway.adaptive_tick import TICK_MIN_S
+
+BATCH_S = 0.002  # what comes within this time of a wake-up is about what is handled together with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class Workload:
     payload_bytes: int
     gateways: int
     spread: float
+    tick_s: float = TICK_MIN_S  # how long a message waits for others of a busy room; longer where a gateway is full
+    replicas: int = 1  # of each record, on as many brokers
 
     @property
     def members(self) -> float:
@@ -86,6 +91,28 @@ def uses_kafka(arch: str) -> bool:
 
 def uses_redis(arch: str) -> bool:
     return load_candidate(arch).requires.any_redis
+
+
+def records_of_a_producer_per_s(arch: str, workload: Workload) -> float:
+    """The records that one gateway appends to one partition per second; such records may share a request.
+
+    There is one partition for each gateway. A message is written to the partition of its room, or to all of them.
+    """
+    if not workload.rate_per_s or not uses_kafka(arch):
+        return 0.0
+    records = Transfers.of(arch, workload.gateways, workload.spread).records
+    producers = 1 if load_candidate(arch).rooms_have_owners else workload.gateways
+    partitions = max(records, random_spread(workload.rooms, workload.gateways))
+    return workload.rate_per_s * records / producers / partitions
+
+
+def batches_per_s(things_per_s: float, places: float = 1.0) -> float:
+    """How often per second so many places are woken, if what arrives within BATCH_S shares a wake-up.
+
+    It grows with the rate at first and is never more than 1 / BATCH_S at each place.
+    """
+    each_per_s = things_per_s / places
+    return places * each_per_s / (1 + each_per_s * BATCH_S)
 
 
 @dataclass(frozen=True, slots=True)

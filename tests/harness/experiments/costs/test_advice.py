@@ -115,11 +115,11 @@ def test_cpu_of_larger_payloads_than_were_measured_is_at_least_what_is_predicted
     assert "at least" not in printed(measured)
     larger = advise(msgspec.structs.replace(GROUPS, payload_bytes=60 * 1024), KNOWLEDGE)
     assert larger.cpu_at_least
-    assert larger.payloads_measured_bytes == [100, 1000]
+    assert larger.payloads_measured_bytes == [100, 1000, 2000]
     text = printed(larger)
     assert text.count(f"at least {larger.costs[0].gateways}") >= 1
     assert f"at least {figure_text(larger.costs[0].cores.value)}" in text
-    assert "payloads of 100 bytes and 1,000 bytes were measured, none of 60KiB" in text
+    assert "payloads of 100 bytes and 1,000 bytes and 2KiB were measured, none of 60KiB" in text
     assert any("bytes per second to a gateway's members, measured up to " in each for each in larger.beyond)
     assert larger.costs[0].to_members_bytes_per_s.value > 500 * 5 * 60 * 1024, "bytes are counted, whatever their CPU"
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.experiments.costs.components import GATEWAY_CPU, KAFKA_CPU, REDIS_CPU, Component
 from harness.experiments.costs.model import Model, fit
-from harness.experiments.costs.validation import ERROR_ASKED, WHOLE, held_out, summed_up
+from harness.experiments.costs.validation import ERRORS_ASKED, WHOLE, held_out, summed_up
 from tests.harness.experiments.costs import made_up
 from tests.harness.experiments.costs.made_up import EXACT_POINTS, FITTED_POINTS, HELD_OUT_POINTS
 
@@ -28,7 +28,10 @@ def test_the_costs_of_a_world_without_noise_are_found_exactly() -> None:
     gateway = costs_of(model, GATEWAY_CPU)
     assert gateway["gateway (redis)"] == pytest.approx(made_up.GATEWAY)
     assert gateway["write"] == pytest.approx(made_up.WRITE)
-    assert model.sharing.write_s["redis"] == pytest.approx(made_up.WRITE_S)
+    assert gateway["delivery"] == pytest.approx(made_up.DELIVERY, rel=1e-4)
+    assert kafka["replicated record"] == pytest.approx(made_up.REPLICATED)
+    assert model.units[GATEWAY_CPU.name].elasticity == pytest.approx(made_up.ELASTICITY, abs=0.001)
+    assert model.sharing.wait_s["redis"] == pytest.approx(made_up.WAIT_S, rel=1e-3)
     assert model.sharing.request_s["plan1"] == pytest.approx(made_up.REQUEST_S)
     assert "redis" not in model.sharing.request_s
 
@@ -44,7 +47,7 @@ def test_what_was_held_out_is_predicted_within_the_noise() -> None:
     summary = summed_up(held_out(fit(FITTED_POINTS), HELD_OUT_POINTS))
     whole = summary[0]
     assert (whole.what, whole.runs) == (WHOLE, len(HELD_OUT_POINTS))
-    assert whole.median_error < 0.07 < ERROR_ASKED
+    assert whole.median_error < 0.07 < ERRORS_ASKED["inside"]
     assert whole.within > 0.8
 
 

@@ -1,8 +1,8 @@
 """Fit unit costs to measured runs, and predict sums of them with intervals.
 
 Each unit cost is at least zero. The fit minimises the squares of relative errors, so an error of a tenth counts the
-same in a small run as in a large one. A machine that is slower for a while takes more CPU time for the same work, so all
-amounts are multiplied by slowness ** elasticity, where the elasticity is fitted too.
+same in a small run as in a large one. A machine that is slower for a while takes more CPU time for the same work, so
+all amounts are multiplied by slowness ** elasticity, where the elasticity is fitted too.
 
 Intervals come from refits on resampled shapes, not runs, because the runs of one shape err together; the residuals are
 added back. All fits get the same resampled shapes, so draw i of one prediction belongs to draw i of each other one.

@@ -1,9 +1,9 @@
 """The design: which shapes of a chat unit costs are fitted to, and which ones validate the predictions afterwards.
 
-In the fitted shapes members, rooms, gateways, rate, payload, the gateway's tick and the replicas of a record vary apart
-from each other, so that each unit cost can be told from the others. A long tick puts many messages into one write, which
-tells a write from a delivery. The shapes to validate with are measured after all others. Those INSIDE lie between the
-fitted ones; each of those OUTSIDE is three to ten times beyond all of them in one quantity.
+In the fitted shapes members, rooms, gateways, rate, payload, the gateway's tick and the replicas of a record vary
+apart from each other, so that each unit cost can be told from the others. A long tick puts many messages into one
+write, which tells a write from a delivery. The shapes to validate with are measured after all others. Those INSIDE lie
+between the fitted ones; each of those OUTSIDE is three to ten times beyond all of them in one quantity.
 """
 
 from __future__ import annotations
@@ -114,10 +114,10 @@ def _turns(effort: CostsPlan, folder: Path) -> Iterator[PlannedTurn]:
             shapes = sorted(SHAPES[kind], key=lambda shape: (shape.brokers == 1) is replicated_first)
             for place, shape in enumerate(shapes):
                 for arch in order_of_block(_measured_on(shape), place + number):
+                    common = _settings(arch, shape, effort, number, folder / "runs" / kind)
                     yield [
-                        PlannedRun(f"{kind}: {arch}, {shape}", _settings(arch, shape, rate_per_s, effort, number, out))
+                        PlannedRun(f"{kind}: {arch}, {shape}", msgspec.structs.replace(common, rate_per_s=rate_per_s))
                         for rate_per_s in shape.rates_per_s
-                        for out in [folder / "runs" / kind]
                     ]
 
 
@@ -126,13 +126,12 @@ def _measured_on(shape: Shape) -> Sequence[str]:
     return [name for name in candidates() if has_unit_costs(name) and (shape.brokers == 1 or uses_kafka(name))]
 
 
-def _settings(arch: str, shape: Shape, rate_per_s: float, effort: CostsPlan, number: int, out: Path) -> RunSettings:
+def _settings(arch: str, shape: Shape, effort: CostsPlan, number: int, out: Path) -> RunSettings:
     return RunSettings(
         arch=arch,
         scenario="big_room" if shape.rooms == 1 else "many_rooms",
         members=shape.rooms * shape.members_per_room,
         rooms=shape.rooms,
-        rate_per_s=rate_per_s,
         payload_bytes=shape.payload_bytes,
         gateways=shape.gateways,
         tick_s=shape.tick_s,

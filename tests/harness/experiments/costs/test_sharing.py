@@ -9,7 +9,7 @@ from harness.experiments.costs.sharing import frames_per_write
 
 
 def played(rate_per_s: float, tick_s: float) -> float:
-    """Messages per write when messages come at random moments and a room that was quiet for a tick is written to at once."""
+    """Messages per write, if they come at random moments and a room that was quiet for a tick is written to at once."""
     moments_s = np.cumsum(np.random.default_rng(5).exponential(1 / rate_per_s, 20_000))
     writes, written_s, due_s = 0, -1.0, None
     for moment_s in moments_s:

@@ -26,14 +26,13 @@ import pandas as pd
 from harness.analysis.percentiles import messages_needed
 from harness.experiments.costs.fit import DRAWS, Floats, Interval, Prediction
 from harness.experiments.costs.latency_terms import Circumstances, Terms, as_measured, by_itself, terms_of
-from harness.experiments.costs.model import workload_of
+from harness.experiments.costs.model import SHAPE, workload_of
 from harness.experiments.costs.occupancy import Cores, fit_cores, machine_cores_used, members_on_gateway
 from harness.experiments.costs.relative_fit import Measured, RelativeFit, fit_relative
 from harness.experiments.costs.tick_wait import waiting_ms
 from harness.experiments.costs.workload import Workload
-from harness.gateway.adaptive_tick import EASY, TICK_MIN_S
+from harness.gateway.adaptive_tick import EASY
 
-SHAPE = ("gateways", "rooms", "members", "payload_bytes")
 THREAD_MAX = EASY  # of one core; beyond this, a gateway's tick grows, and a queue takes as long as what it waits for
 MACHINE_MAX = 0.75  # of its cores; beyond this, a run says more about the machine than about the architecture
 TICK_SHARE_MAX = 0.5  # of a latency; what is mostly the tick says little about the terms
@@ -222,7 +221,7 @@ def _tail(terms: Terms, coefficients: Floats, arch: str, at: Circumstances) -> t
 
 
 def _tick_ms(workload: Workload, quantile: float) -> float:
-    return waiting_ms(workload.room_rate_per_s, TICK_MIN_S, quantile)
+    return waiting_ms(workload.room_rate_per_s, workload.tick_s, quantile)
 
 
 def _relative_slowness(slowness_ms: float, usual_ms: float) -> float:

@@ -54,11 +54,14 @@ def shared_terms(arch: str, at: Circumstances) -> dict[tuple[Group, str], float]
     gateway_rate_per_s = workload.rate_per_s / workload.gateways
     seldom_woken = 1 / (1 + gateway_rate_per_s / WAKING_PER_S)
     slower_writing = WARM + (1 - WARM) / (1 + gateway_rate_per_s / WRITING_PER_S)
-    records = Transfers.of(arch, workload.gateways, workload.spread).records if uses_kafka(arch) else 0.0
+    records = Transfers.of(arch, workload.gateways, workload.spread).records
+    is_replicated = uses_kafka(arch) and workload.replicas > 1  # an ack waits for the followers, which fetch at once
     return {
         ("base", "waking up Kafka's clients"): seldom_woken * uses_kafka(arch),
         ("base", "waking up Redis's clients"): seldom_woken * uses_redis(arch),
         ("base", "further record of the message"): max(0.0, records - 1),
+        ("base", "followers"): float(is_replicated),
+        ("base", "waking up followers"): seldom_woken * is_replicated,
         ("members", "member"): at.members_before * slower_writing,
         ("members", "member, for each 100 bytes"): at.members_before * workload.payload_bytes / 100,
         ("members", "member on the same gateway"): members_on_gateway(arch, workload),

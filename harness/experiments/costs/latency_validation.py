@@ -93,7 +93,8 @@ def accuracy(rows: pd.DataFrame, what: str, where: str, beyond: str | None = Non
 
 def _rows(model: LatencyModel, run: pd.Series[Any]) -> list[dict[str, Any]]:
     arch, workload = str(run["arch"]), workload_of(run)
-    common = {"shape": f"{workload.rooms} x {workload.members_per_room:g} on {workload.gateways}", "arch": arch}
+    shape = f"{workload.rooms} x {workload.members_per_room:g} on {workload.gateways}, {workload.replicas}"
+    common = {"shape": shape, "arch": arch}
     found = model.predict_as_measured(arch, workload, float(run["slowness_ms"]))
     p50, p99 = (found, found) if isinstance(found, NotPredicted) else (found.p50_ms, found.p99_ms)
     intervals = {P50: p50, P99: p99} if run["independent_messages"] >= P99_MESSAGES else {P50: p50}

@@ -17,9 +17,8 @@ from scipy.optimize import nnls
 from harness.core.registry import load_candidate
 from harness.experiments.costs.fit import Floats
 from harness.experiments.costs.model import workload_of
-from harness.experiments.costs.tick_wait import messages_per_write
-from harness.experiments.costs.workload import Transfers, Workload, uses_redis
-from harness.gateway.adaptive_tick import TICK_MIN_S
+from harness.experiments.costs.sharing import frames_per_write
+from harness.experiments.costs.workload import Transfers, Workload, uses_kafka, uses_redis
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,11 @@ def _of_machine(arch: str, workload: Workload, names: Sequence[str]) -> list[flo
     deliveries_per_s = workload.rate_per_s * workload.members_per_room
     return [
         *_own(arch, names, 1.0, workload.gateways, workload.rate_per_s),
+        (workload.replicas - 1) * uses_kafka(arch),
         workload.rate_per_s * done.copies,
         workload.rate_per_s * done.records,
-        deliveries_per_s / messages_per_write(workload.room_rate_per_s, TICK_MIN_S),
+        workload.rate_per_s * done.records * (workload.replicas - 1),
+        deliveries_per_s / _messages_per_write(workload),
         deliveries_per_s,
         deliveries_per_s * workload.payload_bytes,
     ]
@@ -107,7 +108,7 @@ def _of_gateway(arch: str, workload: Workload, names: Sequence[str]) -> list[flo
         *_own(arch, names, 1.0, workload.rate_per_s * share),
         math.sqrt(workload.rate_per_s * share),  # wake-ups are shared at high rates
         workload.rate_per_s * copies,
-        deliveries_per_s / messages_per_write(workload.room_rate_per_s, TICK_MIN_S),
+        deliveries_per_s / _messages_per_write(workload),
         deliveries_per_s,
         deliveries_per_s * workload.payload_bytes,
     ]
@@ -116,6 +117,10 @@ def _of_gateway(arch: str, workload: Workload, names: Sequence[str]) -> list[flo
 def _of_redis(arch: str, workload: Workload) -> list[float]:
     done = Transfers.of(arch, workload.gateways, workload.spread)
     return [1.0, workload.rate_per_s * done.commands, workload.rate_per_s * done.copies * (done.commands > 0)]
+
+
+def _messages_per_write(workload: Workload) -> float:
+    return float(frames_per_write(workload.room_rate_per_s, workload.tick_s, wait_s=0.0))
 
 
 def _own(arch: str, names: Sequence[str], *amounts: float) -> list[float]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar, nnls
 
-from harness.experiments.costs.fit import DRAWS, Floats
+from harness.experiments.costs.fit import Floats, resampled
 
 ELASTICITY_MAX = 1.5
 
@@ -62,11 +62,12 @@ def fit_relative(names: Sequence[str], runs: Measured) -> RelativeFit:
     if len(runs.values) <= np.count_nonzero(runs.amounts.any(axis=0)) or shapes < 2:
         raise ValueError(f"{len(runs.values)} runs of {shapes} shapes are too few for {len(names)} terms")
     elasticity = _elasticity(runs)
-    times_drawn = np.random.default_rng(shapes).multinomial(shapes, np.full(shapes, 1 / shapes), size=DRAWS)
     return RelativeFit(
         names=names,
         coefficients=_coefficients(runs, runs.weights, elasticity),
-        draws=np.array([_coefficients(runs, runs.weights * drawn[runs.shapes], elasticity) for drawn in times_drawn]),
+        draws=np.array(
+            [_coefficients(runs, runs.weights * drawn[runs.shapes], elasticity) for drawn in resampled(shapes)]
+        ),
         residuals=_left_out(runs, elasticity, shapes),
         elasticity=elasticity,
     )

@@ -17,16 +17,11 @@ from statistics import NormalDist
 import numpy as np
 
 from harness.experiments.costs.fit import Floats
+from harness.experiments.costs.sharing import frames_per_write
 
 # Other causes spread latencies by about this much, so that a median does not jump when half of the messages wait.
 OTHER_SPREAD_MS = 0.5
 STEPS = 400
-
-
-def messages_per_write(room_rate_per_s: float, tick_s: float) -> float:
-    """Return the mean number of messages of a room that one write carries."""
-    in_tick = room_rate_per_s * tick_s
-    return 1 + -math.expm1(-in_tick) * in_tick
 
 
 def waiting_ms(room_rate_per_s: float, tick_s: float, quantile: float) -> float:
@@ -38,7 +33,7 @@ def waiting_ms(room_rate_per_s: float, tick_s: float, quantile: float) -> float:
     if not tick_ms:
         return 0.0
     busy = -math.expm1(-in_tick)
-    carried = 1 + busy * in_tick
+    carried = float(frames_per_write(room_rate_per_s, tick_s, wait_s=0.0))
     first, later = busy / carried, busy * in_tick / carried
     margin_ms = 5 * OTHER_SPREAD_MS
     waits_ms = np.linspace(-margin_ms, tick_ms + margin_ms, STEPS)

@@ -29,8 +29,9 @@ def chat(
     rate_per_s: float = 100,
     gateways: int = 2,
     spread: float = 2,
+    replicas: int = 1,
 ) -> Workload:
-    return Workload(rooms, members_per_room, rate_per_s, 100, gateways, spread)
+    return Workload(rooms, members_per_room, rate_per_s, 100, gateways, spread, replicas=replicas)
 
 
 def predicted(model: LatencyModel, arch: str, workload: Workload) -> LatencyPrediction:
@@ -80,6 +81,14 @@ def test_a_slower_machine_is_slower_where_that_was_measured() -> None:
     assert isinstance(slow, LatencyPrediction)
     assert isinstance(fast, LatencyPrediction)
     assert slow.p50_ms.value > 1.1 * fast.p50_ms.value
+
+
+def test_followers_take_time_and_only_where_records_are_replicated() -> None:
+    more_ms = [
+        predicted(EXACT, arch, chat(replicas=3)).p50_ms.value - predicted(EXACT, arch, chat()).p50_ms.value
+        for arch in ("plan1", "redis")
+    ]
+    assert more_ms == pytest.approx([0.8 + 0.6 / 6, 0], abs=0.02)
 
 
 def test_near_saturation_nothing_is_predicted_and_the_reason_is_said() -> None:

@@ -102,8 +102,7 @@ def _replication(advice: Advice) -> Iterator[str]:
         )
     elif advice.replicas > 1:
         yield (
-            f"{advice.replicas} brokers keep each record (--replicas 1 for a single broker); "
-            "latencies are those of a single broker, and longer in truth."
+            f"{advice.replicas} brokers keep each record (--replicas 1 for a single broker)."
         )
 
 
@@ -111,11 +110,11 @@ def accuracy_lines(held_out: Iterable[HeldOutAccuracy]) -> Iterator[str]:
     """How accurate predictions were for runs held out of the fit: a sentence for each range that was validated."""
     by_range: dict[str, list[HeldOutAccuracy]] = {}
     for each in held_out:
-        by_range.setdefault(str(getattr(each, "range", "inside")), []).append(each)
+        by_range.setdefault(each.range, []).append(each)
     for where, some in by_range.items():
         errors = ", ".join(f"{each.what} {each.median_error:.1%} ({each.within:.0%})" for each in some)
         yield (
-            f"Median errors of predictions for {max(each.runs for each in some)} runs held out {where} the fitted "
+            f"Median errors of predictions for {max(each.runs for each in some)} later runs {where} the fitted "
             f"range, and how many of them the 90 % intervals held: {errors}."
         )
 
@@ -125,8 +124,10 @@ def latency_accuracy_lines(accuracies: Iterable[LatencyAccuracy]) -> Iterator[st
     by_range: dict[str, list[str]] = {}
     for each in accuracies:
         if each.median_error is not None and each.within is not None:
-            beyond = f", {each.beyond}" if each.beyond else ""
-            text = f"{each.what}{beyond}: {each.median_error:.1%} of {each.runs} runs ({each.within:.0%})"
+            text = f"{each.what}: {each.median_error:.1%} of {each.runs} runs ({each.within:.0%})"
             by_range.setdefault(each.range, []).append(text)
     for where, texts in by_range.items():
-        yield f"Median errors of latencies, {where}, and how many the 90 % intervals held: {'; '.join(texts)}."
+        yield (
+            f"Median errors of latencies {where} the fitted range, and how many the 90 % intervals held: "
+            f"{'; '.join(texts)}."
+        )

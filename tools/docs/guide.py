@@ -1,4 +1,4 @@
-"""The chats and needs for which docs/guide.md shows the advice of `chatbench advise`, and the rows of its table."""
+"""The tables of docs/guide.md: the advice for some chats and needs, and how costs compare on more and more gateways."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Iterator
 
 import msgspec
 
+from harness.core.registry import load_candidate
 from harness.core.units import figure_text
-from harness.experiments.costs.advice import Advice, Knowledge, Wish, advise
+from harness.experiments.costs.advice import DURABLE_REPLICAS, Advice, Knowledge, Wish, advise
+from harness.experiments.costs.components import CPU_COMPONENTS
 from harness.experiments.costs.cost import Cost
+from harness.experiments.costs.fit import Prediction
 from harness.experiments.costs.limits import Limit
+from harness.experiments.costs.sizing import ChatSize
 from harness.report.advice import share_text
 
 CHATS = {
@@ -27,6 +31,13 @@ NEEDS: dict[str, dict[str, bool]] = {
     "messages can be read later": {"replay": True},
 }
 
+
+# What each gateway adds to a chat: rooms of that size, and messages per second in all of them together.
+GROWING = {
+    "small rooms: 50 of 5, 25 msg/s for each gateway": (50, 5, 25.0),
+    "larger rooms: 5 of 100, 10 msg/s for each gateway": (5, 100, 10.0),
+}
+GATEWAYS = (2, 4, 8, 16)
 
 def choice_rows(knowledge: Knowledge) -> Iterator[list[str]]:
     """Yield a row of Markdown for each chat: its name, and a cell for each need."""
@@ -60,3 +71,29 @@ def _why(limits: list[Limit]) -> str:
     return " and ".join(
         f"{each.part} {figure_text(each.needed)} of {figure_text(each.most)} {each.unit}" for each in limits
     )
+
+
+def durable(knowledge: Knowledge) -> list[str]:
+    """The architectures of the model whose acked messages survive a restart of the backend."""
+    return [arch for arch in knowledge.model.architectures if load_candidate(arch).promises.durable_ack]
+
+
+def ratio_rows(knowledge: Knowledge) -> Iterator[list[str]]:
+    """Yield rows of Markdown: a growing chat, its gateways, and the cores of each durable architecture.
+
+    They are relative to that with the fewest, with 90 % intervals.
+    """
+    names = durable(knowledge)
+    for name, (rooms, members_per_room, rate_per_s) in GROWING.items():
+        for gateways in GATEWAYS:
+            chat = ChatSize(rooms * gateways, members_per_room, rate_per_s * gateways, replicas=DURABLE_REPLICAS)
+            cores = [knowledge.model.predict_all(CPU_COMPONENTS, arch, chat.on(gateways)) for arch in names]
+            least = min(cores, key=lambda each: each.value)
+            yield [name if gateways == GATEWAYS[0] else "", str(gateways), *(_ratio(each, least) for each in cores)]
+
+
+def _ratio(one: Prediction, least: Prediction) -> str:
+    if one is least:
+        return "**1**"
+    interval = Prediction(one.value / least.value, one.draws / least.draws).interval
+    return f"{interval.value:.2f} ({interval.low:.2f}-{interval.high:.2f})"

@@ -26,6 +26,7 @@ from harness.experiments.claims.claim import Claim, Judgement
 from harness.experiments.claims.study import judge
 from harness.experiments.costs import advice
 from harness.experiments.costs.advice import Knowledge, Wish
+from harness.experiments.costs.components import CPU_COMPONENTS
 from harness.experiments.costs.study import read_knowledge
 from harness.experiments.fault_matrix import Matrix
 from harness.experiments.fault_matrix import markdown as matrix_markdown
@@ -51,7 +52,7 @@ from harness.results.stage_differences import stage_differences
 from harness.runs.manifest import read_manifest
 from harness.runs.record import read_summary, record_folders
 from tools.docs import korean
-from tools.docs.guide import NEEDS, choice_rows
+from tools.docs.guide import NEEDS, choice_rows, durable, ratio_rows
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -303,12 +304,42 @@ def _choices() -> Iterator[str]:
     return _markdown(["", *NEEDS], list(choice_rows(_knowledge())))
 
 
+def _ratios() -> Iterator[str]:
+    """Yield the table of how durable architectures compare on more and more gateways."""
+    known = _knowledge()
+    return _markdown(["each gateway adds", "gateways", *durable(known)], list(ratio_rows(known)))
+
+
 def _held_out() -> Iterator[str]:
-    head = ("predicted from the workload alone", "runs held out", "median error", "worst", "within the 90 % interval")
+    head = ("predicted", "sizes", "runs", "shapes", "median error", "worst", "within the 90 % interval")
+    known = _knowledge()
+    of_latency = (
+        msgspec.structs.replace(each, what=f"latency, {each.what}")
+        for each in known.latency_accuracy
+        if each.median_error is not None
+    )
     body = [
-        (each.what, str(each.runs), f"{each.median_error:.1%}", f"{each.worst_error:.1%}", f"{each.within:.0%}")
-        for each in _knowledge().held_out
+        (
+            each.what,
+            f"{each.range} the fitted",
+            str(each.runs),
+            str(each.shapes),
+            *(f"{share:.1%}" for share in (each.median_error or 0.0, each.worst_error or 0.0)),
+            f"{each.within or 0.0:.0%}",
+        )
+        for each in (*known.held_out, *of_latency)
     ]
+    return _markdown(head, body)
+
+
+def _identification() -> Iterator[str]:
+    head = ("part", "condition number", "largest variance inflation", "slower machine")
+    body = []
+    for part in CPU_COMPONENTS:
+        units = _knowledge().model.units[part.name]
+        told = units.identification
+        name, factor = max(told.inflation.items(), key=lambda item: item[1])
+        body.append((part.name, figure_text(told.condition), f"{figure_text(factor)}, {name}", f"{units.elasticity:.2f}"))
     return _markdown(head, body)
 
 
@@ -354,6 +385,8 @@ KINDS: dict[str, Callable[..., Iterator[str]]] = {
     "choices": _choices,
     "unit-costs": _unit_costs,
     "held-out": _held_out,
+    "ratios": _ratios,
+    "identification": _identification,
     "machine": _machine,
     "made-of": _made_of,
 }

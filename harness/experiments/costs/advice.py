@@ -24,7 +24,6 @@ from harness.experiments.costs.prices import Money
 from harness.experiments.costs.reach import TIMES_MAX, Extrapolation, extrapolations
 from harness.experiments.costs.sensitivity import ChoiceBySize, sensitivity
 from harness.experiments.costs.sizing import (
-    REPLICATION_MODELLED,
     ChatSize,
     OneGateway,
     Sized,
@@ -159,7 +158,7 @@ def advise(wish: Wish, knowledge: Knowledge) -> Advice:
         ],
         sensitivity=sensitivity(model, [each.arch for each in answer.every], chat),
         replicas=chat.replicas,
-        replication_modelled=REPLICATION_MODELLED or chat.replicas == 1 or not any(map(uses_kafka, answer.can)),
+        replication_modelled=chat.replicas in model.replicas_measured or not any(map(uses_kafka, answer.can)),
         cpu_at_least=wish.payload_bytes > max(payloads_bytes),
         payloads_measured_bytes=payloads_bytes,
         out=answer.cannot | {each.arch: "; ".join(map(str, each.limits)) for each in infeasible},

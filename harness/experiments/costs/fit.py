@@ -46,22 +46,23 @@ class Runs:
     shapes: Sequence[int]  # the number of the run's shape
 
 
-class UnitCosts(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True)
+class UnitCosts:
     """The cost of one unit of each kind, with the costs from each resampled fit."""
 
     names: tuple[str, ...]
     costs: tuple[float, ...]
-    draws: list[list[float]]
-    residuals: list[float]  # the relative residuals of the fitted runs
+    draws: Floats  # a row for each fit, a column for each unit
+    residuals: Floats  # the relative residuals of the fitted runs
     elasticity: float  # of the cost by the machine's slowness
     identification: Identification
 
     def predict(self, amounts: Sequence[float], stream: str = "", slowness: float = 1.0) -> Prediction:
         """The sum at that slowness of the machine. Different streams have independent residuals."""
         random = np.random.default_rng((DRAWS, zlib.crc32(stream.encode())))
-        noise = random.choice(np.array(self.residuals), size=len(self.draws))
+        noise = random.choice(self.residuals, size=len(self.draws))
         times = slowness**self.elasticity
-        spread = times * (np.array(self.draws) @ np.array(amounts)) * (1 + noise)
+        spread = times * (self.draws @ np.array(amounts)) * (1 + noise)
         return Prediction(times * float(np.dot(self.costs, amounts)), spread)
 
 
@@ -103,8 +104,8 @@ def fit_units(names: tuple[str, ...], runs: Runs, times_drawn: npt.NDArray[np.in
     return UnitCosts(
         names=names,
         costs=tuple(_spread_out(costs, kept, len(names)).tolist()),
-        draws=[_spread_out(each, kept, len(names)).tolist() for each in draws],
-        residuals=residuals.tolist(),
+        draws=np.array([_spread_out(each, kept, len(names)) for each in draws]),
+        residuals=residuals,
         elasticity=elasticity,
         identification=identification,
     )

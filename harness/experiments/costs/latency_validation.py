@@ -1,8 +1,7 @@
-"""How well the model of latency predicts runs that it was not fitted to: shapes left out, and sizes beyond others."""
+"""How well the model of latency predicts runs that were made after its fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,53 +13,35 @@ from harness.experiments.costs.latency import (
     P99_MESSAGES,
     LatencyModel,
     NotPredicted,
-    fit_latency,
-    shape_numbers,
     usable,
 )
 from harness.experiments.costs.model import workload_of
 
-HELD_OUT, EXTRAPOLATED = "held out", "extrapolated"
 P50, P99 = "p50", "p99"
-# What is left out of the fit at once to see how it extrapolates; the rest is at most this large.
-BEYOND: Mapping[str, tuple[Callable[[pd.DataFrame], pd.Series[float]], float]] = {
-    "members of a room": (lambda runs: runs["members"] / runs["rooms"], 1000),
-    "messages per second": (lambda runs: runs["publishes_per_s"], 260),
-    "gateways": (lambda runs: runs["gateways"], 4),
-}
 
 
 class LatencyAccuracy(msgspec.Struct, frozen=True, kw_only=True):
     """The errors of predicted latencies, relative to those that were measured."""
 
-    range: str  # held out: each shape once; extrapolated: all beyond a size at once
+    range: str  # as HeldOutAccuracy
     what: str  # p50 or p99
-    beyond: str | None  # the size that was beyond the fit
     runs: int  # that were predicted
     shapes: int
     not_predicted: int  # runs too close to saturation, or without a supported percentile
     median_error: float | None  # None: no run was predicted
     p90_error: float | None
+    worst_error: float | None
     within: float | None  # the share of runs whose measurement was within the 90 % interval
 
 
-def validate_latency(points: pd.DataFrame, machine_cores: int = 2) -> list[LatencyAccuracy]:
-    """Leave out each shape once, then all sizes beyond BEYOND at once. Raises ValueError if the runs are too few."""
-    runs = usable(points, machine_cores)
-    shapes = pd.Series(shape_numbers(runs), index=runs.index)
-    left_out = pd.concat(
-        [
-            checked(fit_latency(runs[shapes != shape], machine_cores), runs[shapes == shape])
-            for shape in sorted(shapes.unique())
-        ]
-    )
-    found = [accuracy(left_out, what, HELD_OUT) for what in (P50, P99)]
-    for name, (size_of, limit) in BEYOND.items():
-        outside = size_of(runs) > limit
-        if outside.any() and not outside.all():
-            beyond = checked(fit_latency(runs[~outside], machine_cores), runs[outside])
-            found += [accuracy(beyond, what, EXTRAPOLATED, f"{name} > {limit:,}") for what in (P50, P99)]
-    return found
+def accuracies(model: LatencyModel, points: pd.DataFrame) -> list[LatencyAccuracy]:
+    """The accuracy in each range of the points, which have the column `range`, for each percentile."""
+    runs = usable(points, model.machine_cores)
+    return [
+        accuracy(checked(model, runs[runs["range"] == where]), what, where)
+        for where in dict.fromkeys(runs["range"])
+        for what in (P50, P99)
+    ]
 
 
 def checked(model: LatencyModel, runs: pd.DataFrame) -> pd.DataFrame:
@@ -71,7 +52,7 @@ def checked(model: LatencyModel, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[3:8], "float64"))
 
 
-def accuracy(rows: pd.DataFrame, what: str, where: str, beyond: str | None = None) -> LatencyAccuracy:
+def accuracy(rows: pd.DataFrame, what: str, where: str) -> LatencyAccuracy:
     """Sum up the rows of `checked` for one percentile."""
     of_it = rows[rows["what"] == what]
     predicted = of_it[of_it["why"].isna()]
@@ -81,12 +62,12 @@ def accuracy(rows: pd.DataFrame, what: str, where: str, beyond: str | None = Non
     return LatencyAccuracy(
         range=where,
         what=what,
-        beyond=beyond,
         runs=len(predicted),
         shapes=int(predicted["shape"].nunique()),
         not_predicted=len(of_it) - len(predicted),
         median_error=float(errors.median()) if some else None,
         p90_error=float(errors.quantile(0.9)) if some else None,
+        worst_error=float(errors.max()) if some else None,
         within=float(np.mean(within)) if some else None,
     )
 

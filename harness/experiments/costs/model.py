@@ -26,6 +26,8 @@ class Model:
     sharing: Sharing
     points: pd.DataFrame
     slowness_ms: float  # the median of the machine in these runs; NaN: not measured
+    architectures: list[str]
+    replicas_measured: set[int]
 
     def predict(self, part: Component, arch: str, workload: Workload, slowness_ms: float | None = None) -> Prediction:
         """Predict the cost on a machine of that slowness; None: of the usual one."""
@@ -46,10 +48,6 @@ class Model:
         relative = 1.0 if slowness_ms is None else slowness_ms / self.slowness_ms
         return 1.0 if np.isnan(relative) else relative
 
-    @property
-    def architectures(self) -> list[str]:
-        return sorted(self.points["arch"].unique())
-
 
 def fit(points: pd.DataFrame) -> Model:
     """Fit a model to the points of harness.experiments.costs.observations. Raises ValueError if there are too few."""
@@ -62,7 +60,7 @@ def fit(points: pd.DataFrame) -> Model:
         users = [arch for arch in names if part.uses(arch)]
         runs = _runs(part, points[points["arch"].isin(users)], shape_of, users, slowness_ms)
         units[part.name] = fit_units(part.names(users), runs, drawn)
-    return Model(units, fit_sharing(points), points, slowness_ms)
+    return Model(units, fit_sharing(points), points, slowness_ms, names, set(points["replicas"]))
 
 
 def workload_of(run: pd.Series[Any]) -> Workload:

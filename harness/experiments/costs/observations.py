@@ -17,28 +17,35 @@ PARTS = ("gateway", "kafka", "redis")
 
 
 def read_points(folders: Sequence[Path]) -> pd.DataFrame:
+    """The points of the records in these folders. Raises UsageError without rows."""
+    points = points_of(read_records(folders))
+    if points.empty:
+        names = ", ".join(str(folder) for folder in folders)
+        raise UsageError(
+            f"no run in {names} has measured the cost of gateways and brokers; make some with: chatbench costs"
+        )
+    return points
+
+
+def points_of(records: Sequence[RunRecord]) -> pd.DataFrame:
     """One row for each complete run without losses, of an architecture that uses no backends but Kafka and Redis.
 
     Columns: those of Frames.runs, where `arch` is without any variant, the variant in `tick_s` and `replicas`, and what
     each part of the system used per second, under load and idle (NaN: not measured). The CPU time of Kafka is without
     that of its JVM's compiler where that is known, because brokers that have run for long hardly compile.
-    Raises UsageError without rows.
     """
-    records = read_records(folders)
     runs = runs_of(records)
     runs = runs.assign(
         arch=[record.summary.arch for record in records],
         tick_s=[record.manifest.settings.tick_s or TICK_MIN_S for record in records],
         replicas=runs["kafka_replicas"].fillna(1).astype(int),
+        host_cores=[record.manifest.host.get("cores") for record in records],
         **{f"idle_{part}_us_per_s": [_idle_us_per_s(record, part) for record in records] for part in PARTS},
     )
     measured = runs["cores_gateway"].notna() & runs["frames_per_write"].notna()
     runs = runs[(runs["status"] == "complete") & (runs["lost"] == 0) & runs["arch"].map(has_unit_costs) & measured]
     if runs.empty:
-        names = ", ".join(str(folder) for folder in folders)
-        raise UsageError(
-            f"no run in {names} has measured the cost of gateways and brokers; make some with: chatbench costs"
-        )
+        return runs
     messages, deliveries, payload = runs["publishes_per_s"], runs["deliveries_per_s"], runs["payload_bytes"]
     kafka_records = runs["kafka_records_per_message"]
     spread = runs.apply(lambda run: workload_of(run).spread, axis=1)

@@ -27,7 +27,6 @@ from harness.experiments.costs.traffic import scaled
 from harness.experiments.costs.workload import Workload, random_spread
 
 GATEWAYS_MIN = 2
-REPLICATION_MODELLED = False  # whether the model knows what a record costs that several brokers keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,7 @@ class ChatSize:
             payload_bytes=self.payload_bytes,
             gateways=gateways,
             spread=random_spread(self.members_per_room, gateways),
+            replicas=self.replicas,
         )
 
 

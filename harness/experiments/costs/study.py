@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -21,8 +19,8 @@ from harness.experiments.claims.study import resume as resume_claims
 from harness.experiments.costs import shipped
 from harness.experiments.costs.advice import Knowledge
 from harness.experiments.costs.grid import FITTED, INSIDE, VALIDATING, CostsPlan, plan
-from harness.experiments.costs.latency import LatencyModel, fit_latency
-from harness.experiments.costs.latency_validation import LatencyAccuracy, validate_latency
+from harness.experiments.costs.latency import fit_latency
+from harness.experiments.costs.latency_validation import accuracies
 from harness.experiments.costs.model import Model, fit
 from harness.experiments.costs.observations import read_points
 from harness.experiments.costs.validation import held_out, summed_up
@@ -101,18 +99,23 @@ class _Warmer:
         file.write_bytes(msgspec.json.format(msgspec.json.encode(warming)))
 
 
-def fit_and_check(folder: Path) -> tuple[Model, pd.DataFrame]:
-    """The model fitted to a study's runs, and its predictions for those held out. Raises UsageError if too few."""
+def fit_study(folder: Path) -> Model:
+    """The model fitted to a study's runs. Raises UsageError if they are too few."""
     if not (folder / "runs" / FITTED).is_dir():
         raise UsageError(
             f"{folder} is not a folder that `chatbench costs` made; name one, or make one with: chatbench costs"
         )
     try:
-        model = fit(read_points([folder / "runs" / FITTED]))
+        return fit(read_points([folder / "runs" / FITTED]))
     except ValueError as problem:
         raise UsageError(
             f"{folder} has too few runs to fit unit costs to ({problem}); make more with: chatbench costs"
         ) from problem
+
+
+def fit_and_check(folder: Path) -> tuple[Model, pd.DataFrame]:
+    """The model of a study, and its predictions for the runs that were made after the fit. Raises UsageError."""
+    model = fit_study(folder)
     return model, held_out(model, read_validating(folder / "runs"))
 
 
@@ -130,27 +133,19 @@ def read_knowledge(costs: Path | None = None, claims: Path | None = None) -> Kno
 
     Raises UsageError.
     """
-    if costs is None:
-        model = fit(shipped.read_fitted())
-        checked = held_out(model, shipped.read_held_out())
-    else:
-        model, checked = fit_and_check(costs)
     readable = shipped.read_readable() if claims is None else read_readable(claims)
-    latency, accuracy = _shipped_latency() if costs is None else _latency(model.points)
-    return Knowledge(model, summed_up(checked), readable, latency, accuracy)
+    if costs is None:
+        return _knowledge(fit(shipped.read_fitted()), shipped.read_held_out(), readable)
+    return _knowledge(fit_study(costs), read_validating(costs / "runs"), readable)
 
 
-@cache
-def _shipped_latency() -> tuple[LatencyModel | None, Sequence[LatencyAccuracy]]:
-    return _latency(shipped.read_fitted())
-
-
-def _latency(points: pd.DataFrame) -> tuple[LatencyModel | None, Sequence[LatencyAccuracy]]:
-    """The latency model of these runs and its accuracy; None if they are too few for it."""
+def _knowledge(model: Model, validating: pd.DataFrame, readable: dict[str, bool]) -> Knowledge:
+    checked = summed_up(held_out(model, validating))
     try:
-        return fit_latency(points), tuple(validate_latency(points))
-    except ValueError:
-        return None, ()
+        latency = fit_latency(model.points)
+    except ValueError:  # too few runs with a latency, which is then not predicted
+        return Knowledge(model, checked, readable)
+    return Knowledge(model, checked, readable, latency, accuracies(latency, validating))
 
 
 def read_readable(claims: Path) -> dict[str, bool]:

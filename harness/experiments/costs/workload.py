@@ -10,7 +10,6 @@ from architectures.routes import Scene
 from harness.core.registry import architecture_names, load_candidate
 from harness.gateway.adaptive_tick import TICK_MIN_S
 
-BATCH_S = 0.002  # what comes within this time of a wake-up is about what is handled together with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +105,13 @@ def records_of_a_producer_per_s(arch: str, workload: Workload) -> float:
     return workload.rate_per_s * records / producers / partitions
 
 
-def batches_per_s(things_per_s: float, places: float = 1.0) -> float:
-    """How often per second so many places are woken, if what arrives within BATCH_S shares a wake-up.
+def cold_per_s(things_per_s: float, places: float, warm_s: float) -> float:
+    """How many things per second find their place cold, if what was done there stays in the caches for about `warm_s`.
 
-    It grows with the rate at first and is never more than 1 / BATCH_S at each place.
+    It is nearly all of them while each place has one thing in a long time, and never more than 1 / warm_s at each place.
     """
     each_per_s = things_per_s / places
-    return places * each_per_s / (1 + each_per_s * BATCH_S)
+    return places * each_per_s / (1 + each_per_s * warm_s)
 
 
 @dataclass(frozen=True, slots=True)

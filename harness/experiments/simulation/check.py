@@ -11,12 +11,13 @@ import pandas as pd
 
 from harness.core.errors import UsageError
 from harness.experiments.costs.model import Model, workload_of
+from harness.experiments.costs.observations import points_of
 from harness.experiments.simulation.base_latency import base_latency
 from harness.experiments.simulation.path import path_of
 from harness.experiments.simulation.plan import Fleet
 from harness.experiments.simulation.service_times import ServiceTimes, service_times
 from harness.experiments.simulation.window import Driver, Interval, Window
-from harness.results.frames import RunRecord, runs_of
+from harness.results.frames import RunRecord
 
 # What chatbench's audience takes on the machine of the reference: runs with rooms of 1,000 members and more, and with
 # 10,000 messages a second, where nearly all of its CPU time is for what it reads.
@@ -42,18 +43,17 @@ class CheckedQuantity(msgspec.Struct, frozen=True, kw_only=True):
 def validated(records: Sequence[RunRecord], model: Model) -> pd.DataFrame:
     """A row for each complete run without losses of an architecture of the model, with what was simulated and measured.
 
+    The machine is simulated at the speed it had in the run, and Kafka's CPU time is without that of its compiler.
     Columns: the shape of the run; `below_saturation`; `cores`, `cores_gateway`, `cores_kafka`, `cores_redis`,
     `latency_p50_ms` and `latency_p99_ms`, each with `_simulated` and `_measured`. NaN: the run has not, or not validly,
     measured it. Raises UsageError if there is no such run.
     """
-    runs = runs_of(records)
-    runs["host_cores"] = [record.manifest.host.get("cores") for record in records]
-    alike = runs["arch"].isin(model.architectures) & runs["scenario"].isin(["big_room", "many_rooms"])
-    alone = runs["kafka_replicas"].fillna(1) == 1
-    runs = runs[alike & alone & (runs["status"] == "complete") & (runs["lost"] == 0) & runs["cores_gateway"].notna()]
+    points = points_of(records)
+    runs = points[points["scenario"].isin(["big_room", "many_rooms"]) & (points["replicas"] == 1)]
     if runs.empty:
         raise UsageError("no run in this folder can be compared; name one with complete runs of big_room or many_rooms")
-    return pd.DataFrame([_compared(run, model) for _, run in runs.iterrows()])
+    known = runs[runs["arch"].isin(model.architectures)]
+    return pd.DataFrame([_compared(run, model) for _, run in known.iterrows()])
 
 
 def _compared(run: pd.Series[Any], model: Model) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _compared(run: pd.Series[Any], model: Model) -> dict[str, Any]:
     shape = ("record", "arch", "members", "rooms", "gateways", "publishes_per_s", "payload_bytes")
     row: dict[str, Any] = {name: run[name] for name in shape}
     driver_cores = run["cpu_driver_us_per_delivery"] * run["deliveries_per_s"] / 1e6
-    measured = {part: float(run[f"cores_{part}"]) for part in PARTS}
+    measured = {part: float(run[f"{part}_us_per_s"]) / 1e6 for part in PARTS}
     whole = sum(value for value in measured.values() if not np.isnan(value))
     row["below_saturation"] = bool((whole + driver_cores) <= BUSY_MAX * float(run["host_cores"] or np.nan))
     row["driver_valid"] = bool(run["driver_valid"])
@@ -104,7 +104,7 @@ def _simulated(run: pd.Series[Any], model: Model) -> tuple[ServiceTimes, Interva
         in_turn=True,
     )
     rate_per_s = float(run["publishes_per_s"])
-    times = service_times(model, arch, workload_of(run))
+    times = service_times(model, arch, workload_of(run), float(run["slowness_ms"]))
     window = Window(fleet, path_of(arch), times, base_latency(model, arch), seed=int(run["seed"]), driver=DRIVER)
     whole_s = min(float(run["duration_s"]), SENT_MAX / rate_per_s)
     _, counted = window.run(rate_per_s, [SETTLING * whole_s, whole_s])

@@ -34,12 +34,16 @@ class ServiceTimes:
     tick_s: float  # for which messages of a busy room wait for each other, while the gateway has time to spare
 
 
-def service_times(model: Model, arch: str, workload: Workload) -> ServiceTimes:
-    """The service times under this workload. A cost that falls with the rate is taken at the rate of the workload."""
+def service_times(model: Model, arch: str, workload: Workload, slowness_ms: float | None = None) -> ServiceTimes:
+    """The service times under this workload, on a machine of that slowness; None: of the usual one.
+
+    A cost that falls with the rate is taken at the rate of the workload.
+    """
     done = model.sharing.activity(arch, workload)
-    gateway = _taken_apart(model, GATEWAY_CPU, arch, workload, done)
-    kafka = _taken_apart(model, KAFKA_CPU, arch, workload, done)
-    redis = _taken_apart(model, REDIS_CPU, arch, workload, done)
+    slowness = model.relative_slowness(slowness_ms)
+    gateway, kafka, redis = (
+        _taken_apart(model, part, arch, workload, done, slowness) for part in (GATEWAY_CPU, KAFKA_CPU, REDIS_CPU)
+    )
     appends = kafka["records"] * done.records + kafka["requests"] * done.requests
     return ServiceTimes(
         message_s=gateway["messages"],
@@ -53,16 +57,19 @@ def service_times(model: Model, arch: str, workload: Workload) -> ServiceTimes:
         idle_gateway_cores=gateway["idle"] / workload.gateways,
         idle_kafka_cores=kafka["idle"],
         idle_redis_cores=redis["idle"],
-        tick_s=effective_tick_s(done.deliveries / done.writes, workload.room_rate_per_s),
+        tick_s=effective_tick_s(done.deliveries / done.writes, workload.room_rate_per_s, workload.tick_s),
     )
 
 
-def _taken_apart(model: Model, part: Component, arch: str, workload: Workload, done: Activity) -> dict[str, float]:
+def _taken_apart(
+    model: Model, part: Component, arch: str, workload: Workload, done: Activity, slowness: float
+) -> dict[str, float]:
     """Seconds for one of each kind, and cores when `idle`; the sum over all kinds is what the model predicts."""
     if not part.uses(arch):
         return dict.fromkeys((*KINDS, "idle"), 0.0)
     users = [name for name in model.architectures if part.uses(name)]
-    costs = np.array(model.units[part.name].costs)
+    units = model.units[part.name]
+    costs = slowness**units.elasticity * np.array(units.costs)
 
     def cores(some: Activity) -> float:
         return float(costs @ np.array(part.amounts(arch, workload, some, users))) / 1e6
@@ -76,13 +83,13 @@ def _taken_apart(model: Model, part: Component, arch: str, workload: Workload, d
     return found
 
 
-def effective_tick_s(frames_per_write: float, room_rate_per_s: float) -> float:
-    """The tick that gives so many messages per write; at most the shortest one of a gateway.
+def effective_tick_s(frames_per_write: float, room_rate_per_s: float, tick_max_s: float = TICK_MIN_S) -> float:
+    """The tick that gives so many messages per write, at most `tick_max_s`.
 
     A room that was quiet for a tick T is written to at once; otherwise messages wait for T. With messages at random
     times at rate r, a write then carries 1 + r T (1 - exp(-r T)) of them on average.
     """
-    low, high = 0.0, TICK_MIN_S
+    low, high = 0.0, tick_max_s
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         expected = room_rate_per_s * middle

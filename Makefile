@@ -47,7 +47,7 @@ tools:
 	@command -v prometheus || { $(INSTALL) prometheus; } \
 	  || echo "no Prometheus, and it could not be installed (that takes apt-get and root): its test will be skipped"
 
-# Everything in results/reference/, measured anew: three hours, nothing else beside it. Interrupted, it goes on.
+# Everything in results/reference/, measured anew: four hours, nothing else beside it. Interrupted, it goes on.
 reference: .venv
 	$(BIN)/python -m tools.reference
 

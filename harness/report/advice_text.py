@@ -101,9 +101,7 @@ def _replication(advice: Advice) -> Iterator[str]:
             "latency are those of a single broker (--replicas 1), and more in truth."
         )
     elif advice.replicas > 1:
-        yield (
-            f"{advice.replicas} brokers keep each record (--replicas 1 for a single broker)."
-        )
+        yield (f"{advice.replicas} brokers keep each record (--replicas 1 for a single broker).")
 
 
 def accuracy_lines(held_out: Iterable[HeldOutAccuracy]) -> Iterator[str]:

@@ -21,8 +21,8 @@ CHATS = {
     "A live stream: 1 room of 10,000, 20 msg/s": Wish(rooms=1, members_per_room=1e4, rate_per_s=20),
     "A huge live stream: 1 room of 1,000,000, 20 msg/s": Wish(rooms=1, members_per_room=1e6, rate_per_s=20),
     "Many streams: 1,000 rooms of 1,000, 2,000 msg/s": Wish(rooms=1000, members_per_room=1e3, rate_per_s=2000),
-    "Channels: 1,000 rooms of 100, 500 msg/s": Wish(rooms=1000, members_per_room=100, rate_per_s=500),
-    "Groups: 5,000 rooms of 5, 500 msg/s": Wish(rooms=5000, members_per_room=5, rate_per_s=500),
+    "Channels: 200 rooms of 100, 200 msg/s": Wish(rooms=200, members_per_room=100, rate_per_s=200),
+    "Groups: 3,000 rooms of 5, 300 msg/s": Wish(rooms=3000, members_per_room=5, rate_per_s=300),
     "Many groups: 200,000 rooms of 5, 20,000 msg/s": Wish(rooms=200_000, members_per_room=5, rate_per_s=20_000),
 }
 NEEDS: dict[str, dict[str, bool]] = {
@@ -38,6 +38,7 @@ GROWING = {
     "larger rooms: 5 of 100, 10 msg/s for each gateway": (5, 100, 10.0),
 }
 GATEWAYS = (2, 4, 8, 16)
+
 
 def choice_rows(knowledge: Knowledge) -> Iterator[list[str]]:
     """Yield a row of Markdown for each chat: its name, and a cell for each need."""

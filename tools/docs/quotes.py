@@ -27,7 +27,9 @@ from harness.experiments.claims.study import judge
 from harness.experiments.costs import advice
 from harness.experiments.costs.advice import Knowledge, Wish
 from harness.experiments.costs.components import CPU_COMPONENTS
+from harness.experiments.costs.latency_validation import LatencyAccuracy
 from harness.experiments.costs.study import read_knowledge
+from harness.experiments.costs.validation import HeldOutAccuracy
 from harness.experiments.fault_matrix import Matrix
 from harness.experiments.fault_matrix import markdown as matrix_markdown
 from harness.ledger.passages import in_order
@@ -313,21 +315,18 @@ def _ratios() -> Iterator[str]:
 def _held_out() -> Iterator[str]:
     head = ("predicted", "sizes", "runs", "shapes", "median error", "worst", "within the 90 % interval")
     known = _knowledge()
-    of_latency = (
-        msgspec.structs.replace(each, what=f"latency, {each.what}")
-        for each in known.latency_accuracy
-        if each.median_error is not None
-    )
+    accuracies: list[tuple[str, HeldOutAccuracy | LatencyAccuracy]] = [(each.what, each) for each in known.held_out]
+    accuracies += [(f"latency, {each.what}", each) for each in known.latency_accuracy if each.runs]
     body = [
         (
-            each.what,
+            what,
             f"{each.range} the fitted",
             str(each.runs),
             str(each.shapes),
             *(f"{share:.1%}" for share in (each.median_error or 0.0, each.worst_error or 0.0)),
             f"{each.within or 0.0:.0%}",
         )
-        for each in (*known.held_out, *of_latency)
+        for what, each in accuracies
     ]
     return _markdown(head, body)
 
@@ -339,7 +338,9 @@ def _identification() -> Iterator[str]:
         units = _knowledge().model.units[part.name]
         told = units.identification
         name, factor = max(told.inflation.items(), key=lambda item: item[1])
-        body.append((part.name, figure_text(told.condition), f"{figure_text(factor)}, {name}", f"{units.elasticity:.2f}"))
+        body.append(
+            (part.name, figure_text(told.condition), f"{figure_text(factor)}, {name}", f"{units.elasticity:.2f}")
+        )
     return _markdown(head, body)
 
 

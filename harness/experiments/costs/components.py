@@ -44,6 +44,7 @@ GATEWAY_CPU = Component(
     column="gateway_us_per_s",
     of={
         "member": lambda workload, _: workload.members,
+        "cold message": lambda workload, done: cold_per_s(done.messages, workload.gateways, THREAD_WARM_S),
         "cold sender": lambda workload, done: cold_per_s(done.messages, workload.members, READ_WARM_S),
         "write": lambda _, done: done.writes,
         "cold write": lambda workload, done: cold_per_s(done.writes, workload.members, WRITTEN_WARM_S),

@@ -39,7 +39,7 @@ def points_of(records: Sequence[RunRecord]) -> pd.DataFrame:
         arch=[record.summary.arch for record in records],
         tick_s=[record.manifest.settings.tick_s or TICK_MIN_S for record in records],
         replicas=runs["kafka_replicas"].fillna(1).astype(int),
-        host_cores=[record.manifest.host.get("cores") for record in records],
+        host_cores=pd.Series([record.manifest.host.get("cores") for record in records], dtype="float64"),
         **{f"idle_{part}_us_per_s": [_idle_us_per_s(record, part) for record in records] for part in PARTS},
     )
     measured = runs["cores_gateway"].notna() & runs["frames_per_write"].notna()

@@ -11,7 +11,6 @@ from harness.core.registry import architecture_names, load_candidate
 from harness.gateway.adaptive_tick import TICK_MIN_S
 
 
-
 @dataclass(frozen=True, slots=True)
 class Workload:
     """A chat of equal rooms. `spread` is the mean number of gateways that have members of a room."""
@@ -106,9 +105,9 @@ def records_of_a_producer_per_s(arch: str, workload: Workload) -> float:
 
 
 def cold_per_s(things_per_s: float, places: float, warm_s: float) -> float:
-    """How many things per second find their place cold, if what was done there stays in the caches for about `warm_s`.
+    """How many things per second find their place cold, if what was done there stays in caches for about `warm_s`.
 
-    It is nearly all of them while each place has one thing in a long time, and never more than 1 / warm_s at each place.
+    These are nearly all while each place has one thing in a long time, and never more than 1 / warm_s at each place.
     """
     each_per_s = things_per_s / places
     return places * each_per_s / (1 + each_per_s * warm_s)

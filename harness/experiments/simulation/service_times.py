@@ -42,7 +42,8 @@ def service_times(model: Model, arch: str, workload: Workload, slowness_ms: floa
     done = model.sharing.activity(arch, workload)
     slowness = model.relative_slowness(slowness_ms)
     gateway, kafka, redis = (
-        _taken_apart(model, part, arch, workload, done, slowness) for part in (GATEWAY_CPU, KAFKA_CPU, REDIS_CPU)
+        _times(slowness ** model.units[part.name].elasticity, _taken_apart(model, part, arch, workload, done))
+        for part in (GATEWAY_CPU, KAFKA_CPU, REDIS_CPU)
     )
     appends = kafka["records"] * done.records + kafka["requests"] * done.requests
     return ServiceTimes(
@@ -61,15 +62,16 @@ def service_times(model: Model, arch: str, workload: Workload, slowness_ms: floa
     )
 
 
-def _taken_apart(
-    model: Model, part: Component, arch: str, workload: Workload, done: Activity, slowness: float
-) -> dict[str, float]:
+def _times(factor: float, seconds: dict[str, float]) -> dict[str, float]:
+    return {kind: factor * each for kind, each in seconds.items()}
+
+
+def _taken_apart(model: Model, part: Component, arch: str, workload: Workload, done: Activity) -> dict[str, float]:
     """Seconds for one of each kind, and cores when `idle`; the sum over all kinds is what the model predicts."""
     if not part.uses(arch):
         return dict.fromkeys((*KINDS, "idle"), 0.0)
     users = [name for name in model.architectures if part.uses(name)]
-    units = model.units[part.name]
-    costs = slowness**units.elasticity * np.array(units.costs)
+    costs = np.array(model.units[part.name].costs)
 
     def cores(some: Activity) -> float:
         return float(costs @ np.array(part.amounts(arch, workload, some, users))) / 1e6

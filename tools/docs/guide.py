@@ -79,15 +79,21 @@ def durable(knowledge: Knowledge) -> list[str]:
     return [arch for arch in knowledge.model.architectures if load_candidate(arch).promises.durable_ack]
 
 
+def growing(name: str, gateways: int) -> ChatSize:
+    """That chat of GROWING on so many gateways."""
+    rooms, members_per_room, rate_per_s = GROWING[name]
+    return ChatSize(rooms * gateways, members_per_room, rate_per_s * gateways, replicas=DURABLE_REPLICAS)
+
+
 def ratio_rows(knowledge: Knowledge) -> Iterator[list[str]]:
     """Yield rows of Markdown: a growing chat, its gateways, and the cores of each durable architecture.
 
     They are relative to that with the fewest, with 90 % intervals.
     """
     names = durable(knowledge)
-    for name, (rooms, members_per_room, rate_per_s) in GROWING.items():
+    for name in GROWING:
         for gateways in GATEWAYS:
-            chat = ChatSize(rooms * gateways, members_per_room, rate_per_s * gateways, replicas=DURABLE_REPLICAS)
+            chat = growing(name, gateways)
             cores = [knowledge.model.predict_all(CPU_COMPONENTS, arch, chat.on(gateways)) for arch in names]
             least = min(cores, key=lambda each: each.value)
             yield [name if gateways == GATEWAYS[0] else "", str(gateways), *(_ratio(each, least) for each in cores)]
@@ -96,5 +102,5 @@ def ratio_rows(knowledge: Knowledge) -> Iterator[list[str]]:
 def _ratio(one: Prediction, least: Prediction) -> str:
     if one is least:
         return "**1**"
-    interval = Prediction(one.value / least.value, one.draws / least.draws).interval
+    interval = (one / least).interval
     return f"{interval.value:.2f} ({interval.low:.2f}-{interval.high:.2f})"

@@ -76,6 +76,9 @@ class Prediction:
     def __add__(self, other: Prediction) -> Prediction:
         return Prediction(self.value + other.value, self.draws + other.draws)
 
+    def __truediv__(self, other: Prediction) -> Prediction:
+        return Prediction(self.value / other.value, self.draws / other.draws)
+
     @property
     def interval(self) -> Interval:
         low, high = np.quantile(self.draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])

@@ -132,7 +132,7 @@ def test_doctor_says_what_would_be_downloaded(tmp_path: Path, monkeypatch: pytes
         (["run", "--arch", "plan1", "--scenario", "zipf_rooms", "--set", "exponet=1"], "did you mean 'exponent'"),
         (["simulate", "--rooms", "5", "--rate", "1"], "--members-per-room is missing"),
         (
-            ["simulate", "--rooms", "5", "--rate", "1", "--members-per-room", "5", "--day", "--curve", "README.md"],
+            ["simulate", "--rooms", "5", "--rate", "1", "--members-per-room", "5", "--day", "--curve", __file__],
             "use one of them",
         ),
         (["advise", "--rooms", "1e999", "--members-per-room", "2", "--rate", "1"], "--rooms: '1e999' is not a number"),

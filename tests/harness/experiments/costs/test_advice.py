@@ -133,13 +133,13 @@ def printed(advice: Advice) -> str:
 
 def test_the_lines_say_how_good_the_predictions_are() -> None:
     lines = advice_lines(advise(GROUPS, KNOWLEDGE))
-    assert any(f"for {len(HELD_OUT_POINTS)} runs held out inside the fitted range" in line for line in lines)
+    assert any(f"for {len(HELD_OUT_POINTS)} later runs inside the fitted range" in line for line in lines)
 
 
 def test_each_range_of_the_validation_is_told() -> None:
     inside, *_ = KNOWLEDGE.held_out
     (told,) = accuracy_lines([inside])
-    assert f"for {inside.runs} runs held out inside the fitted range" in told
+    assert f"for {inside.runs} later runs inside the fitted range" in told
     assert told.endswith(f"{inside.what} {inside.median_error:.1%} ({inside.within:.0%}).")
 
 
@@ -249,7 +249,9 @@ def test_predicted_latencies_are_shown_with_their_accuracy_and_why_some_are_miss
     assert row.endswith(" ms")
     assert f" {figure_text(first.p50_ms.value)} / " in row
     assert (first.p99_ms is None) == (first.latency_not_predicted is not None)
-    assert any(str(line).startswith("Median errors of latencies, held out") for line in advice_lines(advice))
+    assert any(
+        str(line).startswith("Median errors of latencies inside the fitted range") for line in advice_lines(advice)
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from harness.core.units import figure_text, size_text
 from harness.experiments.costs.advice import Advice
 from harness.experiments.costs.latency_validation import LatencyAccuracy
 from harness.experiments.costs.sizing import OneGateway
-from harness.experiments.costs.validation import HeldOutAccuracy
+from harness.experiments.costs.validation import WHOLE, HeldOutAccuracy
 from harness.report.advice import share_text
 
+RANGES = {"inside": "of sizes between the fitted ones", "outside": "of sizes three to ten times beyond them"}
 LEAST = "the least CPU in gateways and brokers, of those that meet your needs"
 
 
@@ -27,8 +28,7 @@ def advice_lines(advice: Advice) -> list[Text]:
     lines += [f"The answer would change with {change}." for change in advice.would_change]
     lines += list(_replication(advice))
     lines += [f"Beyond what was measured: {beyond}." for beyond in advice.beyond]
-    lines += list(accuracy_lines(advice.held_out))
-    lines += list(latency_accuracy_lines(advice.latency_accuracy))
+    lines += list(accuracy_lines(advice.held_out, advice.latency_accuracy))
     return [*_chosen(advice), *map(Text, lines)]
 
 
@@ -50,10 +50,10 @@ def _chosen(advice: Advice) -> Iterator[Text]:
         if advice.of_several:
             yield Text.assemble("On two gateways or more, so that one may fail or be replaced, ", _cheapest(advice))
     if advice.cpu_at_least:
-        measured = " and ".join(size_text(size) for size in advice.payloads_measured_bytes)
         yield Text(
-            f"The CPU is a lower bound, and another architecture may be the cheapest: payloads of {measured} were "
-            f"measured, none of {size_text(advice.wish.payload_bytes)}, and the cost of a byte is not known."
+            "The CPU is a lower bound, and another architecture may be the cheapest: payloads of up to "
+            f"{size_text(advice.payloads_measured_bytes[-1])} were measured, none of "
+            f"{size_text(advice.wish.payload_bytes)}."
         )
 
 
@@ -104,28 +104,19 @@ def _replication(advice: Advice) -> Iterator[str]:
         yield (f"{advice.replicas} brokers keep each record (--replicas 1 for a single broker).")
 
 
-def accuracy_lines(held_out: Iterable[HeldOutAccuracy]) -> Iterator[str]:
-    """How accurate predictions were for runs held out of the fit: a sentence for each range that was validated."""
-    by_range: dict[str, list[HeldOutAccuracy]] = {}
-    for each in held_out:
-        by_range.setdefault(each.range, []).append(each)
-    for where, some in by_range.items():
-        errors = ", ".join(f"{each.what} {each.median_error:.1%} ({each.within:.0%})" for each in some)
-        yield (
-            f"Median errors of predictions for {max(each.runs for each in some)} later runs {where} the fitted "
-            f"range, and how many of them the 90 % intervals held: {errors}."
-        )
-
-
-def latency_accuracy_lines(accuracies: Iterable[LatencyAccuracy]) -> Iterator[str]:
-    """How accurate predicted latencies were for runs that were left out of the fit: a sentence for each range."""
+def accuracy_lines(held_out: Iterable[HeldOutAccuracy], latencies: Iterable[LatencyAccuracy]) -> Iterator[str]:
+    """How accurate predictions were for runs that were made after the fit: a sentence for each range."""
     by_range: dict[str, list[str]] = {}
-    for each in accuracies:
-        if each.median_error is not None and each.within is not None:
-            text = f"{each.what}: {each.median_error:.1%} of {each.runs} runs ({each.within:.0%})"
-            by_range.setdefault(each.range, []).append(text)
-    for where, texts in by_range.items():
-        yield (
-            f"Median errors of latencies {where} the fitted range, and how many the 90 % intervals held: "
-            f"{'; '.join(texts)}."
-        )
+    for each in held_out:
+        if each.what == WHOLE:
+            by_range.setdefault(each.range, []).append(_off("CPU", each.median_error, each.within, each.runs))
+    for latency in latencies:
+        if latency.median_error is not None and latency.within is not None:
+            off = _off(latency.what, latency.median_error, latency.within, latency.runs)
+            by_range.setdefault(latency.range, []).append(off)
+    for where, off_by in by_range.items():
+        yield f"Predictions for runs made after the fit, {RANGES[where]}, were off by {_and(off_by)} in the median."
+
+
+def _off(what: str, median_error: float, within: float, runs: int) -> str:
+    return f"{median_error:.1%} ({what}; {within:.0%} of {runs} runs within the 90 % interval)"

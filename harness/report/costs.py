@@ -15,6 +15,7 @@ from harness.core.units import figure_text
 from harness.experiments.costs.components import COMPONENTS, CPU_COMPONENTS
 from harness.experiments.costs.identification import Identification
 from harness.experiments.costs.model import Model
+from harness.experiments.costs.reach import TIMES_MAX
 from harness.experiments.costs.sizing import ChatSize, sized
 from harness.experiments.costs.validation import WHOLE, HeldOutAccuracy, summed_up
 from harness.report.fitting import Column, Fitted
@@ -37,8 +38,12 @@ SIZE_INCHES = (7.6, 4.8)
 
 
 def cost_over_members(model: Model, members_per_room: float, messages_per_member_per_s: float) -> Figure:
-    """Cores of gateways and brokers over the number of members, in rooms of this size. A line ends at its limit."""
+    """Cores of gateways and brokers over the number of members, in rooms of this size. A line ends at its limit.
+
+    Beyond ten times the members that were measured, a prediction is no reason to prefer one, and the area is shaded.
+    """
     colours = colours_of(model.architectures)
+    far = TIMES_MAX * float(model.points["members"].max())
     with chart(SIZE_INCHES) as (figure, axes):
         curves = {}
         for name, dash in zip(model.architectures, DASHES, strict=False):
@@ -66,6 +71,8 @@ def cost_over_members(model: Model, members_per_room: float, messages_per_member
         axes.grid(axis="both", color=GRID, linewidth=0.6)
         axes.set_xlabel("size of the chat, members")
         axes.set_ylabel("CPU of gateways and brokers, cores")
+        if far < MEMBERS[-1]:
+            axes.axvspan(far, MEMBERS[-1], color=GRID, alpha=0.45, zorder=0)
         label_lines(axes, {name: _end(curve) for name, curve in curves.items()}, colours)
         for number in range(0, len(MEMBERS), TIP_STEP):
             if at := _ranked({name: float(curve[number]) for name, curve in curves.items()}):
@@ -75,10 +82,10 @@ def cost_over_members(model: Model, members_per_room: float, messages_per_member
         rooms = f"in rooms of {members_per_room:,g}"
         headline(
             figure,
-            _cheapest_text(curves, rooms),
-            n=f"a prediction by unit costs that were fitted to {_fitted_runs(model):,} runs",
-            note=f"{members_per_room * messages_per_member_per_s:,g} messages/s in each room. "
-            "o: two cost the same, x: the limit of an architecture",
+            _cheapest_text({name: curve[far >= MEMBERS] for name, curve in curves.items()}, rooms),
+            n=f"a prediction by unit costs that were fitted to {len(model.points):,} runs",
+            note=f"{members_per_room * messages_per_member_per_s:,g} messages/s in each room. o: two cost the same, "
+            "x: the limit of an architecture, grey: more than ten times what was measured",
         )
     return figure
 
@@ -101,17 +108,13 @@ def _cheapest_text(curves: Mapping[str, np.ndarray], rooms: str) -> str:
         if names[place] != names[place - 1]:
             at = _crossing(curves[names[place - 1]], curves[names[place]], place)
             then += f", from {_members_text(at)} members on {names[place]}"
-    return f"{names[0]} needs the fewest cores {rooms}{then}"
+    return f"{names[0]} needs the fewest cores {rooms}{then}" if names else f"Predicted cores {rooms}"
 
 
 def _crossing(one: np.ndarray, other: np.ndarray, place: int) -> float:
     """The members at which these cross just before that place; the place itself if one of them ends there."""
     low, high = MEMBERS[place - 1], MEMBERS[place]
     return next((members for members, _ in _crossings([one, other]) if low <= members <= high), float(high))
-
-
-def _fitted_runs(model: Model) -> int:
-    return max(len(units.residuals) for units in model.units.values())
 
 
 def _cores(model: Model, arch: str, members: float, per_room: float, per_member_per_s: float) -> float:

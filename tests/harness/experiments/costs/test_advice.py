@@ -119,7 +119,7 @@ def test_cpu_of_larger_payloads_than_were_measured_is_at_least_what_is_predicted
     text = printed(larger)
     assert text.count(f"at least {larger.costs[0].gateways}") >= 1
     assert f"at least {figure_text(larger.costs[0].cores.value)}" in text
-    assert "payloads of 100 bytes and 1,000 bytes and 2KiB were measured, none of 60KiB" in text
+    assert "payloads of up to 2KiB were measured, none of 60KiB" in text
     assert any("bytes per second to a gateway's members, measured up to " in each for each in larger.beyond)
     assert larger.costs[0].to_members_bytes_per_s.value > 500 * 5 * 60 * 1024, "bytes are counted, whatever their CPU"
 
@@ -133,14 +133,17 @@ def printed(advice: Advice) -> str:
 
 def test_the_lines_say_how_good_the_predictions_are() -> None:
     lines = advice_lines(advise(GROUPS, KNOWLEDGE))
-    assert any(f"for {len(HELD_OUT_POINTS)} later runs inside the fitted range" in line for line in lines)
+    assert any(f"of {len(HELD_OUT_POINTS)} runs within the 90 % interval" in line for line in lines)
 
 
 def test_each_range_of_the_validation_is_told() -> None:
     inside, *_ = KNOWLEDGE.held_out
-    (told,) = accuracy_lines([inside])
-    assert f"for {inside.runs} later runs inside the fitted range" in told
-    assert told.endswith(f"{inside.what} {inside.median_error:.1%} ({inside.within:.0%}).")
+    outside = msgspec.structs.replace(inside, range="outside", median_error=0.2)
+    told, beyond = accuracy_lines([inside, outside], [])
+    assert "of sizes between the fitted ones" in told
+    within = f"{inside.within:.0%} of {inside.runs} runs within the 90 % interval"
+    assert told.endswith(f"were off by {inside.median_error:.1%} (CPU; {within}) in the median.")
+    assert "of sizes three to ten times beyond them, were off by 20.0% (CPU" in beyond
 
 
 def test_probabilities_are_told_and_add_up() -> None:
@@ -249,9 +252,7 @@ def test_predicted_latencies_are_shown_with_their_accuracy_and_why_some_are_miss
     assert row.endswith(" ms")
     assert f" {figure_text(first.p50_ms.value)} / " in row
     assert (first.p99_ms is None) == (first.latency_not_predicted is not None)
-    assert any(
-        str(line).startswith("Median errors of latencies inside the fitted range") for line in advice_lines(advice)
-    )
+    assert any("(p50; " in str(line) for line in advice_lines(advice))
 
 
 @pytest.mark.parametrize(

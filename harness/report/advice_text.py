@@ -13,7 +13,7 @@ from harness.experiments.costs.sizing import OneGateway
 from harness.experiments.costs.validation import WHOLE, HeldOutAccuracy
 from harness.report.advice import share_text
 
-RANGES = {"inside": "of sizes between the fitted ones", "outside": "of sizes three to ten times beyond them"}
+RANGES = {"inside": "of sizes between the fitted ones", "outside": "of sizes three to four times beyond them"}
 LEAST = "the least CPU in gateways and brokers, of those that meet your needs"
 
 
@@ -104,7 +104,7 @@ def _replication(advice: Advice) -> Iterator[str]:
         yield (f"{advice.replicas} brokers keep each record (--replicas 1 for a single broker).")
 
 
-def accuracy_lines(held_out: Iterable[HeldOutAccuracy], latencies: Iterable[LatencyAccuracy]) -> Iterator[str]:
+def accuracy_lines(held_out: Iterable[HeldOutAccuracy], latencies: Sequence[LatencyAccuracy]) -> Iterator[str]:
     """How accurate predictions were for runs that were made after the fit: a sentence for each range."""
     by_range: dict[str, list[str]] = {}
     for each in held_out:
@@ -114,6 +114,10 @@ def accuracy_lines(held_out: Iterable[HeldOutAccuracy], latencies: Iterable[Late
         if latency.median_error is not None and latency.within is not None:
             off = _off(latency.what, latency.median_error, latency.within, latency.runs)
             by_range.setdefault(latency.range, []).append(off)
+    if any(each.what == "p99" for each in latencies) and not any(
+        each.what == "p99" and each.runs for each in latencies
+    ):
+        yield "The predicted p99 was not validated: no run made after the fit has 1,000 independent messages."
     for where, off_by in by_range.items():
         yield f"Predictions for runs made after the fit, {RANGES[where]}, were off by {_and(off_by)} in the median."
 

@@ -65,7 +65,7 @@ def _choice(cost: Cost) -> str:
 
 def _band(cost: Cost) -> str:
     band = f"{figure_text(cost.cores.low)} to {figure_text(cost.cores.high)} cores"
-    return f"{cost.arch} {band}, {share_text(cost.p_cheapest or 0.0)}"
+    return f"{cost.arch} {band}"
 
 
 def _why(limits: list[Limit]) -> str:

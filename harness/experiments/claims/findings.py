@@ -13,7 +13,7 @@ from enum import Enum
 import msgspec
 
 from harness.analysis.contrasts import Contrast
-from harness.analysis.verdicts import EQUAL_HIGH, Answer, Verdict, judge
+from harness.analysis.verdicts import EQUAL_HIGH, EQUAL_LOW, Answer, Verdict, judge
 from harness.experiments.claims.evidence import Evidence, InsufficientData
 
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
@@ -127,22 +127,24 @@ def answer_to(relation: Relation, verdict: Verdict) -> str:
     """Whether the verdict on a contrast is what was expected of it.
 
     A difference that is expected is not supported if the figures are equal within 10 %, or if the other one is lower.
-    "Not more" needs no difference: it is supported if the interval ends below what counts as equal.
+    "Equal" and "not more" are about ten percent: they are supported if the interval lies on the right side of what
+    counts as equal, and not supported if it lies on the wrong side, whether or not it leaves out 1.
     """
-    contrast = verdict.contrast
-    first_is_lower = verdict.better == contrast.first
+    low, high = verdict.contrast.interval()
     if relation is Relation.NOT_MORE:
-        _, high = contrast.interval()
-        if high < EQUAL_HIGH or first_is_lower:
-            return SUPPORTED
-        return UNDECIDED if verdict.answer is Answer.UNDECIDED else NOT_SUPPORTED
+        return _beyond(supported=high < EQUAL_HIGH, refuted=low > EQUAL_HIGH)
+    if relation is Relation.EQUAL:
+        return _beyond(supported=low > EQUAL_LOW and high < EQUAL_HIGH, refuted=low > EQUAL_HIGH or high < EQUAL_LOW)
     if verdict.answer is Answer.UNDECIDED:
         return UNDECIDED
-    if relation is Relation.EQUAL:
-        return SUPPORTED if verdict.answer is Answer.EQUAL else NOT_SUPPORTED
     if verdict.answer is Answer.EQUAL:
         return NOT_SUPPORTED
+    first_is_lower = verdict.better == verdict.contrast.first
     return SUPPORTED if first_is_lower is (relation is Relation.LESS) else NOT_SUPPORTED
+
+
+def _beyond(*, supported: bool, refuted: bool) -> str:
+    return SUPPORTED if supported else NOT_SUPPORTED if refuted else UNDECIDED
 
 
 DIGITS = 4  # of what findings.json has

@@ -176,7 +176,7 @@ def _appends(rate_per_s: float, evidence: Evidence) -> Count:
     found = evidence.each("brokers", APPENDS, _on_cluster(1), rate_per_s=rate_per_s)
     due = CLUSTER_PARTITIONS / CLUSTER_BROKERS
     sent = evidence.sent("brokers", _on_cluster(1), rate_per_s=rate_per_s)
-    is_right = all(near(each, due, CLOSE) for each in found)
+    is_right = all(near(each, due, EXACT) for each in found)
     return Count(is_right, f"{figure_text(max(found))} records; n / m is {due:g}", sent, "messages")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -97,7 +97,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     sensitivity: list[ChoiceBySize]
     replicas: int  # brokers that keep each record
     replication_modelled: bool  # whether the costs are those of so many replicas; otherwise of one
-    cpu_at_least: bool  # payloads are larger than those measured, so CPU is a lower bound: there is no cost per byte
+    cpu_at_least: bool  # payloads are larger than those measured, so CPU is told as a lower bound
     payloads_measured_bytes: list[int]
     out: dict[str, str]  # why each of the others cannot meet the needs, or is not feasible
     would_change: list[str]
@@ -142,7 +142,7 @@ def checked(wish: Wish) -> Wish:
 def advise(wish: Wish, knowledge: Knowledge) -> Advice:
     """The advice: the architectures that meet the needs with the least CPU."""
     answer = _answer(wish, knowledge)
-    model, chat = knowledge.model, wish.chat
+    model, chat = knowledge.model, _as_modelled(wish.chat, knowledge.model)
     payloads_bytes = sorted(int(size) for size in model.points["payload_bytes"].unique())
     infeasible = [each for each in answer.every if not each.feasible]
     return Advice(
@@ -157,8 +157,8 @@ def advise(wish: Wish, knowledge: Knowledge) -> Advice:
             Infeasible(arch=each.arch, limits=each.limits, cost=_cost(each, answer, knowledge)) for each in infeasible
         ],
         sensitivity=sensitivity(model, [each.arch for each in answer.every], chat),
-        replicas=chat.replicas,
-        replication_modelled=chat.replicas in model.replicas_measured or not any(map(uses_kafka, answer.can)),
+        replicas=wish.chat.replicas,
+        replication_modelled=chat == wish.chat or not any(map(uses_kafka, answer.can)),
         cpu_at_least=wish.payload_bytes > max(payloads_bytes),
         payloads_measured_bytes=payloads_bytes,
         out=answer.cannot | {each.arch: "; ".join(map(str, each.limits)) for each in infeasible},
@@ -169,6 +169,11 @@ def advise(wish: Wish, knowledge: Knowledge) -> Advice:
         held_out=list(knowledge.held_out),
         latency_accuracy=list(knowledge.latency_accuracy),
     )
+
+
+def _as_modelled(chat: ChatSize, model: Model) -> ChatSize:
+    """The chat on a single broker if so many replicas were not measured."""
+    return chat if chat.replicas in model.replicas_measured else replace(chat, replicas=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +225,7 @@ class _Answer:
 
 
 def _answer(wish: Wish, knowledge: Knowledge) -> _Answer:
-    model, chat = knowledge.model, wish.chat
+    model, chat = knowledge.model, _as_modelled(wish.chat, knowledge.model)
     why = {arch: _cannot(arch, wish, knowledge) for arch in model.architectures}
     every = [sized(model, arch, chat, wish.gateway) for arch in model.architectures if why[arch] is None]
     feasible = [each for each in every if each.feasible]

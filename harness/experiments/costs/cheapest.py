@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.experiments.costs.fit import Prediction
+from harness.experiments.costs.fit import CONFIDENCE, Prediction
 
 ALIKE = 1.1  # a difference of up to a tenth is not a reason to prefer one
 MOST = 0.5  # "with most of the probability"
@@ -22,7 +22,7 @@ class Ranking:
 
     probability: Mapping[str, float]  # of being the cheapest; they add up to 1
     choice: list[str]  # the least cost first, then those that are probably not more than a tenth dearer
-    equal: bool  # whether all of the choice probably cost the same within a tenth; otherwise it is undecided
+    equal: bool  # whether nine draws in ten have all of the choice within a tenth; otherwise it is undecided
 
 
 def probabilities(costs: Mapping[str, Prediction]) -> dict[str, float]:
@@ -43,9 +43,10 @@ def rank(costs: Mapping[str, Prediction]) -> Ranking:
     draws = np.stack([costs[name].draws for name in names])
     ratios = draws / draws[0]
     not_dearer = (ratios <= ALIKE).mean(axis=1) > MOST
-    alike = ((ratios <= ALIKE) & (ratios >= 1 / ALIKE)).mean(axis=1) > MOST
+    chosen = draws[not_dearer]
+    alike = float((chosen.max(axis=0) <= ALIKE * chosen.min(axis=0)).mean())
     return Ranking(
         probability=probabilities(costs),
-        choice=[name for name, chosen in zip(names, not_dearer, strict=True) if chosen],
-        equal=bool(alike[not_dearer].all()),
+        choice=[name for name, is_chosen in zip(names, not_dearer, strict=True) if is_chosen],
+        equal=alike >= CONFIDENCE,
     )

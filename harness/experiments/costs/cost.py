@@ -73,6 +73,8 @@ def cost_of(
 def _nearest(arch: str, workload: Workload, points: pd.DataFrame) -> pd.Series[Any]:
     """The measured run whose sizes are closest to those of the workload, by ratio."""
     own = points[points["arch"] == arch]
+    usual = (own["tick_s"] == workload.tick_s) & (own["replicas"] == workload.replicas)
+    own = own[usual] if usual.any() else own
     wanted = (workload.rooms, workload.members, workload.rate_per_s, workload.gateways)
 
     found = own[["rooms", "members", "publishes_per_s", "gateways"]].astype(float)

@@ -3,7 +3,7 @@
 In the fitted shapes members, rooms, gateways, rate, payload, the gateway's tick and the replicas of a record vary
 apart from each other, so that each unit cost can be told from the others. A long tick puts many messages into one
 write, which tells a write from a delivery. The shapes to validate with are measured after all others. Those INSIDE lie
-between the fitted ones; each of those OUTSIDE is three to ten times beyond all of them in one quantity.
+between the fitted ones; each of those OUTSIDE is three to four times beyond all of them in one quantity.
 """
 
 from __future__ import annotations

@@ -57,12 +57,12 @@ def points_of(records: Sequence[RunRecord]) -> pd.DataFrame:
         kafka_bytes=runs["rss_kafka_bytes"],
         redis_bytes=runs["rss_redis_bytes"],
         room_rate_per_s=messages / runs["rooms"],
-        records_per_request=kafka_records / runs["kafka_produce_requests_per_message"],
+        records_per_request=kafka_records / _column(runs, "kafka_produce_requests_per_message"),
         producer_records_per_s=runs.apply(
             lambda run: records_of_a_producer_per_s(run["arch"], workload_of(run)), axis=1
         ),
         member_overhead_bytes_per_s=deliveries * (runs["bytes_to_members"] / runs["delivered"] - payload),
-        record_overhead_bytes_per_s=messages * (runs["kafka_bytes_in_per_message"] - kafka_records * payload),
+        record_overhead_bytes_per_s=messages * (_column(runs, "kafka_bytes_in_per_message") - kafka_records * payload),
         command_overhead_bytes_per_s=messages * (_column(runs, "redis_bytes_in_per_message") - payload),
         copy_overhead_bytes_per_s=messages * (_column(runs, "redis_bytes_out_per_message") - spread * payload),
     )

@@ -142,10 +142,16 @@ def read_knowledge(costs: Path | None = None, claims: Path | None = None) -> Kno
 def _knowledge(model: Model, validating: pd.DataFrame, readable: dict[str, bool]) -> Knowledge:
     checked = summed_up(held_out(model, validating))
     try:
-        latency = fit_latency(model.points)
+        latency = fit_latency(model.points, _machine_cores(model.points))
     except ValueError:  # too few runs with a latency, which is then not predicted
         return Knowledge(model, checked, readable)
     return Knowledge(model, checked, readable, latency, accuracies(latency, validating))
+
+
+def _machine_cores(points: pd.DataFrame) -> int:
+    """The cores of the machine that these runs were measured on; two where they do not say."""
+    known = points["host_cores"].dropna()
+    return int(known.median()) if len(known) else 2
 
 
 def read_readable(claims: Path) -> dict[str, bool]:

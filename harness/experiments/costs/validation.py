@@ -25,7 +25,7 @@ ERRORS_ASKED = {"inside": 0.10, "outside": 0.20}  # the largest acceptable media
 class HeldOutAccuracy(msgspec.Struct, frozen=True, kw_only=True):
     """The errors of the predictions of one quantity, relative to the measurements."""
 
-    range: str = "inside"  # between the sizes of the fitted runs; outside: three to ten times beyond all of them
+    range: str = "inside"  # between the sizes of the fitted runs; outside: three to four times beyond all of them
     what: str
     runs: int
     shapes: int = 0  # that these runs are of; the errors of the runs of one shape are alike
@@ -55,6 +55,8 @@ def _checked(model: Model, run: pd.Series[Any]) -> Iterator[dict[str, Any]]:
         is_cpu = part in CPU_COMPONENTS
         predicted = model.predict(part, arch, workload, slowness_ms if is_cpu else None)
         measured = float(run[part.column])
+        if not measured > 0:  # less than the clock tells, or not measured
+            continue
         if is_cpu:
             whole, measured_whole = whole + predicted, measured_whole + measured
         yield {**common, **_row(part.name, predicted.interval, measured)}

@@ -49,11 +49,12 @@ def validated(records: Sequence[RunRecord], model: Model) -> pd.DataFrame:
     measured it. Raises UsageError if there is no such run.
     """
     points = points_of(records)
-    runs = points[points["scenario"].isin(["big_room", "many_rooms"]) & (points["replicas"] == 1)]
-    if runs.empty:
+    if not points.empty:
+        alike = points["scenario"].isin(["big_room", "many_rooms"]) & (points["replicas"] == 1)
+        points = points[alike & points["arch"].isin(model.architectures)]
+    if points.empty:
         raise UsageError("no run in this folder can be compared; name one with complete runs of big_room or many_rooms")
-    known = runs[runs["arch"].isin(model.architectures)]
-    return pd.DataFrame([_compared(run, model) for _, run in known.iterrows()])
+    return pd.DataFrame([_compared(run, model) for _, run in points.iterrows()])
 
 
 def _compared(run: pd.Series[Any], model: Model) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def _compared(run: pd.Series[Any], model: Model) -> dict[str, Any]:
     driver_cores = run["cpu_driver_us_per_delivery"] * run["deliveries_per_s"] / 1e6
     measured = {part: float(run[f"{part}_us_per_s"]) / 1e6 for part in PARTS}
     whole = sum(value for value in measured.values() if not np.isnan(value))
-    row["below_saturation"] = bool((whole + driver_cores) <= BUSY_MAX * float(run["host_cores"] or np.nan))
+    row["below_saturation"] = bool((whole + driver_cores) <= BUSY_MAX * float(run["host_cores"]))
     row["driver_valid"] = bool(run["driver_valid"])
     for part in PARTS:
         row[f"cores_{part}_simulated"] = simulated[part]
@@ -98,7 +99,7 @@ def _simulated(run: pd.Series[Any], model: Model) -> tuple[ServiceTimes, Interva
         hot_share=1 / rooms,
         gateways=gateways,
         brokers=int(run["brokers"]),
-        broker_cores=int(run["host_cores"] or 1),
+        broker_cores=1 if pd.isna(run["host_cores"]) else int(run["host_cores"]),
         partitions=gateways if pd.isna(run["partitions"]) else int(run["partitions"]),
         shards=1,
         in_turn=True,

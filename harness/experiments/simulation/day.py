@@ -64,11 +64,11 @@ def mean_factor(moments: Sequence[Moment]) -> float:
 def read_curve(path: Path) -> list[Moment]:
     """The moments of a CSV file with the columns `hour` and `factor`. Raises UsageError."""
     try:
-        with path.open(encoding="utf-8", newline="") as lines:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
             moments = [Moment(float(row["hour"]), float(row["factor"])) for row in csv.DictReader(lines)]
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageError(f"{path} cannot be read: {problem}") from problem
-    except (KeyError, TypeError, ValueError) as problem:
+    except (KeyError, TypeError, ValueError, csv.Error) as problem:
         raise UsageError(f"{path} needs a head `hour,factor` and two numbers in each line, such as 20.5,3") from problem
     moments.sort(key=lambda moment: moment.hour)
     hours = {moment.hour for moment in moments}

@@ -87,7 +87,7 @@ def checked(plan: FleetPlan) -> FleetPlan:
         in_range("--gateways", plan.gateways, 1, GATEWAYS_MAX)
     if plan.partitions is not None:
         in_range("--partitions", plan.partitions, 1, PARTITIONS_MAX)
-    if plan.hot_room is not None and not 1 / plan.rooms <= plan.hot_room <= (1 if plan.rooms == 1 else 0.999):
+    if plan.hot_room is not None and not 0.99 / plan.rooms <= plan.hot_room <= (1 if plan.rooms == 1 else 0.999):
         raise UsageError(
             f"--hot-room {plan.hot_room:g} is not a possible share of the hottest of {plan.rooms:,} rooms; "
             f"use {1 / plan.rooms:.3g} to {1 if plan.rooms == 1 else 0.999}"

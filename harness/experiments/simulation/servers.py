@@ -21,9 +21,6 @@ class Servers:
         self.waited_s = 0.0
         self.jobs = 0
 
-    def __len__(self) -> int:
-        return self.count
-
     def serve(self, which: Numbers, at_s: Floats | float, work_s: Floats | float) -> tuple[Floats, Floats]:
         """A job at each of different servers; returns when they start and when they end."""
         starts: Floats = np.maximum(self.free_s[which], at_s)

@@ -43,7 +43,7 @@ class Driver:
 class Room:
     """Where a room's members are, and its messages that wait to be written."""
 
-    __slots__ = ("at", "last_written_s", "members_at", "owner", "partition", "shard", "waiting")
+    __slots__ = ("at", "last_written_s", "members_at", "partition", "shard", "waiting")
 
     def __init__(self, at: Numbers, members_at: Floats, partition: int, shard: int) -> None:
         self.at = at  # gateways with members of it

@@ -37,6 +37,8 @@ def contrast(ratio: float, error: float) -> Contrast:
         (1.02, 0.001, (NOT_SUPPORTED, NOT_SUPPORTED, SUPPORTED, SUPPORTED)),
         (1.02, 0.5, (UNDECIDED, UNDECIDED, UNDECIDED, UNDECIDED)),
         (0.97, 0.04, (UNDECIDED, UNDECIDED, UNDECIDED, SUPPORTED)),
+        # It leaves out 1, but a difference of ten percent is neither shown nor ruled out.
+        (1.08, 0.015, (NOT_SUPPORTED, SUPPORTED, UNDECIDED, UNDECIDED)),
     ],
 )
 def test_a_contrast_answers_each_expectation(ratio: float, error: float, answers: tuple[str, ...]) -> None:

@@ -54,8 +54,8 @@ def knees(search: Search) -> Figure:
                         axes.axvline(found.half.value, color=colour, linewidth=1.5, linestyle=DASHES[1])
         latency.axhline(search.objective.p99_ms, color=INK, linewidth=1, linestyle=DASHES[2])
         _label(share, latency, over)
-        if tried:
-            latency.set_xlim(min(tried) / 1.3, max(tried) * 4)  # with room for the names
+        # With room for the names. A logarithmic axis cannot do without a range, also where nothing was tried.
+        latency.set_xlim(min(tried, default=1) / 1.3, max(tried, default=10) * 4)
         label_lines(latency, ends, named)
         headline(figure, finding(search), n=runs_text(search), note=_note(search))
     return figure

@@ -47,6 +47,10 @@ def speedup(search: Search) -> Figure:
             _draw_ideal(times, min(search.gateways), max(search.gateways))
         else:
             times.text(0.5, 0.5, "not known", transform=times.transAxes, ha="center", va="center", color=SOFT)
+        for axes in (limits, times):
+            if not axes.lines:  # a logarithmic axis cannot do without a range
+                axes.set_xlim(min(search.gateways) / 1.3, max(search.gateways) * 1.3)
+                axes.set_ylim(1, 10)
         figure.align_ylabels()
         label_lines(limits, ends, colours)
         headline(figure, finding(search), n=runs_text(search), note=_note(search))

@@ -137,6 +137,15 @@ def test_a_search_over_gateways_has_the_knees_of_each_number_as_well(tmp_path: P
     }
 
 
+def test_a_search_whose_only_run_says_nothing_of_the_architecture_has_its_page(tmp_path: Path) -> None:
+    """The first run broke because the machine was full, and the budget was over."""
+    plan = search("redis")
+    full = capacity_of("redis", [replace(attempt(20, held=False), saturated=[FULL])], Over.GATEWAYS, 1)
+    untried = [capacity_of("redis", [], Over.GATEWAYS, number) for number in GATEWAYS[1:]]
+    page = write_capacity(plan.with_found([full, *untried]), tmp_path).read_text(encoding="utf-8")
+    assert "not tried" in page or "not known" in page
+
+
 def test_the_knees_of_a_number_of_gateways_say_which() -> None:
     title = " ".join(knees(search("plan1", "redis").on(4)).get_suptitle().split())
     assert title.endswith("(big_room, 100 members, 4 gateways)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -133,10 +135,16 @@ def read_knowledge(costs: Path | None = None, claims: Path | None = None) -> Kno
 
     Raises UsageError.
     """
-    readable = shipped.read_readable() if claims is None else read_readable(claims)
     if costs is None:
-        return _knowledge(fit(shipped.read_fitted()), shipped.read_held_out(), readable)
+        known = _shipped_knowledge()
+        return known if claims is None else replace(known, replayable=read_readable(claims))
+    readable = shipped.read_readable() if claims is None else read_readable(claims)
     return _knowledge(fit_study(costs), read_validating(costs / "runs"), readable)
+
+
+@cache
+def _shipped_knowledge() -> Knowledge:
+    return _knowledge(fit(shipped.read_fitted()), shipped.read_held_out(), shipped.read_readable())
 
 
 def _knowledge(model: Model, validating: pd.DataFrame, readable: dict[str, bool]) -> Knowledge:

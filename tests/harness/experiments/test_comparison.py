@@ -67,6 +67,7 @@ def test_brokers_are_warmed_with_the_settings_of_a_run_and_not_with_options_of_a
     assert first_driver(monkeypatch, tmp_path, mixed) == "warming"
 
 
+@pytest.mark.slow
 def test_brokers_of_somebody_else_are_not_warmed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     common = RunSettings(arch="plan1", kafka_bootstrap="127.0.0.1:9")
     theirs = msgspec.structs.replace(PLAN, common=common)

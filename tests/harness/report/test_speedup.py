@@ -137,6 +137,7 @@ def test_a_search_over_gateways_has_the_knees_of_each_number_as_well(tmp_path: P
     }
 
 
+@pytest.mark.slow
 def test_a_search_whose_only_run_says_nothing_of_the_architecture_has_its_page(tmp_path: Path) -> None:
     """The first run broke because the machine was full, and the budget was over."""
     plan = search("redis")

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from harness.cli.chat_size import COSTS, PAYLOAD
 from harness.cli.console import console, json_option, print_json, tell
 from harness.cli.help import command
 from harness.cli.prices import prices_options
 from harness.cli.traffic_log import log_options, read_log, sizes
-from harness.cli.types import COUNT, FOLDER, NUMBER, SIZE
+from harness.cli.types import COUNT, FOLDER, NUMBER
 from harness.experiments.costs.gateway_size import GATEWAY_CORES_MAX, MEMBERS_PER_GATEWAY_MAX
 
 
@@ -19,15 +20,7 @@ from harness.experiments.costs.gateway_size import GATEWAY_CORES_MAX, MEMBERS_PE
 @click.option("--rooms", type=COUNT, metavar="N", help="Number of rooms.")
 @click.option("--members-per-room", type=NUMBER, metavar="N", help="Average number of members in a room.")
 @click.option("--rate", "rate_per_s", type=NUMBER, metavar="N", help="Messages per second, summed over all rooms.")
-@click.option(
-    "--payload",
-    "payload_bytes",
-    type=SIZE,
-    default=100,
-    show_default=True,
-    metavar="SIZE",
-    help="Size of a message's text.",
-)
+@PAYLOAD
 @log_options
 @click.option("--durable", is_flag=True, help="Require that acked messages survive a restart of the backend.")
 @click.option("--replay", is_flag=True, help="Require that members can read earlier messages later.")
@@ -54,12 +47,7 @@ from harness.experiments.costs.gateway_size import GATEWAY_CORES_MAX, MEMBERS_PE
     help="The most cores that one gateway may use.",
 )
 @click.option("--extrapolate", is_flag=True, help="Recommend also for sizes beyond ten times those that were measured.")
-@click.option(
-    "--costs",
-    type=FOLDER,
-    metavar="DIR",
-    help="Folder written by `chatbench costs`.  [default: measured runs that chatbench ships]",
-)
+@COSTS
 @click.option(
     "--claims",
     type=FOLDER,

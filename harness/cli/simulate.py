@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from harness.cli.chat_size import COSTS, PAYLOAD
 from harness.cli.console import console, json_option, print_json, say, tell
 from harness.cli.help import command
-from harness.cli.types import COUNT, FOLDER, NUMBER, SIZE
+from harness.cli.types import COUNT, FOLDER, NUMBER
 
 
 @command()
@@ -29,15 +30,7 @@ from harness.cli.types import COUNT, FOLDER, NUMBER, SIZE
     metavar="N",
     help="Messages per second, summed over all rooms; with a curve, the mean over the day.",
 )
-@click.option(
-    "--payload",
-    "payload_bytes",
-    type=SIZE,
-    default=100,
-    show_default=True,
-    metavar="SIZE",
-    help="Size of a message's text.",
-)
+@PAYLOAD
 @click.option("--gateways", type=COUNT, metavar="N", help="Number of gateways.  [default: as `chatbench advise` says]")
 @click.option("--brokers", type=COUNT, default=3, show_default=True, metavar="N", help="Number of Kafka brokers.")
 @click.option(
@@ -74,12 +67,7 @@ from harness.cli.types import COUNT, FOLDER, NUMBER, SIZE
     help="Simulate a day of your own: a CSV file with the columns hour and factor (of --rate).",
 )
 @click.option("--seed", type=COUNT, default=1, show_default=True, metavar="N", help="Seed of all random numbers.")
-@click.option(
-    "--costs",
-    type=FOLDER,
-    metavar="DIR",
-    help="Folder written by `chatbench costs`.  [default: measured runs that chatbench ships]",
-)
+@COSTS
 @click.option("--out", metavar="DIR", help="Also draw charts, into this folder.")
 @click.option(
     "--check", type=FOLDER, metavar="DIR", help="Compare the simulation with the runs in this folder instead."

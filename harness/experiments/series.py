@@ -65,12 +65,6 @@ def check_arch_options(common: RunSettings, architectures: Sequence[str]) -> Non
             raise UsageError(f"--arch-set: none of these architectures has an option {given!r}; leave it out")
 
 
-def in_turn(names: Sequence[str], turn: int) -> list[str]:
-    """The names, starting with another one each turn, so that a machine that slows down favours none of them."""
-    first = turn % len(names)
-    return [*names[first:], *names[:first]]
-
-
 class WarmBackends:
     """A context in which runs share backends as long as they need the same ones. Enter it within signals_interrupt."""
 

@@ -244,7 +244,7 @@ def identification_table(model: Model) -> Fitted:
 
 
 def _largest(each: Identification) -> str:
-    name, factor = max(each.inflation.items(), key=lambda item: item[1])
+    name, factor = each.largest
     return f"{figure_text(factor)} ({name})"
 
 

@@ -337,7 +337,7 @@ def _identification() -> Iterator[str]:
     for part in CPU_COMPONENTS:
         units = _knowledge().model.units[part.name]
         told = units.identification
-        name, factor = max(told.inflation.items(), key=lambda item: item[1])
+        name, factor = told.largest
         body.append(
             (part.name, figure_text(told.condition), f"{figure_text(factor)}, {name}", f"{units.elasticity:.2f}")
         )

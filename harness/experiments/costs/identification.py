@@ -28,6 +28,11 @@ class Identification(msgspec.Struct, frozen=True, kw_only=True):
     absent: list[str]  # units of which no run had any
 
     @property
+    def largest(self) -> tuple[str, float]:
+        """The unit with the largest variance inflation factor, and that factor."""
+        return max(self.inflation.items(), key=lambda item: item[1])
+
+    @property
     def uncertain(self) -> list[str]:
         """The units whose costs are hardly known by themselves, only in sum with others."""
         return [name for name, factor in self.inflation.items() if factor > INFLATION_MAX]

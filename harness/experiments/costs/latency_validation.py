@@ -15,7 +15,7 @@ from harness.experiments.costs.latency import (
     NotPredicted,
     usable,
 )
-from harness.experiments.costs.model import workload_of
+from harness.experiments.costs.model import shape_text, workload_of
 
 P50, P99 = "p50", "p99"
 
@@ -37,11 +37,11 @@ class LatencyAccuracy(msgspec.Struct, frozen=True, kw_only=True):
 def accuracies(model: LatencyModel, points: pd.DataFrame) -> list[LatencyAccuracy]:
     """The accuracy in each range of the points, which have the column `range`, for each percentile."""
     runs = usable(points, model.machine_cores)
-    return [
-        accuracy(checked(model, runs[runs["range"] == where]), what, where)
-        for where in dict.fromkeys(runs["range"])
-        for what in (P50, P99)
-    ]
+    found = []
+    for where in dict.fromkeys(runs["range"]):
+        rows = checked(model, runs[runs["range"] == where])
+        found += [accuracy(rows, what, where) for what in (P50, P99)]
+    return found
 
 
 def checked(model: LatencyModel, runs: pd.DataFrame) -> pd.DataFrame:
@@ -74,8 +74,7 @@ def accuracy(rows: pd.DataFrame, what: str, where: str) -> LatencyAccuracy:
 
 def _rows(model: LatencyModel, run: pd.Series[Any]) -> list[dict[str, Any]]:
     arch, workload = str(run["arch"]), workload_of(run)
-    shape = f"{workload.rooms} x {workload.members_per_room:g} on {workload.gateways}, {workload.replicas}"
-    common = {"shape": shape, "arch": arch}
+    common = {"shape": shape_text(workload), "arch": arch}
     found = model.predict_as_measured(arch, workload, float(run["slowness_ms"]))
     p50, p99 = (found, found) if isinstance(found, NotPredicted) else (found.p50_ms, found.p99_ms)
     intervals = {P50: p50, P99: p99} if run["independent_messages"] >= P99_MESSAGES else {P50: p50}

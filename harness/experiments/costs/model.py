@@ -78,6 +78,11 @@ def workload_of(run: pd.Series[Any]) -> Workload:
     )
 
 
+def shape_text(workload: Workload) -> str:
+    """The rooms, gateways and replicas of a run, by which accuracies count its shape."""
+    return f"{workload.rooms} x {workload.members_per_room:g} on {workload.gateways}, {workload.replicas}"
+
+
 def _runs(
     part: Component, points: pd.DataFrame, shape_of: pd.Series[int], users: list[str], slowness_ms: float
 ) -> Runs:

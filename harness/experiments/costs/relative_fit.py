@@ -51,10 +51,6 @@ class RelativeFit:
         values: Floats = known + slowness**self.elasticity * (self.draws @ amounts)
         return values
 
-    def parts(self, amounts: Floats) -> dict[str, float]:
-        """How much each term contributes."""
-        return dict(zip(self.names, (amounts * self.coefficients).tolist(), strict=True))
-
 
 def fit_relative(names: Sequence[str], runs: Measured) -> RelativeFit:
     """Raises ValueError if the runs or their shapes are too few."""

@@ -15,7 +15,7 @@ import pandas as pd
 
 from harness.experiments.costs.components import CPU_COMPONENTS, MEMORY_PARTS
 from harness.experiments.costs.fit import NOTHING, Interval
-from harness.experiments.costs.model import Model, workload_of
+from harness.experiments.costs.model import Model, shape_text, workload_of
 
 WHOLE = "CPU of gateways and brokers"
 CHECKED = (*CPU_COMPONENTS, *MEMORY_PARTS)
@@ -45,7 +45,7 @@ def _checked(model: Model, run: pd.Series[Any]) -> Iterator[dict[str, Any]]:
     slowness_ms = float(run["slowness_ms"])
     common = {
         "range": run.get("range", "inside"),
-        "shape": f"{workload.rooms} x {workload.members_per_room:g} on {workload.gateways}, {workload.replicas}",
+        "shape": shape_text(workload),
         "arch": arch,
     }
     whole, measured_whole = NOTHING, 0.0
